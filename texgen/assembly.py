@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Event stream -> Material. No transport inside: the Python client and the Blender add-on both use it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from texgen.errors import ConnectionFailedError
+from texgen.maps import ColorSpace, Encoding, MapKind, Material, PackedMap
+from texgen.pb import texgen_pb2 as pb
+
+KIND_FROM_PB = {pb.MapKind.Value(f"MAP_KIND_{k.name}"): k for k in MapKind}
+KIND_TO_PB = {k: v for v, k in KIND_FROM_PB.items()}
+ENCODING_FROM_PB = {pb.ENCODING_RAW: Encoding.RAW, pb.ENCODING_PNG: Encoding.PNG, pb.ENCODING_EXR: Encoding.EXR}
+ENCODING_TO_PB = {k: v for v, k in ENCODING_FROM_PB.items()}
+SPACE_FROM_PB = {
+    pb.COLOR_SPACE_SRGB: ColorSpace.SRGB,
+    pb.COLOR_SPACE_DATA: ColorSpace.DATA,
+    pb.COLOR_SPACE_LINEAR_REC709: ColorSpace.LINEAR,
+}
+SPACE_TO_PB = {k: v for v, k in SPACE_FROM_PB.items()}
+DTYPE_FROM_PB = {pb.DTYPE_UINT8: "uint8", pb.DTYPE_UINT16: "uint16", pb.DTYPE_FLOAT16: "float16"}
+DTYPE_TO_PB = {k: v for v, k in DTYPE_FROM_PB.items()}
+
+MAX_MAP_BYTES = 2**31
+"""A map that claims to be longer is refused before memory is taken for it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is: ``fraction`` 0..1, ``stage`` "queued", "computing", "encoding" or "receiving"."""
+
+    fraction: float
+    stage: str
+    queue_position: int = 0
+
+
+class Assembler:
+    """Feed it events; it collects maps and checks lengths, order and hashes."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+        self.accepted: pb.Accepted | None = None
+        self.material: Material | None = None
+        self._on_progress = on_progress or (lambda _: None)
+        self._maps: dict[MapKind, PackedMap] = {}
+        self._header: pb.MapHeader | None = None
+        self._pieces = bytearray()
+
+    def feed(self, event: pb.TextureEvent) -> None:
+        """Take one event. Raises ConnectionFailedError when the stream contradicts itself."""
+        match event.WhichOneof("event"):
+            case "accepted":
+                self.accepted = event.accepted
+            case "progress":
+                p = event.progress
+                self._on_progress(Progress(p.fraction, p.stage, p.queue_position))
+            case "map_header":
+                self._begin(event.map_header)
+            case "chunk":
+                self._append(event.chunk)
+            case "map_end":
+                self._finish(event.map_end)
+            case "summary":
+                self.material = self._material(event.summary)
+                self._on_progress(Progress(1.0, "done"))
+
+    def result(self) -> Material:
+        """The finished material. Raises ConnectionFailedError when the stream ended before its summary."""
+        if self.material is None:
+            raise ConnectionFailedError("the server ended the stream before the result was complete; nothing was kept, try again")
+        return self.material
+
+    def _begin(self, header: pb.MapHeader) -> None:
+        if header.byte_size > MAX_MAP_BYTES:
+            raise ConnectionFailedError(f"the server announced a map of {header.byte_size} bytes; at most {MAX_MAP_BYTES} are taken")
+        self._header, self._pieces = header, bytearray()
+
+    def _append(self, chunk: pb.Chunk) -> None:
+        header = self._header
+        if header is None or chunk.kind != header.kind or chunk.offset != len(self._pieces):
+            raise ConnectionFailedError("the server sent a piece of a map out of order; try again")
+        if len(self._pieces) + len(chunk.data) > header.byte_size:
+            raise ConnectionFailedError("the server sent more bytes of a map than it announced; try again")
+        self._pieces += chunk.data
+
+    def _finish(self, end: pb.MapEnd) -> None:
+        header, data = self._header, bytes(self._pieces)
+        if header is None or len(data) != end.byte_size or hashlib.sha256(data).digest() != end.sha256:
+            raise ConnectionFailedError("a map arrived damaged (its hash does not match); try again")
+        kind = KIND_FROM_PB[end.kind]
+        self._maps[kind] = PackedMap(
+            kind,
+            header.width_px,
+            header.height_px,
+            header.channels,
+            DTYPE_FROM_PB[header.dtype],
+            ENCODING_FROM_PB[header.encoding],
+            SPACE_FROM_PB[header.color_space],
+            data,
+        )
+        self._header, self._pieces = None, bytearray()
+        self._on_progress(Progress(0.9, "receiving"))
+
+    def _material(self, summary: pb.Summary) -> Material:
+        return Material(
+            maps=self._maps,
+            recipe=summary.recipe,
+            seed=summary.seed,
+            model_digest=summary.model_digest,
+            engine=summary.engine,
+            output_licence=summary.output_licence,
+            height_range_tiles=summary.height_range_tiles,
+            height_range_m=summary.height_range_m,
+            controls=dict(sorted(summary.controls.items())),
+            timings_s={"queue": summary.queue_s, "compute": summary.compute_s, "encode": summary.encode_s},
+            tileability={KIND_FROM_PB[t.kind]: t.seam_percentile for t in summary.tileability},
+            cache_hit=summary.cache_hit,
+        )

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python client: a synchronous skin over the contract. Importing it needs grpcio, never torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
+
+import grpc  # noqa: E402
+
+from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler, Progress
+from texgen.errors import (
+    AuthenticationError,
+    CancelledError,
+    CapacityError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    LoadError,
+    NotFoundError,
+    TexgenError,
+)
+from texgen.maps import Encoding, MapKind, Material
+from texgen.pb import texgen_pb2 as pb
+from texgen.pb import texgen_pb2_grpc as pb_grpc
+
+DEFAULT_DEADLINE_S = 600.0
+
+_ERRORS: dict[grpc.StatusCode, type[TexgenError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: LoadError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: CapacityError,
+    grpc.StatusCode.CANCELLED: CancelledError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: CancelledError,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+}
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "texgen.v1.TextureService"}, {"service": "texgen.v1.ModelService"}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "3s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
+            },
+        }
+    ]
+}
+
+
+class Client:
+    """A connection to a texgen server.
+
+    ``address`` is HOST:PORT; ``token`` the server's token, if it has one; ``tls_ca`` a PEM file to trust for a TLS connection.
+    Use it as a context manager, or call `close`. Methods raise the errors of `texgen.errors`.
+    """
+
+    def __init__(self, address: str, token: str = "", tls_ca: Path | None = None, deadline_s: float = DEFAULT_DEADLINE_S) -> None:
+        self.address, self._deadline_s = address, deadline_s
+        options = [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
+        if tls_ca is None:
+            self._channel = grpc.insecure_channel(address, options)
+        else:
+            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(_read_ca(tls_ca)), options)
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._textures = pb_grpc.TextureServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._models = pb_grpc.ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._server = pb_grpc.ServerServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls in flight end with CancelledError."""
+        self._channel.close()
+
+    def generate(
+        self,
+        classes: str | Mapping[str, float] = "",
+        *,
+        seed: int | None = None,
+        size_px: tuple[int, int] | None = None,
+        psi: float | None = None,
+        controls: Mapping[str, float] | None = None,
+        recipe: str = "",
+        model: str = "",
+        maps: Iterable[MapKind] = (),
+        encoding: Encoding = Encoding.PNG,
+        batch: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Material:
+        """Generate one material.
+
+        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed, psi and controls. ``size_px`` is
+        (width, height). ``batch`` lets interactive requests go first. The result's maps are packed as ``encoding``; decode them
+        with `texgen.images.decode`.
+        """
+        mix = {classes: 1.0} if isinstance(classes, str) else classes
+        request = pb.GenerateMaterialRequest(
+            model=model,
+            recipe=recipe,
+            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
+            seed=_checked_seed(seed),
+            size=pb.Size(width_px=_checked_edge(size_px[0]), height_px=_checked_edge(size_px[1])) if size_px else None,
+            psi=psi,
+            controls=dict(controls or {}),
+            maps=[KIND_TO_PB[k] for k in maps],
+            encoding=ENCODING_TO_PB[encoding],
+            priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
+        )
+        return self._stream(self._textures.GenerateMaterial, request, on_progress)
+
+    def list_models(self) -> list[pb.Model]:
+        """The models that the server can run."""
+        return list(self._call(self._models.ListModels, pb.ListModelsRequest()).models)
+
+    def get_model(self, model: str = "") -> pb.Model:
+        """One model with its classes and controls; the empty id is the default material model."""
+        result: pb.Model = self._call(self._models.GetModel, pb.GetModelRequest(model=model)).model
+        return result
+
+    def server_info(self) -> pb.GetServerInfoResponse:
+        """Version, devices, limits, queue depth."""
+        info: pb.GetServerInfoResponse = self._call(self._server.GetServerInfo, pb.GetServerInfoRequest())
+        return info
+
+    def _stream(self, method: Any, request: Any, on_progress: Callable[[Progress], None] | None) -> Material:
+        assembler = Assembler(on_progress)
+        call = method(request, timeout=self._deadline_s, metadata=self._metadata)
+        try:
+            for event in call:
+                assembler.feed(event)
+        except grpc.RpcError as error:
+            raise self._translated(error, started=assembler.accepted is not None) from error
+        finally:
+            call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
+        return assembler.result()
+
+    def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, timeout=min(30.0, self._deadline_s), metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self._translated(error, started=False) from error
+
+    def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
+        code, details = error.code(), error.details() or ""
+        if code is grpc.StatusCode.UNAVAILABLE:
+            if started:
+                return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
+            return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
+        return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
+
+
+def _read_ca(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"cannot read the TLS CA file {path}: {error.strerror}", "tls_ca") from error
+
+
+def _checked_seed(seed: int | None) -> int | None:
+    if seed is not None and not 0 <= seed < 2**64:
+        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {2**64 - 1}", "seed")
+    return seed
+
+
+def _checked_edge(edge_px: int) -> int:
+    if not 0 <= edge_px < 2**32:
+        raise InvalidRequestError(f"size {edge_px} px: give a positive number of pixels", "size")
+    return edge_px

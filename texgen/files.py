@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A finished material -> files: maps named by convention, and a sidecar. Nothing is overwritten unasked, nothing is left half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from texgen._version import __version__
+from texgen.errors import InvalidRequestError, OutputError
+from texgen.images import EXTENSIONS
+from texgen.maps import MAP_SPECS, Material
+
+
+def file_names(material: Material, stem: str) -> dict[str, str]:
+    """Map kind -> file name."""
+    return {kind: f"{stem}{MAP_SPECS[kind].suffix}.{EXTENSIONS[packed.encoding]}" for kind, packed in material.maps.items()}
+
+
+def check_output(folder: Path, names: list[str], *, force: bool) -> None:
+    """Before any work: can these files be written? Raises OutputError naming what is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from error
+    there = [n for n in names if (folder / n).exists()]
+    if there and not force:
+        raise OutputError(f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): choose another --out, or pass --force")
+
+
+def sidecar(material: Material, stem: str) -> dict[str, Any]:
+    """The sidecar's content: everything that dates or times a result lives here, never in the maps."""
+    width, height = next((m.width_px, m.height_px) for m in material.maps.values())
+    return {
+        "generator": f"texgen {__version__}",
+        "recipe": material.recipe,
+        "model_digest": material.model_digest,
+        "engine": material.engine,
+        "seed": material.seed,
+        "size_px": [width, height],
+        "controls": material.controls,
+        "height_range_tiles": material.height_range_tiles,
+        "height_range_m": material.height_range_m,
+        "normal_convention": "OpenGL (+Y up)",
+        "output_licence": material.output_licence,
+        "tileability_seam_percentile": {str(k): round(v, 2) for k, v in material.tileability.items()},
+        "timings_s": {k: round(v, 4) for k, v in material.timings_s.items()},
+        "cache_hit": material.cache_hit,
+        "files": file_names(material, stem),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_material(material: Material, folder: Path, stem: str, *, force: bool) -> list[Path]:
+    """Write maps and sidecar under temporary names, then rename all. Returns the paths, the sidecar last. Raises OutputError."""
+    names = file_names(material, stem)
+    contents = {names[k]: m.data for k, m in material.maps.items()}
+    contents[f"{stem}.json"] = (json.dumps(sidecar(material, stem), indent=2) + "\n").encode()
+    check_output(folder, list(contents), force=force)
+    temporary: list[tuple[Path, Path]] = []
+    try:
+        for name, data in contents.items():
+            partial = folder / f".{name}.{os.getpid()}.partial"
+            temporary.append((partial, folder / name))
+            partial.write_bytes(data)
+        for partial, path in temporary:
+            os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+    finally:
+        for partial, _ in temporary:
+            partial.unlink(missing_ok=True)
+    return [path for _, path in temporary]
+
+
+def recipe_text(text_or_sidecar: str) -> str:
+    """A recipe as text, or out of a sidecar's path. Raises InvalidRequestError."""
+    if text_or_sidecar.startswith(("tg1:", "tg1x:")):
+        return text_or_sidecar
+    path = Path(text_or_sidecar)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return str(document["recipe"])
+    except OSError as error:
+        raise InvalidRequestError(f"{text_or_sidecar!r} is neither a recipe (tg1:...) nor a readable sidecar: {error.strerror}", "recipe") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidRequestError(f"{path} is not a texgen sidecar: it holds no recipe", "recipe") from error

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words of the project: map kinds and what each holds, packed maps, and a finished material.
+
+Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; ``to_unit`` gives float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16]
+
+
+class MapKind(StrEnum):
+    """One map of a result."""
+
+    BASECOLOR = "basecolor"
+    NORMAL = "normal"
+    ROUGHNESS = "roughness"
+    METALLIC = "metallic"
+    HEIGHT = "height"
+    AO = "ao"
+
+
+class ColorSpace(StrEnum):
+    """Colour space of decoded samples."""
+
+    SRGB = "srgb"
+    DATA = "data"
+    LINEAR = "linear"
+
+
+class Encoding(StrEnum):
+    """How a map is packed on the wire and on disk."""
+
+    RAW = "raw"
+    PNG = "png"
+    EXR = "exr"
+
+
+@dataclass(frozen=True)
+class MapSpec:
+    """What a map holds."""
+
+    kind: MapKind
+    channels: int
+    dtype: str
+    color_space: ColorSpace
+    suffix: str
+    """File name suffix, without extension."""
+
+
+MAP_SPECS: dict[MapKind, MapSpec] = {
+    spec.kind: spec
+    for spec in (
+        MapSpec(MapKind.BASECOLOR, 3, "uint8", ColorSpace.SRGB, "_basecolor"),
+        MapSpec(MapKind.NORMAL, 3, "uint8", ColorSpace.DATA, "_normal_gl"),
+        MapSpec(MapKind.ROUGHNESS, 1, "uint8", ColorSpace.DATA, "_roughness"),
+        MapSpec(MapKind.METALLIC, 1, "uint8", ColorSpace.DATA, "_metallic"),
+        MapSpec(MapKind.HEIGHT, 1, "uint16", ColorSpace.DATA, "_height"),
+        MapSpec(MapKind.AO, 1, "uint8", ColorSpace.DATA, "_ao"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class PackedMap:
+    """One map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or EXR file."""
+
+    kind: MapKind
+    width_px: int
+    height_px: int
+    channels: int
+    dtype: str
+    encoding: Encoding
+    color_space: ColorSpace
+    data: bytes
+
+
+@dataclass
+class Material:
+    """A finished material: packed maps, and where they came from."""
+
+    maps: dict[MapKind, PackedMap]
+    recipe: str
+    """Text that makes it again, given the same model."""
+    seed: int
+    model_digest: str
+    engine: str
+    """Engine and precision, such as ``openvino-cpu/bf16``."""
+    output_licence: str
+    height_range_tiles: float
+    """Height of white over black as a fraction of the tile's edge."""
+    height_range_m: float
+    controls: dict[str, float] = field(default_factory=dict)
+    timings_s: dict[str, float] = field(default_factory=dict)
+    tileability: dict[MapKind, float] = field(default_factory=dict)
+    """Percentile of the seam's gradient among all; 100 is a visible seam (see `seam_percentile`)."""
+    cache_hit: bool = False
+
+
+def to_unit(pixels: Pixels) -> NDArray[np.float32]:
+    """Integer samples to float32 in [0, 1]; half floats are only widened."""
+    if pixels.dtype == np.float16:
+        return pixels.astype(np.float32)
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def seam_percentile(pixels: Pixels) -> float:
+    """Percentile (0..100) of the gradient across the wrap-around among those of all neighbouring rows and columns.
+
+    (H, W, C) or (H, W). On an exactly periodic image the seam is a pair of neighbours like any other. The worse axis counts; a
+    map without any gradient has 0.
+    """
+    values = to_unit(pixels)
+    worst = 0.0
+    for axis in (0, 1):
+        other = tuple(a for a in range(values.ndim) if a != axis)
+        gradient = np.abs(values - np.roll(values, 1, axis)).mean(other)
+        if gradient.max() > 0:
+            worst = max(worst, 100.0 * float((gradient[1:] < gradient[0]).mean()))
+    return worst

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads ``models/<id>/model.toml``: classes, controls, sizes, digest. Touches no weights, needs no torch.
+
+A model folder is the whole interface between training and serving. Lookup: an explicit folder, else ``TEXGEN_MODELS``, else the
+models inside the installed package (or, in a checkout, the repository's own).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from texgen.errors import LoadError, NotFoundError
+from texgen.maps import MapKind
+
+MODELS_VARIABLE = "TEXGEN_MODELS"
+
+
+@dataclass(frozen=True)
+class ModelClass:
+    """A class of materials, or a preset (a single training material)."""
+
+    name: str
+    preset: bool
+    materials: tuple[str, ...]
+    """Asset ids of its training materials."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A named number that changes the result; what a client needs to build a slider."""
+
+    name: str
+    label: str
+    description: str
+    unit: str
+    minimum: float
+    maximum: float
+    default: float
+    post_process: bool
+    """True when it acts on the finished maps, False when it acts inside the network."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is and what can be asked of it."""
+
+    id: str
+    title: str
+    kind: str
+    version: str
+    licence: str
+    output_licence: str
+    digest: str
+    """SHA-256, lower-case hex, over weights, network, classes and controls: names the pixels it makes."""
+    classes: tuple[ModelClass, ...]
+    controls: tuple[Control, ...]
+    maps: tuple[MapKind, ...]
+    size_multiple_px: int
+    min_edge_px: int
+    max_edge_px: int
+    network: dict[str, Any]
+    weights: dict[str, str]
+    """File name -> SHA-256."""
+    data: dict[str, Any]
+    """Data sheet: publishers, licences, training figures."""
+    folder: Path
+
+    def class_names(self) -> list[str]:
+        """Names of classes and presets, in the order of the model."""
+        return [c.name for c in self.classes]
+
+
+def compute_digest(weights: dict[str, str], network: dict[str, Any], classes: list[Any], controls: list[Any]) -> str:
+    """SHA-256 over everything that shapes the pixels, independent of the layout of ``model.toml``."""
+    document = json.dumps([weights, network, classes, controls], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read one model folder.
+
+    Raises LoadError naming the file when it is missing, not TOML, incomplete, or does not match its own digest.
+    """
+    path = folder / "model.toml"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _card(document, folder)
+    except OSError as error:
+        raise LoadError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LoadError(f"{path} is not valid TOML: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise LoadError(f"{path} is incomplete or malformed: {error!r}; write it anew with 'texgen train ... export'") from error
+
+
+def _card(document: dict[str, Any], folder: Path) -> ModelCard:
+    model, sizes = document["model"], document["sizes"]
+    classes, controls = document["class"], document.get("control", [])
+    expected = compute_digest(document["weights"], document["network"], classes, controls)
+    if model["digest"] != expected:
+        raise LoadError(f"{folder / 'model.toml'} was changed by hand: its digest is {model['digest'][:12]}, its content's {expected[:12]}")
+    return ModelCard(
+        id=model["id"],
+        title=model["title"],
+        kind=model["kind"],
+        version=model["version"],
+        licence=model["licence"],
+        output_licence=model["output_licence"],
+        digest=model["digest"],
+        classes=tuple(ModelClass(c["name"], c["preset"], tuple(c["materials"])) for c in classes),
+        controls=tuple(Control(**c) for c in controls),
+        maps=tuple(MapKind(m) for m in model["maps"]),
+        size_multiple_px=sizes["multiple_px"],
+        min_edge_px=sizes["min_edge_px"],
+        max_edge_px=sizes["max_edge_px"],
+        network=document["network"],
+        weights=document["weights"],
+        data=document.get("data", {}),
+        folder=folder,
+    )
+
+
+def models_folder(explicit: Path | None = None) -> Path:
+    """The folder of models in force. Raises NotFoundError when it does not exist."""
+    packaged = Path(__file__).with_name("models")
+    fallback = packaged if packaged.is_dir() else Path(__file__).parents[1] / "models"
+    variable = os.environ.get(MODELS_VARIABLE)
+    folder = explicit or (Path(variable) if variable else fallback)
+    if not folder.is_dir():
+        raise NotFoundError(f"no folder of models at {folder}: pass --models DIR or set {MODELS_VARIABLE}")
+    return folder
+
+
+def list_cards(explicit: Path | None = None) -> list[ModelCard]:
+    """All models of the folder in force, sorted by id."""
+    folder = models_folder(explicit)
+    return [read_card(p.parent) for p in sorted(folder.glob("*/model.toml"))]
+
+
+def find_card(model_id: str, explicit: Path | None = None) -> ModelCard:
+    """The model of that id; the empty id means the default material model. Raises NotFoundError naming those there are."""
+    wanted = model_id or "material"
+    folder = models_folder(explicit)
+    if not (folder / wanted / "model.toml").is_file() or wanted != Path(wanted).name:
+        known = ", ".join(p.parent.name for p in sorted(folder.glob("*/model.toml"))) or "none"
+        raise NotFoundError(f"no model {wanted!r} in {folder}: there are {known}")
+    return read_card(folder / wanted)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs a network. An engine holds one backend per model and device and calls it from one thread."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+class MaterialBackend(Protocol):
+    """A material generator, compiled for one device."""
+
+    name: str
+    """Engine and precision, such as ``openvino-cpu/bf16``: recorded with each result."""
+
+    def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
+        """(B, code_dim), (B, 1) -> style (B, style_dim) and relief in tiles (B,), in float32."""
+        ...
+
+    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array]) -> list[Array]:
+        """The trunk, in the backend's precision: style and fields (see `Latents`) -> what `head` takes."""
+        ...
+
+    def head(self, features: list[Array]) -> Array:
+        """The last convolution, in float32 whatever the precision: -> (B, 7, H, W) in [0, 1]."""
+        ...
+
+    def close(self) -> None:
+        """Release the device's memory."""
+        ...

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs networks with torch: on CUDA in bfloat16, on a CPU in float32."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from texgen_server.backends.base import Array
+from texgen_server.networks.parts import HeadPart, MappingPart, TrunkPart, build_generator
+from texgen_server.registry import LoadedModel
+
+
+class TorchBackend:
+    """A `MaterialBackend` on a torch device."""
+
+    def __init__(self, model: LoadedModel, device: str, precision: str) -> None:
+        self.device = torch.device(device)
+        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.name = f"torch-{self.device.type}/{precision}"
+        generator = build_generator(model.card.network, model.weights)
+        generator = generator.to(self.device, memory_format=torch.channels_last)
+        self._mapping, self._trunk, self._head = MappingPart(generator), TrunkPart(generator), HeadPart(generator)
+
+    @torch.inference_mode()
+    def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
+        style, relief = self._mapping(self._put(code), self._put(log2_density))
+        return _get(style), _get(relief)
+
+    @torch.inference_mode()
+    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array]) -> list[Array]:
+        fields = [self._put(f) for f in (*layouts, *noises)]
+        first = self._put(start).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            out = self._trunk(self._put(style), first, *fields)
+        return [_get(o) for o in out]
+
+    @torch.inference_mode()
+    def head(self, features: list[Array]) -> Array:
+        return _get(self._head(*[self._put(f) for f in features]))
+
+    def close(self) -> None:
+        """Drop the networks; on CUDA give the memory back."""
+        del self._mapping, self._trunk, self._head
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _put(self, array: Array) -> torch.Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+
+def _get(tensor: torch.Tensor) -> Array:
+    out: Array = tensor.float().cpu().numpy().astype(np.float32, copy=False)
+    return out

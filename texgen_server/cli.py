@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of the server's side: serve, train, eval. Mounted into ``texgen`` when this package is installed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from texgen.errors import InvalidRequestError
+
+
+def add_commands(commands: Any) -> None:
+    """Add ours to the ``texgen`` command line."""
+    _add_serve(commands)
+    _add_train(commands)
+    _add_eval(commands)
+
+
+def _parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=description, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser
+
+
+def _add_serve(commands: Any) -> None:
+    parser = _parser(commands, "serve", "Serve models over gRPC.", "texgen serve --listen 127.0.0.1:50051 --token-file token.txt")
+    parser.add_argument("--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="port 0 picks a free one (default 127.0.0.1:50051)")
+    parser.add_argument("--token-file", type=Path, metavar="F", help="ask clients for the token in this file")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    parser.add_argument("--device", default="auto", help="auto, cpu, openvino, torch, cuda (default auto)")
+    parser.add_argument("--precision", default="auto", help="auto, bf16, f32 (default auto: fixed per kind of device)")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads, 0 for all (default 0)")
+    parser.add_argument("--max-queue", type=int, default=64, metavar="N", help="requests that may wait (default 64)")
+    parser.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from texgen.cli import read_token
+    from texgen_server.config import ServerConfig, check_exposure, parse_listen
+    from texgen_server.rpc.server import RunningServer, serve_forever
+
+    host, port = parse_listen(options.listen)
+    check_exposure(host)
+    config = ServerConfig(
+        host=host,
+        port=port,
+        token=read_token(options.token_file),
+        models=options.models,
+        device=options.device,
+        precision=options.precision,
+        threads=options.threads,
+        max_queue=options.max_queue,
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+
+    def ready(server: RunningServer) -> None:
+        engine = ", ".join(d.engine for d in server.engine.devices())
+        sys.stdout.write(f"texgen is serving on {host}:{server.port} ({engine}); stop with Ctrl+C\n")
+        sys.stdout.flush()
+
+    serve_forever(config, ready)
+    return 0
+
+
+def _add_train(commands: Any) -> None:
+    parser = _parser(commands, "train", "Train a model.", "texgen train material --data ../shared/data --work runs/material --resume")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = _parser(kinds, "material", "Train the material model.", "texgen train material --data ../shared/data --work runs/material")
+    material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    material.add_argument("--work", type=Path, default=Path("runs/material"), metavar="DIR", help="state, log and samples (default runs/material)")
+    material.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    material.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of a model folder, such as models/material")
+    material.add_argument("--stages", default="128:60000,256:10000", help="SIZE:IMAGES,... (default 128:60000,256:10000)")
+    material.add_argument("--batch", type=int, default=16, metavar="N", help="images per step over all workers (default 16)")
+    material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+    material.add_argument("--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0")
+    material.add_argument("--version", default="0.1.0", help="version of the exported model")
+    material.set_defaults(run=_train_material)
+
+
+def _train_material(options: argparse.Namespace) -> int:
+    _require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.run import RunOptions, parse_stages, train_material
+
+    chosen = {key: getattr(options, key) for key in ("data", "work", "resume", "init", "batch", "device", "export", "version")}
+    train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
+    return 0
+
+
+def _add_eval(commands: Any) -> None:
+    parser = _parser(commands, "eval", "Measure a model.", "texgen eval material --data ../shared/data")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = _parser(kinds, "material", "Measure the material model against held-out assets.", "texgen eval material --data ../shared/data")
+    material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    material.add_argument("--work", type=Path, default=Path("runs/eval"), metavar="DIR", help="packed data and pictures (default runs/eval)")
+    material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    material.add_argument("--model", default="material", metavar="ID", help="default: material")
+    material.add_argument("--size", type=int, default=256, metavar="PX", help="size judged, one tile wide (default 256)")
+    material.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    material.set_defaults(run=_eval_material)
+
+
+def _eval_material(options: argparse.Namespace) -> int:
+    _require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.evaluate import EvalOptions, evaluate_material, report
+
+    chosen = {key: getattr(options, key) for key in ("data", "work", "models", "model")}
+    result = evaluate_material(EvalOptions(size_px=options.size, **chosen))
+    sys.stdout.write(report(result, as_json=options.json))
+    return 0
+
+
+def _require(*modules: str, extra: str) -> None:
+    import importlib.util
+
+    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    if missing:
+        raise InvalidRequestError(f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'")

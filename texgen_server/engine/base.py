@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: takes jobs, runs networks, returns maps. Transport is a skin over it; how it schedules is its own affair."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from texgen.errors import CancelledError
+from texgen.maps import MapKind, Pixels
+from texgen.modelcard import ModelCard
+from texgen.recipe import MaterialRecipe
+
+INTERACTIVE, BATCH = 0, 1
+
+
+class CancelToken:
+    """Set by whoever no longer wants the result; checked by the work between its steps."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the work to stop at its next step."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raises CancelledError once cancelled."""
+        if self._event.is_set():
+            raise CancelledError("the request was cancelled")
+
+
+@dataclass
+class MaterialJob:
+    """One material to make. ``on_progress(fraction, stage)`` is called from the engine's thread."""
+
+    recipe: MaterialRecipe
+    priority: int = INTERACTIVE
+    token: CancelToken = field(default_factory=CancelToken)
+    on_progress: Callable[[float, str], None] = lambda fraction, stage: None
+
+
+@dataclass(frozen=True)
+class MaterialResult:
+    """Maps as (H, W, C) arrays, and what is to be told about them."""
+
+    maps: dict[MapKind, Pixels]
+    relief_tiles: float
+    engine: str
+    queue_s: float
+    compute_s: float
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device and what runs on it."""
+
+    name: str
+    engine: str
+    memory_used_bytes: int
+
+
+class Engine(Protocol):
+    """What the front door asks for. Implementations may batch jobs; a batch never changes a result."""
+
+    def cards(self) -> list[ModelCard]:
+        """The models that can be asked for."""
+        ...
+
+    def card(self, model_id: str) -> ModelCard:
+        """One of them; the empty id is the default. Raises NotFoundError."""
+        ...
+
+    def submit(self, model_id: str, job: MaterialJob) -> Future[MaterialResult]:
+        """Queue a job. Raises CapacityError when the queue is full; the future raises LoadError, CancelledError."""
+        ...
+
+    def position(self, job: MaterialJob) -> int:
+        """Jobs ahead of this one; 0 once it runs."""
+        ...
+
+    def queue_depth(self) -> int:
+        """Jobs waiting."""
+        ...
+
+    def devices(self) -> list[DeviceInfo]:
+        """What it runs on."""
+        ...
+
+    def close(self, grace_s: float) -> None:
+        """Finish what runs within ``grace_s``, cancel what waits, release the devices."""
+        ...

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of one machine: a priority queue and one thread per device. Batching has its place in `_Worker._take`."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from texgen.errors import CancelledError, CapacityError
+from texgen.modelcard import ModelCard, find_card, list_cards
+from texgen_server.backends import load_backend
+from texgen_server.backends.base import MaterialBackend
+from texgen_server.config import ServerConfig
+from texgen_server.engine.base import DeviceInfo, MaterialJob, MaterialResult
+from texgen_server.registry import LoadedModel, load_model
+from texgen_server.sampling import finish_maps, make_latents
+
+
+@dataclass(order=True)
+class _Entry:
+    priority: int
+    number: int
+    model_id: str = field(compare=False)
+    job: MaterialJob = field(compare=False)
+    future: Future[MaterialResult] = field(compare=False)
+    queued_at: float = field(compare=False)
+
+
+class LocalEngine:
+    """An `Engine` with one worker thread for the configured device; models are loaded when first asked for."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._models = {c.id: c for c in list_cards(config.models) if c.kind == "material"}
+        self._queue: list[_Entry] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._loaded: dict[str, tuple[LoadedModel, MaterialBackend]] = {}
+        self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
+        self._thread.start()
+
+    def cards(self) -> list[ModelCard]:
+        return [self._models[k] for k in sorted(self._models)]
+
+    def card(self, model_id: str) -> ModelCard:
+        return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
+
+    def warm(self, model_id: str = "") -> None:
+        """Load and compile a model now instead of at its first job. Raises LoadError."""
+        self._backend(self.card(model_id))
+
+    def submit(self, model_id: str, job: MaterialJob) -> Future[MaterialResult]:
+        entry = _Entry(job.priority, next(self._numbers), model_id, job, Future(), time.monotonic())
+        with self._changed:
+            if self._closing:
+                raise CapacityError("the server is shutting down: ask another one, or again later")
+            if len(self._queue) >= self._config.max_queue:
+                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
+            heapq.heappush(self._queue, entry)
+            self._changed.notify()
+        return entry.future
+
+    def position(self, job: MaterialJob) -> int:
+        with self._changed:
+            ordered = sorted(self._queue)
+        return next((i + 1 for i, e in enumerate(ordered) if e.job is job), 0)
+
+    def queue_depth(self) -> int:
+        with self._changed:
+            return len(self._queue)
+
+    def devices(self) -> list[DeviceInfo]:
+        engine = next((backend.name for _, backend in self._loaded.values()), "")
+        return [DeviceInfo(self._config.device, engine, _resident_bytes())]
+
+    def close(self, grace_s: float) -> None:
+        with self._changed:
+            self._closing = True
+            waiting, self._queue = self._queue, []
+            self._changed.notify_all()
+        for entry in waiting:
+            entry.future.set_exception(CancelledError("the server shut down before the request ran"))
+        self._thread.join(grace_s)
+        for _, backend in self._loaded.values():
+            backend.close()
+
+    def _work(self) -> None:
+        while (entry := self._take()) is not None:
+            if not entry.future.set_running_or_notify_cancel():
+                continue
+            try:
+                entry.future.set_result(self._run(entry))
+            except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread lives on
+                entry.future.set_exception(error)
+
+    def _take(self) -> _Entry | None:
+        with self._changed:
+            while not self._queue and not self._closing:
+                self._changed.wait()
+            return heapq.heappop(self._queue) if self._queue else None
+
+    def _run(self, entry: _Entry) -> MaterialResult:
+        job, recipe = entry.job, entry.job.recipe
+        job.token.check()
+        model, backend = self._backend(self.card(entry.model_id))
+        started = time.monotonic()
+        job.on_progress(0.05, "computing")
+        latents = make_latents(recipe, model.tables, model.shape)
+        style, relief = backend.style(latents.code, latents.log2_density)
+        job.token.check()
+        features = backend.features(style, latents.start, latents.layouts, latents.noises)
+        job.token.check()
+        job.on_progress(0.5, "computing")
+        raw = backend.head(features)[0]
+        job.token.check()
+        maps, relief_tiles = finish_maps(raw, float(relief[0]), recipe, latents.tile_px)
+        job.on_progress(0.7, "encoding")
+        return MaterialResult(maps, relief_tiles, backend.name, started - entry.queued_at, time.monotonic() - started)
+
+    def _backend(self, card: ModelCard) -> tuple[LoadedModel, MaterialBackend]:
+        if card.id not in self._loaded:
+            model = load_model(card)
+            config = self._config
+            backend = load_backend(model, config.device, config.precision, config.cache_folder / "graphs", config.threads)
+            self._loaded[card.id] = (model, backend)
+        return self._loaded[card.id]
+
+
+def _resident_bytes() -> int:
+    """Memory of this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * 4096

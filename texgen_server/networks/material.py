@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The material generator: a periodic, stationary, style-modulated convolutional GAN (design: ``models.md`` (a)).
+
+Everything spatial commutes with a roll of the torus, so the size of a result is just the shape of its noise. One *cell* is
+32 x 32 px. What is *regular* in a material (brick courses, planks, tiles) comes in as ``layout``: a few periodic waves whose
+integer wave vectors and phases were measured in the training material; what is irregular comes from noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from texgen_server.layout import LAYOUT_CHANNELS
+from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
+
+CELL_PX = 32
+"""Pixels per cell: every size is a multiple of it."""
+
+OUTPUT_CHANNELS = 7
+"""basecolor r, g, b (sRGB), height, roughness, metallic, ambient occlusion; all in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class MaterialParams:
+    """Size of a material generator; written into ``model.toml`` beside the weights."""
+
+    code_dim: int = 64
+    style_dim: int = 256
+    noise_channels: int = 16
+    widths: tuple[int, ...] = (320, 320, 192, 96, 48)  # at 1/32, 1/16, 1/8, 1/4, 1/2 of the output
+
+    @property
+    def levels(self) -> int:
+        """Number of resolutions, coarsest first; level ``i`` has a grid step of ``32 / 2**i`` px."""
+        return len(self.widths)
+
+
+class Mapping(nn.Module):
+    """Code of a material (B, code_dim) and log2 texel density (B, 1) -> style w (B, style_dim)."""
+
+    def __init__(self, params: MaterialParams) -> None:
+        super().__init__()
+        dim = params.style_dim
+        self.layers = nn.Sequential(
+            nn.Linear(params.code_dim + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)
+        )
+
+    def forward(self, code: Tensor, log2_density: Tensor) -> Tensor:
+        """``log2_density`` is log2(px per tile) - 8, so that 256 px per tile is 0."""
+        out: Tensor = self.layers(torch.cat([code, log2_density], 1))
+        return out
+
+
+class Block(nn.Module):
+    """Two modulated convolutions at one resolution, with layout and noise added, and a residual skip."""
+
+    def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
+        super().__init__()
+        self.grow = grow
+        self.conv1 = CircularConv(channels_in, channels_out)
+        self.conv2 = CircularConv(channels_out, channels_out)
+        self.style1 = StyleModulation(channels_out, style_dim)
+        self.style2 = StyleModulation(channels_out, style_dim)
+        self.layout = nn.Conv2d(LAYOUT_CHANNELS, channels_out, 1, bias=False)
+        self.noise_gain = nn.Parameter(torch.zeros(channels_out))
+        self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        nn.init.normal_(self.layout.weight, 0.0, 0.3)
+
+    def forward(self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor) -> Tensor:
+        if self.grow:
+            x = upsample(x)
+        y = self.style1(self.conv1(x) + self.layout(layout), style)
+        y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
+        y = F.leaky_relu(self.style2(self.conv2(y), style), 0.2)
+        out: Tensor = (y + self.skip(x)) * 0.7071
+        return out
+
+
+class MaterialGenerator(nn.Module):
+    """Style, noise and layout -> all maps but the normal, which is derived from height (`normal_from_height`)."""
+
+    def __init__(self, params: MaterialParams) -> None:
+        super().__init__()
+        self.params = params
+        widths, dim = params.widths, params.style_dim
+        self.mapping = Mapping(params)
+        self.stem = CircularConv(params.noise_channels, widths[0], gain=1.0)
+        pairs = zip((widths[0], *widths[:-1]), widths, strict=True)
+        self.blocks = nn.ModuleList(Block(a, b, dim, grow=i > 0) for i, (a, b) in enumerate(pairs))
+        self.coarse_head = nn.Conv2d(widths[-2], OUTPUT_CHANNELS, 1)
+        self.head = CircularConv(widths[-1], OUTPUT_CHANNELS * 4, gain=0.5)
+        self.relief = nn.Linear(dim, 1)
+
+    def forward(self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor]) -> Tensor:
+        """Synthesise maps on an h x w torus of cells.
+
+        ``style`` (B, style_dim) or a map (B, style_dim, h, w); ``start`` (B, noise_channels, h, w) ~ N(0, 1); for each level i
+        ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1).
+        Returns (B, 7, 32 h, 32 w) float32 in (0, 1), channels as in ``OUTPUT_CHANNELS``.
+        """
+        return self.head32(*self.trunk(style, start, layouts, noises))
+
+    def trunk(self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before the sigmoid."""
+        x = self.stem(start)
+        coarse = x
+        for i, block in enumerate(self.blocks):
+            x = block(x, style, layouts[i], noises[i])
+            if i == len(self.blocks) - 2:
+                coarse = self.coarse_head(x)
+        return x, coarse
+
+    def head32(self, x: Tensor, coarse: Tensor) -> Tensor:
+        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit height."""
+        with torch.autocast(x.device.type, enabled=False):
+            conv = self.head.conv
+            fine = F.conv2d(circular_pad(x.float(), 1), conv.weight.float(), None if conv.bias is None else conv.bias.float())
+            return torch.sigmoid(F.pixel_shuffle(fine, 2) + upsample(coarse.float(), 4))
+
+    def relief_tiles(self, style: Tensor) -> Tensor:
+        """Height range of the material, black to white, as a fraction of the tile's edge: (B, style_dim) -> (B,)."""
+        out: Tensor = torch.exp(self.relief(style.float())[:, 0].clamp(-9.0, 1.0) - 3.0)
+        return out
+
+
+def normal_from_height(height: Tensor, scale_px: Tensor) -> Tensor:
+    """Tangent-space normals, OpenGL (+Y up), by central differences on the torus.
+
+    ``height`` (B, 1, H, W) in [0, 1]; ``scale_px`` (B,) is the height range in pixels (relief in tiles x px per tile).
+    Returns (B, 3, H, W) unit vectors in [-1, 1].
+    """
+    scale = scale_px.view(-1, 1, 1, 1) * 0.5
+    slope_x = (torch.roll(height, -1, 3) - torch.roll(height, 1, 3)) * scale
+    slope_down = (torch.roll(height, -1, 2) - torch.roll(height, 1, 2)) * scale
+    normal = torch.cat([-slope_x, slope_down, torch.ones_like(height)], 1)
+    return normal * torch.rsqrt((normal * normal).sum(1, keepdim=True))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ModelCard -> checked weights. Weights are safetensors, and nothing else, ever."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load
+
+from texgen.errors import LoadError
+from texgen.modelcard import ModelCard
+from texgen_server.sampling import MaterialTables, NetworkShape, network_shape
+
+GENERATOR_PREFIX = "generator/"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model whose weights are read and whose files are what its card says."""
+
+    card: ModelCard
+    weights: dict[str, NDArray[np.float32]]
+    """Parameters of the generator, by the names of the torch module."""
+    tables: MaterialTables
+    shape: NetworkShape
+
+
+def load_model(card: ModelCard) -> LoadedModel:
+    """Read and check the weights of a model.
+
+    Raises LoadError naming the file when one is missing, damaged, of another digest, or not safetensors.
+    """
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, digest in card.weights.items():
+        tensors |= read_weights(card.folder / name, digest)
+    members = [asset for c in card.classes for asset in c.materials]
+    try:
+        amplitudes = tensors["layout/real"].astype(np.float32) + 1j * tensors["layout/imaginary"].astype(np.float32)
+        tables = MaterialTables(
+            codes=tensors["codes"].astype(np.float32),
+            waves=tensors["layout/waves"].astype(np.float32),
+            amplitudes=amplitudes.astype(np.complex64),
+            rows=_class_rows(card),
+        )
+    except KeyError as error:
+        raise LoadError(f"{card.folder}: the weights lack {error}; export the model anew") from error
+    if len(tables.codes) != len(members):
+        raise LoadError(f"{card.folder}: {len(tables.codes)} codes for {len(members)} materials; export the model anew")
+    generator = {k.removeprefix(GENERATOR_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(GENERATOR_PREFIX)}
+    return LoadedModel(card, generator, tables, network_shape(card))
+
+
+def _class_rows(card: ModelCard) -> dict[str, tuple[int, ...]]:
+    rows, at = {}, 0
+    for c in card.classes:
+        rows[c.name] = tuple(range(at, at + len(c.materials)))
+        at += len(c.materials)
+    return rows
+
+
+def read_weights(path: Path, digest: str) -> dict[str, NDArray[np.float32]]:
+    """Read one safetensors file after checking its name, its SHA-256 and its header. Raises LoadError naming the file."""
+    if path.suffix != ".safetensors" or path.name != Path(path.name).name:
+        raise LoadError(f"{path}: only .safetensors files are loaded; formats that can run code (.pt, .pth, .ckpt, .pkl) are refused")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LoadError(f"cannot read the weights {path}: {error.strerror}; install texgen anew or fetch the file again") from error
+    if not _looks_like_safetensors(data):
+        raise LoadError(f"{path} is not a safetensors file (a pickle with another name is refused too)")
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != digest:
+        raise LoadError(f"{path} is damaged or of another version: its SHA-256 is {actual[:16]}..., model.toml says {digest[:16]}...")
+    tensors: dict[str, NDArray[np.float32]] = load(data)
+    return tensors
+
+
+def _looks_like_safetensors(data: bytes) -> bool:
+    """A length that fits the file, then a JSON object."""
+    if len(data) < 9:
+        return False
+    (length,) = struct.unpack("<Q", data[:8])
+    return bool(length <= len(data) - 8 and data[8:9] == b"{")

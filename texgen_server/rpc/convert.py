@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where protobuf meets the domain: requests -> recipes, results -> events. Nothing below has heard of protobuf."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from texgen.assembly import DTYPE_TO_PB, ENCODING_FROM_PB, ENCODING_TO_PB, KIND_FROM_PB, KIND_TO_PB, SPACE_TO_PB
+from texgen.errors import InvalidRequestError
+from texgen.images import encode
+from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
+from texgen.modelcard import ModelCard
+from texgen.pb import texgen_pb2 as pb
+from texgen.recipe import DEFAULT_SIZE_PX, MaterialRecipe, make_recipe, read_recipe, write_recipe
+from texgen_server.config import ServerConfig
+from texgen_server.engine.base import DeviceInfo, MaterialResult
+
+CHUNK_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A checked request: what to make, and how to send it."""
+
+    recipe: MaterialRecipe
+    recipe_text: str
+    maps: list[MapKind]
+    encoding: Encoding
+
+
+def wanted_from(request: pb.GenerateMaterialRequest, card: ModelCard, max_pixels: int) -> Wanted:
+    """Check a request against the model. Raises InvalidRequestError with the field's name."""
+    size = (request.size.width_px, request.size.height_px) if request.HasField("size") else None
+    if request.recipe:
+        if request.classes or request.HasField("seed") or request.HasField("psi") or request.controls:
+            raise InvalidRequestError("a recipe already says classes, seed, psi and controls: give the recipe alone (and size)", "recipe")
+        recipe = read_recipe(request.recipe, card, size)
+    else:
+        recipe = make_recipe(
+            card,
+            [(c.name, c.weight) for c in request.classes],
+            request.seed if request.HasField("seed") else secrets.randbelow(2**32),
+            size or (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX),
+            request.psi if request.HasField("psi") else 1.0,
+            dict(request.controls),
+        )
+    if recipe.width_px * recipe.height_px > max_pixels:
+        raise InvalidRequestError(f"{recipe.width_px} x {recipe.height_px} px is more than this server makes ({max_pixels} px)", "size")
+    return Wanted(recipe, write_recipe(recipe, card), _maps_from(request, card), _encoding_from(request))
+
+
+def _maps_from(request: pb.GenerateMaterialRequest, card: ModelCard) -> list[MapKind]:
+    kinds = [KIND_FROM_PB.get(m) for m in request.maps] or list(card.maps)
+    chosen = [k for k in card.maps if k in kinds]
+    if len(chosen) < len(set(kinds)):
+        raise InvalidRequestError(f"a map that the model does not make: there are {', '.join(card.maps)}", "maps")
+    return chosen
+
+
+def _encoding_from(request: pb.GenerateMaterialRequest) -> Encoding:
+    if request.encoding == pb.ENCODING_UNSPECIFIED:
+        return Encoding.PNG
+    if request.encoding not in ENCODING_FROM_PB:
+        raise InvalidRequestError(f"encoding {request.encoding}: allowed are raw, png, exr", "encoding")
+    return ENCODING_FROM_PB[request.encoding]
+
+
+def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> tuple[PackedMap, float]:
+    """Pack one map; also its seam percentile."""
+    spec = MAP_SPECS[kind]
+    text = {"Software": "texgen", "texgen:recipe": recipe_text}
+    data = encode(pixels, encoding, spec.color_space, text)
+    exr = encoding is Encoding.EXR
+    space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
+    height, width, channels = pixels.shape
+    packed = PackedMap(kind, width, height, channels, "float16" if exr else spec.dtype, encoding, space, data)
+    return packed, seam_percentile(pixels)
+
+
+def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
+    """MapHeader, Chunk*, MapEnd."""
+    kind = KIND_TO_PB[packed.kind]
+    yield pb.TextureEvent(
+        map_header=pb.MapHeader(
+            kind=kind,
+            width_px=packed.width_px,
+            height_px=packed.height_px,
+            channels=packed.channels,
+            dtype=DTYPE_TO_PB[packed.dtype],
+            encoding=ENCODING_TO_PB[packed.encoding],
+            color_space=SPACE_TO_PB[packed.color_space],
+            byte_size=len(packed.data),
+        )
+    )
+    for offset in range(0, len(packed.data), CHUNK_BYTES):
+        piece = packed.data[offset : offset + CHUNK_BYTES]
+        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=piece))
+    digest = hashlib.sha256(packed.data).digest()
+    yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=digest))
+
+
+def summary_event(
+    wanted: Wanted, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]
+) -> pb.TextureEvent:
+    """The last event of a result."""
+    recipe = wanted.recipe
+    return pb.TextureEvent(
+        summary=pb.Summary(
+            recipe=wanted.recipe_text,
+            queue_s=result.queue_s,
+            compute_s=result.compute_s,
+            encode_s=encode_s,
+            tileability=[pb.MapTileability(kind=KIND_TO_PB[k], seam_percentile=v) for k, v in seams.items()],
+            height_range_tiles=result.relief_tiles,
+            height_range_m=result.relief_tiles * recipe.controls["tile_size_m"],
+            engine=result.engine,
+            output_licence=card.output_licence,
+            controls=dict(recipe.controls),
+            seed=recipe.seed,
+            model_digest=card.digest,
+        )
+    )
+
+
+def model_message(card: ModelCard) -> pb.Model:
+    """A card as the contract tells it."""
+    return pb.Model(
+        id=card.id,
+        title=card.title,
+        kind=card.kind,
+        version=card.version,
+        digest=card.digest,
+        licence=card.licence,
+        output_licence=card.output_licence,
+        classes=[pb.ModelClass(name=c.name, preset=c.preset, materials=len(c.materials)) for c in card.classes],
+        controls=[
+            pb.Control(
+                name=c.name,
+                label=c.label,
+                description=c.description,
+                unit=c.unit,
+                minimum=c.minimum,
+                maximum=c.maximum,
+                default_value=c.default,
+                post_process=c.post_process,
+            )
+            for c in card.controls
+        ],
+        maps=[KIND_TO_PB[k] for k in card.maps],
+        size_multiple_px=card.size_multiple_px,
+        min_edge_px=card.min_edge_px,
+        max_edge_px=card.max_edge_px,
+    )
+
+
+def info_message(version: str, devices: list[DeviceInfo], config: ServerConfig, max_edge_px: int, depth: int) -> pb.GetServerInfoResponse:
+    """The server's state."""
+    return pb.GetServerInfoResponse(
+        version=version,
+        devices=[pb.Device(name=d.name, engine=d.engine, memory_used_bytes=d.memory_used_bytes) for d in devices],
+        limits=pb.Limits(
+            max_edge_px=max_edge_px, max_pixels=config.max_pixels, max_queue=config.max_queue, max_message_bytes=config.max_message_bytes
+        ),
+        queue_depth=depth,
+    )

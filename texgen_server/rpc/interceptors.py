@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Around every call: the token, and errors -> status. The table below is the only place that knows both."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from texgen.errors import (
+    AuthenticationError,
+    CancelledError,
+    CapacityError,
+    InvalidRequestError,
+    LoadError,
+    NotFoundError,
+    TexgenError,
+)
+
+log = logging.getLogger("texgen.server")
+
+STATUS: dict[type[TexgenError], int] = {
+    InvalidRequestError: code_pb2.INVALID_ARGUMENT,
+    NotFoundError: code_pb2.NOT_FOUND,
+    LoadError: code_pb2.FAILED_PRECONDITION,
+    CapacityError: code_pb2.RESOURCE_EXHAUSTED,
+    CancelledError: code_pb2.CANCELLED,
+    AuthenticationError: code_pb2.UNAUTHENTICATED,
+}
+RETRY_AFTER_MS = 500
+OPEN_PREFIX = "/grpc.health.v1.Health/"
+
+
+def status_of(error: Exception, request_id: str) -> status_pb2.Status:
+    """An error as a rich status. What is not ours becomes INTERNAL with an id; its text stays in the log."""
+    code = STATUS.get(type(error))
+    if code is None:
+        return status_pb2.Status(code=code_pb2.INTERNAL, message=f"internal error {request_id}: see the server's log")
+    details = []
+    if isinstance(error, InvalidRequestError):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, CapacityError):
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(RETRY_AFTER_MS)
+        details.append(retry)
+    packed = [any_pb2.Any() for _ in details]
+    for box, detail in zip(packed, details, strict=True):
+        box.Pack(detail)
+    return status_pb2.Status(code=code, message=str(error), details=packed)
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Checks the token of every call but health, and turns exceptions into status."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token.encode()
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        allowed = handler_call_details.method.startswith(OPEN_PREFIX) or self._token_matches(handler_call_details)
+        return _wrapped(handler, allowed=allowed)
+
+    def _token_matches(self, details: grpc.HandlerCallDetails) -> bool:
+        if not self._token:
+            return True
+        given = next((v for k, v in details.invocation_metadata or () if k == "authorization"), "")
+        value = given if isinstance(given, bytes) else given.encode()
+        return hmac.compare_digest(value, b"Bearer " + self._token)
+
+
+def _wrapped(handler: Any, *, allowed: bool) -> Any:
+    """The handler of one call with the guard around it; streaming requests are passed through."""
+    if handler.unary_unary:
+
+        async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            return await _guarded(handler.unary_unary(request, context), context, allowed=allowed)
+
+        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+    if handler.unary_stream:
+
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            events = handler.unary_stream(request, context)
+            while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
+                yield event
+
+        return grpc.unary_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
+    if handler.stream_stream:
+
+        async def both(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            events = aiter(handler.stream_stream(requests, context))
+            while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
+                yield event
+
+        return grpc.stream_stream_rpc_method_handler(both, handler.request_deserializer, handler.response_serializer)
+    return handler
+
+
+async def _guarded(work: Awaitable[Any], context: grpc.aio.ServicerContext[Any, Any], *, allowed: bool) -> Any:
+    request_id = secrets.token_hex(6)
+    try:
+        if not allowed:
+            if hasattr(work, "close"):
+                work.close()
+            raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
+        return await work
+    except TexgenError as error:
+        log.info("refused: %s", error)
+        await _abort(context, error, request_id)
+    except grpc.aio.AbortError:
+        raise
+    except Exception as error:
+        log.exception("internal error %s", request_id)
+        await _abort(context, error, request_id)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, request_id: str) -> None:
+    status = rpc_status.to_status(status_of(error, request_id))
+    await context.abort(status.code, status.details, status.trailing_metadata)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build, start and drain a server: our services, health and reflection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from texgen.errors import OutputError, TexgenError
+from texgen.pb import texgen_pb2 as pb
+from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen_server.config import ServerConfig, check_exposure
+from texgen_server.engine.base import Engine
+from texgen_server.engine.local import LocalEngine
+from texgen_server.rpc.interceptors import Guard
+from texgen_server.rpc.service import ModelService, ServerService, TextureService
+
+SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
+
+
+class RunningServer:
+    """A started server. Make it and use it inside one event loop."""
+
+    def __init__(self, config: ServerConfig, engine: Engine) -> None:
+        check_exposure(config.host)
+        self.config, self.engine, self.port = config, engine, 0
+        self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
+        options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
+        self._server = grpc.aio.server(interceptors=[Guard(config.token)], options=options)
+        self._health = HealthServicer()
+        pb_grpc.add_TextureServiceServicer_to_server(TextureService(engine, config, self._pool), self._server)
+        pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine), self._server)
+        pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), self._server)
+
+    async def start(self) -> None:
+        """Bind and serve. Raises OutputError when the address is taken."""
+        address = f"{self.config.host}:{self.config.port}"
+        try:
+            self.port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OutputError(f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another") from error
+        await self._server.start()
+        for name in ("", *SERVICES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self) -> None:
+        """Health NOT_SERVING, let running calls end within the grace period, release the devices."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self.config.grace_s)
+        self.engine.close(self.config.grace_s)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
+    """Run until SIGINT or SIGTERM."""
+    asyncio.run(_serve(config, on_ready))
+
+
+async def _serve(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
+    engine = LocalEngine(config)
+    try:
+        engine.warm()
+        server = RunningServer(config, engine)
+        await server.start()
+    except TexgenError:
+        engine.close(0.0)
+        raise
+    on_ready(server)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM"):
+        try:
+            loop.add_signal_handler(getattr(signal, name), stopping.set)
+        except NotImplementedError:  # Windows: asyncio cannot; Ctrl+C still raises KeyboardInterrupt
+            break
+    await stopping.wait()
+    await server.stop()
+
+
+class EmbeddedServer:
+    """A server in a background thread of this process, on a free loopback port; use as a context manager."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="texgen-embedded", daemon=True)
+        self.address = ""
+
+    def __enter__(self) -> EmbeddedServer:
+        self._thread.start()
+        self._ready.wait()
+        if self._error:
+            raise self._error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(self._config.grace_s + 5.0)
+
+    async def _run(self) -> None:
+        try:
+            server = RunningServer(self._config, LocalEngine(self._config))
+            await server.start()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in __enter__
+            self._error = error
+            self._ready.set()
+            return
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self.address = f"{self._config.host}:{server.port}"
+        self._ready.set()
+        await self._stop.wait()
+        await server.stop()

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses of the material GAN. Images are (B, 7, H, W) in [0, 1]; taps come from `FrozenFeatures`, both views stacked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from texgen_server.training.discriminator import VIEWS
+
+
+def hinge_discriminator(real: list[Tensor], fake: list[Tensor]) -> Tensor:
+    """Sum over heads of ``E[relu(1 - D(real))] + E[relu(1 + D(fake))]``."""
+    terms = [F.relu(1.0 - r.float()).mean() + F.relu(1.0 + f.float()).mean() for r, f in zip(real, fake, strict=True)]
+    return torch.stack(terms).sum()
+
+
+def hinge_generator(fake: list[Tensor]) -> Tensor:
+    """``-E[D(fake)]``, summed over heads."""
+    return -torch.stack([f.float().mean() for f in fake]).sum()
+
+
+def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
+    """Per image: mean and deviation of each tap, Gram matrix of the first two. Taps (2B, C, h, w) -> list of (B, n)."""
+    out = []
+    for level, tap in enumerate(taps):
+        tap = torch.cat(tap.float().chunk(VIEWS), 1)
+        out += [tap.mean((2, 3)), tap.std((2, 3))]
+        if level < 2:
+            pixels = tap.flatten(2)
+            gram = torch.einsum("bcn,bdn->bcd", pixels, pixels) / pixels.shape[2]
+            out.append(gram.flatten(1))
+    return out
+
+
+@dataclass(frozen=True)
+class StatisticsTarget:
+    """What a material's statistics should be, at one density and crop size."""
+
+    mean: list[Tensor]  # each (materials, n)
+    scale: list[Tensor]  # each (1, n): deviation between materials
+
+    @classmethod
+    def from_samples(cls, samples: list[list[Tensor]]) -> StatisticsTarget:
+        """Average over several crops of every material."""
+        mean = [torch.stack(values).mean(0) for values in zip(*samples, strict=True)]
+        scale = [m.std(0, keepdim=True).clamp_min(float(m.std()) * 0.05) for m in mean]
+        return cls(mean, scale)
+
+    def distance(self, statistics: list[Tensor], index: Tensor, weight: Tensor) -> Tensor:
+        """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches images off."""
+        terms = []
+        for value, mean, scale in zip(statistics, self.mean, self.scale, strict=True):
+            terms.append((((value - mean[index]) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
+        return torch.stack(terms).mean()
+
+
+def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Tensor) -> Tensor:
+    """Each map's mean and deviation against the material's own (B, 7)."""
+    mean_error = (maps.mean((2, 3)) - means).abs().mean(1) * 8.0
+    deviation_error = ((maps.std((2, 3)) - deviations).abs() / (deviations + 0.02)).clamp_max(3.0).mean(1) * 0.5
+    return ((mean_error + deviation_error) * weight).mean()
+
+
+def radial_spectrum(maps: Tensor) -> Tensor:
+    """Log power per octave ring of luminance and height on the torus: (B, 7, S, S) -> (B, 2, rings)."""
+    luminance = maps[:, :3].mean(1, keepdim=True)
+    spectrum = torch.fft.rfft2(torch.cat([luminance, maps[:, 3:4]], 1), norm="ortho").abs().square()
+    rows, columns = spectrum.shape[-2:]
+    cycles = torch.hypot(torch.fft.fftfreq(rows)[:, None] * rows, torch.arange(columns)[None].float())
+    ring = (2.0 * torch.log2(cycles.clamp_min(1.0))).round().long()
+    member = F.one_hot(ring.flatten()).float().to(maps.device)
+    member[0] = 0.0  # the mean has its own loss
+    power = spectrum.flatten(2) @ (member / member.sum(0).clamp_min(1.0))
+    return torch.log(power + 1e-4)
+
+
+def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor) -> Tensor:
+    """How far a grid-averaged result is from the material's regular part.
+
+    ``layout`` (B, 5, h, w) is in units of deviations and ``strength`` (B, 5) says how much of the variance it explains: only the
+    component along the layout is judged, so everything irregular stays free.
+    """
+    small = F.adaptive_avg_pool2d(maps[:, :5], layout.shape[-2:])
+    centred = small - small.mean((2, 3), keepdim=True)
+    unit = centred / centred.std((2, 3), keepdim=True).clamp_min(0.01)
+    energy = layout.square().mean((2, 3))
+    along = (unit * layout).mean((2, 3)) / energy.clamp_min(1e-3)  # 1 where the layout is reproduced in full
+    return (((1.0 - along).clamp(0.0, 2.0) * strength).mean(1) * weight).mean()

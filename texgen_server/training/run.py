@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen train material``: pack the data, train, log, sample, save, export."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from texgen.errors import InvalidRequestError
+from texgen.modelcard import read_card
+from texgen_server.networks.parts import build_generator
+from texgen_server.registry import load_model
+from texgen_server.training.catalog import Asset, read_catalog, read_split
+from texgen_server.training.data import Pack, prepare
+from texgen_server.training.distributed import Workers
+from texgen_server.training.export import export_state
+from texgen_server.training.loop import Stage, TrainConfig, Trainer
+from texgen_server.training.samples import save_grid
+from texgen_server.training.state import load_state, save_state
+
+STATE_FILE = "state.safetensors"
+SAVE_EVERY_IMAGES = 2000
+DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.55, 512: 0.45}, 512: {512: 1.0}}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line says."""
+
+    data: Path
+    work: Path
+    stages: tuple[Stage, ...]
+    resume: bool = False
+    init: Path | None = None
+    batch: int = 16
+    device: str = "auto"
+    export: Path | None = None
+    version: str = "0.1.0"
+
+
+def parse_stages(text: str) -> tuple[Stage, ...]:
+    """``"128:60000,256:10000"`` -> stages. Raises InvalidRequestError."""
+    stages = []
+    for part in text.split(","):
+        size, _, images = part.partition(":")
+        if not (size.isdigit() and images.isdigit() and int(size) in {0, *DENSITY_SHARES}):
+            raise InvalidRequestError(f"stage {part!r}: write SIZE:IMAGES with a size of {', '.join(map(str, DENSITY_SHARES))}", "stages")
+        if int(images):
+            stages.append(Stage(int(size), int(images), DENSITY_SHARES[int(size)]))
+    return tuple(stages)
+
+
+def prepared_pack(data: Path, assets: list[Asset], folder: Path) -> Pack:
+    """The pack of all assets below ``folder``, made when it is not there yet or is of other assets."""
+    meta = folder / "pack.json"
+    ids = [a.asset_id for a in assets]
+    if not meta.is_file() or json.loads(meta.read_text(encoding="utf-8"))["assets"] != ids:
+        prepare(data, assets, folder)
+    return Pack(folder)
+
+
+def train_material(options: RunOptions) -> None:
+    """Train through all stages; state, log and samples go to ``options.work``. Raises TexgenError on bad input."""
+    device = _device(options.device)
+    workers = Workers.join(device)
+    assets = read_catalog(options.data)
+    held = read_split()
+    pack = prepared_pack(options.data, assets, options.work / "pack")
+    train = [i for i, name in enumerate(pack.assets) if name not in held]
+    trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch), device, workers)
+    state = options.work / STATE_FILE
+    _start(trainer, state, options)
+    if workers.rank == 0:
+        with _progress(trainer) as update:
+            _run(trainer, options.work, update)
+        save_state(trainer, state)
+        if options.export:
+            export_state(state, options.work / "pack", assets, held, options.export, options.version)
+    else:
+        for _ in trainer.run(lambda record: None):
+            pass
+
+
+def _start(trainer: Trainer, state: Path, options: RunOptions) -> None:
+    if options.resume:
+        if not state.is_file():
+            raise InvalidRequestError(f"--resume: no state at {state}; start without it, or with --init models/material")
+        load_state(trainer, state)
+    elif state.is_file():
+        raise InvalidRequestError(f"{state} exists: pass --resume to go on from it, or another --work")
+    elif options.init:
+        init_from_model(trainer, options.init)
+    else:
+        trainer.measure_codes()
+
+
+def init_from_model(trainer: Trainer, folder: Path) -> None:
+    """Start from a model folder's weights: the generator, and the codes of the materials that it knows."""
+    trainer.measure_codes()
+    model = load_model(read_card(folder))
+    weights = build_generator(model.card.network, model.weights).state_dict()
+    members = [asset for c in model.card.classes for asset in c.materials]
+    rows = {asset: torch.from_numpy(code) for asset, code in zip(members, model.tables.codes, strict=True)}
+    with torch.no_grad():
+        for generator, codes in ((trainer.generator, trainer.codes), (trainer.ema_generator, trainer.ema_codes)):
+            generator.load_state_dict(weights)
+            for i, asset in enumerate(trainer.pack.assets):
+                if asset in rows:
+                    codes.table[i] = rows[asset].to(codes.table.device)
+
+
+def _run(trainer: Trainer, work: Path, update: Any) -> None:
+    """The first worker's loop: log, save, sample."""
+    work.mkdir(parents=True, exist_ok=True)
+    last = trainer.images
+
+    def log(record: dict[str, float]) -> None:
+        with (work / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record | {"time": round(time.time())}) + "\n")
+        update(record)
+
+    for stage in trainer.run(log):
+        if trainer.images // SAVE_EVERY_IMAGES != last // SAVE_EVERY_IMAGES:
+            save_state(trainer, work / STATE_FILE)
+            save_grid(trainer, work / f"samples_{trainer.images:07d}.png", 256, max(256, stage.size_px))
+            last = trainer.images
+
+
+@contextmanager
+def _progress(trainer: Trainer) -> Iterator[Any]:
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=trainer.config.total_images, completed=trainer.images)
+
+        def update(record: dict[str, float]) -> None:
+            text = f"{record['size_px']:.0f} px, {record['images_per_s']:.1f} images/s, statistics {record['statistics']:.3f}, d {record['d']:.2f}"
+            bar.update(task, completed=record["images"], description=text)
+
+        yield update
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise InvalidRequestError(f"device {name!r}: allowed are auto, cpu, cuda", "device")
+    return torch.device(name)
+
