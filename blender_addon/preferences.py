@@ -9,9 +9,7 @@ import bpy
 class TexGenPreferences(bpy.types.AddonPreferences):
     bl_idname = __package__
 
-    address: bpy.props.StringProperty(
-        name="Server", description="Address of the texgen server, HOST:PORT", default="127.0.0.1:50051"
-    )
+    address: bpy.props.StringProperty(name="Server", description="Address of the texgen server, HOST:PORT", default="127.0.0.1:50051")
     token: bpy.props.StringProperty(
         name="Token", description="The server's token; empty when it asks for none", default="", subtype="PASSWORD"
     )

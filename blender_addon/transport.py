@@ -103,7 +103,7 @@ async def _report(call, work):
     except asyncio.CancelledError:
         call.outcome.put(("cancelled", ""))
         raise
-    except asyncio.TimeoutError:
+    except TimeoutError:
         call.outcome.put(("failed", f"The server did not answer within {CALL_TIMEOUT_S:.0f} s"))
     except GRPCError as error:
         call.outcome.put(("failed", _explain(error)))

@@ -11,7 +11,14 @@ from texgen.errors import ConnectionFailedError
 from texgen.maps import ColorSpace, Encoding, MapKind, Material, PackedMap
 from texgen.pb import texgen_pb2 as pb
 
-KIND_FROM_PB = {pb.MapKind.Value(f"MAP_KIND_{k.name}"): k for k in MapKind}
+KIND_FROM_PB = {
+    pb.MAP_KIND_BASECOLOR: MapKind.BASECOLOR,
+    pb.MAP_KIND_NORMAL: MapKind.NORMAL,
+    pb.MAP_KIND_ROUGHNESS: MapKind.ROUGHNESS,
+    pb.MAP_KIND_METALLIC: MapKind.METALLIC,
+    pb.MAP_KIND_HEIGHT: MapKind.HEIGHT,
+    pb.MAP_KIND_AO: MapKind.AO,
+}
 KIND_TO_PB = {k: v for v, k in KIND_FROM_PB.items()}
 ENCODING_FROM_PB = {pb.ENCODING_RAW: Encoding.RAW, pb.ENCODING_PNG: Encoding.PNG, pb.ENCODING_EXR: Encoding.EXR}
 ENCODING_TO_PB = {k: v for v, k in ENCODING_FROM_PB.items()}

@@ -42,9 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Any:
     """The whole command line; server commands are mounted when the server's extra is installed."""
-    parser = _parser(argparse.ArgumentParser, "Tileable PBR materials from a GAN.", "texgen generate --class bark --seed 7 --out textures", "texgen")
+    parser = _parser(
+        argparse.ArgumentParser, "Tileable PBR materials from a GAN.", "texgen generate --class bark --seed 7 --out textures", "texgen"
+    )
     parser.add_argument("--version", action="version", version=f"texgen {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_generate(commands)
@@ -58,7 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _parser(make: Any, description: str, example: str, *names: str) -> Any:
     keywords = {"help": description} if make is not argparse.ArgumentParser else {}
-    return make(*names, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter, **keywords)
+    return make(
+        *names, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter, **keywords
+    )
 
 
 def _add_generate(commands: Any) -> None:
@@ -71,7 +75,9 @@ def _add_generate(commands: Any) -> None:
     parser.add_argument("--class", dest="classes", metavar="MIX", help="a class, or a mix such as brick=0.7,rock=0.3")
     parser.add_argument("--seed", type=int, help="a whole number; without it one is chosen and told")
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
-    parser.add_argument("--control", action="append", default=[], metavar="NAME=VALUE", help="repeatable; see 'texgen models show material'")
+    parser.add_argument(
+        "--control", action="append", default=[], metavar="NAME=VALUE", help="repeatable; see 'texgen models show material'"
+    )
     parser.add_argument("--psi", type=float, help="truncation: 0 is the class's average, 1 its variety (default 1)")
     parser.add_argument("--count", type=int, default=1, metavar="N", help="this many, with seeds counting up (default 1)")
     parser.add_argument("--recipe", metavar="TEXT|SIDECAR", help="a recipe, or a sidecar that holds one, instead of class and seed")
@@ -144,7 +150,9 @@ def _generate(options: argparse.Namespace) -> int:
     if bool(options.classes) == bool(options.recipe):
         raise InvalidRequestError("give --class (such as --class bark) or --recipe, one of the two", "classes")
     if options.recipe and (options.seed is not None or options.psi is not None or options.control or options.count != 1):
-        raise InvalidRequestError("a recipe already says seed, psi, controls: --seed, --psi, --control and --count do not go with it", "recipe")
+        raise InvalidRequestError(
+            "a recipe already says seed, psi, controls: --seed, --psi, --control and --count do not go with it", "recipe"
+        )
     if options.count < 1:
         raise InvalidRequestError(f"--count {options.count}: give 1 or more", "count")
     request = {
@@ -235,7 +243,9 @@ def _models_list(options: argparse.Namespace) -> int:
         return 0
     for card in cards:
         presets = sum(c.preset for c in card.classes)
-        sys.stdout.write(f"{card.id}  {card.title} {card.version}  {len(card.classes) - presets} classes, {presets} presets  {card.licence}\n")
+        sys.stdout.write(
+            f"{card.id}  {card.title} {card.version}  {len(card.classes) - presets} classes, {presets} presets  {card.licence}\n"
+        )
     return 0
 
 
@@ -245,11 +255,21 @@ def _models_show(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(document) + "\n")
         return 0
-    lines = [f"{card.id}: {card.title} {card.version}", f"digest   {card.digest}", f"licence  weights {card.licence}, output {card.output_licence}"]
-    lines += [f"sizes    {card.min_edge_px} to {card.max_edge_px} px in steps of {card.size_multiple_px}", f"maps     {', '.join(card.maps)}"]
+    lines = [
+        f"{card.id}: {card.title} {card.version}",
+        f"digest   {card.digest}",
+        f"licence  weights {card.licence}, output {card.output_licence}",
+    ]
+    lines += [
+        f"sizes    {card.min_edge_px} to {card.max_edge_px} px in steps of {card.size_multiple_px}",
+        f"maps     {', '.join(card.maps)}",
+    ]
     lines += [f"weights  {sum((card.folder / w).stat().st_size for w in card.weights) / 1e6:.1f} MB", "classes"]
     lines += [f"  {c.name:<16}{'preset' if c.preset else ''}{len(c.materials):>4} materials" for c in card.classes]
-    lines += ["controls", *(f"  {c.name:<18}{c.minimum:g} to {c.maximum:g} {c.unit}, default {c.default:g}: {c.description}" for c in card.controls)]
+    lines += [
+        "controls",
+        *(f"  {c.name:<18}{c.minimum:g} to {c.maximum:g} {c.unit}, default {c.default:g}: {c.description}" for c in card.controls),
+    ]
     lines += ["data", *(f"  {k}: {', '.join(v) if isinstance(v, list) else v}" for k, v in card.data.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
@@ -265,7 +285,9 @@ def _card_document(card: ModelCard) -> dict[str, Any]:
         "licence": card.licence,
         "output_licence": card.output_licence,
         "classes": [{"name": c.name, "preset": c.preset, "materials": list(c.materials)} for c in card.classes],
-        "controls": [{k: getattr(c, k) for k in ("name", "label", "description", "unit", "minimum", "maximum", "default")} for c in card.controls],
+        "controls": [
+            {k: getattr(c, k) for k in ("name", "label", "description", "unit", "minimum", "maximum", "default")} for c in card.controls
+        ],
         "maps": [str(m) for m in card.maps],
         "size_multiple_px": card.size_multiple_px,
         "min_edge_px": card.min_edge_px,

@@ -11,7 +11,7 @@ from typing import Any
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
 
-import grpc  # noqa: E402
+import grpc
 
 from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler, Progress
 from texgen.errors import (
@@ -71,9 +71,9 @@ class Client:
         else:
             self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(_read_ca(tls_ca)), options)
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        self._textures = pb_grpc.TextureServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._models = pb_grpc.ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
-        self._server = pb_grpc.ServerServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._textures = pb_grpc.TextureServiceStub(self._channel)
+        self._models = pb_grpc.ModelServiceStub(self._channel)
+        self._server = pb_grpc.ServerServiceStub(self._channel)
 
     def __enter__(self) -> Client:
         return self

@@ -31,7 +31,9 @@ def check_output(folder: Path, names: list[str], *, force: bool) -> None:
         raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from error
     there = [n for n in names if (folder / n).exists()]
     if there and not force:
-        raise OutputError(f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): choose another --out, or pass --force")
+        raise OutputError(
+            f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): choose another --out, or pass --force"
+        )
 
 
 def sidecar(material: Material, stem: str) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def write_material(material: Material, folder: Path, stem: str, *, force: bool) 
             temporary.append((partial, folder / name))
             partial.write_bytes(data)
         for partial, path in temporary:
-            os.replace(partial, path)
+            partial.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
     finally:
@@ -88,6 +90,8 @@ def recipe_text(text_or_sidecar: str) -> str:
         document = json.loads(path.read_text(encoding="utf-8"))
         return str(document["recipe"])
     except OSError as error:
-        raise InvalidRequestError(f"{text_or_sidecar!r} is neither a recipe (tg1:...) nor a readable sidecar: {error.strerror}", "recipe") from error
+        raise InvalidRequestError(
+            f"{text_or_sidecar!r} is neither a recipe (tg1:...) nor a readable sidecar: {error.strerror}", "recipe"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidRequestError(f"{path} is not a texgen sidecar: it holds no recipe", "recipe") from error

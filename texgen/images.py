@@ -79,7 +79,7 @@ def _write_exr(openexr: Any, header: dict[str, Any], channel: dict[str, Any]) ->
 
 def _load_openexr() -> Any:
     try:
-        import OpenEXR  # noqa: N813
+        import OpenEXR
     except ImportError as error:
         raise InvalidRequestError("EXR needs the OpenEXR library: pip install 'texgen[exr]', or ask for png", "encoding") from error
     return OpenEXR
@@ -127,7 +127,7 @@ def _decode_exr(data: bytes) -> Pixels:
 
 
 def srgb_to_linear(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sRGB [0, 1] -> linear light (IEC 61966-2-1)."""
+    """SRGB [0, 1] -> linear light (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 

@@ -107,7 +107,9 @@ def to_unit(pixels: Pixels) -> NDArray[np.float32]:
     """Integer samples to float32 in [0, 1]; half floats are only widened."""
     if pixels.dtype == np.float16:
         return pixels.astype(np.float32)
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    top = 255.0 if pixels.dtype == np.uint8 else 65535.0
+    unit: NDArray[np.float32] = pixels.astype(np.float32) / np.float32(top)
+    return unit
 
 
 def seam_percentile(pixels: Pixels) -> float:

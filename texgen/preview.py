@@ -21,8 +21,8 @@ def lit_tiled_png(material: Material, repeats: int = 2, max_edge_px: int = 1024)
     planes = {kind: to_unit(decode(packed)) for kind, packed in material.maps.items()}
     normal = planes[MapKind.NORMAL] * 2.0 - 1.0
     normal /= np.linalg.norm(normal, axis=2, keepdims=True)
-    scalar = [planes[k][..., 0] for k in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)]
-    tile = render_lit(planes[MapKind.BASECOLOR], normal, *scalar)
+    roughness, metallic, ao = (planes[k][..., 0] for k in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO))
+    tile = render_lit(planes[MapKind.BASECOLOR], normal, roughness, metallic, ao)
     picture = Image.fromarray(np.tile(tile, (repeats, repeats, 1)))
     picture.thumbnail((max_edge_px, max_edge_px), Image.Resampling.LANCZOS)
     out = BytesIO()

@@ -110,7 +110,9 @@ def _check_edge(card: ModelCard, edge_px: int, name: str) -> int:
     if edge_px % step:
         below = edge_px // step * step
         near = [str(n) for n in (below, below + step) if low <= n <= high]
-        raise InvalidRequestError(f"{name} {edge_px} px is not a multiple of {step}: the nearest allowed are {' and '.join(near)} px", "size")
+        raise InvalidRequestError(
+            f"{name} {edge_px} px is not a multiple of {step}: the nearest allowed are {' and '.join(near)} px", "size"
+        )
     return edge_px
 
 
@@ -125,10 +127,21 @@ def _check_classes(card: ModelCard, mix: list[tuple[str, float]]) -> tuple[tuple
         if not (math.isfinite(weight) and weight > 0):
             raise InvalidRequestError(f"weight {weight} of class {name}: give a number above 0", "classes")
         weights[name] = weights.get(name, 0.0) + weight
+    parts = _thousandths(weights)
+    return tuple((name, parts[name] / 1000) for name in sorted(parts, key=known.index))
+
+
+def _thousandths(weights: Mapping[str, float]) -> dict[str, int]:
+    """Whole thousandths, each at least 1, that sum to 1000 and stay nearest to the weights' shares (largest remainder)."""
     total = sum(weights.values())
-    parts = {name: max(1, round(1000 * w / total)) for name, w in weights.items()}
-    thousand = sum(parts.values())
-    return tuple((name, parts[name] / thousand) for name in sorted(parts, key=known.index))
+    shares = {name: 1000 * w / total for name, w in weights.items()}
+    parts = {name: max(1, int(share + 1e-6)) for name, share in shares.items()}
+    missing = 1000 - sum(parts.values())
+    by_error = sorted(shares, key=lambda name: parts[name] - shares[name])
+    for i in range(max(0, missing)):
+        parts[by_error[i % len(by_error)]] += 1
+    parts[max(parts, key=lambda name: parts[name])] += min(0, missing)
+    return parts
 
 
 def _check_controls(card: ModelCard, given: Mapping[str, float]) -> dict[str, float]:

@@ -28,7 +28,9 @@ def _parser(commands: Any, name: str, description: str, example: str) -> argpars
 
 def _add_serve(commands: Any) -> None:
     parser = _parser(commands, "serve", "Serve models over gRPC.", "texgen serve --listen 127.0.0.1:50051 --token-file token.txt")
-    parser.add_argument("--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="port 0 picks a free one (default 127.0.0.1:50051)")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="port 0 picks a free one (default 127.0.0.1:50051)"
+    )
     parser.add_argument("--token-file", type=Path, metavar="F", help="ask clients for the token in this file")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     parser.add_argument("--device", default="auto", help="auto, cpu, openvino, torch, cuda (default auto)")
@@ -71,13 +73,17 @@ def _add_train(commands: Any) -> None:
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     material = _parser(kinds, "material", "Train the material model.", "texgen train material --data ../shared/data --work runs/material")
     material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
-    material.add_argument("--work", type=Path, default=Path("runs/material"), metavar="DIR", help="state, log and samples (default runs/material)")
+    material.add_argument(
+        "--work", type=Path, default=Path("runs/material"), metavar="DIR", help="state, log and samples (default runs/material)"
+    )
     material.add_argument("--resume", action="store_true", help="go on from the state in --work")
     material.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of a model folder, such as models/material")
     material.add_argument("--stages", default="128:60000,256:10000", help="SIZE:IMAGES,... (default 128:60000,256:10000)")
     material.add_argument("--batch", type=int, default=16, metavar="N", help="images per step over all workers (default 16)")
     material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
-    material.add_argument("--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0")
+    material.add_argument(
+        "--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0"
+    )
     material.add_argument("--version", default="0.1.0", help="version of the exported model")
     material.set_defaults(run=_train_material)
 
@@ -94,9 +100,13 @@ def _train_material(options: argparse.Namespace) -> int:
 def _add_eval(commands: Any) -> None:
     parser = _parser(commands, "eval", "Measure a model.", "texgen eval material --data ../shared/data")
     kinds = parser.add_subparsers(required=True, metavar="KIND")
-    material = _parser(kinds, "material", "Measure the material model against held-out assets.", "texgen eval material --data ../shared/data")
+    material = _parser(
+        kinds, "material", "Measure the material model against held-out assets.", "texgen eval material --data ../shared/data"
+    )
     material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
-    material.add_argument("--work", type=Path, default=Path("runs/eval"), metavar="DIR", help="packed data and pictures (default runs/eval)")
+    material.add_argument(
+        "--work", type=Path, default=Path("runs/eval"), metavar="DIR", help="packed data and pictures (default runs/eval)"
+    )
     material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     material.add_argument("--model", default="material", metavar="ID", help="default: material")
     material.add_argument("--size", type=int, default=256, metavar="PX", help="size judged, one tile wide (default 256)")

@@ -45,4 +45,5 @@ def _phasors(wave: NDArray[np.float32], origin: NDArray[np.float64], extent: flo
     """exp(2 pi i k u) at the centres of ``count`` samples: (B, K) -> (B, K, count)."""
     centres = (np.arange(count) + 0.5) * (extent / count)
     turns = wave.astype(np.float64)[..., None] * (origin[:, None, None] + centres)
-    return np.exp(2j * np.pi * (turns % 1.0)).astype(np.complex64)
+    result: NDArray[np.complex64] = np.exp(2j * np.pi * (turns % 1.0)).astype(np.complex64)
+    return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +136,7 @@ def finish_maps(raw: Array, relief_tiles: float, recipe: MaterialRecipe, tile_px
     height = _to_uint(raw[3:4], 65535).astype(np.uint16)
     relief = relief_tiles * recipe.controls["relief_depth"]
     roughness = np.clip(raw[4:5] + np.float32(recipe.controls["roughness_offset"]), 0.0, 1.0)
-    planes = {
+    planes: dict[MapKind, NDArray[Any]] = {
         MapKind.BASECOLOR: _to_uint(raw[:3], 255),
         MapKind.NORMAL: _to_uint(normal_from_height(height[0], relief * tile_px) * 0.5 + 0.5, 255),
         MapKind.ROUGHNESS: _to_uint(roughness, 255),
@@ -158,4 +159,5 @@ def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
 
 
 def _to_uint(values: Array, top: int) -> Array:
-    return np.floor(values * np.float32(top) + np.float32(0.5))
+    rounded: Array = np.floor(values * np.float32(top) + np.float32(0.5))
+    return rounded

@@ -22,7 +22,9 @@ def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, t
     bfloat16 instructions under OpenVINO, f32 elsewhere.
     """
     if device not in DEVICES or precision not in PRECISIONS:
-        raise InvalidRequestError(f"device {device!r}, precision {precision!r}: allowed are {', '.join(DEVICES)} and {', '.join(PRECISIONS)}")
+        raise InvalidRequestError(
+            f"device {device!r}, precision {precision!r}: allowed are {', '.join(DEVICES)} and {', '.join(PRECISIONS)}"
+        )
     chosen = _choose(device)
     if chosen == "openvino":
         from texgen_server.backends.openvino_backend import OpenVinoBackend

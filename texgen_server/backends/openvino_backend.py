@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +38,7 @@ class OpenVinoBackend:
             hints["INFERENCE_NUM_THREADS"] = threads
         exact = hints | {"INFERENCE_PRECISION_HINT": "f32"}
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
-        self._compiled = {
-            part: core.compile_model(folder / f"{part}.xml", "CPU", quick if part == "trunk" else exact) for part in PARTS
-        }
+        self._compiled = {part: core.compile_model(folder / f"{part}.xml", "CPU", quick if part == "trunk" else exact) for part in PARTS}
 
     def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
         style, relief = self._run("mapping", [code, log2_density])
@@ -78,7 +79,7 @@ def _convert(model: LoadedModel, folder: Path) -> None:
     parts = {"mapping": MappingPart(generator), "trunk": TrunkPart(generator), "head": HeadPart(generator)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="converting-"))
-    with torch.no_grad():
+    with torch.no_grad(), _quiet_conversion():
         for name, part in parts.items():
             graph = ov.convert_model(part, example_input=inputs[name])
             free = {port: ov.PartialShape([-1, t.shape[1], -1, -1][: t.dim()]) for port, t in zip(graph.inputs, inputs[name], strict=True)}
@@ -86,10 +87,26 @@ def _convert(model: LoadedModel, folder: Path) -> None:
             ov.save_model(graph, temporary / f"{name}.xml", compress_to_fp16=False)
     (temporary / "complete").touch()
     try:
-        os.rename(temporary, folder)
+        temporary.rename(folder)
     except OSError:  # another process was faster, or an interrupted one left a half-made folder
         if (folder / "complete").is_file():
             shutil.rmtree(temporary)
         else:
             shutil.rmtree(folder, ignore_errors=True)
-            os.rename(temporary, folder)
+            temporary.rename(folder)
+
+
+@contextmanager
+def _quiet_conversion() -> Iterator[None]:
+    """No usage statistics are sent (OpenVINO's converter sends none when it believes to run in CI), no warning about torch.jit."""
+    before = os.environ.get("CI")
+    os.environ["CI"] = "true"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if before is None:
+            del os.environ["CI"]
+        else:
+            os.environ["CI"] = before

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import HeadPart, MappingPart, TrunkPart, build_generator
 from texgen_server.registry import LoadedModel
 
@@ -19,7 +20,7 @@ class TorchBackend:
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.name = f"torch-{self.device.type}/{precision}"
         generator = build_generator(model.card.network, model.weights)
-        generator = generator.to(self.device, memory_format=torch.channels_last)
+        generator = channels_last(generator.to(self.device))
         self._mapping, self._trunk, self._head = MappingPart(generator), TrunkPart(generator), HeadPart(generator)
 
     @torch.inference_mode()

@@ -8,11 +8,19 @@ with a circular blur. Nothing in this file knows where in the image it is, which
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def channels_last(module: ModuleT) -> ModuleT:
+    """The module with its 4-d weights in channels-last order, several times faster in bf16 on a CPU."""
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
 
 
 class _CircularPad(torch.autograd.Function):
@@ -52,7 +60,7 @@ def circular_pad(x: Tensor, pad_px: int) -> Tensor:
 
     In a traced or exported graph (where a custom autograd function cannot go) the same pad is written as concatenations.
     """
-    if torch.jit.is_tracing() or not torch.is_grad_enabled():
+    if torch._C._get_tracing_state() is not None or not torch.is_grad_enabled():
         x = torch.cat([x[..., -pad_px:], x, x[..., :pad_px]], 3)
         return torch.cat([x[..., -pad_px:, :], x, x[..., :pad_px, :]], 2)
     out: Tensor = _CircularPad.apply(x, pad_px)

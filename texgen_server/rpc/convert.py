@@ -102,9 +102,7 @@ def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
     yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=digest))
 
 
-def summary_event(
-    wanted: Wanted, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]
-) -> pb.TextureEvent:
+def summary_event(wanted: Wanted, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
     """The last event of a result."""
     recipe = wanted.recipe
     return pb.TextureEvent(

@@ -26,7 +26,7 @@ from texgen.errors import (
 
 log = logging.getLogger("texgen.server")
 
-STATUS: dict[type[TexgenError], int] = {
+STATUS: dict[type[Exception], int] = {
     InvalidRequestError: code_pb2.INVALID_ARGUMENT,
     NotFoundError: code_pb2.NOT_FOUND,
     LoadError: code_pb2.FAILED_PRECONDITION,
@@ -57,15 +57,13 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=str(error), details=packed)
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Checks the token of every call but health, and turns exceptions into status."""
 
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
-    async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None

@@ -49,7 +49,9 @@ class RunningServer:
         try:
             self.port = self._server.add_insecure_port(address)
         except RuntimeError as error:
-            raise OutputError(f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another") from error
+            raise OutputError(
+                f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another"
+            ) from error
         await self._server.start()
         for name in ("", *SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

@@ -67,7 +67,9 @@ def load_set(folder: Path, asset: Asset, size: int) -> tuple[Array, float]:
     channels = [linear_to_srgb(_resize(np.ascontiguousarray(basecolor[..., i]), size)) for i in range(3)]
     channels += [_resize(unit, size), _resize(_read(folder / "roughness.webp", "L"), size)]
     metallic = folder / "metallic.webp"
-    channels.append(_resize(_read(metallic, "L"), size) if metallic.is_file() else np.full((size, size), asset.metallic_default, np.float32))
+    channels.append(
+        _resize(_read(metallic, "L"), size) if metallic.is_file() else np.full((size, size), asset.metallic_default, np.float32)
+    )
     ao = folder / "ao.webp"
     channels.append(_resize(_read(ao, "L") if ao.is_file() else ambient_occlusion(height), size))
     return np.clip(np.stack(channels), 0.0, 1.0), relief_px / native

@@ -7,6 +7,7 @@ together are caught. Used in training only; never shipped.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -41,7 +42,7 @@ class FeatureMixing(nn.Module):
         super().__init__()
         wide = [c * VIEWS for c in TAP_CHANNELS]
         self.channels = nn.ModuleList(nn.Conv2d(c, o, 1) for c, o in zip(wide, MIXED_CHANNELS, strict=True))
-        pairs = zip(MIXED_CHANNELS, MIXED_CHANNELS[1:], strict=False)
+        pairs = itertools.pairwise(MIXED_CHANNELS)
         self.scales = nn.ModuleList(nn.Conv2d(a + b, a, 3, padding=1) for a, b in pairs)
         for conv in [*self.channels, *self.scales]:
             nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")

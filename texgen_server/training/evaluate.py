@@ -208,6 +208,8 @@ def _lines(value: dict[str, Any], depth: int) -> list[str]:
         if isinstance(item, dict):
             out += ["  " * depth + key, *_lines(item, depth + 1)]
         else:
-            shown = f"{item:.4g}" if isinstance(item, float) else ", ".join(f"{v:.3f}" for v in item) if isinstance(item, tuple) else str(item)
+            shown = (
+                f"{item:.4g}" if isinstance(item, float) else ", ".join(f"{v:.3f}" for v in item) if isinstance(item, tuple) else str(item)
+            )
             out.append(f"{'  ' * depth}{key:<{44 - 2 * depth}}{shown}")
     return out

@@ -139,7 +139,7 @@ def write_model(export: Export, folder: Path) -> None:
         "maps": [str(k) for k in MapKind],
     }
     sizes = {"multiple_px": CELL_PX, "min_edge_px": CELL_PX, "max_edge_px": 4096}
-    tables = {"model": model, "sizes": sizes, "network": network, "weights": weights, "data": export.data}
+    tables: dict[str, dict[str, Any]] = {"model": model, "sizes": sizes, "network": network, "weights": weights, "data": export.data}
     lists = {"class": classes, "control": CONTROLS}
     (folder / "model.toml").write_text(_toml(tables, lists), encoding="utf-8")
 

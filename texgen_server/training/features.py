@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from texgen_server.networks.layers import channels_last
+
 TAP_CHANNELS = (24, 40, 112, 320)
 """Channels of the four taps, at 1/4, 1/8, 1/16 and 1/32 of the input."""
 
@@ -26,9 +28,8 @@ def _load(name: str) -> Any:
 
 def _fold(conv: Any, norm: nn.BatchNorm2d) -> None:
     """Fold an inference batch norm into the convolution before it; the norm becomes the identity."""
-    weight, bias = fuse_conv_bn_weights(
-        conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-    )
+    assert norm.running_mean is not None and norm.running_var is not None
+    weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
     conv.weight, conv.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
 
 
@@ -80,7 +81,7 @@ class FrozenFeatures(nn.Module):
         strides = [1 if b._depthwise_conv.stride[0] == 1 else 2 for b in net._blocks]
         self.taps = _last_of_each_scale(strides)
         self.dtype = dtype
-        self.to(dtype=dtype, memory_format=torch.channels_last)
+        channels_last(self.to(dtype=dtype))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> taps at 1/4, 1/8, 1/16, 1/32."""

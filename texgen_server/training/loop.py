@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator, MaterialParams
 from texgen_server.training import losses
 from texgen_server.training.data import DENSITIES, Batch, Pack
@@ -104,9 +105,9 @@ class Trainer:
         self.train_index = torch.tensor(train)
         names = sorted(set(pack.classes))
         self.group = torch.tensor([names.index(c) for c in pack.classes])
-        self.generator = MaterialGenerator(config.params).to(device, memory_format=torch.channels_last)
+        self.generator = channels_last(MaterialGenerator(config.params).to(device))
         self.codes = Codes(len(pack.assets), config.params.code_dim).to(device)
-        self.discriminator = Discriminator(len(pack.assets), len(names), len(DENSITIES)).to(device, memory_format=torch.channels_last)
+        self.discriminator = channels_last(Discriminator(len(pack.assets), len(names), len(DENSITIES)).to(device))
         self.features = FrozenFeatures("efficientnet-lite0").to(device)
         self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
         self.ema_codes = copy.deepcopy(self.codes).requires_grad_(requires_grad=False)
@@ -138,7 +139,8 @@ class Trainer:
 
     def run(self, on_log: Callable[[dict[str, float]], None], log_every: int = 400) -> Iterator[Stage]:
         """Train through all stages from where ``images`` stands; yields the current stage after every step."""
-        started, last, sums, steps = time.monotonic(), self.images, {}, 0
+        started, last, steps = time.monotonic(), self.images, 0
+        sums: dict[str, float] = {}
         while (stage := self.current_stage()) is not None:
             record = self.step(stage)
             steps += 1
@@ -282,7 +284,7 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = lr * max(0.05, min(1.0, left))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.workers.average_gradients([p for g in optimizer.param_groups for p in g["params"]])
         optimizer.step()
 

@@ -60,7 +60,7 @@ class StatisticsTarget:
 
 def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Tensor) -> Tensor:
     """Each map's mean and deviation against the material's own (B, 7)."""
-    mean_error = (maps.mean((2, 3)) - means).abs().mean(1) * 8.0
+    mean_error = (maps.mean((2, 3)) - means).abs().mean(1) * 24.0
     deviation_error = ((maps.std((2, 3)) - deviations).abs() / (deviations + 0.02)).clamp_max(3.0).mean(1) * 0.5
     return ((mean_error + deviation_error) * weight).mean()
 
@@ -84,7 +84,7 @@ def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor)
     ``layout`` (B, 5, h, w) is in units of deviations and ``strength`` (B, 5) says how much of the variance it explains: only the
     component along the layout is judged, so everything irregular stays free.
     """
-    small = F.adaptive_avg_pool2d(maps[:, :5], layout.shape[-2:])
+    small = F.adaptive_avg_pool2d(maps[:, :5], (layout.shape[-2], layout.shape[-1]))
     centred = small - small.mean((2, 3), keepdim=True)
     unit = centred / centred.std((2, 3), keepdim=True).clamp_min(0.01)
     energy = layout.square().mean((2, 3))

@@ -54,7 +54,8 @@ def precision_recall_coverage(generated: Vectors, real: Vectors, k: int = 5) -> 
 
 def _distances(a: Vectors, b: Vectors) -> Vectors:
     squared = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2.0 * (a @ b.T)
-    return np.sqrt(np.maximum(squared, 0.0))
+    distance: Vectors = np.sqrt(np.maximum(squared, 0.0))
+    return distance
 
 
 def retrieval(generated: Vectors, real: Vectors) -> dict[str, float]:
@@ -85,4 +86,5 @@ def _log_spectrum(images: NDArray[np.float32]) -> Vectors:
     ring = np.round(2.0 * np.log2(np.maximum(np.hypot(cycles[:, None], cycles[None]), 1.0))).astype(int).ravel()
     flat = power.reshape(len(images), -1)
     rings = [flat[:, ring == r].mean(1) for r in range(ring.max() + 1) if (ring == r).any()]
-    return np.log(np.stack(rings, 1) + 1e-7)
+    result: Vectors = np.log(np.stack(rings, 1) + 1e-7)
+    return result

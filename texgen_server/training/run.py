@@ -153,4 +153,3 @@ def _device(name: str) -> torch.device:
     if name not in ("cpu", "cuda"):
         raise InvalidRequestError(f"device {name!r}: allowed are auto, cpu, cuda", "device")
     return torch.device(name)
-

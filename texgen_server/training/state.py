@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -27,7 +26,7 @@ def save_state(trainer: Trainer, path: Path) -> None:
             tensors |= {f"{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
     temporary = path.with_suffix(".partial")
     save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"images": str(trainer.images)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_state(trainer: Trainer, path: Path) -> None:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared fixtures: a tiny random model (no shipped weights, no GPU) and a real server that hosts it."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from tests.tiny import write_tiny_model
+from texgen import find_card
+from texgen.client import Client
+from texgen_server.config import ServerConfig
+from texgen_server.rpc.server import EmbeddedServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Compiled graphs of the tests stay out of the user's cache, unless CI shares one between runs."""
+    os.environ.setdefault("TEXGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A folder of models with one tiny random material model."""
+    folder = tmp_path_factory.mktemp("models")
+    write_tiny_model(folder / "material")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def card(models):
+    return find_card("material", models)
+
+
+@pytest.fixture(scope="session")
+def server(models):
+    """The address of a real server, torch on the CPU in fp32, with a token."""
+    config = ServerConfig(port=0, models=models, device="torch", token="secret", grace_s=1.0)
+    with EmbeddedServer(config) as running:
+        yield running.address
+
+
+@pytest.fixture
+def client(server):
+    with Client(server, "secret") as connected:
+        yield connected
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """With TEXGEN_REQUIRED set (``.ci/run`` does), a skip of a test with one of those markers counts as a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    required = set(os.environ.get("TEXGEN_REQUIRED", "").split())
+    if report.skipped and required & {m.name for m in item.iter_markers()}:
+        report.outcome = "failed"
+        report.longrepr = f"required test was skipped: {report.longrepr}"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exact tiling is a promise: these catch its loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
+from texgen_server.networks.material import normal_from_height
+
+from tests.tiny import PARAMS, tiny_generator
+
+
+def random_inputs(rows=3, columns=2, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    sizes = [(rows * 2**i, columns * 2**i) for i in range(PARAMS.levels)]
+    return (
+        torch.randn(1, PARAMS.style_dim, generator=g),
+        torch.randn(1, PARAMS.noise_channels, rows, columns, generator=g),
+        [torch.randn(1, 5, *s, generator=g) for s in sizes],
+        [torch.randn(1, 1, *s, generator=g) for s in sizes],
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cells", [(1, 0), (0, 1), (2, 1)])
+def test_rolling_the_inputs_rolls_the_output(cells):
+    generator = tiny_generator()
+    style, start, layouts, noises = random_inputs()
+    plain = generator(style, start, layouts, noises)
+
+    def roll(x, i=0):
+        return torch.roll(x, (cells[0] * 2**i, cells[1] * 2**i), (2, 3))
+
+    rolled = generator(style, roll(start), [roll(f, i) for i, f in enumerate(layouts)], [roll(f, i) for i, f in enumerate(noises)])
+    assert (torch.roll(plain, (cells[0] * 32, cells[1] * 32), (2, 3)) - rolled).abs().max() < 1e-5
+    assert plain.std() > 0.01
+
+
+@torch.no_grad()
+def test_a_zero_padded_convolution_would_be_caught(monkeypatch):
+    """The property above is worth something: with zero padding it fails."""
+    from texgen_server.networks import layers
+
+    monkeypatch.setattr(layers, "circular_pad", lambda x, p: F.pad(x, (p, p, p, p)))
+    with pytest.raises(AssertionError):
+        test_rolling_the_inputs_rolls_the_output.__wrapped__((1, 0))
+
+
+def test_padding_and_its_gradient_are_exact():
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    g = torch.randn(2, 3, 7, 6, dtype=torch.float64)
+    ours, reference = circular_pad(x, 1), F.pad(x, (1, 1, 1, 1), mode="circular")
+    assert torch.equal(ours, reference)
+    assert torch.allclose(torch.autograd.grad(ours, x, g)[0], torch.autograd.grad(reference, x, g)[0])
+    with torch.no_grad():
+        assert torch.equal(circular_pad(x, 1), reference)
+
+
+def test_upsampling_keeps_the_mean_and_has_no_edge():
+    x = torch.randn(1, 2, 4, 6)
+    up = upsample(x)
+    assert up.shape == (1, 2, 8, 12)
+    assert torch.allclose(up.mean((2, 3)), x.mean((2, 3)), atol=1e-6)
+    assert torch.allclose(upsample(torch.roll(x, (1, 2), (2, 3))), torch.roll(up, (2, 4), (2, 3)), atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_map_of_one_style_equals_that_style():
+    layer = StyleModulation(4, 6)
+    style, x = torch.randn(1, 6), torch.randn(1, 4, 8, 8)
+    painted = style[:, :, None, None].expand(1, 6, 2, 2)
+    assert torch.allclose(layer(x, style), layer(x, painted), atol=1e-5)
+
+
+@torch.no_grad()
+def test_height_has_no_terraces_when_the_trunk_is_bf16():
+    generator = tiny_generator()
+    style, start, layouts, noises = random_inputs(4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        height = generator(style, start, layouts, noises)[0, 3]
+    assert height.dtype == torch.float32
+    levels = torch.unique(torch.round(height * 65535)).numel()
+    assert levels > 0.2 * height.numel(), "a bf16 head would leave a few hundred levels"
+
+
+def test_normals_point_up_the_slope_in_opengl_convention():
+    height = torch.zeros(1, 1, 8, 8)
+    height[..., 3:5] = 1.0  # a ridge that runs down the picture
+    normal = normal_from_height(height, torch.tensor([4.0]))
+    assert torch.allclose(normal.norm(dim=1), torch.ones(1, 8, 8), atol=1e-6)
+    assert normal[0, 0, 4, 2] < 0 < normal[0, 0, 4, 5], "x points away from the ridge"
+    turned = normal_from_height(height.transpose(2, 3), torch.tensor([4.0]))
+    assert turned[0, 1, 2, 4] > 0 > turned[0, 1, 5, 4], "y points up the picture above the ridge"
+
+
+def test_convolutions_keep_the_size():
+    assert CircularConv(3, 5)(torch.zeros(1, 3, 1, 1)).shape == (1, 5, 1, 1)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from texgen.errors import InvalidRequestError
+from texgen.recipe import (
+    MAX_SEED,
+    SHORT_PREFIX,
+    make_recipe,
+    parse_class_mix,
+    parse_controls,
+    parse_size,
+    read_recipe,
+    write_recipe,
+)
+
+from tests.tiny import CLASSES
+
+NAMES = sorted(CLASSES)
+
+
+@given(
+    seed=st.integers(0, MAX_SEED),
+    cells=st.tuples(st.integers(1, 128), st.integers(1, 128)),
+    psi=st.floats(0, 1.5),
+    mix=st.dictionaries(st.sampled_from(NAMES), st.floats(0.001, 100.0), min_size=1),
+    relief=st.floats(0, 4),
+    offset=st.floats(-0.5, 0.5),
+)
+def test_text_and_back_is_the_same_recipe(card, seed, cells, psi, mix, relief, offset):
+    size = (cells[0] * 32, cells[1] * 32)
+    recipe = make_recipe(card, mix.items(), seed, size, psi, {"relief_depth": relief, "roughness_offset": offset})
+    text = write_recipe(recipe, card)
+    assert text.startswith(SHORT_PREFIX)
+    assert len(base64.urlsafe_b64decode(text.removeprefix(SHORT_PREFIX) + "==")) <= 64
+    assert read_recipe(text, card) == recipe
+    assert write_recipe(read_recipe(text, card), card) == text
+    assert math.isclose(sum(w for _, w in recipe.classes), 1.0)
+
+
+def test_every_damaged_character_is_noticed(card):
+    text = write_recipe(make_recipe(card, [("bark", 1)], 123456789, (512, 256)), card)
+    noticed = 0
+    for i in range(len(SHORT_PREFIX), len(text)):
+        other = "A" if text[i] != "A" else "B"
+        with pytest.raises(InvalidRequestError):
+            read_recipe(text[:i] + other + text[i + 1 :], card)
+        noticed += 1
+    assert noticed > 20
+    for cut in (text[:-3], text[:8], "tg1:", "tg1:****", "hello", ""):
+        with pytest.raises(InvalidRequestError):
+            read_recipe(cut, card)
+
+
+def test_another_models_recipe_is_refused(card):
+    text = write_recipe(make_recipe(card, [("bark", 1)], 1), card)
+    other = replace(card, digest="0" * 64)
+    with pytest.raises(InvalidRequestError, match="made by model"):
+        read_recipe(text, other)
+
+
+def test_size_can_be_overridden(card):
+    text = write_recipe(make_recipe(card, [("bark", 1)], 1, (512, 512)), card)
+    assert read_recipe(text, card, (1024, 512)).width_px == 1024
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"classes": [("wool", 1)]}, "classes", "bark, brick, rock, ice"),
+        ({"classes": []}, "classes", "no class"),
+        ({"classes": [("bark", 0)]}, "classes", "above 0"),
+        ({"classes": [("bark", math.nan)]}, "classes", "above 0"),
+        ({"size_px": (0, 512)}, "size", "32 to 4096"),
+        ({"size_px": (33, 512)}, "size", "32 and 64"),
+        ({"size_px": (512, 100000)}, "size", "32 to 4096"),
+        ({"psi": math.nan}, "psi", "0"),
+        ({"psi": 2.0}, "psi", "1.5"),
+        ({"seed": -1}, "seed", "whole numbers"),
+        ({"controls": {"relief_depth": math.nan}}, "controls", "0 to 4"),
+        ({"controls": {"relief_depth": 9.0}}, "controls", "0 to 4"),
+        ({"controls": {"depth": 1.0}}, "controls", "relief_depth"),
+    ],
+)
+def test_bad_fields_say_what_is_allowed(card, fields, field, words):
+    arguments = {"classes": [("bark", 1.0)], "seed": 1} | fields
+    with pytest.raises(InvalidRequestError, match=words) as caught:
+        make_recipe(card, **arguments)
+    assert caught.value.field == field
+
+
+def test_command_line_forms():
+    assert parse_size("1024x512") == (1024, 512)
+    assert parse_size("64") == (64, 64)
+    assert parse_class_mix("brick=0.7, rock=0.3") == [("brick", 0.7), ("rock", 0.3)]
+    assert parse_controls(["a=1.5"]) == {"a": 1.5}
+    for bad in (lambda: parse_size("1x2x3"), lambda: parse_size("-4"), lambda: parse_class_mix("a=b"), lambda: parse_controls(["a"])):
+        with pytest.raises(InvalidRequestError):
+            bad()

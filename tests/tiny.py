@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tiny random material model, written as a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from texgen_server.networks.material import MaterialGenerator, MaterialParams
+from texgen_server.training.catalog import Asset
+from texgen_server.training.export import Export, write_model
+from texgen_server.training.layout_fit import MAX_WAVES
+
+PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
+CLASSES = {"bark": 3, "brick": 4, "rock": 3}
+PRESETS = ("ice",)
+
+
+def tiny_assets() -> list[Asset]:
+    named = [(f"{c}{i}", c, False) for c, count in CLASSES.items() for i in range(count)] + [(f"{p}0", p, True) for p in PRESETS]
+    return [Asset(name, "nobody", c, preset, "CC0-1.0", 0.0, name, "here") for name, c, preset in named]
+
+
+def tiny_generator(seed: int = 1) -> MaterialGenerator:
+    """Random weights with noise and layout turned up, so that every input matters."""
+    torch.manual_seed(seed)
+    generator = MaterialGenerator(PARAMS)
+    with torch.no_grad():
+        for block in generator.blocks:
+            block.noise_gain.normal_(0.0, 0.5)
+    return generator.eval()
+
+
+def write_tiny_model(folder: Path, seed: int = 1) -> None:
+    rng = np.random.default_rng(seed)
+    assets = tiny_assets()
+    waves = np.zeros((len(assets), MAX_WAVES, 2), np.int16)
+    waves[:, :6] = rng.integers(-8, 9, (len(assets), 6, 2))
+    amplitudes = np.zeros((len(assets), MAX_WAVES, 5), np.complex64)
+    amplitudes[:, :6] = rng.normal(0, 0.4, (len(assets), 6, 5)) + 1j * rng.normal(0, 0.4, (len(assets), 6, 5))
+    weights = {k: v.detach().numpy() for k, v in tiny_generator(seed).state_dict().items()}
+    codes = rng.normal(0, 0.5, (len(assets), PARAMS.code_dim)).astype(np.float32)
+    write_model(Export(weights, codes, waves, amplitudes, assets, PARAMS, "0.0.1", {"training_images": 0}), folder)
