@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from tests.tiny import PARAMS, tiny_generator
 from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
 from texgen_server.networks.material import normal_from_height
-
-from tests.tiny import PARAMS, tiny_generator
 
 
 def random_inputs(rows=3, columns=2, seed=0):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_finishing_controls_move_what_they_name(card, rng, name, measure):
     raw = raw_maps(rng)
     values = np.linspace(control.minimum, control.maximum, 5)
     measured = [measure(finish_maps(raw, 0.01, recipe_of(card, **{name: v}), 128.0)[0]) for v in values]
-    assert all(a < b for a, b in zip(measured, measured[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(measured))
 
 
 def test_regularity_scales_the_layout(card, model):

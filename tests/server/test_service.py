@@ -133,7 +133,7 @@ def test_without_the_token_only_health_is_open(server):
         health = health_pb2_grpc.HealthStub(channel)
         for service in ("", "texgen.v1.TextureService", "texgen.v1.ModelService"):
             assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == health_pb2.HealthCheckResponse.SERVING
-        with pytest.raises(Exception, match="UNAUTHENTICATED|token"):
+        with pytest.raises(Exception, match="token"):
             ProtoReflectionDescriptorDatabase(channel).get_services()
 
 

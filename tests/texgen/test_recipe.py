@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tiny import CLASSES
 from texgen.errors import InvalidRequestError
 from texgen.recipe import (
     MAX_SEED,
@@ -20,8 +21,6 @@ from texgen.recipe import (
     read_recipe,
     write_recipe,
 )
-
-from tests.tiny import CLASSES
 
 NAMES = sorted(CLASSES)
 

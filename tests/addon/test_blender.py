@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The add-on in real Blenders, against the real server with the shipped weights.
+
+TEXGEN_BPY_PYTHONS: Python interpreters that have the bpy module, joined by ":". TEXGEN_BLENDER_ROOT: a folder with a Debian that has
+Blender, Xvfb and ImageMagick (made by tests/addon/setup_blender_root.sh; entering it needs root).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from blender_addon.build import build
+from texgen_server.config import ServerConfig
+from texgen_server.rpc.server import EmbeddedServer
+
+SCRIPTS = Path(__file__).parent / "scripts"
+PICTURES = Path(os.environ.get("TEXGEN_PICTURES", "/tmp/texgen-pictures"))
+PYTHONS = [p for p in os.environ.get("TEXGEN_BPY_PYTHONS", "").split(":") if p]
+ROOT = os.environ.get("TEXGEN_BLENDER_ROOT", "")
+
+
+@pytest.fixture(scope="module")
+def extension(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("zip"))
+
+
+@pytest.fixture(scope="module")
+def address():
+    with EmbeddedServer(ServerConfig(port=0, grace_s=1.0)) as server:
+        yield server.address
+
+
+@pytest.mark.blender
+@pytest.mark.parametrize("python", PYTHONS or [""])
+def test_generate_and_render_in_background(extension, address, tmp_path, python):
+    if not python:
+        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
+    (tmp_path / "user").mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
+    command = [python, str(SCRIPTS / "headless.py"), str(extension), address, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["rendered"]
+    assert facts["height_is_16_bit"]
+    assert contrast(facts["render"]) > 5, "the render shows a texture, not a flat colour"
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copy(facts["render"], PICTURES / f"blender_{facts['blender'].split()[0]}.png")
+
+
+def contrast(path):
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as image:
+        centre = np.asarray(image.convert("L"), np.float32)[128:240, 64:192]
+    return float(centre.std())
+
+
+@pytest.mark.window
+def test_a_person_clicks_generate_in_a_window(extension, address):
+    if not ROOT or not Path(ROOT, "usr/bin/blender").is_file():
+        pytest.skip("TEXGEN_BLENDER_ROOT names no folder with a Blender")
+    work = Path(ROOT, "tmp", "texgen-window")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "window.py", work)
+    shutil.copy(extension, work / "texgen.zip")
+    inner = (
+        "cd /tmp/texgen-window && export HOME=/tmp/texgen-window BLENDER_USER_RESOURCES=/tmp/texgen-window/user LIBGL_ALWAYS_SOFTWARE=1 && "
+        "mkdir -p user && (Xvfb :97 -screen 0 1280x800x24 >/dev/null 2>&1 & echo $! > xvfb.pid) && sleep 2 && export DISPLAY=:97; "
+        "blender --factory-startup --offline-mode --enable-event-simulate --window-geometry 0 0 1280 800 --python-exit-code 1 "
+        f"--python window.py -- /tmp/texgen-window/texgen.zip {address} /tmp/texgen-window/shot; code=$?; kill $(cat xvfb.pid); exit $code"
+    )
+    done = subprocess.run(["chroot", ROOT, "sh", "-c", inner], capture_output=True, text=True, timeout=600, check=False)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for picture in work.glob("shot_*.png"):
+        shutil.copy(picture, PICTURES / f"window_{picture.name.removeprefix('shot_')}")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    facts = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FACTS")).removeprefix("FACTS "))
+    assert facts["stages"] == ["panel", "material", "nodes"]
+    assert len(facts["nodes"]) == 6
+    assert facts["longest_gap_between_frames_s"] < 2.0

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A toy training from three synthetic materials: prepare, train, resume, export, serve. Needs the extra ``train``; no shipped weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from texgen.errors import InvalidRequestError
+from texgen.modelcard import read_card
+from texgen_server.networks.material import MaterialParams
+from texgen_server.registry import load_model
+from texgen_server.training import run as run_module
+from texgen_server.training.catalog import read_catalog
+from texgen_server.training.data import Pack
+from texgen_server.training.distributed import Workers
+from texgen_server.training.loop import Stage, TrainConfig, Trainer
+from texgen_server.training.run import RunOptions, parse_stages, train_material
+from texgen_server.training.state import load_state, save_state
+
+pytestmark = pytest.mark.slow
+SMALL = MaterialParams(code_dim=24, style_dim=32, noise_channels=4, widths=(16, 16, 16, 8, 8))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(1)
+    rows = []
+    for i in range(4):
+        asset = folder / "materials" / f"Toy{i}"
+        asset.mkdir(parents=True)
+        colour = rng.integers(0, 255, (512, 512, 3)).astype(np.uint8)
+        Image.fromarray(colour).save(asset / "basecolor.webp", lossless=True)
+        normal = np.dstack([rng.normal(128, 20, (512, 512)), rng.normal(128, 20, (512, 512)), np.full((512, 512), 250)])
+        Image.fromarray(normal.clip(0, 255).astype(np.uint8)).save(asset / "normal.webp", lossless=True)
+        Image.fromarray(colour[..., 0]).save(asset / "roughness.webp", lossless=True)
+        rows.append([f"Toy{i}", "me", "metal", "CC0-1.0", "here", "1" if i else "0", f"Toy{i}"])
+    with (folder / "materials.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["asset_id", "publisher", "class", "licence", "source_repository", "metallic_default", "geometry_group"])
+        writer.writerows(rows)
+    return folder
+
+
+def small_config(images=16):
+    return TrainConfig(stages=(Stage(128, images, {128: 0.5, 256: 0.5}),), batch=4, warmup_images=4, params=SMALL)
+
+
+@pytest.fixture(scope="module")
+def pack(data, tmp_path_factory):
+    return run_module.prepared_pack(data, read_catalog(data), tmp_path_factory.mktemp("pack"))
+
+
+def test_the_pack_keeps_what_the_set_says(pack):
+    assert isinstance(pack, Pack)
+    assert pack.maps[256].shape == (4, 7, 256, 256)
+    assert pack.maps[128][0, 5].max() == 0
+    assert pack.maps[128][1, 5].min() == 65535
+    batch = pack.crop(torch.tensor([1, 2]), 256, 128, torch.Generator().manual_seed(0))
+    assert batch.maps.shape == (2, 7, 128, 128)
+    assert batch.extent_tiles == 0.5
+
+
+def test_a_state_continues_where_it_stood(pack, tmp_path):
+    trainer = Trainer(pack, [0, 1, 2, 3], small_config(), torch.device("cpu"), Workers())
+    trainer.measure_codes()
+    before = [p.detach().clone() for p in trainer.generator.parameters()]
+    for _ in trainer.run(lambda record: None):
+        pass
+    assert trainer.images == 16
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True))
+    save_state(trainer, tmp_path / "state.safetensors")
+    other = Trainer(pack, [0, 1, 2, 3], small_config(32), torch.device("cpu"), Workers())
+    load_state(other, tmp_path / "state.safetensors")
+    assert other.images == 16
+    for name in ("generator", "ema_generator", "discriminator", "codes"):
+        for a, b in zip(getattr(trainer, name).parameters(), getattr(other, name).parameters(), strict=True):
+            assert torch.equal(a, b)
+    assert other.optimizer_g.state_dict()["state"].keys() == trainer.optimizer_g.state_dict()["state"].keys()
+    for _ in other.run(lambda record: None):
+        pass
+    assert other.images == 32
+
+
+def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, monkeypatch):
+    work, model = tmp_path / "work", tmp_path / "models" / "material"
+    options = RunOptions(data, work, parse_stages("128:16"), batch=8, device="cpu", export=model)
+    train_material(options)
+    assert (work / "state.safetensors").is_file()
+    card = read_card(model)
+    assert [c.name for c in card.classes] == ["metal"]
+    assert load_model(card).tables.codes.shape == (4, 64)
+    with pytest.raises(InvalidRequestError, match="--resume"):
+        train_material(options)
+    train_material(RunOptions(data, tmp_path / "again", parse_stages("128:8"), batch=8, device="cpu", init=model))
+    train_material(RunOptions(data, work, parse_stages("128:24"), resume=True, batch=8, device="cpu"))
+    assert json.loads((work / "pack" / "pack.json").read_text())["assets"] == ["Toy0", "Toy1", "Toy2", "Toy3"]
+
+
+def test_bad_stages_are_explained():
+    with pytest.raises(InvalidRequestError, match="SIZE:IMAGES"):
+        parse_stages("100:x")
