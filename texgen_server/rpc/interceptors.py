@@ -57,7 +57,7 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=str(error), details=packed)
 
 
-class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+class Guard(grpc.aio.ServerInterceptor):
     """Checks the token of every call but health, and turns exceptions into status."""
 
     def __init__(self, token: str) -> None:
