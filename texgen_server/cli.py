@@ -111,14 +111,20 @@ def _add_eval(commands: Any) -> None:
     material.add_argument("--model", default="material", metavar="ID", help="default: material")
     material.add_argument("--size", type=int, default=256, metavar="PX", help="size judged, one tile wide (default 256)")
     material.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    material.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="only write the card's pictures into DIR: generated beside real, every class"
+    )
     material.set_defaults(run=_eval_material)
 
 
 def _eval_material(options: argparse.Namespace) -> int:
     _require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.training.evaluate import EvalOptions, evaluate_material, report
+    from texgen_server.training.evaluate import EvalOptions, draw_pictures, evaluate_material, report
 
     chosen = {key: getattr(options, key) for key in ("data", "work", "models", "model")}
+    if options.pictures:
+        draw_pictures(EvalOptions(**chosen), options.pictures)
+        return 0
     result = evaluate_material(EvalOptions(size_px=options.size, **chosen))
     sys.stdout.write(report(result, as_json=options.json))
     return 0

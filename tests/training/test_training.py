@@ -19,8 +19,9 @@ from texgen_server.training import run as run_module
 from texgen_server.training.catalog import read_catalog
 from texgen_server.training.data import Pack
 from texgen_server.training.distributed import Workers
-from texgen_server.training.loop import Stage, TrainConfig, Trainer
+from texgen_server.training.loop import Trainer
 from texgen_server.training.run import RunOptions, parse_stages, train_material
+from texgen_server.training.settings import Stage, TrainConfig
 from texgen_server.training.state import load_state, save_state
 
 pytestmark = pytest.mark.slow

@@ -23,8 +23,9 @@ from texgen_server.training import metrics
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack
 from texgen_server.training.features import FrozenFeatures
+from texgen_server.training.pictures import write_pictures
 from texgen_server.training.run import prepared_pack
-from texgen_server.training.samples import lit
+from texgen_server.training.samples import lit, run_latents
 
 Vectors = NDArray[np.float64]
 
@@ -96,6 +97,13 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
     return result
 
 
+def draw_pictures(options: EvalOptions, folder: Path) -> None:
+    """The card's pictures: generated beside real for every class, and the preview."""
+    pack = prepared_pack(options.data, read_catalog(options.data), options.work / "pack")
+    model = load_model(find_card(options.model, options.models))
+    write_pictures(model, TorchBackend(model, "cpu", "bf16"), pack, folder)
+
+
 def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels: NDArray[np.int64]) -> dict[str, Any]:
     """All feature-space metrics of one view. ``own``: each training material's code; ``new``: samples of the classes."""
     split = np.random.default_rng(0).permutation(len(vectors["train"]))
@@ -124,13 +132,6 @@ def _real(pack: Pack, index: list[int], size_px: int) -> Tensor:
 
 def _stack(pictures: list[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255.0
-
-
-def run_latents(backend: TorchBackend, latents: Latents) -> tuple[NDArray[np.float32], float]:
-    """One image through the network: raw maps (7, H, W) and relief in tiles."""
-    style, relief = backend.style(latents.code, latents.log2_density)
-    features = backend.features(style, latents.start, latents.layouts, latents.noises)
-    return backend.head(features)[0], float(relief[0])
 
 
 def _generate_rows(model: LoadedModel, backend: TorchBackend, assets: list[str], size_px: int) -> tuple[Tensor, Tensor]:

@@ -10,81 +10,23 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch import Tensor
 
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.material import MaterialGenerator, MaterialParams
+from texgen_server.networks.material import MaterialGenerator
 from texgen_server.training import losses
+from texgen_server.training.codes import Codes, initial_codes
 from texgen_server.training.data import DENSITIES, Batch, Pack
-from texgen_server.training.discriminator import Discriminator, make_views, raw_channels
+from texgen_server.training.discriminator import VIEWS, Discriminator, make_views, raw_channels
 from texgen_server.training.distributed import Workers
-from texgen_server.training.features import TAP_CHANNELS, FrozenFeatures
+from texgen_server.training.features import FrozenFeatures
+from texgen_server.training.settings import Stage, TrainConfig
 
 WINDOW_MARGIN_PX = 16
 """A window of a larger field is generated on a torus of its own; this border of it is not judged."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One size of training image and the densities (px per tile) it is cut from, with their probabilities."""
-
-    size_px: int
-    images: int
-    densities: dict[int, float]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that shapes a run; written into the log."""
-
-    stages: tuple[Stage, ...]
-    batch: int = 16
-    lr_generator: float = 1e-3
-    lr_discriminator: float = 3e-4
-    warmup_images: int = 2500  # statistics only, then the adversarial loss ramps in over as many again
-    adversarial: float = 1.0
-    statistics: float = 8.0
-    layout: float = 2.0
-    code_noise: float = 0.1
-    mixed_share: float = 0.15
-    ema_half_life_images: float = 4000.0
-    final_decay_share: float = 0.3  # the last part of all images runs on a falling learning rate
-    seed: int = 0
-    params: MaterialParams = field(default_factory=MaterialParams)
-
-    @property
-    def total_images(self) -> int:
-        """Images over all stages."""
-        return sum(s.images for s in self.stages)
-
-
-class Codes(nn.Module):
-    """One learned code per training material; `Trainer.measure_codes` gives it a start worth having."""
-
-    def __init__(self, materials: int, dim: int) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.randn(materials, dim) * 0.5)
-
-
-def initial_codes(statistics: list[Tensor], pixels: Tensor, log_relief: Tensor, train: Tensor, dim: int) -> Tensor:
-    """Codes measured from the materials themselves, so that what is learned on one material serves its neighbours at once.
-
-    The first 15 numbers are the mean and deviation of each map and the logarithm of the relief, the others the principal components
-    of the frozen features' means and deviations. Fitted on the ``train`` rows only; all rows are projected. (N, dim)
-    """
-    direct = torch.cat([pixels[0], pixels[1], log_relief[:, None]], 1)
-    direct = (direct - direct[train].mean(0)) / direct[train].std(0).clamp_min(1e-3)
-    moments = [s for s in statistics if s.shape[1] <= 2 * max(TAP_CHANNELS)]
-    features = torch.cat([(m - m[train].mean(0)) / m[train].std() for m in moments], 1)
-    _, _, axes = torch.linalg.svd(features[train], full_matrices=False)
-    scores = features @ axes[: dim - direct.shape[1]].T
-    scores = scores / scores[train].std(0).sqrt()
-    scores = F.pad(scores / scores[train].std(), (0, dim - direct.shape[1] - scores.shape[1]))  # fewer materials than numbers
-    return 0.5 * torch.cat([direct, scores], 1).clamp(-4.0, 4.0)
 
 
 @dataclass
@@ -93,8 +35,18 @@ class Fakes:
 
     maps: Tensor
     layout: Tensor  # at 1/8 of the size
+    relief: Tensor  # (B,) height range in tiles
     label: Tensor  # (B,) material, or the "some member" index
     own: Tensor  # (B,) 1 where the code is that of one material, 0 where it is a mix
+
+
+@dataclass
+class Seen:
+    """Images as the losses see them."""
+
+    maps: Tensor
+    taps: list[Tensor]
+    raw: Tensor
 
 
 class Trainer:
@@ -167,64 +119,64 @@ class Trainer:
 
     def step(self, stage: Stage) -> dict[str, float]:
         """One update of both networks from one forward pass of each. Returns losses."""
-        config = self.config
         density = self._pick_density(stage)
-        target, pixel_target = self._target(stage.size_px, density)
         real = self._real(density, stage.size_px)
         fakes = self._fakes(real)
-        scale_px = self.relief[real.index] * density
-        crop = (lambda x: x) if real.extent_tiles == 1.0 else _judged_window
-        level = DENSITIES.index(density)
-        group = self.group[real.index].to(self.device)
         with torch.no_grad():
-            real_maps = crop(real.maps.to(self.device))
-            real_views = make_views(real_maps, scale_px)
-            real_taps = self.features(torch.cat(real_views))
-        fake_maps = crop(fakes.maps)
-        fake_views = make_views(fake_maps, scale_px)
-        fake_taps = self.features(torch.cat(fake_views))
-        fake_raw = raw_channels(fake_maps, fake_views)
+            seen_real = self._look(real.maps.to(self.device), real)
+        seen_fake = self._look(fakes.maps, real)
+        told = (fakes.label, self.group[real.index].to(self.device), DENSITIES.index(density))
+        loss_d = self._discriminator_loss(seen_real, seen_fake, told)
+        self._update(self.optimizer_d, loss_d, self.config.lr_discriminator)
+        terms = self._fitting_terms(seen_fake, fakes, real)
+        loss_g = torch.stack(list(terms.values())).sum()
+        if adversarial := self._ramp() * self.config.adversarial:
+            loss_g = loss_g + adversarial * self._adversarial_loss(seen_fake, told)
+        self._update(self.optimizer_g, loss_g, self.config.lr_generator)
+        self._ema(self.config.batch)
+        self.images += self.config.batch
+        return {k: float(v.detach()) for k, v in (terms | {"d": loss_d, "g": loss_g}).items()}
 
-        loss_d = self._discriminator_loss(
-            (real_taps, raw_channels(real_maps, real_views)), ([t.detach() for t in fake_taps], fake_raw.detach()), fakes, group, level
-        )
-        self._update(self.optimizer_d, loss_d, config.lr_discriminator)
+    def _look(self, maps: Tensor, real: Batch) -> Seen:
+        """What the discriminator and the statistics see of images: of a window, the part that its own wrap-around does not touch."""
+        judged = maps if real.extent_tiles == 1.0 else _judged_window(maps)
+        views = make_views(judged, self.relief[real.index] * real.density)
+        return Seen(judged, self.features(torch.cat(views)), raw_channels(judged, views))
 
-        adversarial = self._ramp() * config.adversarial
-        loss_s = target.distance(losses.texture_statistics(fake_taps), real.index, fakes.own)
-        loss_p = losses.pixel_statistics(fake_maps, pixel_target[0, real.index], pixel_target[1, real.index], fakes.own)
-        loss_l = self._layout_loss(fakes, real)
-        style_relief = torch.log(self.style_relief / self.relief[real.index]).abs()
-        loss_g = config.statistics * loss_s + loss_p + config.layout * loss_l + (style_relief * fakes.own).mean()
+    def _fitting_terms(self, seen: Seen, fakes: Fakes, real: Batch) -> dict[str, Tensor]:
+        """The weighted losses that need no judge; images of mixed codes do not count."""
+        config, own, index = self.config, fakes.own, real.index
+        target, pixels = self._target(real.maps.shape[-1], real.density)
+        relief_error = torch.log(fakes.relief / self.relief[index]).abs()
+        strength = self.layout_strength[index].to(self.device)
+        terms = {
+            "statistics": config.statistics * target.distance(losses.texture_statistics(seen.taps), index, own),
+            "pixels": losses.pixel_statistics(seen.maps, pixels[0, index], pixels[1, index], own),
+            "layout": config.layout * losses.layout_error(fakes.maps, fakes.layout, strength, own),
+            "relief": (relief_error * own).mean(),
+        }
         if real.extent_tiles == 1.0:
-            spectrum = (losses.radial_spectrum(fake_maps) - losses.radial_spectrum(real_maps)).abs().mean((1, 2))
-            loss_g = loss_g + 0.3 * (spectrum * fakes.own).mean()
-        if adversarial > 0:
-            self.discriminator.requires_grad_(requires_grad=False)
-            with self._autocast():
-                condition = self.discriminator.condition(fakes.label, group, level)
-                scores = self.discriminator(fake_taps, fake_raw, condition)
-            loss_g = loss_g + adversarial * losses.hinge_generator(scores)
-            self._unfreeze()
-        self._update(self.optimizer_g, loss_g, config.lr_generator)
-        self._ema(config.batch)
-        self.images += config.batch
-        terms = {"d": loss_d, "g": loss_g, "statistics": loss_s, "pixels": loss_p, "layout": loss_l}
-        return {k: float(v.detach()) for k, v in terms.items()}
+            spectra = losses.radial_spectrum(seen.maps) - losses.radial_spectrum(real.maps.to(self.device))
+            terms["spectrum"] = config.spectrum * (spectra.abs().mean((1, 2)) * own).mean()
+        return terms
 
-    def _discriminator_loss(
-        self, real: tuple[list[Tensor], Tensor], fake: tuple[list[Tensor], Tensor], fakes: Fakes, group: Tensor, level: int
-    ) -> Tensor:
+    def _adversarial_loss(self, seen: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
+        self.discriminator.requires_grad_(requires_grad=False)
         with self._autocast():
-            condition = self.discriminator.condition(fakes.label, group, level)
-            taps = [torch.cat([r.chunk(2)[0], f.chunk(2)[0], r.chunk(2)[1], f.chunk(2)[1]]) for r, f in zip(real[0], fake[0], strict=True)]
-            scores = self.discriminator(taps, torch.cat([real[1], fake[1]]), torch.cat([condition, condition]))
+            scores = self.discriminator(seen.taps, seen.raw, self.discriminator.condition(*told))
+        self.discriminator.requires_grad_(requires_grad=True)
+        self.discriminator.mixing.requires_grad_(requires_grad=False)
+        return losses.hinge_generator(scores)
+
+    def _discriminator_loss(self, real: Seen, fake: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
+        """Both halves in one pass; the taps hold two views each, stacked along the batch."""
+        with self._autocast():
+            condition = self.discriminator.condition(*told)
+            pairs = [(r.chunk(VIEWS), f.detach().chunk(VIEWS)) for r, f in zip(real.taps, fake.taps, strict=True)]
+            taps = [torch.cat([half for view in zip(r, f, strict=True) for half in view]) for r, f in pairs]
+            scores = self.discriminator(taps, torch.cat([real.raw, fake.raw.detach()]), torch.cat([condition, condition]))
         halves = [s.chunk(2) for s in scores]
         return losses.hinge_discriminator([h[0] for h in halves], [h[1] for h in halves])
-
-    def _layout_loss(self, fakes: Fakes, real: Batch) -> Tensor:
-        strength = self.layout_strength[real.index].to(self.device)
-        return losses.layout_error(fakes.maps, fakes.layout, strength, fakes.own)
 
     # -- parts ------------------------------------------------------------------------------------------------------------
 
@@ -258,7 +210,6 @@ class Trainer:
         code = code + self.config.code_noise * torch.randn(code.shape, generator=self.random).to(self.device)
         log2_density = torch.full((count, 1), math.log2(real.density / 256), device=self.device)
         style = self.generator.mapping(code, log2_density)
-        self.style_relief = self.generator.relief_tiles(style)
         sizes = [real.maps.shape[-1] // 32 * 2**i for i in range(self.config.params.levels)]
         layouts = self.pack.layouts(real, sizes, self.device)
         start = torch.randn(count, self.config.params.noise_channels, sizes[0], sizes[0], generator=self.random).to(self.device)
@@ -266,7 +217,7 @@ class Trainer:
         with self._autocast():
             maps = self.generator(style, start.contiguous(memory_format=torch.channels_last), layouts, noises)
         label = torch.where(mixed.cpu(), len(self.pack.assets), real.index).to(self.device)
-        return Fakes(maps, layouts[2], label, 1.0 - mixed.float())
+        return Fakes(maps, layouts[2], self.generator.relief_tiles(style), label, 1.0 - mixed.float())
 
     def _partners(self, index: Tensor) -> Tensor:
         """For each material another one of its class (or itself, in a class of one)."""
@@ -275,10 +226,6 @@ class Trainer:
 
     def _ramp(self) -> float:
         return min(1.0, max(0.0, self.images / self.config.warmup_images - 1.0))
-
-    def _unfreeze(self) -> None:
-        self.discriminator.requires_grad_(requires_grad=True)
-        self.discriminator.mixing.requires_grad_(requires_grad=False)
 
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
         left = (self.config.total_images - self.images) / (self.config.total_images * self.config.final_decay_share)

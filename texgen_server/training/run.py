@@ -23,8 +23,9 @@ from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.distributed import Workers
 from texgen_server.training.export import export_state
-from texgen_server.training.loop import Stage, TrainConfig, Trainer
+from texgen_server.training.loop import Trainer
 from texgen_server.training.samples import save_grid
+from texgen_server.training.settings import Stage, TrainConfig
 from texgen_server.training.state import load_state, save_state
 
 STATE_FILE = "state.safetensors"

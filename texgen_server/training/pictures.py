@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for the model card: generated beside real for every class, and the preview."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from texgen.recipe import make_recipe
+from texgen_server.backends.base import MaterialBackend
+from texgen_server.registry import LoadedModel
+from texgen_server.sampling import make_latents
+from texgen_server.training.data import Pack
+from texgen_server.training.samples import lit, run_latents
+
+TILE_PX = 256
+SHOWN_PX = 176
+COLUMNS = 3
+CLASSES_PER_PICTURE = 11
+PREVIEW_CLASSES = ("brick", "bark", "rock", "wood_floor", "tiles", "paving", "grass", "leather", "rust", "roofing")
+PREVIEW_BYTES = 300_000
+
+Picture = NDArray[np.uint8]
+
+
+def write_pictures(model: LoadedModel, backend: MaterialBackend, pack: Pack, folder: Path) -> None:
+    """``classes_<n>.webp`` and ``preview.png``; each at most 300 kB."""
+    folder.mkdir(parents=True, exist_ok=True)
+    classes = model.card.classes
+    for number, start in enumerate(range(0, len(classes), CLASSES_PER_PICTURE), 1):
+        rows = [_class_row(model, backend, pack, c.name, c.materials) for c in classes[start : start + CLASSES_PER_PICTURE]]
+        _save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
+    known = model.card.class_names()
+    shown = [_lit_sample(model, backend, name, 3, TILE_PX) for name in PREVIEW_CLASSES if name in known]
+    half = len(shown) // 2
+    _save_png(
+        Image.fromarray(np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])), folder / "preview.png"
+    )
+
+
+def _class_row(model: LoadedModel, backend: MaterialBackend, pack: Pack, name: str, materials: tuple[str, ...]) -> Picture:
+    """A label, up to three real materials, a gap, three generated ones; all lit."""
+    picked = [materials[i * len(materials) // COLUMNS] for i in range(COLUMNS)] if len(materials) >= COLUMNS else list(materials)
+    real = [_lit_real(pack, asset) for asset in picked]
+    real += [np.full((SHOWN_PX, SHOWN_PX, 3), 255, np.uint8)] * (COLUMNS - len(real))
+    made = [_shrink(_lit_sample(model, backend, name, seed, TILE_PX)) for seed in (1, 2, 3)]
+    gap = np.full((SHOWN_PX, 12, 3), 255, np.uint8)
+    return np.concatenate([_label(name), *real, gap, *made], 1)
+
+
+def _lit_sample(model: LoadedModel, backend: MaterialBackend, name: str, seed: int, size_px: int) -> Picture:
+    recipe = make_recipe(model.card, [(name, 1.0)], seed, (size_px, size_px))
+    latents = make_latents(recipe, model.tables, model.shape)
+    raw, relief = run_latents(backend, latents)
+    return lit(torch.from_numpy(raw)[None], torch.tensor([relief * latents.tile_px]))[0]
+
+
+def _lit_real(pack: Pack, asset: str) -> Picture:
+    index = pack.assets.index(asset)
+    maps = torch.from_numpy(pack.maps[TILE_PX][index].astype(np.float32) / 65535.0)[None]
+    return _shrink(lit(maps, pack.relief[index : index + 1] * TILE_PX)[0])
+
+
+def _shrink(picture: Picture) -> Picture:
+    return np.asarray(Image.fromarray(picture).resize((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS))
+
+
+def _label(text: str) -> Picture:
+    image = Image.new("RGB", (SHOWN_PX, 90), "white")
+    ImageDraw.Draw(image).text((6, 36), text, fill="black", font_size=20)
+    return np.asarray(image.rotate(90, expand=True).resize((90, SHOWN_PX)))
+
+
+def _save_webp(image: Image.Image, path: Path) -> None:
+    """The best quality that stays within the limit."""
+    for quality in (85, 75, 65, 55, 45, 35):
+        image.save(path, quality=quality, method=6)
+        if path.stat().st_size <= PREVIEW_BYTES:
+            return
+
+
+def _save_png(image: Image.Image, path: Path) -> None:
+    """A palette picture, shrunk until it stays within the limit."""
+    while True:
+        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        if path.stat().st_size <= PREVIEW_BYTES:
+            return
+        image = image.resize((int(image.width * 0.9), int(image.height * 0.9)), Image.Resampling.LANCZOS)
