@@ -11,8 +11,8 @@ FAST = not slow and not blender and not window and not node and not gpu
 .PHONY: demo test test-all check clean
 
 demo: .venv/installed-server
-	.venv/bin/texgen generate --class bark --seed 7 --size 1024 --out demo --preview --force
-	@echo "demo/bark_7_preview.png shows the material, lit and tiled 2 x 2"
+	.venv/bin/texgen generate --class brick --seed 7 --size 1024 --out demo --preview --force
+	@echo "demo/brick_7_preview.png shows the material, lit and tiled 2 x 2"
 
 test: check
 	$(PY) -m pytest -q -m "$(FAST)"

@@ -22,7 +22,7 @@ from texgen_server.sampling import Latents, finish_maps, latents_for, make_laten
 from texgen_server.training import metrics
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack
-from texgen_server.training.features import FrozenFeatures
+from texgen_server.training.features import TAP_CHANNELS, FrozenFeatures
 from texgen_server.training.pictures import write_pictures
 from texgen_server.training.run import prepared_pack
 from texgen_server.training.samples import lit, run_latents
@@ -113,9 +113,11 @@ def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels:
     for name in ("own", "new"):
         made = vectors[name]
         sets = (made[half_b], train[half_a], train[half_b], flat[half_b])
-        scores[f"kid_excess_{name}"] = metrics.kid_excess(*sets)
-        scores[f"kid_excess_{name}_interval"] = metrics.bootstrap_interval(*sets)
-        held = (made, vectors["validation"], train, flat)
+        scores[f"kid_excess_{name}_all_taps"] = metrics.kid_excess(*sets)
+        pooled = [_pooled(v) for v in sets]
+        scores[f"kid_excess_{name}"] = metrics.kid_excess(*pooled)
+        scores[f"kid_excess_{name}_interval"] = metrics.bootstrap_interval(*pooled)
+        held = [_pooled(v) for v in (made, vectors["validation"], train, flat)]
         scores[f"kid_excess_{name}_validation"] = metrics.kid_excess(*held)
         scores[f"kid_excess_{name}_validation_interval"] = metrics.bootstrap_interval(*held)
         scores[f"manifold_{name}"] = metrics.precision_recall_coverage(made, train)
@@ -123,6 +125,12 @@ def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels:
     scores["class_agreement_validation"] = metrics.class_agreement(vectors["validation"], held_labels, train, labels)
     scores["retrieval"] = metrics.retrieval(vectors["own"], train)
     return scores
+
+
+def _pooled(vectors: Vectors) -> Vectors:
+    """The mean of the deepest tap alone: the pooled features that KID is usually computed in."""
+    deepest = TAP_CHANNELS[-1]
+    return vectors[:, -2 * deepest : -deepest]
 
 
 def _real(pack: Pack, index: list[int], size_px: int) -> Tensor:
