@@ -25,6 +25,11 @@ class Workers:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(distributed.get_rank(), distributed.get_world_size())
 
+    def barrier(self) -> None:
+        """Wait until all workers are here."""
+        if self.count > 1:
+            distributed.barrier()
+
     def average_gradients(self, parameters: list[Tensor]) -> None:
         """Average ``.grad`` over the workers, in one message."""
         if self.count == 1:

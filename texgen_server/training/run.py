@@ -75,6 +75,9 @@ def train_material(options: RunOptions) -> None:
     workers = Workers.join(device)
     assets = read_catalog(options.data)
     held = read_split()
+    if workers.rank == 0:
+        prepared_pack(options.data, assets, options.work / "pack")
+    workers.barrier()
     pack = prepared_pack(options.data, assets, options.work / "pack")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch), device, workers)
