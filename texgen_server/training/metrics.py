@@ -29,7 +29,7 @@ def kid_excess(generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vecto
 
 
 def bootstrap_interval(
-    generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vectors, rounds: int = 200, seed: int = 0
+    generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vectors, *, rounds: int = 200, seed: int = 0
 ) -> tuple[float, float]:
     """90 % interval of `kid_excess` over resampled assets (rows). Duplicate rows would bias the unbiased sum: halves without replacement."""
     rng = np.random.default_rng(seed)
