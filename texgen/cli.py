@@ -153,6 +153,8 @@ def _generate(options: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "a recipe already says seed, psi, controls: --seed, --psi, --control and --count do not go with it", "recipe"
         )
+    if options.preview and options.format != "png":
+        raise InvalidRequestError("--preview goes with --format png", "preview")
     if options.count < 1:
         raise InvalidRequestError(f"--count {options.count}: give 1 or more", "count")
     request = {
@@ -195,18 +197,19 @@ def _stem(classes: dict[str, float], seed: int) -> str:
 
 
 def _generate_one(client: Any, options: argparse.Namespace, request: dict[str, Any], seed: int | None) -> dict[str, Any]:
-    from texgen.files import sidecar, write_material
+    from texgen.files import check_output, sidecar, write_material
     from texgen.preview import lit_tiled_png
 
     with _progress_line() as show:
         material = client.generate(**request, seed=seed, on_progress=show)
     stem = _stem(request["classes"] or _recipe_classes(options, material.recipe), material.seed)
+    preview = options.out / f"{stem}_preview.png"
+    if options.preview:
+        check_output(options.out, [preview.name], force=options.force)
     paths = write_material(material, options.out, stem, force=options.force)
     if options.preview:
-        if options.format != "png":
-            raise InvalidRequestError("--preview goes with --format png", "preview")
-        paths.append(options.out / f"{stem}_preview.png")
-        paths[-1].write_bytes(lit_tiled_png(material))
+        paths.append(preview)
+        preview.write_bytes(lit_tiled_png(material))
     if not options.json:
         sys.stdout.write("".join(f"{p}\n" for p in paths))
     return sidecar(material, stem) | {"paths": [str(p) for p in paths]}

@@ -107,6 +107,16 @@ def test_existing_files_are_safe(run, tmp_path):
     assert run("generate", "--class", "bark", "--seed", "1", "--size", "32", "--out", str(tmp_path), "--force")[0] == 0
 
 
+def test_an_existing_preview_is_safe_too(run, tmp_path):
+    (tmp_path / "bark_1_preview.png").write_text("mine")
+    ask = ["generate", "--class", "bark", "--seed", "1", "--size", "32", "--out", str(tmp_path), "--preview"]
+    code, _, err = run(*ask)
+    assert (code, "--force" in err) == (9, True)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
+    assert run(*ask, "--force")[0] == 0
+    assert run(*ask, "--format", "raw")[0] == 2
+
+
 def test_server_problems(run, server, tmp_path):
     wrong = tmp_path / "token"
     wrong.write_text("guess\n")
