@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.material import MaterialGenerator
+from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
 from texgen_server.training import losses
 from texgen_server.training.codes import Codes, initial_codes
 from texgen_server.training.data import DENSITIES, Batch, Pack
@@ -210,12 +210,9 @@ class Trainer:
         code = code + self.config.code_noise * torch.randn(code.shape, generator=self.random).to(self.device)
         log2_density = torch.full((count, 1), math.log2(real.density / 256), device=self.device)
         style = self.generator.mapping(code, log2_density)
-        sizes = [real.maps.shape[-1] // 32 * 2**i for i in range(self.config.params.levels)]
-        layouts = self.pack.layouts(real, sizes, self.device)
-        start = torch.randn(count, self.config.params.noise_channels, sizes[0], sizes[0], generator=self.random).to(self.device)
-        noises = [torch.randn(count, 1, n, n, generator=self.random).to(self.device) for n in sizes]
+        start, layouts, noises = draw_fields(self.pack, real, self.config.params, self.random, self.device)
         with self._autocast():
-            maps = self.generator(style, start.contiguous(memory_format=torch.channels_last), layouts, noises)
+            maps = self.generator(style, start, layouts, noises)
         label = torch.where(mixed.cpu(), len(self.pack.assets), real.index).to(self.device)
         return Fakes(maps, layouts[2], self.generator.relief_tiles(style), label, 1.0 - mixed.float())
 
@@ -264,6 +261,16 @@ class Trainer:
                 pixels.append(torch.cat(moments, 1))
             self.targets[key] = (losses.StatisticsTarget.from_samples(samples), torch.stack(pixels).mean(0))
         return self.targets[key]
+
+
+def draw_fields(
+    pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Fresh noise and the layouts of a batch: (start, layouts, noises) as `MaterialGenerator.forward` takes them."""
+    count, sizes = len(batch.index), [batch.maps.shape[-1] // CELL_PX * 2**i for i in range(params.levels)]
+    start = torch.randn(count, params.noise_channels, sizes[0], sizes[0], generator=random).to(device)
+    noises = [torch.randn(count, 1, n, n, generator=random).to(device) for n in sizes]
+    return start.contiguous(memory_format=torch.channels_last), pack.layouts(batch, sizes, device), noises
 
 
 def _judged_window(maps: Tensor) -> Tensor:

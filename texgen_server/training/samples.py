@@ -17,22 +17,18 @@ from texgen_server.backends.base import MaterialBackend
 from texgen_server.networks.material import normal_from_height
 from texgen_server.sampling import Latents
 from texgen_server.training.data import Batch
-from texgen_server.training.loop import Trainer
+from texgen_server.training.loop import Trainer, draw_fields
 
 
 @torch.no_grad()
-def generate_like(trainer: Trainer, batch: Batch, seed: int, *, code_noise: float = 0.0) -> Tensor:
+def generate_like(trainer: Trainer, batch: Batch, seed: int) -> Tensor:
     """EMA counterparts of a batch: same materials, layout and size, noise from ``seed``. (B, 7, S, S)."""
     random = torch.Generator().manual_seed(seed)
-    device, params = trainer.device, trainer.config.params
+    device = trainer.device
     code = trainer.ema_codes.table[batch.index]
-    code = code + code_noise * torch.randn(code.shape, generator=random).to(device)
     log2_density = torch.full((len(code), 1), math.log2(batch.density / 256), device=device)
     style = trainer.ema_generator.mapping(code, log2_density)
-    sizes = [batch.maps.shape[-1] // 32 * 2**i for i in range(params.levels)]
-    layouts = trainer.pack.layouts(batch, sizes, device)
-    start = torch.randn(len(code), params.noise_channels, sizes[0], sizes[0], generator=random).to(device)
-    noises = [torch.randn(len(code), 1, n, n, generator=random).to(device) for n in sizes]
+    start, layouts, noises = draw_fields(trainer.pack, batch, trainer.config.params, random, device)
     with torch.autocast(device.type, torch.bfloat16):
         maps: Tensor = trainer.ema_generator(style, start, layouts, noises)
     return maps
