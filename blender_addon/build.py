@@ -28,6 +28,7 @@ TEXGEN_MODULES = (
     "maps.py",
     "modelcard.py",
     "recipe.py",
+    "recipe_text.py",
     "assembly.py",
     "pb/__init__.py",
     "pb/texgen_pb2.py",

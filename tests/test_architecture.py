@@ -12,19 +12,31 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BELOW = {
     "config": set(),
+    "canvas": set(),
     "layout": set(),
     "noise": set(),
     "networks": {"layout"},
-    "sampling": {"layout", "noise"},
+    "sampling": {"canvas", "noise"},
+    "fields": {"canvas", "layout", "noise", "sampling"},
+    "finish": {"sampling"},
     "registry": {"sampling"},
     "backends": {"registry", "networks"},
-    "engine": {"backends", "registry", "sampling", "config"},
-    "rpc": {"engine", "config"},
-    "training": {"networks", "layout", "noise", "sampling", "registry", "backends"},
+    "features": {"networks"},
+    "photo_layout": {"sampling"},
+    "capture": {"canvas", "features", "fields", "networks", "photo_layout", "registry", "sampling"},
+    "prompt": set(),
+    "synthesis": {"backends", "canvas", "fields", "finish", "sampling"},
+    "engine": {"backends", "capture", "registry", "sampling", "synthesis", "config"},
+    "rpc": {"engine", "synthesis", "sampling", "prompt", "config"},
+    "training": {"networks", "layout", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "features", "capture"},
     "cli": {"config", "engine", "rpc", "training", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
-LATE_DOORS = {"texgen/cli.py", "texgen/__init__.py"}  # may reach the server's commands and the embedded server, late
+LATE_DOORS = {
+    "texgen/cli.py",
+    "texgen/commands/connection.py",
+    "texgen/__init__.py",
+}  # may reach the server's commands and the embedded server, late
 
 
 def parse(source: str) -> ast.Module:

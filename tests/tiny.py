@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from texgen_server.features import TAP_CHANNELS
 from texgen_server.networks.material import MaterialGenerator, MaterialParams
 from texgen_server.training.catalog import Asset
 from texgen_server.training.export import Export, write_model
@@ -16,6 +17,7 @@ from texgen_server.training.layout_fit import MAX_WAVES
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
 CLASSES = {"bark": 3, "brick": 4, "rock": 3}
 PRESETS = ("ice",)
+MOMENTS = 2 * sum(TAP_CHANNELS)
 
 
 def tiny_assets() -> list[Asset]:
@@ -42,4 +44,9 @@ def write_tiny_model(folder: Path, seed: int = 1) -> None:
     amplitudes[:, :6] = rng.normal(0, 0.4, (len(assets), 6, 5)) + 1j * rng.normal(0, 0.4, (len(assets), 6, 5))
     weights = {k: v.detach().numpy() for k, v in tiny_generator(seed).state_dict().items()}
     codes = rng.normal(0, 0.5, (len(assets), PARAMS.code_dim)).astype(np.float32)
-    write_model(Export(weights, codes, waves, amplitudes, assets, PARAMS, "0.0.1", {"training_images": 0}), folder)
+    colors = rng.random((len(assets), 3)).astype(np.float32)
+    moments = rng.random((len(assets), 2, MOMENTS)).astype(np.float32)
+    directions = {name: rng.normal(0, 0.3, PARAMS.style_dim).astype(np.float32) for name in ("wetness", "moss")}
+    write_model(
+        Export(weights, codes, waves, amplitudes, colors, moments, assets, PARAMS, "0.0.1", {"training_images": 0}, directions), folder
+    )

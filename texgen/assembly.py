@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event stream -> Material. No transport inside: the Python client and the Blender add-on both use it."""
+"""Event stream -> materials. No transport inside: the Python client and the Blender add-on both use it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from texgen.errors import ConnectionFailedError
 from texgen.maps import ColorSpace, Encoding, MapKind, Material, PackedMap
@@ -49,7 +50,7 @@ class Assembler:
 
     def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
         self.accepted: pb.Accepted | None = None
-        self.material: Material | None = None
+        self.materials: list[Material] = []
         self._on_progress = on_progress or (lambda _: None)
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
@@ -60,9 +61,10 @@ class Assembler:
         match event.WhichOneof("event"):
             case "accepted":
                 self.accepted = event.accepted
+                self._maps = {}
             case "progress":
                 p = event.progress
-                self._on_progress(Progress(p.fraction, p.stage, p.queue_position))
+                self._on_progress(Progress(self._overall(p.fraction), p.stage, p.queue_position))
             case "map_header":
                 self._begin(event.map_header)
             case "chunk":
@@ -70,14 +72,28 @@ class Assembler:
             case "map_end":
                 self._finish(event.map_end)
             case "summary":
-                self.material = self._material(event.summary)
-                self._on_progress(Progress(1.0, "done"))
+                self.materials.append(self._material(event.summary))
+                self._on_progress(Progress(self._overall(0.0), "done" if self._complete() else "queued"))
 
     def result(self) -> Material:
         """The finished material. Raises ConnectionFailedError when the stream ended before its summary."""
-        if self.material is None:
+        return self.results()[-1]
+
+    def results(self) -> list[Material]:
+        """All materials of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
+        if not self._complete():
             raise ConnectionFailedError("the server ended the stream before the result was complete; nothing was kept, try again")
-        return self.material
+        return self.materials
+
+    def _count(self) -> int:
+        return max(1, self.accepted.count) if self.accepted else 1
+
+    def _complete(self) -> bool:
+        return len(self.materials) >= self._count()
+
+    def _overall(self, fraction: float) -> float:
+        """0..1 over all results of the call, from the fraction of the current one."""
+        return min(1.0, (len(self.materials) + fraction) / self._count())
 
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
@@ -108,7 +124,7 @@ class Assembler:
             data,
         )
         self._header, self._pieces = None, bytearray()
-        self._on_progress(Progress(0.9, "receiving"))
+        self._on_progress(Progress(self._overall(0.9), "receiving"))
 
     def _material(self, summary: pb.Summary) -> Material:
         return Material(
@@ -124,4 +140,24 @@ class Assembler:
             timings_s={"queue": summary.queue_s, "compute": summary.compute_s, "encode": summary.encode_s},
             tileability={KIND_FROM_PB[t.kind]: t.seam_percentile for t in summary.tileability},
             cache_hit=summary.cache_hit,
+            window_px=_window(summary),
+            endless=summary.endless,
+            understood=_understood(self.accepted),
         )
+
+
+def _window(summary: pb.Summary) -> tuple[int, int, int, int] | None:
+    w = summary.window
+    return (w.x_px, w.y_px, w.width_px, w.height_px) if summary.HasField("window") else None
+
+
+def _understood(accepted: pb.Accepted | None) -> dict[str, Any]:
+    if accepted is None or not accepted.HasField("prompt_choice"):
+        return {}
+    choice = accepted.prompt_choice
+    return {
+        "classes": {c.name: c.weight for c in choice.classes},
+        "material": choice.material,
+        "controls": dict(sorted(choice.controls.items())),
+        "similarity": round(choice.similarity, 3),
+    }

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
 
@@ -56,6 +56,30 @@ _SERVICE_CONFIG = {
 }
 
 
+LOCKS = {"layout": pb.LOCK_LAYOUT, "colour": pb.LOCK_COLOUR, "relief": pb.LOCK_RELIEF}
+MODES = {
+    "blend": pb.MIX_MODE_BLEND,
+    "look": pb.MIX_MODE_LOOK,
+    "paint": pb.MIX_MODE_PAINT,
+    "transition": pb.MIX_MODE_TRANSITION,
+}
+PHOTO_CHUNK_BYTES = 512 * 1024
+
+
+class Options(TypedDict, total=False):
+    """What every method that makes textures takes."""
+
+    model: str
+    """Model id; the default material model if left out."""
+    maps: Iterable[MapKind]
+    """Maps to send; all if left out."""
+    encoding: Encoding
+    """How to pack the maps; PNG if left out."""
+    batch: bool
+    """Let interactive requests go first."""
+    on_progress: Callable[[Progress], None]
+
+
 class Client:
     """A connection to a texgen server.
 
@@ -94,32 +118,110 @@ class Client:
         psi: float | None = None,
         controls: Mapping[str, float] | None = None,
         recipe: str = "",
-        model: str = "",
-        maps: Iterable[MapKind] = (),
-        encoding: Encoding = Encoding.PNG,
-        batch: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
+        prompt: str = "",
+        window_px: tuple[int, int, int, int] | None = None,
+        endless: bool = False,
+        mask: bytes = b"",
+        **options: Unpack[Options],
     ) -> Material:
         """Generate one material.
 
-        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed, psi and controls. ``size_px`` is
-        (width, height). ``batch`` lets interactive requests go first. The result's maps are packed as ``encoding``; decode them
-        with `texgen.images.decode`.
+        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed, psi and controls (with its ``mask``
+        if it is a painted mix), or an English ``prompt`` instead of classes. ``size_px`` is (width, height). ``window_px`` (x, y,
+        width, height) makes a part of the torus only, or with ``endless`` of a field that never repeats. The result's maps are
+        packed as ``options["encoding"]``; decode them with `texgen.images.decode`.
         """
         mix = {classes: 1.0} if isinstance(classes, str) else classes
         request = pb.GenerateMaterialRequest(
-            model=model,
             recipe=recipe,
+            prompt=prompt,
+            window=_window(window_px),
+            endless=endless,
+            mask=mask,
             classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
             seed=_checked_seed(seed),
-            size=pb.Size(width_px=_checked_edge(size_px[0]), height_px=_checked_edge(size_px[1])) if size_px else None,
+            size=_size(size_px),
             psi=psi,
             controls=dict(controls or {}),
-            maps=[KIND_TO_PB[k] for k in maps],
-            encoding=ENCODING_TO_PB[encoding],
-            priority=pb.PRIORITY_BATCH if batch else pb.PRIORITY_INTERACTIVE,
+            **_common(options),
         )
-        return self._stream(self._textures.GenerateMaterial, request, on_progress)
+        return self._stream(self._textures.GenerateMaterial, request, options)[0]
+
+    def vary(
+        self,
+        recipe: str,
+        amount: float,
+        *,
+        locks: Iterable[str] = (),
+        count: int = 1,
+        seed: int | None = None,
+        size_px: tuple[int, int] | None = None,
+        **options: Unpack[Options],
+    ) -> list[Material]:
+        """``count`` variations of a recipe. ``amount`` 0 (the same) to 1 (another seed); ``locks`` of "layout", "colour", "relief"."""
+        request = pb.VaryMaterialRequest(
+            recipe=recipe,
+            amount=amount,
+            locks=[_named(LOCKS, name, "lock") for name in locks],
+            count=_checked_edge(count),
+            seed=_checked_seed(seed),
+            size=_size(size_px),
+            **_common(options),
+        )
+        return self._stream(self._textures.VaryMaterial, request, options)
+
+    def mix(
+        self,
+        parts: Mapping[str, float] | Iterable[tuple[str, float]],
+        mode: str = "blend",
+        *,
+        mask: bytes = b"",
+        steps: int = 0,
+        size_px: tuple[int, int] | None = None,
+        controls: Mapping[str, float] | None = None,
+        **options: Unpack[Options],
+    ) -> list[Material]:
+        """Mix recipes, given as {recipe: weight}. ``mode`` is "blend", "look", "paint" (with a PNG ``mask``) or "transition"
+        (with ``steps``). One material; a transition gives one a step.
+        """
+        pairs = parts.items() if isinstance(parts, Mapping) else parts
+        request = pb.MixMaterialsRequest(
+            parts=[pb.MixPart(recipe=r, weight=w) for r, w in pairs],
+            mode=_named(MODES, mode, "mode"),
+            mask=mask,
+            steps=_checked_edge(steps),
+            size=_size(size_px),
+            controls=dict(controls or {}),
+            **_common(options),
+        )
+        return self._stream(self._textures.MixMaterials, request, options)
+
+    def capture(
+        self,
+        photo: bytes,
+        *,
+        class_name: str = "",
+        palette: Iterable[int] = (),
+        seed: int | None = None,
+        size_px: tuple[int, int] | None = None,
+        steps: int | None = None,
+        **options: Unpack[Options],
+    ) -> Material:
+        """A material that looks like a photograph (a PNG, JPEG or WebP file's bytes). ``palette`` (0xRRGGBB, darkest first) colours
+        a grey one; ``steps`` of refinement, 0 to 200.
+        """
+        first = pb.CaptureOptions(
+            photo_bytes=len(photo),
+            class_name=class_name,
+            palette=list(palette),
+            seed=_checked_seed(seed),
+            size=_size(size_px),
+            steps=steps,
+            **_common(options),
+        )
+        pieces = (photo[at : at + PHOTO_CHUNK_BYTES] for at in range(0, len(photo), PHOTO_CHUNK_BYTES))
+        requests = [pb.CaptureMaterialRequest(options=first), *(pb.CaptureMaterialRequest(photo=piece) for piece in pieces)]
+        return self._stream(self._textures.CaptureMaterial, iter(requests), options)[0]
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""
@@ -135,8 +237,8 @@ class Client:
         info: pb.GetServerInfoResponse = self._call(self._server.GetServerInfo, pb.GetServerInfoRequest())
         return info
 
-    def _stream(self, method: Any, request: Any, on_progress: Callable[[Progress], None] | None) -> Material:
-        assembler = Assembler(on_progress)
+    def _stream(self, method: Any, request: Any, options: Options) -> list[Material]:
+        assembler = Assembler(options.get("on_progress"))
         call = method(request, timeout=self._deadline_s, metadata=self._metadata)
         try:
             for event in call:
@@ -145,7 +247,7 @@ class Client:
             raise self._translated(error, started=assembler.accepted is not None) from error
         finally:
             call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
-        return assembler.result()
+        return assembler.results()
 
     def _call(self, method: Any, request: Any) -> Any:
         try:
@@ -160,6 +262,35 @@ class Client:
                 return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
             return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
         return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
+
+
+def _common(options: Options) -> dict[str, Any]:
+    """The fields that all requests for textures have."""
+    return {
+        "model": options.get("model", ""),
+        "maps": [KIND_TO_PB[k] for k in options.get("maps", ())],
+        "encoding": ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
+        "priority": pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
+    }
+
+
+def _named(table: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in table:
+        raise InvalidRequestError(f"{what} {name!r}: allowed are {', '.join(table)}", what)
+    return table[name]
+
+
+def _size(size_px: tuple[int, int] | None) -> pb.Size | None:
+    return pb.Size(width_px=_checked_edge(size_px[0]), height_px=_checked_edge(size_px[1])) if size_px else None
+
+
+def _window(window_px: tuple[int, int, int, int] | None) -> pb.Window | None:
+    if window_px is None:
+        return None
+    x, y, width, height = window_px
+    if max(abs(x), abs(y)) >= 2**63:
+        raise InvalidRequestError(f"window at {x}, {y}: too far from the origin", "window")
+    return pb.Window(x_px=x, y_px=y, width_px=_checked_edge(width), height_px=_checked_edge(height))
 
 
 def _read_ca(path: Path) -> bytes:

@@ -54,6 +54,8 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
         "tileability_seam_percentile": {str(k): round(v, 2) for k, v in material.tileability.items()},
         "timings_s": {k: round(v, 4) for k, v in material.timings_s.items()},
         "cache_hit": material.cache_hit,
+        **({"window_px": list(material.window_px), "endless": material.endless} if material.window_px else {}),
+        **({"understood": material.understood} if material.understood else {}),
         "files": file_names(material, stem),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -21,6 +21,7 @@ from texgen.maps import ColorSpace, Encoding, PackedMap, Pixels, to_unit
 EXTENSIONS = {Encoding.PNG: "png", Encoding.EXR: "exr", Encoding.RAW: "raw"}
 _PNG_COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
 MAX_DECODED_PIXELS = 16384 * 16384
+MAX_UPLOAD_PIXELS = 8192 * 8192
 
 
 def encode(pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: dict[str, str] | None = None) -> bytes:
@@ -135,3 +136,35 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Linear light -> sRGB; clipped to [0, 1] (IEC 61966-2-1)."""
     clipped = np.clip(linear, 0.0, 1.0)
     return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def open_picture(data: bytes, field: str, *, formats: tuple[str, ...], modes: tuple[str, ...], min_edge_px: int = 1) -> Image.Image:
+    """Decode a picture that somebody sent. Its size is checked before it is decoded.
+
+    ``formats`` and ``modes`` are Pillow's names of what is allowed. Raises InvalidRequestError, with ``field``, for anything else: no
+    picture, truncated, animated, too small, too large, 16 bits, CMYK.
+    """
+    try:
+        picture = Image.open(io.BytesIO(data), formats=formats)
+    except Image.DecompressionBombError as error:
+        raise InvalidRequestError(f"the {field} is too large: at most {MAX_UPLOAD_PIXELS} px are taken", field) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidRequestError(f"the {field} is not a readable {' or '.join(formats)} file", field) from error
+    width, height = picture.size
+    if width * height > MAX_UPLOAD_PIXELS:
+        raise InvalidRequestError(
+            f"the {field} has {width} x {height} px: at most {MAX_UPLOAD_PIXELS} px are taken; make it smaller", field
+        )
+    if min(width, height) < min_edge_px:
+        raise InvalidRequestError(f"the {field} has {width} x {height} px: at least {min_edge_px} px on each side are needed", field)
+    if getattr(picture, "n_frames", 1) > 1:
+        raise InvalidRequestError(f"the {field} is animated: save one picture of it", field)
+    depth = picture.tile[0].args if picture.tile else ""
+    if picture.mode not in modes or "16" in str(depth):
+        mode = f"{picture.mode}, 16 bits a channel" if "16" in str(depth) else picture.mode
+        raise InvalidRequestError(f"the {field} is {mode}: save it with 8 bits a channel as {' or '.join(modes)}", field)
+    try:
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidRequestError(f"the {field} is truncated or damaged: {error}", field) from error
+    return picture

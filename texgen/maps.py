@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,11 @@ class Material:
     tileability: dict[MapKind, float] = field(default_factory=dict)
     """Percentile of the seam's gradient among all; 100 is a visible seam (see `seam_percentile`)."""
     cache_hit: bool = False
+    window_px: tuple[int, int, int, int] | None = None
+    """The part of the field that this is, as (x, y, width, height); None: the whole."""
+    endless: bool = False
+    understood: dict[str, Any] = field(default_factory=dict)
+    """What a prompt was understood as: classes, material, controls, similarity."""
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:

@@ -1,36 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: what names a result. Model digest + classes + seed + truncation + controls + size <-> a short text.
+"""Recipes: what names a result. Model digest + classes + seed + truncation + controls + size, or what it was derived from.
 
-``tg1:`` carries at most 64 bytes, ``tg1x:`` the same layout up to 4096 bytes (room for nested recipes and codes). Both are
-base64url without padding. Layout, integers as LEB128 varints: digest prefix (8 bytes), width px, height px, seed, psi (1/1000),
-classes (count, then index and weight in 1/1000), controls that differ from their default (count, then index and float32 LE),
-CRC-32 (low 2 bytes, LE) of all before.
+A recipe is checked and quantised when it is made, exactly as far as its text (`texgen.recipe_text`) can say it, so the text and the value
+name the same pixels.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 import struct
-import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
 
-SHORT_PREFIX, LONG_PREFIX = "tg1:", "tg1x:"
-SHORT_BYTES, LONG_BYTES = 64, 4096
-DIGEST_BYTES = 8
 MAX_SEED = 2**64 - 1
 MAX_PSI = 1.5
+MAX_PARTS = 8
+MAX_STEPS = 16
+MAX_DEPTH = 3
+"""How deep recipes may lie in recipes: a variation of a mix of variations."""
 DEFAULT_SIZE_PX = 1024
+
+
+class Lock(StrEnum):
+    """What a variation keeps."""
+
+    LAYOUT = "layout"
+    COLOUR = "colour"
+    RELIEF = "relief"
+
+
+class MixMode(StrEnum):
+    """How a mixture puts its parts together."""
+
+    BLEND = "blend"  # everything by weight
+    LOOK = "look"  # layout and noise of the first part, style of the others
+    PAINT = "paint"  # a mask chooses the part for each pixel
+    TRANSITION = "transition"  # from the first part on the left to the second on the right, over some tiles
+
+
+@dataclass(frozen=True)
+class Variation:
+    """Another member near ``base``; the recipe's own seed says which."""
+
+    base: MaterialRecipe
+    amount: float
+    """0 is the base itself, 1 as far as a new seed."""
+    locks: tuple[Lock, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several recipes in one."""
+
+    parts: tuple[tuple[MaterialRecipe, float], ...]
+    """(recipe, weight) with weights that sum to 1."""
+    mode: MixMode
+    mask_sha256: str = ""
+    """PAINT: lower-case hex of the mask file's digest."""
+    steps: int = 0
+    """TRANSITION: number of tiles."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What was measured in a photograph. All arrays flat, quantised to half floats."""
+
+    style: tuple[float, ...]
+    """The style vector."""
+    waves: tuple[tuple[int, int], ...]
+    amplitudes: tuple[tuple[complex, ...], ...]
+    """One entry a wave, five channels each."""
+    gain: tuple[float, float, float]
+    offset: tuple[float, float, float]
+    """Basecolor (sRGB values in 0..1) is multiplied and shifted by these."""
+    color: tuple[float, float, float]
+    """Mean basecolor of the photograph, sRGB in 0..1."""
+    relief_tiles: float
+    """Height range, black to white, as a fraction of the tile's edge."""
+
+
+Origin = Variation | Mixture | Captured
 
 
 @dataclass(frozen=True)
 class MaterialRecipe:
-    """A checked request for one material. Build it with `make_recipe` or `read_recipe`; the numbers are quantised as in the text."""
+    """A checked request for one material. Build it with the functions below; the numbers are quantised as in the text."""
 
     model_digest: str
     width_px: int
@@ -38,9 +96,41 @@ class MaterialRecipe:
     seed: int
     psi: float
     classes: tuple[tuple[str, float], ...]
-    """(name, weight) with weights that sum to 1."""
+    """(name, weight) with weights that sum to 1; empty when there is an origin."""
     controls: Mapping[str, float] = field(default_factory=dict)
     """Every control of the model, defaults included."""
+    origin: Origin | None = None
+
+    def depth(self) -> int:
+        """How many recipes lie in each other here; 1 for a plain one."""
+        match self.origin:
+            case Variation(base=base):
+                return 1 + base.depth()
+            case Mixture(parts=parts):
+                return 1 + max(part.depth() for part, _ in parts)
+        return 1
+
+    def masked(self) -> bool:
+        """Whether a mask or a transition is in it."""
+        match self.origin:
+            case Variation(base=base):
+                return base.masked()
+            case Mixture(parts=parts, mode=mode):
+                return mode in (MixMode.PAINT, MixMode.TRANSITION) or any(part.masked() for part, _ in parts)
+        return False
+
+    def main_classes(self) -> tuple[tuple[str, float], ...]:
+        """The classes in it with their weights, through all origins; empty for a capture."""
+        match self.origin:
+            case Variation(base=base):
+                return base.main_classes()
+            case Mixture(parts=parts):
+                totals: dict[str, float] = {}
+                for part, weight in parts:
+                    for name, share in part.main_classes():
+                        totals[name] = totals.get(name, 0.0) + weight * share
+                return tuple(totals.items())
+        return self.classes
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -153,99 +243,97 @@ def _check_controls(card: ModelCard, given: Mapping[str, float]) -> dict[str, fl
         if not low <= value <= high:
             raise InvalidRequestError(f"control {name}={value}: allowed is {low:g} to {high:g} {specs[name].unit}".rstrip(), "controls")
     full = {name: float(given.get(name, spec.default)) for name, spec in specs.items()}
-    return {name: struct.unpack("<f", struct.pack("<f", value))[0] for name, value in full.items()}
+    return {name: _float32(value) for name, value in full.items()}
 
 
-def write_recipe(recipe: MaterialRecipe, card: ModelCard) -> str:
-    """Recipe -> text; the shorter form whenever it fits."""
-    names = card.class_names()
-    body = bytes.fromhex(recipe.model_digest)[:DIGEST_BYTES]
-    body += b"".join(_varint(n) for n in (recipe.width_px, recipe.height_px, recipe.seed, round(recipe.psi * 1000)))
-    body += _varint(len(recipe.classes))
-    for name, weight in recipe.classes:
-        body += _varint(names.index(name)) + _varint(round(weight * 1000))
-    moved = [(i, recipe.controls[c.name]) for i, c in enumerate(card.controls) if recipe.controls[c.name] != _float32(c.default)]
-    body += _varint(len(moved)) + b"".join(_varint(i) + struct.pack("<f", v) for i, v in moved)
-    body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
-    prefix = SHORT_PREFIX if len(body) <= SHORT_BYTES else LONG_PREFIX
-    return prefix + base64.urlsafe_b64encode(body).decode().rstrip("=")
-
-
-def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = None) -> MaterialRecipe:
-    """Text -> checked recipe; ``size_px`` (width, height) overrides the recipe's size.
-
-    Raises InvalidRequestError when the text is damaged or was made by another model.
-    """
-    reader = _Reader(_unpack(text))
-    digest = reader.take(DIGEST_BYTES).hex()
-    if not card.digest.startswith(digest):
-        raise InvalidRequestError(
-            f"the recipe was made by model {digest[:12]}, this is {card.id} {card.digest[:12]}: use that model's version for the same result",
-            "recipe",
-        )
-    width, height, seed, psi = (reader.varint() for _ in range(4))
+def vary_recipe(card: ModelCard, base: MaterialRecipe, seed: int, amount: float, locks: Iterable[str] = ()) -> MaterialRecipe:
+    """A variation of ``base``: same size and finishing controls. Raises InvalidRequestError."""
+    if not 0.0 <= amount <= 1.0:
+        raise InvalidRequestError(f"amount {amount}: allowed is 0 (the same) to 1 (as far as a new seed)", "amount")
+    if not 0 <= seed <= MAX_SEED:
+        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed")
+    if base.masked():
+        raise InvalidRequestError("a painted mix or a transition cannot be varied: vary its parts, then mix them", "recipe")
     try:
-        mix = [(card.classes[reader.varint()].name, reader.varint() / 1000) for _ in range(reader.varint())]
-        controls = {card.controls[reader.varint()].name: reader.float32() for _ in range(reader.varint())}
-    except IndexError as error:
-        raise InvalidRequestError("the recipe names a class or control that the model does not have", "recipe") from error
-    return make_recipe(card, mix, seed, size_px or (width, height), psi / 1000, controls)
+        kept = tuple(lock for lock in Lock if lock in {Lock(name) for name in locks})
+    except ValueError as error:
+        raise InvalidRequestError(f"{error}: what can be locked is {', '.join(Lock)}", "locks") from error
+    return _derived(card, replace(base, seed=seed, psi=1.0, classes=()), Variation(base, round(amount * 1000) / 1000, kept))
 
 
-def _unpack(text: str) -> bytes:
-    text = text.strip()
-    for prefix, limit in ((SHORT_PREFIX, SHORT_BYTES), (LONG_PREFIX, LONG_BYTES)):
-        if text.startswith(prefix):
-            code = text.removeprefix(prefix)
-            try:
-                body = base64.b64decode(code + "=" * (-len(code) % 4), altchars=b"-_", validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise InvalidRequestError("the recipe is damaged: it is not base64url text; copy it again", "recipe") from error
-            if len(body) > limit:
-                raise InvalidRequestError(f"the recipe is {len(body)} bytes long: {prefix} allows {limit}", "recipe")
-            if len(body) < 3 or struct.unpack("<H", body[-2:])[0] != zlib.crc32(body[:-2]) & 0xFFFF:
-                raise InvalidRequestError("the recipe is damaged: its checksum does not match; copy it again", "recipe")
-            return body[:-2]
-    raise InvalidRequestError(f"{text[:24]!r} is not a recipe: it starts with {SHORT_PREFIX} or {LONG_PREFIX}", "recipe")
+def mix_recipe(
+    card: ModelCard,
+    parts: Iterable[tuple[MaterialRecipe, float]],
+    mode: MixMode = MixMode.BLEND,
+    *,
+    size_px: tuple[int, int] | None = None,
+    mask_sha256: str = "",
+    steps: int = 0,
+) -> MaterialRecipe:
+    """A mixture of recipes of one model. Size and seed are the first part's, finishing controls the weighted mean.
+
+    Raises InvalidRequestError.
+    """
+    given = list(parts)
+    _check_parts(given, mode, mask_sha256, steps)
+    first = given[0][0]
+    shares = _thousandths({str(i): weight for i, (_, weight) in enumerate(given)})
+    weighted = tuple((recipe, shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given))
+    means = {name: _float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls}
+    width, height = size_px or (first.width_px, first.height_px)
+    outer = replace(first, width_px=width, height_px=height, psi=1.0, classes=(), controls=means)
+    return _derived(card, outer, Mixture(weighted, mode, mask_sha256, steps))
+
+
+def capture_recipe(card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]) -> MaterialRecipe:
+    """The recipe of a capture, with all controls at their defaults. Raises InvalidRequestError."""
+    return with_origin(make_recipe(card, [(card.classes[0].name, 1.0)], seed, size_px), captured)
+
+
+def with_origin(plain: MaterialRecipe, captured: Captured) -> MaterialRecipe:
+    """A plain recipe's size, seed and controls with what was captured instead of its classes."""
+    return replace(plain, classes=(), psi=1.0, origin=captured)
+
+
+def _check_parts(parts: list[tuple[MaterialRecipe, float]], mode: MixMode, mask_sha256: str, steps: int) -> None:
+    fewest, most = (2, 2) if mode is MixMode.TRANSITION else (2, MAX_PARTS)
+    if not fewest <= len(parts) <= most:
+        raise InvalidRequestError(f"{len(parts)} recipes: a {mode} takes {fewest}" + (f" to {most}" if most > fewest else ""), "parts")
+    if len({recipe.model_digest for recipe, _ in parts}) > 1:
+        raise InvalidRequestError("the recipes are of different models: only recipes of one model can be mixed", "parts")
+    if not all(math.isfinite(weight) and weight > 0 for _, weight in parts):
+        raise InvalidRequestError("the weights must be numbers above 0", "parts")
+    if any(recipe.masked() for recipe, _ in parts):
+        raise InvalidRequestError("a painted mix or a transition cannot be a part of another mix", "parts")
+    if (mode is MixMode.PAINT) != bool(mask_sha256):
+        raise InvalidRequestError("a painted mix needs a mask, and no other mix takes one", "mask")
+    if mode is MixMode.TRANSITION and not 1 <= steps <= MAX_STEPS:
+        raise InvalidRequestError(f"{steps} steps: a transition takes 1 to {MAX_STEPS}", "steps")
+
+
+def _derived(card: ModelCard, outer: MaterialRecipe, origin: Origin) -> MaterialRecipe:
+    """``outer`` with that origin; its controls inside the network (but the tile size) go back to neutral, as the parts have theirs."""
+    inside = {c.name: _float32(c.default) for c in card.controls if not c.post_process and c.name != "tile_px"}
+    recipe = replace(outer, origin=origin, controls={**outer.controls, **inside})
+    if recipe.depth() > MAX_DEPTH:
+        raise InvalidRequestError(
+            f"recipes lie {recipe.depth()} deep in each other: allowed are {MAX_DEPTH}; start from a plain recipe", "recipe"
+        )
+    return recipe
+
+
+def with_controls(recipe: MaterialRecipe, card: ModelCard, given: Mapping[str, float]) -> MaterialRecipe:
+    """The recipe with some controls set. Raises InvalidRequestError."""
+    checked = _check_controls(card, given)
+    return replace(recipe, controls={**recipe.controls, **{name: checked[name] for name in given}})
+
+
+def with_size(recipe: MaterialRecipe, card: ModelCard, size_px: tuple[int, int]) -> MaterialRecipe:
+    """The recipe at another size (width, height). Raises InvalidRequestError."""
+    width, height = (_check_edge(card, edge, name) for edge, name in zip(size_px, ("width", "height"), strict=True))
+    return replace(recipe, width_px=width, height_px=height)
 
 
 def _float32(value: float) -> float:
     result: float = struct.unpack("<f", struct.pack("<f", value))[0]
     return result
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-class _Reader:
-    """Reads the binary layout; running out of bytes is a damaged recipe."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def take(self, count: int) -> bytes:
-        part = self._data[self._at : self._at + count]
-        if len(part) < count:
-            raise InvalidRequestError("the recipe is damaged: it ends too early; copy it again", "recipe")
-        self._at += count
-        return part
-
-    def varint(self) -> int:
-        value = shift = 0
-        while shift < 70:
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-        raise InvalidRequestError("the recipe is damaged: a number in it is too long", "recipe")
-
-    def float32(self) -> float:
-        value: float = struct.unpack("<f", self.take(4))[0]
-        return value

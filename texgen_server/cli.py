@@ -41,7 +41,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from texgen.cli import read_token
+    from texgen.commands.connection import read_token
     from texgen_server.config import ServerConfig, check_exposure, parse_listen
     from texgen_server.rpc.server import RunningServer, serve_forever
 

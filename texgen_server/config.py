@@ -39,8 +39,8 @@ class ServerConfig:
     threads: int = 0
     cache_folder: Path = field(default_factory=default_cache_folder)
     max_queue: int = 64
-    max_pixels: int = 4096 * 4096
-    max_message_bytes: int = 1 << 20
+    max_pixels: int = 8192 * 8192
+    max_message_bytes: int = 4 << 20
     grace_s: float = 10.0
 
 

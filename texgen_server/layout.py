@@ -18,32 +18,35 @@ LAYOUT_CHANNELS = 5
 def layout_field(
     waves: NDArray[np.float32],
     amplitudes: NDArray[np.complex64],
-    origin_tiles: NDArray[np.float64],
-    extent_tiles: tuple[float, float],
-    grid: tuple[int, int],
+    down_tiles: NDArray[np.float64],
+    right_tiles: NDArray[np.float64],
+    step_tiles: tuple[float, float],
 ) -> NDArray[np.float32]:
     """Sample the layout on a grid.
 
-    ``waves`` (B, K, 2) cycles per tile as (y, x); ``amplitudes`` (B, K, 5); ``origin_tiles`` (B, 2) position of the grid's upper
-    left corner as (y, x); ``extent_tiles`` the grid's height and width in tiles (whole numbers on a torus); ``grid`` its rows and
-    columns. Waves above a grid's Nyquist frequency are faded out. Returns (B, 5, rows, columns).
+    ``waves`` (B, K, 2) cycles per tile as (y, x); ``amplitudes`` (B, K, 5); ``down_tiles`` (B, rows) and ``right_tiles``
+    (B, columns) are the places of the samples in tiles; ``step_tiles`` their distance as (y, x). Waves above the grid's Nyquist
+    frequency are faded out. Returns (B, 5, rows, columns).
     """
-    step = np.array([extent_tiles[0] / grid[0], extent_tiles[1] / grid[1]])
-    cycles_per_sample = (np.abs(waves) * step).max(-1)  # (B, K)
+    cycles_per_sample = (np.abs(waves) * np.array(step_tiles)).max(-1)  # (B, K)
     gate = np.clip((0.5 - cycles_per_sample) * 4.0, 0.0, 1.0).astype(np.float32)
     weighted = amplitudes * gate[..., None]
     used = np.flatnonzero(np.abs(weighted).max((0, 2)) > 0)
     if not used.size:
-        return np.zeros((len(waves), amplitudes.shape[2], *grid), np.float32)
-    down = _phasors(waves[:, used, 0], origin_tiles[:, 0], extent_tiles[0], grid[0])
-    right = _phasors(waves[:, used, 1], origin_tiles[:, 1], extent_tiles[1], grid[1])
+        return np.zeros((len(waves), amplitudes.shape[2], down_tiles.shape[1], right_tiles.shape[1]), np.float32)
+    down = _phasors(waves[:, used, 0], down_tiles)
+    right = _phasors(waves[:, used, 1], right_tiles)
     rows = weighted[:, used].transpose(0, 2, 1)[:, :, None, :] * down.transpose(0, 2, 1)[:, None]  # (B, 5, rows, K)
     return np.ascontiguousarray((rows @ right[:, None]).real)
 
 
-def _phasors(wave: NDArray[np.float32], origin: NDArray[np.float64], extent: float, count: int) -> NDArray[np.complex64]:
-    """exp(2 pi i k u) at the centres of ``count`` samples: (B, K) -> (B, K, count)."""
-    centres = (np.arange(count) + 0.5) * (extent / count)
-    turns = wave.astype(np.float64)[..., None] * (origin[:, None, None] + centres)
+def sample_places(origin_tiles: NDArray[np.float64], extent_tiles: float, count: int) -> NDArray[np.float64]:
+    """Centres of ``count`` samples over ``extent_tiles`` from each origin: (B,) -> (B, count)."""
+    return origin_tiles[:, None] + (np.arange(count) + 0.5) * (extent_tiles / count)
+
+
+def _phasors(wave: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.complex64]:
+    """exp(2 pi i k u) at each place: (B, K), (B, count) -> (B, K, count)."""
+    turns = wave.astype(np.float64)[..., None] * places[:, None, :]
     result: NDArray[np.complex64] = np.exp(2j * np.pi * (turns % 1.0)).astype(np.complex64)
     return result

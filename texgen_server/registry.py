@@ -17,6 +17,7 @@ from texgen.modelcard import ModelCard
 from texgen_server.sampling import MaterialTables, NetworkShape, network_shape
 
 GENERATOR_PREFIX = "generator/"
+DIRECTION_PREFIX = "directions/"
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,20 @@ def load_model(card: ModelCard) -> LoadedModel:
             codes=tensors["codes"].astype(np.float32),
             waves=tensors["layout/waves"].astype(np.float32),
             amplitudes=amplitudes.astype(np.complex64),
+            colors=tensors["colors"].astype(np.float32),
+            moments=tensors["moments"].astype(np.float32),
             rows=_class_rows(card),
+            directions={
+                k.removeprefix(DIRECTION_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(DIRECTION_PREFIX)
+            },
         )
     except KeyError as error:
         raise LoadError(f"{card.folder}: the weights lack {error}; export the model anew") from error
     if len(tables.codes) != len(members):
         raise LoadError(f"{card.folder}: {len(tables.codes)} codes for {len(members)} materials; export the model anew")
+    unknown = set(tables.directions) - {c.name for c in card.controls}
+    if unknown:
+        raise LoadError(f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; export the model anew")
     generator = {k.removeprefix(GENERATOR_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(GENERATOR_PREFIX)}
     return LoadedModel(card, generator, tables, network_shape(card))
 

@@ -1,29 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipe -> latents -> maps, as pure numpy functions around one network call.
+"""Recipe -> plan: which codes, layouts and noise make a material, and how they are put together. Pure functions.
 
-Latents are what the network is fed: a code, a density, noise, layout. The network returns raw maps in [0, 1]; `finish_maps` derives
-the normal, applies the controls that act on finished maps, and rounds to the dtypes of `texgen.maps.MAP_SPECS`.
+A plan is a list of *sources*, each with its share in the style of every level, in the noise and in the layout. A plain recipe has one
+source a class; a variation and a mixture are plans over the sources of what they are made of, so they can be made of each other.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import MapKind, Pixels
+from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
-from texgen.recipe import MaterialRecipe
-from texgen_server.layout import layout_field
-from texgen_server.noise import gaussian_field, uniforms
+from texgen.recipe import Captured, Lock, MaterialRecipe, MixMode, Mixture, Variation
+from texgen_server.canvas import Canvas
+from texgen_server.noise import uniforms
 
 Array = NDArray[np.float32]
 
 MAX_MEMBER_MIX = 0.5
 """How far a sample may lie from one training material towards another of its class."""
+SHAPE_LEVELS = 3
+"""The levels at 1/32 to 1/8 shape; the finer ones colour (measured: 99 % of a change of mean colour comes from 1/4 and 1/2)."""
+OTHER_LAYOUT_FROM = 0.5
+"""A variation by more than this takes the layout of the material it moves to."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,10 @@ class MaterialTables:
     codes: Array  # (N, code_dim)
     waves: Array  # (N, K, 2) cycles per tile, (y, x)
     amplitudes: NDArray[np.complex64]  # (N, K, 5)
+    colors: Array  # (N, 3) mean basecolor, sRGB
+    moments: Array  # (N, 2, D) means and deviations of frozen features of the basecolor, in colour and in grey: for captures
     rows: dict[str, tuple[int, ...]]  # class -> its rows
+    directions: dict[str, Array]  # control -> (style_dim,) what one unit of it adds to the style
 
 
 @dataclass(frozen=True)
@@ -43,25 +50,70 @@ class NetworkShape:
     noise_channels: int
     levels: int
     cell_px: int
+    style_dim: int
 
 
 @dataclass(frozen=True)
-class Latents:
-    """Inputs of the network for one image; leading axis 1."""
+class Layout:
+    """Waves of one material and how strong they are."""
 
-    code: Array  # (1, code_dim)
-    log2_density: Array  # (1, 1), log2(px per tile) - 8
-    start: Array  # (1, noise_channels, h, w)
-    layouts: list[Array]  # level i: (1, 5, h 2^i, w 2^i)
-    noises: list[Array]  # level i: (1, 1, h 2^i, w 2^i)
-    tile_px: float
-    """Pixels per tile in force."""
+    waves: Array  # (K, 2)
+    amplitudes: NDArray[np.complex64]  # (K, 5)
+    gain: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """One code with its layout and noise, and its share in the result."""
+
+    code: Array  # (code_dim,)
+    style: Array | None  # (style_dim,) instead of what the code maps to
+    shift: Array  # (style_dim,) added to the style
+    layouts: tuple[Layout, ...]
+    origin: NDArray[np.float64]  # (2,) in tiles
+    seed: int
+    color: Array  # (3,) mean basecolor, sRGB: what contrast turns around
+    relief_tiles: float  # height range; 0: what the network says
+    style_share: Array  # (levels,)
+    noise_share: Array  # (levels + 1,), the start's first
+    layout_share: float
+    part: int = 0
+    """Which channel of the mask it lies under."""
+
+    def scaled(self, factor: float) -> Source:
+        """The same with all shares multiplied."""
+        return replace(
+            self,
+            style_share=self.style_share * np.float32(factor),
+            noise_share=self.noise_share * np.float32(factor),
+            layout_share=self.layout_share * factor,
+        )
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Ramp from part 0 (left) to part 1 (right) over some periods."""
+
+    steps: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that shapes a material but the place of its pixels."""
+
+    recipe: MaterialRecipe
+    sources: tuple[Source, ...]
+    canvas: Canvas
+    mask: NDArray[np.uint8] | Transition | None = None
+    """PAINT: (H, W) part of each pixel of the canvas."""
+    relief: Plan | None = None
+    """Where height and occlusion come from, when not from here."""
 
 
 def network_shape(card: ModelCard) -> NetworkShape:
     """From the model's description."""
     network = card.network
-    return NetworkShape(network["noise_channels"], len(network["widths"]), network["cell_px"])
+    return NetworkShape(network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"])
 
 
 def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:
@@ -73,6 +125,41 @@ def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:
     wanted = min(recipe.controls["tile_px"], recipe.width_px, recipe.height_px)
     down, across = (max(1, round(edge / wanted)) for edge in (recipe.height_px, recipe.width_px))
     return (down, across), math.sqrt(recipe.height_px / down * recipe.width_px / across)
+
+
+def make_plan(
+    recipe: MaterialRecipe,
+    tables: MaterialTables,
+    shape: NetworkShape,
+    *,
+    endless: bool = False,
+    mask: NDArray[np.uint8] | None = None,
+) -> Plan:
+    """The plan of a recipe on its torus, or on an endless field of the same density.
+
+    ``mask`` (H, W) is the painted mask of a PAINT mixture at the recipe's size. Raises InvalidRequestError for an endless field with a mask.
+    """
+    if endless and recipe.masked():
+        raise InvalidRequestError("a painted mix or a transition has borders: an endless field can be made of its parts alone", "endless")
+    if endless:
+        step = shape.cell_px / recipe.controls["tile_px"]
+        canvas = Canvas(None, (step, step), recipe.controls["tile_px"])
+    else:
+        tiles, tile_px = tile_layout(recipe)
+        canvas = Canvas((recipe.height_px // shape.cell_px, recipe.width_px // shape.cell_px), tiles, tile_px)
+    sources = _sources(recipe, tables, shape)
+    chosen: NDArray[np.uint8] | Transition | None = None
+    if isinstance(recipe.origin, Mixture):
+        chosen = Transition(recipe.origin.steps) if recipe.origin.mode is MixMode.TRANSITION else mask
+    return Plan(recipe, sources, canvas, chosen, _relief_plan(recipe, tables, shape, canvas))
+
+
+def _relief_plan(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape, canvas: Canvas) -> Plan | None:
+    """A variation that locks the relief takes it from its base."""
+    if not (isinstance(recipe.origin, Variation) and Lock.RELIEF in recipe.origin.locks):
+        return None
+    base = recipe.origin.base
+    return Plan(recipe, _sources(base, tables, shape), canvas, None, _relief_plan(base, tables, shape, canvas))
 
 
 def choose_code(recipe: MaterialRecipe, tables: MaterialTables) -> tuple[Array, list[tuple[int, float]]]:
@@ -96,68 +183,153 @@ def choose_code(recipe: MaterialRecipe, tables: MaterialTables) -> tuple[Array, 
     return code, layouts
 
 
+def seed_of_member(class_name: str, member: int, members: int, start: int) -> int:
+    """The first seed from ``start`` on that draws this member of a class (see `choose_code`)."""
+    seed = start
+    while int(uniforms(seed, _stream(class_name), 1)[0] * members) != member:
+        seed = (seed + 1) % 2**64
+    return seed
+
+
 def _stream(name: str) -> int:
     """A stream number of its own for each class, so that adding a class to a mix does not redraw the others."""
     return int.from_bytes(name.encode()[:6].ljust(6, b"\0"), "little") % 65_521
 
 
-def make_latents(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) -> Latents:
-    """Everything the network needs, from the recipe alone."""
-    code, members = choose_code(recipe, tables)
-    return latents_for(recipe, code, members, tables, shape)
+def _sources(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
+    """The sources of a recipe, with the controls that act inside the network applied to all of them."""
+    match recipe.origin:
+        case None:
+            sources: tuple[Source, ...] = (plain_source(recipe, *choose_code(recipe, tables), tables, shape),)
+        case Captured():
+            sources = (_captured_source(recipe, recipe.origin, tables, shape),)
+        case Variation():
+            sources = _varied(recipe, recipe.origin, tables, shape)
+        case Mixture():
+            sources = _mixed(recipe.origin, tables, shape)
+    if recipe.origin is None:
+        return sources
+    shift, regularity = _shift(recipe, tables, shape), recipe.controls["regularity"]
+    return tuple(
+        replace(s, shift=s.shift + shift, layouts=tuple(replace(part, gain=part.gain * regularity) for part in s.layouts)) for s in sources
+    )
 
 
-def latents_for(
+def _shift(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) -> Array:
+    """What the latent controls add to the style."""
+    shift = np.zeros(shape.style_dim, np.float32)
+    for name, direction in tables.directions.items():
+        shift += np.float32(recipe.controls[name]) * direction
+    return shift
+
+
+def plain_source(
     recipe: MaterialRecipe, code: Array, members: list[tuple[int, float]], tables: MaterialTables, shape: NetworkShape
-) -> Latents:
-    """The latents of a given code (1, code_dim), with the layouts of the given (row, share); size, seed and controls by recipe."""
-    rows, columns = recipe.height_px // shape.cell_px, recipe.width_px // shape.cell_px
-    tiles, tile_px = tile_layout(recipe)
-    origin = uniforms(recipe.seed, 1, 2)[None]
-    layouts, noises = [], []
-    for level in range(shape.levels):
-        grid = (rows * 2**level, columns * 2**level)
-        field = np.zeros((1, tables.amplitudes.shape[2], *grid), np.float32)
-        for row, share in members:
-            part = layout_field(tables.waves[row : row + 1], tables.amplitudes[row : row + 1], origin, tiles, grid)
-            field += np.float32(share * recipe.controls["regularity"]) * part
-        layouts.append(field)
-        noises.append(gaussian_field(recipe.seed, 1 + level, 1, *grid)[None])
-    start = gaussian_field(recipe.seed, 0, shape.noise_channels, rows, columns)[None]
-    density = np.array([[math.log2(tile_px) - 8.0]], np.float32)
-    return Latents(code, density, start, layouts, noises, tile_px)
+) -> Source:
+    """The source of a given code (1, code_dim) with the layouts of the given (row, share); seed and controls by recipe."""
+    regularity = recipe.controls["regularity"]
+    return Source(
+        code=code[0],
+        style=None,
+        shift=_shift(recipe, tables, shape),
+        layouts=tuple(Layout(tables.waves[row], tables.amplitudes[row], share * regularity) for row, share in members),
+        origin=uniforms(recipe.seed, 1, 2),
+        seed=recipe.seed,
+        color=sum((np.float32(share) * tables.colors[row] for row, share in members), np.zeros(3, np.float32)),
+        relief_tiles=0.0,
+        **_full_shares(shape),
+    )
 
 
-def finish_maps(raw: Array, relief_tiles: float, recipe: MaterialRecipe, tile_px: float) -> tuple[dict[MapKind, Pixels], float]:
-    """(7, H, W) network output in [0, 1] -> maps as (H, W, C) in their dtypes, and the height's range in tiles.
+def _full_shares(shape: NetworkShape) -> dict[str, Any]:
+    ones = np.ones(shape.levels, np.float32)
+    return {"style_share": ones, "noise_share": np.ones(shape.levels + 1, np.float32), "layout_share": 1.0}
 
-    The normal is derived from the height as stored, so the two agree to the last bit of what a client can read.
+
+def _captured_source(recipe: MaterialRecipe, captured: Captured, tables: MaterialTables, shape: NetworkShape) -> Source:
+    if len(captured.style) != shape.style_dim:
+        raise InvalidRequestError(
+            f"the capture has {len(captured.style)} style numbers, the model {shape.style_dim}: capture it again", "recipe"
+        )
+    layout = Layout(
+        np.array(captured.waves, np.float32).reshape(-1, 2),
+        np.array(captured.amplitudes, np.complex64).reshape(-1, tables.amplitudes.shape[2]),
+        recipe.controls["regularity"],
+    )
+    return Source(
+        code=np.zeros(tables.codes.shape[1], np.float32),
+        style=np.array(captured.style, np.float32),
+        shift=_shift(recipe, tables, shape),
+        layouts=(layout,),
+        origin=uniforms(recipe.seed, 1, 2),
+        seed=recipe.seed,
+        color=np.array(captured.color, np.float32),
+        relief_tiles=captured.relief_tiles,
+        **_full_shares(shape),
+    )
+
+
+def _varied(recipe: MaterialRecipe, variation: Variation, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
+    """The base's sources and the target's: shares by amount, level by level, as the locks allow.
+
+    The target is what the variation's own seed makes of the base's classes; a capture varies in its noise alone.
     """
-    height = _to_uint(raw[3:4], 65535).astype(np.uint16)
-    relief = relief_tiles * recipe.controls["relief_depth"]
-    roughness = np.clip(raw[4:5] + np.float32(recipe.controls["roughness_offset"]), 0.0, 1.0)
-    planes: dict[MapKind, NDArray[Any]] = {
-        MapKind.BASECOLOR: _to_uint(raw[:3], 255),
-        MapKind.NORMAL: _to_uint(normal_from_height(height[0], relief * tile_px) * 0.5 + 0.5, 255),
-        MapKind.ROUGHNESS: _to_uint(roughness, 255),
-        MapKind.METALLIC: _to_uint(raw[5:6], 255),
-        MapKind.HEIGHT: height,
-        MapKind.AO: _to_uint(raw[6:7], 255),
-    }
-    maps = {kind: np.ascontiguousarray(plane.transpose(1, 2, 0)) for kind, plane in planes.items()}
-    return {k: v if k is MapKind.HEIGHT else v.astype(np.uint8) for k, v in maps.items()}, relief
+    base, amount, locks = variation.base, variation.amount, set(variation.locks)
+    kept = _sources(base, tables, shape)
+    classes = base.main_classes()
+    controls = dict(base.controls)
+    if classes:
+        target = replace(base, seed=recipe.seed, psi=1.0, classes=classes, origin=None, controls=controls)
+        other = plain_source(target, *choose_code(target, tables), tables, shape)
+    else:
+        other = replace(kept[0], seed=recipe.seed)
+    still = bool(locks & {Lock.LAYOUT, Lock.RELIEF})
+    style = np.full(shape.levels, amount, np.float32)
+    if Lock.COLOUR in locks:
+        style[SHAPE_LEVELS:] = 0.0
+    if Lock.RELIEF in locks:
+        style[:SHAPE_LEVELS] = 0.0
+    noise = np.full(shape.levels + 1, amount, np.float32)
+    if still:
+        noise[: SHAPE_LEVELS + 1] = 0.0
+    layout = float(amount > OTHER_LAYOUT_FROM and not still)
+    moved = replace(
+        other, style_share=style, noise_share=np.sin(noise * np.float32(math.pi / 2)), layout_share=layout, origin=kept[0].origin
+    )
+    rest = np.cos(noise * np.float32(math.pi / 2))
+    return (
+        *(
+            replace(
+                s, style_share=s.style_share * (1 - style), noise_share=s.noise_share * rest, layout_share=s.layout_share * (1 - layout)
+            )
+            for s in kept
+        ),
+        moved,
+    )
 
 
-def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
-    """(H, W) stored height and the px of white over black -> (3, H, W) OpenGL unit normals by central differences on the torus."""
-    unit = height.astype(np.float32) * np.float32(range_px * 0.5 / 65535.0)
-    right = np.roll(unit, -1, 1) - np.roll(unit, 1, 1)
-    down = np.roll(unit, -1, 0) - np.roll(unit, 1, 0)
-    normal = np.stack([-right, down, np.ones_like(unit)])
-    normal /= np.sqrt((normal * normal).sum(0, keepdims=True))
-    return normal
+def _mixed(mixture: Mixture, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
+    groups = [_sources(part, tables, shape) for part, _ in mixture.parts]
+    weights = [weight for _, weight in mixture.parts]
+    if mixture.mode is MixMode.BLEND:
+        return tuple(s.scaled(w) for group, w in zip(groups, weights, strict=True) for s in group)
+    if mixture.mode is MixMode.LOOK:
+        return _look(groups, weights)
+    return tuple(replace(s, part=i) for i, group in enumerate(groups) for s in group)
 
 
-def _to_uint(values: Array, top: int) -> Array:
-    rounded: Array = np.floor(values * np.float32(top) + np.float32(0.5))
-    return rounded
+def _look(groups: list[tuple[Source, ...]], weights: list[float]) -> tuple[Source, ...]:
+    """Layout, noise and the levels that shape from the first group; the levels that colour from the others."""
+    rest = sum(weights[1:])
+    out = []
+    for i, (group, weight) in enumerate(zip(groups, weights, strict=True)):
+        for s in group:
+            style = s.style_share.copy()
+            if i == 0:
+                style[SHAPE_LEVELS:] = 0.0
+                out.append(replace(s, style_share=style))
+            else:
+                style[:SHAPE_LEVELS] = 0.0
+                nothing = np.zeros_like(s.noise_share)
+                out.append(replace(s, style_share=style * np.float32(weight / rest), noise_share=nothing, layout_share=0.0))
+    return tuple(out)

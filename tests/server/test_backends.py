@@ -5,16 +5,21 @@ import numpy as np
 import pytest
 
 from texgen.errors import InvalidRequestError
-from texgen.recipe import make_recipe
+from texgen.recipe import MixMode, make_recipe, mix_recipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.registry import load_model
-from texgen_server.sampling import make_latents
+from texgen_server.canvas import Window
+from texgen_server.sampling import make_plan
+from texgen_server.synthesis import Synthesis
 
 
-def run(backend, latents):
-    style, relief = backend.style(latents.code, latents.log2_density)
-    return backend.head(backend.features(style, latents.start, latents.layouts, latents.noises))[0], relief
+def plan_of(model, card, size):
+    return make_plan(make_recipe(card, [("brick", 1.0)], 3, size), model.tables, model.shape)
+
+
+def run(backend, model, plan):
+    return Synthesis(backend, model.shape).raw(plan)
 
 
 @pytest.fixture(scope="module")
@@ -30,25 +35,41 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("size", [(64, 64), (160, 96)])
 def test_openvino_equals_torch(model, card, folder, size):
     pytest.importorskip("openvino")
-    latents = make_latents(make_recipe(card, [("brick", 1.0)], 3, size), model.tables, model.shape)
-    ours, relief = run(load_backend(model, "openvino", "f32", folder), latents)
-    reference, relief_reference = run(TorchBackend(model, "cpu", "f32"), latents)
+    plan = plan_of(model, card, size)
+    ours, relief = run(load_backend(model, "openvino", "f32", folder), model, plan)
+    reference, relief_reference = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert ours.shape == (7, size[1], size[0])
     assert np.abs(ours - reference).max() < 1e-4
-    assert np.allclose(relief, relief_reference, rtol=1e-4)
+    assert relief == pytest.approx(relief_reference, rel=1e-4)
+
+
+def test_openvino_paints_as_torch_does(model, card, folder):
+    pytest.importorskip("openvino")
+    parts = [(make_recipe(card, [(name, 1.0)], 3, (64, 96)), 1) for name in ("brick", "rock", "bark")]
+    mask = (np.indices((96, 64)).sum(0) // 40 % 3).astype(np.uint8)
+    plan = make_plan(mix_recipe(card, parts, MixMode.PAINT, mask_sha256="00" * 32), model.tables, model.shape, mask=mask)
+    ours, _ = run(load_backend(model, "openvino", "f32", folder), model, plan)
+    reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
+    assert np.abs(ours - reference).max() < 1e-4
 
 
 def test_openvino_tiles_exactly(model, card, folder):
     """Rolling the inputs by a cell rolls the output: at the backend's own precision, to 1 LSB of the stored depth."""
     pytest.importorskip("openvino")
-    backend = load_backend(model, "openvino", "auto", folder)
-    latents = make_latents(make_recipe(card, [("brick", 1.0)], 3, (96, 96)), model.tables, model.shape)
-    plain, _ = run(backend, latents)
-    style, _ = backend.style(latents.code, latents.log2_density)
-    layouts = [np.roll(f, 2**i, (2, 3)) for i, f in enumerate(latents.layouts)]
-    noises = [np.roll(f, 2**i, (2, 3)) for i, f in enumerate(latents.noises)]
-    rolled = backend.head(backend.features(style, np.roll(latents.start, 1, (2, 3)), layouts, noises))[0]
+    synthesis = Synthesis(load_backend(model, "openvino", "auto", folder), model.shape)
+    plan = plan_of(model, card, (96, 96))
+    plain, rolled = (synthesis.window(plan, Window(-n, -n, 3, 3)) for n in (0, 1))
     assert np.abs(np.roll(plain, 32, (1, 2)) - rolled).max() <= 1.0 / 255
+
+
+def test_halo_tiles_equal_the_whole_in_every_precision(model, card, folder):
+    pytest.importorskip("openvino")
+    for precision, tolerance in (("f32", 1e-5), ("bf16", 1.0 / 255)):
+        synthesis = Synthesis(load_backend(model, "openvino", precision, folder), model.shape)
+        plan = plan_of(model, card, (576, 544))
+        whole, _ = synthesis.raw(plan)
+        tile = synthesis._raw(plan, synthesis._styles(plan)[0], Window(1, 2, 3, 3), 7)
+        assert np.abs(tile - whole[:, 32:128, 64:160]).max() <= tolerance
 
 
 def test_a_second_start_needs_no_torch(model, folder, models):
@@ -77,7 +98,7 @@ def test_cuda_agrees_with_the_cpu(model, card, folder):
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    latents = make_latents(make_recipe(card, [("brick", 1.0)], 3, (64, 64)), model.tables, model.shape)
-    ours, _ = run(load_backend(model, "cuda", "f32", folder), latents)
-    reference, _ = run(TorchBackend(model, "cpu", "f32"), latents)
+    plan = plan_of(model, card, (64, 64))
+    ours, _ = run(load_backend(model, "cuda", "f32", folder), model, plan)
+    reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert np.abs(ours - reference).max() < 1e-2

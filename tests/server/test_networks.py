@@ -67,11 +67,22 @@ def test_upsampling_keeps_the_mean_and_has_no_edge():
 
 
 @torch.no_grad()
-def test_a_map_of_one_style_equals_that_style():
+def test_painted_styles_equal_the_plain_ones_where_they_are_alone():
     layer = StyleModulation(4, 6)
-    style, x = torch.randn(1, 6), torch.randn(1, 4, 8, 8)
-    painted = style[:, :, None, None].expand(1, 6, 2, 2)
-    assert torch.allclose(layer(x, style), layer(x, painted), atol=1e-5)
+    styles, x = torch.randn(1, 2, 6), torch.randn(1, 4, 8, 8)
+    share = torch.zeros(1, 2, 8, 8)
+    share[:, 0, :, :4] = share[:, 1, :, 4:] = 1.0
+    painted = layer(x, styles, share)
+    assert torch.allclose(painted[..., :4], layer(x, styles[:, 0])[..., :4], atol=1e-5)
+    assert torch.allclose(painted[..., 4:], layer(x, styles[:, 1])[..., 4:], atol=1e-5)
+
+
+def test_one_style_a_level_equals_one_for_all():
+    generator = tiny_generator()
+    style, start, layouts, noises = random_inputs(2, 2)
+    levels = style[:, None].expand(-1, generator.params.levels, -1)
+    with torch.no_grad():
+        assert torch.equal(generator(style, start, layouts, noises), generator(levels, start, layouts, noises))
 
 
 @torch.no_grad()

@@ -13,14 +13,18 @@ from tests.tiny import CLASSES
 from texgen.errors import InvalidRequestError
 from texgen.recipe import (
     MAX_SEED,
-    SHORT_PREFIX,
+    Captured,
+    Lock,
+    MixMode,
+    capture_recipe,
     make_recipe,
+    mix_recipe,
     parse_class_mix,
     parse_controls,
     parse_size,
-    read_recipe,
-    write_recipe,
+    vary_recipe,
 )
+from texgen.recipe_text import LONG_PREFIX, SHORT_PREFIX, read_recipe, write_recipe
 
 NAMES = sorted(CLASSES)
 
@@ -77,9 +81,9 @@ def test_size_can_be_overridden(card):
         ({"classes": []}, "classes", "no class"),
         ({"classes": [("bark", 0)]}, "classes", "above 0"),
         ({"classes": [("bark", math.nan)]}, "classes", "above 0"),
-        ({"size_px": (0, 512)}, "size", "32 to 4096"),
+        ({"size_px": (0, 512)}, "size", "32 to 8192"),
         ({"size_px": (33, 512)}, "size", "32 and 64"),
-        ({"size_px": (512, 100000)}, "size", "32 to 4096"),
+        ({"size_px": (512, 100000)}, "size", "32 to 8192"),
         ({"psi": math.nan}, "psi", "0"),
         ({"psi": 2.0}, "psi", "1.5"),
         ({"seed": -1}, "seed", "whole numbers"),
@@ -103,3 +107,75 @@ def test_command_line_forms():
     for bad in (lambda: parse_size("1x2x3"), lambda: parse_size("-4"), lambda: parse_class_mix("a=b"), lambda: parse_controls(["a"])):
         with pytest.raises(InvalidRequestError):
             bad()
+
+
+def plain(card, name="bark", seed=1, **controls):
+    return make_recipe(card, [(name, 1.0)], seed, (256, 128), 1.0, controls)
+
+
+def captured(card):
+    half = (0.5, 0.25, -1.0)
+    waves = ((0, 3), (5, -2))
+    return Captured(
+        (0.5,) * card.network["style_dim"], waves, tuple((0.25 + 0.5j,) * 5 for _ in waves), half, half, (0.5, 0.25, 0.75), 0.0625
+    )
+
+
+def derived_recipes(card):
+    base = plain(card, relief_depth=1.5, moss=0.5)
+    varied = vary_recipe(card, base, 9, 0.25, ["relief", "layout"])
+    return {
+        "varied": varied,
+        "varied twice": vary_recipe(card, varied, 11, 1.0),
+        "blend": mix_recipe(card, [(base, 1.0), (varied, 3.0), (plain(card, "rock"), 1.0)]),
+        "look": mix_recipe(card, [(base, 1.0), (plain(card, "rock"), 1.0)], MixMode.LOOK),
+        "painted": mix_recipe(card, [(base, 1), (plain(card, "rock"), 1)], MixMode.PAINT, mask_sha256="ab" * 32),
+        "transition": mix_recipe(card, [(base, 1), (plain(card, "rock"), 1)], MixMode.TRANSITION, steps=4),
+        "captured": capture_recipe(card, captured(card), 3, (128, 128)),
+        "varied capture": vary_recipe(card, capture_recipe(card, captured(card), 3, (128, 128)), 4, 0.5),
+    }
+
+
+def test_derived_recipes_survive_their_text(card):
+    for name, recipe in derived_recipes(card).items():
+        text = write_recipe(recipe, card)
+        assert text.startswith(LONG_PREFIX), name
+        assert read_recipe(text, card) == recipe, name
+        smaller = read_recipe(text, card, (64, 64))
+        assert (smaller.width_px, smaller.origin) == (64, recipe.origin), name
+
+
+def test_damage_to_a_derived_recipe_is_noticed(card):
+    text = write_recipe(derived_recipes(card)["blend"], card)
+    for i in range(len(LONG_PREFIX) + 12, len(text), 5):
+        with pytest.raises(InvalidRequestError):
+            read_recipe(text[:i] + ("A" if text[i] != "A" else "B") + text[i + 1 :], card)
+
+
+def test_controls_inside_the_network_stay_with_the_parts(card):
+    base = plain(card, relief_depth=1.5, moss=0.5)
+    varied = vary_recipe(card, base, 9, 0.25)
+    assert (varied.controls["relief_depth"], varied.controls["moss"]) == (1.5, 0.0)
+    assert varied.origin.base.controls["moss"] == 0.5
+    assert varied.origin.locks == ()
+    assert vary_recipe(card, base, 9, 0.25, ["colour"]).origin.locks == (Lock.COLOUR,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda c, a, b: vary_recipe(c, a, 1, 1.5), "amount 1.5"),
+        (lambda c, a, b: vary_recipe(c, a, 1, float("nan")), "amount nan"),
+        (lambda c, a, b: vary_recipe(c, a, 1, 0.5, ["smell"]), "layout, colour, relief"),
+        (lambda c, a, b: mix_recipe(c, [(a, 1.0)]), "takes 2 to 8"),
+        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, -1.0)]), "above 0"),
+        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (replace(b, model_digest="00" * 32), 1.0)]), "different models"),
+        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, 1.0)], MixMode.PAINT), "needs a mask"),
+        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, 1.0)], MixMode.TRANSITION, steps=99), "1 to 16"),
+        (lambda c, a, b: vary_recipe(c, mix_recipe(c, [(a, 1), (b, 1)], MixMode.TRANSITION, steps=2), 1, 0.5), "cannot be varied"),
+        (lambda c, a, b: vary_recipe(c, vary_recipe(c, vary_recipe(c, a, 1, 1.0), 1, 1.0), 1, 1.0), "4 deep"),
+    ],
+)
+def test_bad_derivations_say_what_is_allowed(card, make, message):
+    with pytest.raises(InvalidRequestError, match=message):
+        make(card, plain(card), plain(card, "rock"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from texgen_server.layout import layout_field
+from texgen_server.layout import layout_field, sample_places
 from texgen_server.training.layout_fit import fit_layout
 
 
@@ -21,7 +21,8 @@ def bricks(rng, size=256, courses=8, noise=0.05):
 def test_the_regular_part_of_bricks_is_found(rng):
     maps = bricks(rng)
     waves, amplitudes = fit_layout(maps)
-    field = layout_field(waves[None].astype(np.float32), amplitudes[None], np.zeros((1, 2)), (1, 1), (256, 256))[0]
+    places = sample_places(np.zeros(1), 1.0, 256)
+    field = layout_field(waves[None].astype(np.float32), amplitudes[None], places, places, (1 / 256, 1 / 256))[0]
     for channel in range(5):
         assert np.corrcoef(field[channel].ravel(), maps[channel].ravel())[0, 1] > 0.75
 

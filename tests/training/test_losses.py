@@ -19,7 +19,7 @@ def test_statistics_do_not_see_a_roll():
 
 def test_target_distance_is_zero_on_the_target():
     samples = [[torch.randn(5, 7), torch.randn(5, 3)]]
-    target = losses.StatisticsTarget.from_samples(samples)
+    target = losses.StatisticsTarget.from_samples(samples, torch.ones(len(samples[0][0]), dtype=torch.bool))
     index = torch.tensor([3, 1])
     own = [s[index] for s in samples[0]]
     assert target.distance(own, index, torch.ones(2)) < 1e-6

@@ -45,6 +45,21 @@ class Priority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PRIORITY_UNSPECIFIED: _ClassVar[Priority]
     PRIORITY_INTERACTIVE: _ClassVar[Priority]
     PRIORITY_BATCH: _ClassVar[Priority]
+
+class Lock(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LOCK_UNSPECIFIED: _ClassVar[Lock]
+    LOCK_LAYOUT: _ClassVar[Lock]
+    LOCK_COLOUR: _ClassVar[Lock]
+    LOCK_RELIEF: _ClassVar[Lock]
+
+class MixMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MIX_MODE_UNSPECIFIED: _ClassVar[MixMode]
+    MIX_MODE_BLEND: _ClassVar[MixMode]
+    MIX_MODE_LOOK: _ClassVar[MixMode]
+    MIX_MODE_PAINT: _ClassVar[MixMode]
+    MIX_MODE_TRANSITION: _ClassVar[MixMode]
 MAP_KIND_UNSPECIFIED: MapKind
 MAP_KIND_BASECOLOR: MapKind
 MAP_KIND_NORMAL: MapKind
@@ -68,6 +83,15 @@ COLOR_SPACE_LINEAR_REC709: ColorSpace
 PRIORITY_UNSPECIFIED: Priority
 PRIORITY_INTERACTIVE: Priority
 PRIORITY_BATCH: Priority
+LOCK_UNSPECIFIED: Lock
+LOCK_LAYOUT: Lock
+LOCK_COLOUR: Lock
+LOCK_RELIEF: Lock
+MIX_MODE_UNSPECIFIED: MixMode
+MIX_MODE_BLEND: MixMode
+MIX_MODE_LOOK: MixMode
+MIX_MODE_PAINT: MixMode
+MIX_MODE_TRANSITION: MixMode
 
 class Size(_message.Message):
     __slots__ = ("width_px", "height_px")
@@ -85,8 +109,20 @@ class ClassWeight(_message.Message):
     weight: float
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
+class Window(_message.Message):
+    __slots__ = ("x_px", "y_px", "width_px", "height_px")
+    X_PX_FIELD_NUMBER: _ClassVar[int]
+    Y_PX_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PX_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
+    x_px: int
+    y_px: int
+    width_px: int
+    height_px: int
+    def __init__(self, x_px: _Optional[int] = ..., y_px: _Optional[int] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ...) -> None: ...
+
 class GenerateMaterialRequest(_message.Message):
-    __slots__ = ("model", "recipe", "classes", "seed", "size", "psi", "controls", "maps", "encoding", "priority")
+    __slots__ = ("model", "recipe", "classes", "seed", "size", "psi", "controls", "maps", "encoding", "priority", "prompt", "window", "endless", "mask")
     class ControlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +140,10 @@ class GenerateMaterialRequest(_message.Message):
     MAPS_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    ENDLESS_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
     model: str
     recipe: str
     classes: _containers.RepeatedCompositeFieldContainer[ClassWeight]
@@ -114,7 +154,106 @@ class GenerateMaterialRequest(_message.Message):
     maps: _containers.RepeatedScalarFieldContainer[MapKind]
     encoding: Encoding
     priority: Priority
-    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., psi: _Optional[float] = ..., controls: _Optional[_Mapping[str, float]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+    prompt: str
+    window: Window
+    endless: bool
+    mask: bytes
+    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., psi: _Optional[float] = ..., controls: _Optional[_Mapping[str, float]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., prompt: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., mask: _Optional[bytes] = ...) -> None: ...
+
+class VaryMaterialRequest(_message.Message):
+    __slots__ = ("model", "recipe", "amount", "locks", "count", "seed", "size", "maps", "encoding", "priority")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    LOCKS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    recipe: str
+    amount: float
+    locks: _containers.RepeatedScalarFieldContainer[Lock]
+    count: int
+    seed: int
+    size: Size
+    maps: _containers.RepeatedScalarFieldContainer[MapKind]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., amount: _Optional[float] = ..., locks: _Optional[_Iterable[_Union[Lock, str]]] = ..., count: _Optional[int] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class MixPart(_message.Message):
+    __slots__ = ("recipe", "weight")
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    recipe: str
+    weight: float
+    def __init__(self, recipe: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
+
+class MixMaterialsRequest(_message.Message):
+    __slots__ = ("model", "parts", "mode", "mask", "steps", "size", "controls", "maps", "encoding", "priority")
+    class ControlsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    parts: _containers.RepeatedCompositeFieldContainer[MixPart]
+    mode: MixMode
+    mask: bytes
+    steps: int
+    size: Size
+    controls: _containers.ScalarMap[str, float]
+    maps: _containers.RepeatedScalarFieldContainer[MapKind]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[MixPart, _Mapping]]] = ..., mode: _Optional[_Union[MixMode, str]] = ..., mask: _Optional[bytes] = ..., steps: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., controls: _Optional[_Mapping[str, float]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class CaptureMaterialRequest(_message.Message):
+    __slots__ = ("options", "photo")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    PHOTO_FIELD_NUMBER: _ClassVar[int]
+    options: CaptureOptions
+    photo: bytes
+    def __init__(self, options: _Optional[_Union[CaptureOptions, _Mapping]] = ..., photo: _Optional[bytes] = ...) -> None: ...
+
+class CaptureOptions(_message.Message):
+    __slots__ = ("model", "photo_bytes", "class_name", "palette", "seed", "size", "steps", "maps", "encoding", "priority")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PHOTO_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAME_FIELD_NUMBER: _ClassVar[int]
+    PALETTE_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    photo_bytes: int
+    class_name: str
+    palette: _containers.RepeatedScalarFieldContainer[int]
+    seed: int
+    size: Size
+    steps: int
+    maps: _containers.RepeatedScalarFieldContainer[MapKind]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., photo_bytes: _Optional[int] = ..., class_name: _Optional[str] = ..., palette: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., steps: _Optional[int] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class TextureEvent(_message.Message):
     __slots__ = ("accepted", "progress", "preview", "map_header", "chunk", "map_end", "summary")
@@ -135,16 +274,41 @@ class TextureEvent(_message.Message):
     def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., map_header: _Optional[_Union[MapHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., map_end: _Optional[_Union[MapEnd, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
-    __slots__ = ("request_id", "seed", "model_digest", "recipe")
+    __slots__ = ("request_id", "seed", "model_digest", "recipe", "index", "count", "prompt_choice")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_CHOICE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     model_digest: str
     recipe: str
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ...) -> None: ...
+    index: int
+    count: int
+    prompt_choice: PromptChoice
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., recipe: _Optional[str] = ..., index: _Optional[int] = ..., count: _Optional[int] = ..., prompt_choice: _Optional[_Union[PromptChoice, _Mapping]] = ...) -> None: ...
+
+class PromptChoice(_message.Message):
+    __slots__ = ("classes", "material", "controls", "similarity")
+    class ControlsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    MATERIAL_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    classes: _containers.RepeatedCompositeFieldContainer[ClassWeight]
+    material: str
+    controls: _containers.ScalarMap[str, float]
+    similarity: float
+    def __init__(self, classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., material: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., similarity: _Optional[float] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("fraction", "stage", "queue_position")
@@ -213,7 +377,7 @@ class MapTileability(_message.Message):
     def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., seam_percentile: _Optional[float] = ...) -> None: ...
 
 class Summary(_message.Message):
-    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest")
+    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest", "window", "endless")
     class ControlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -234,6 +398,8 @@ class Summary(_message.Message):
     CONTROLS_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    ENDLESS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     queue_s: float
     compute_s: float
@@ -247,7 +413,9 @@ class Summary(_message.Message):
     controls: _containers.ScalarMap[str, float]
     seed: int
     model_digest: str
-    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ...) -> None: ...
+    window: Window
+    endless: bool
+    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

@@ -28,8 +28,10 @@ if _version_not_supported:
 
 
 class TextureServiceStub(object):
-    """Textures. Room is left for VaryMaterial, MixMaterials, GenerateEnvironment, UpscaleMaterial, CaptureMaterial, RepairMaterial
-    (all answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment, UpscaleMaterial, RepairMaterial (all answer with a stream of TextureEvent) and
+    Explore (bidirectional).
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
+    results they follow each other.
     """
 
     def __init__(self, channel):
@@ -43,15 +45,53 @@ class TextureServiceStub(object):
                 request_serializer=texgen_dot_v1_dot_texgen__pb2.GenerateMaterialRequest.SerializeToString,
                 response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
                 _registered_method=True)
+        self.VaryMaterial = channel.unary_stream(
+                '/texgen.v1.TextureService/VaryMaterial',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.VaryMaterialRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+                _registered_method=True)
+        self.MixMaterials = channel.unary_stream(
+                '/texgen.v1.TextureService/MixMaterials',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.MixMaterialsRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+                _registered_method=True)
+        self.CaptureMaterial = channel.stream_stream(
+                '/texgen.v1.TextureService/CaptureMaterial',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.CaptureMaterialRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+                _registered_method=True)
 
 
 class TextureServiceServicer(object):
-    """Textures. Room is left for VaryMaterial, MixMaterials, GenerateEnvironment, UpscaleMaterial, CaptureMaterial, RepairMaterial
-    (all answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment, UpscaleMaterial, RepairMaterial (all answer with a stream of TextureEvent) and
+    Explore (bidirectional).
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
+    results they follow each other.
     """
 
     def GenerateMaterial(self, request, context):
-        """Generates one material. Events: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary.
+        """Generates one material, or a window of a larger one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VaryMaterial(self, request, context):
+        """Generates other members near a material; `count` results.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MixMaterials(self, request, context):
+        """Blends materials, paints with them, or leads from one to another. One result; a transition has `steps`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CaptureMaterial(self, request_iterator, context):
+        """Finds a material that looks like a photograph. The first request carries everything but the photograph, which follows in pieces.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,6 +105,21 @@ def add_TextureServiceServicer_to_server(servicer, server):
                     request_deserializer=texgen_dot_v1_dot_texgen__pb2.GenerateMaterialRequest.FromString,
                     response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
             ),
+            'VaryMaterial': grpc.unary_stream_rpc_method_handler(
+                    servicer.VaryMaterial,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.VaryMaterialRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
+            ),
+            'MixMaterials': grpc.unary_stream_rpc_method_handler(
+                    servicer.MixMaterials,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.MixMaterialsRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
+            ),
+            'CaptureMaterial': grpc.stream_stream_rpc_method_handler(
+                    servicer.CaptureMaterial,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.CaptureMaterialRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'texgen.v1.TextureService', rpc_method_handlers)
@@ -74,8 +129,10 @@ def add_TextureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextureService(object):
-    """Textures. Room is left for VaryMaterial, MixMaterials, GenerateEnvironment, UpscaleMaterial, CaptureMaterial, RepairMaterial
-    (all answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment, UpscaleMaterial, RepairMaterial (all answer with a stream of TextureEvent) and
+    Explore (bidirectional).
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
+    results they follow each other.
     """
 
     @staticmethod
@@ -94,6 +151,87 @@ class TextureService(object):
             target,
             '/texgen.v1.TextureService/GenerateMaterial',
             texgen_dot_v1_dot_texgen__pb2.GenerateMaterialRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VaryMaterial(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/texgen.v1.TextureService/VaryMaterial',
+            texgen_dot_v1_dot_texgen__pb2.VaryMaterialRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MixMaterials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/texgen.v1.TextureService/MixMaterials',
+            texgen_dot_v1_dot_texgen__pb2.MixMaterialsRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CaptureMaterial(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/texgen.v1.TextureService/CaptureMaterial',
+            texgen_dot_v1_dot_texgen__pb2.CaptureMaterialRequest.SerializeToString,
             texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
             options,
             channel_credentials,

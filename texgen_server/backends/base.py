@@ -21,8 +21,11 @@ class MaterialBackend(Protocol):
         """(B, code_dim), (B, 1) -> style (B, style_dim) and relief in tiles (B,), in float32."""
         ...
 
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array]) -> list[Array]:
-        """The trunk, in the backend's precision: style and fields (see `Latents`) -> what `head` takes."""
+    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
+        """The trunk, in the backend's precision: style and fields (see `Fields`) -> what `head` takes.
+
+        ``style`` (B, levels, style_dim), or with ``shares`` (B, sources, style_dim).
+        """
         ...
 
     def head(self, features: list[Array]) -> Array:

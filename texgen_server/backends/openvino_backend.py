@@ -18,10 +18,11 @@ import openvino as ov
 from texgen_server.backends.base import Array
 from texgen_server.registry import LoadedModel
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
 
-PARTS = ("mapping", "trunk", "head")
+PARTS = ("mapping", "trunk", "painted_trunk", "head")
+TRUNKS = ("trunk", "painted_trunk")
 
 
 class OpenVinoBackend:
@@ -38,14 +39,15 @@ class OpenVinoBackend:
             hints["INFERENCE_NUM_THREADS"] = threads
         exact = hints | {"INFERENCE_PRECISION_HINT": "f32"}
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
-        self._compiled = {part: core.compile_model(folder / f"{part}.xml", "CPU", quick if part == "trunk" else exact) for part in PARTS}
+        self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", quick if part in TRUNKS else exact)
+        self._compiled = {part: self._compile(part) for part in PARTS if part != "painted_trunk"}  # that one when first asked for
 
     def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
         style, relief = self._run("mapping", [code, log2_density])
         return style, relief
 
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array]) -> list[Array]:
-        return self._run("trunk", [style, start, *layouts, *noises])
+    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
+        return self._run("painted_trunk" if shares else "trunk", [style, start, *layouts, *noises, *shares])
 
     def head(self, features: list[Array]) -> Array:
         return self._run("head", features)[0]
@@ -55,6 +57,8 @@ class OpenVinoBackend:
         self._compiled.clear()
 
     def _run(self, part: str, inputs: list[Array]) -> list[Array]:
+        if part not in self._compiled:
+            self._compiled[part] = self._compile(part)
         compiled = self._compiled[part]
         result = compiled(inputs)
         return [np.array(result[output], np.float32) for output in compiled.outputs]
@@ -64,26 +68,32 @@ def _convert(model: LoadedModel, folder: Path) -> None:
     """Write the three graphs into ``folder``, atomically: two servers may start at once."""
     import torch
 
-    from texgen_server.networks.parts import HeadPart, MappingPart, TrunkPart, build_generator
+    from texgen_server.networks.parts import HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
 
     generator = build_generator(model.card.network, model.weights)
     params, shape = generator.params, model.shape
     sizes = [2 * 2**i for i in range(shape.levels)]
     fields = [torch.zeros(1, 5, n, n) for n in sizes] + [torch.zeros(1, 1, n, n) for n in sizes]
-    style, start = torch.zeros(1, params.style_dim), torch.zeros(1, shape.noise_channels, 2, 2)
+    shares = [torch.full((1, 2, n, n), 0.5) for n in sizes]
+    style, start = torch.zeros(1, shape.levels, params.style_dim), torch.zeros(1, shape.noise_channels, 2, 2)
     inputs = {
         "mapping": (torch.zeros(1, params.code_dim), torch.zeros(1, 1)),
         "trunk": (style, start, *fields),
+        "painted_trunk": (torch.zeros(1, 2, params.style_dim), start, *fields, *shares),
         "head": (torch.zeros(1, params.widths[-1], 32, 32), torch.zeros(1, 7, 16, 16)),
     }
-    parts = {"mapping": MappingPart(generator), "trunk": TrunkPart(generator), "head": HeadPart(generator)}
+    parts = {
+        "mapping": MappingPart(generator),
+        "trunk": TrunkPart(generator),
+        "painted_trunk": PaintedTrunkPart(generator),
+        "head": HeadPart(generator),
+    }
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="converting-"))
     with torch.no_grad(), _quiet_conversion():
         for name, part in parts.items():
             graph = ov.convert_model(part, example_input=inputs[name])
-            free = {port: ov.PartialShape([-1, t.shape[1], -1, -1][: t.dim()]) for port, t in zip(graph.inputs, inputs[name], strict=True)}
-            graph.reshape(free)
+            graph.reshape({port: _free(t, name, shape.levels) for port, t in zip(graph.inputs, inputs[name], strict=True)})
             ov.save_model(graph, temporary / f"{name}.xml", compress_to_fp16=False)
     (temporary / "complete").touch()
     try:
@@ -94,6 +104,14 @@ def _convert(model: LoadedModel, folder: Path) -> None:
         else:
             shutil.rmtree(folder, ignore_errors=True)
             temporary.rename(folder)
+
+
+def _free(example: Any, part: str, levels: int) -> Any:
+    """The shape of an input with batch, places and number of sources left open."""
+    if example.dim() == 3:
+        return ov.PartialShape([-1, -1 if part == "painted_trunk" else levels, example.shape[2]])
+    per_source = part == "painted_trunk" and example.dim() == 4 and example.shape[1] == 2
+    return ov.PartialShape([-1, -1 if per_source else example.shape[1], -1, -1][: example.dim()])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 
 from texgen_server.backends.base import Array
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.parts import HeadPart, MappingPart, TrunkPart, build_generator
+from texgen_server.networks.parts import HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
 from texgen_server.registry import LoadedModel
 
 
@@ -22,6 +22,7 @@ class TorchBackend:
         generator = build_generator(model.card.network, model.weights)
         generator = channels_last(generator.to(self.device))
         self._mapping, self._trunk, self._head = MappingPart(generator), TrunkPart(generator), HeadPart(generator)
+        self._painted = PaintedTrunkPart(generator)
 
     @torch.inference_mode()
     def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
@@ -29,11 +30,12 @@ class TorchBackend:
         return _get(style), _get(relief)
 
     @torch.inference_mode()
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array]) -> list[Array]:
-        fields = [self._put(f) for f in (*layouts, *noises)]
+    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
+        fields = [self._put(f) for f in (*layouts, *noises, *shares)]
         first = self._put(start).contiguous(memory_format=torch.channels_last)
+        trunk = self._painted if shares else self._trunk
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            out = self._trunk(self._put(style), first, *fields)
+            out = trunk(self._put(style), first, *fields)
         return [_get(o) for o in out]
 
     @torch.inference_mode()
@@ -42,7 +44,7 @@ class TorchBackend:
 
     def close(self) -> None:
         """Drop the networks; on CUDA give the memory back."""
-        del self._mapping, self._trunk, self._head
+        del self._mapping, self._trunk, self._painted, self._head
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

@@ -9,10 +9,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from texgen.errors import CancelledError
 from texgen.maps import MapKind, Pixels
 from texgen.modelcard import ModelCard
 from texgen.recipe import MaterialRecipe
+from texgen_server.synthesis import Rectangle
 
 INTERACTIVE, BATCH = 0, 1
 
@@ -33,6 +37,19 @@ class CancelToken:
             raise CancelledError("the request was cancelled")
 
 
+@dataclass(frozen=True)
+class Photo:
+    """A photograph and how to capture it."""
+
+    pixels: NDArray[np.float32]
+    """(H, W, 3) sRGB in [0, 1]."""
+    class_name: str
+    """The class to start from; empty: the nearest."""
+    palette: tuple[tuple[float, float, float], ...]
+    """sRGB in [0, 1], darkest first; empty: the photograph's own colours."""
+    steps: int
+
+
 @dataclass
 class MaterialJob:
     """One material to make. ``on_progress(fraction, stage)`` is called from the engine's thread."""
@@ -41,12 +58,20 @@ class MaterialJob:
     priority: int = INTERACTIVE
     token: CancelToken = field(default_factory=CancelToken)
     on_progress: Callable[[float, str], None] = lambda fraction, stage: None
+    rectangle: Rectangle | None = None
+    """The part of the field that is wanted; None: the whole torus."""
+    endless: bool = False
+    mask: NDArray[np.uint8] | None = None
+    """(H, W) part of each pixel, for a painted mixture."""
+    photo: Photo | None = None
+    """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
 
 
 @dataclass(frozen=True)
 class MaterialResult:
     """Maps as (H, W, C) arrays, and what is to be told about them."""
 
+    recipe: MaterialRecipe
     maps: dict[MapKind, Pixels]
     relief_tiles: float
     engine: str

@@ -10,15 +10,18 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from texgen.errors import CancelledError, CapacityError
 from texgen.modelcard import ModelCard, find_card, list_cards
+from texgen.recipe import MaterialRecipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.base import MaterialBackend
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, MaterialJob, MaterialResult
 from texgen_server.registry import LoadedModel, load_model
-from texgen_server.sampling import finish_maps, make_latents
+from texgen_server.sampling import make_plan
+from texgen_server.synthesis import Synthesis
 
 
 @dataclass(order=True)
@@ -42,6 +45,7 @@ class LocalEngine:
         self._changed = threading.Condition()
         self._closing = False
         self._loaded: dict[str, tuple[LoadedModel, MaterialBackend]] = {}
+        self._capture: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
         self._thread.start()
 
@@ -106,22 +110,34 @@ class LocalEngine:
             return heapq.heappop(self._queue) if self._queue else None
 
     def _run(self, entry: _Entry) -> MaterialResult:
-        job, recipe = entry.job, entry.job.recipe
+        job = entry.job
         job.token.check()
         model, backend = self._backend(self.card(entry.model_id))
         started = time.monotonic()
         job.on_progress(0.05, "computing")
-        latents = make_latents(recipe, model.tables, model.shape)
-        style, relief = backend.style(latents.code, latents.log2_density)
-        job.token.check()
-        features = backend.features(style, latents.start, latents.layouts, latents.noises)
-        job.token.check()
-        job.on_progress(0.5, "computing")
-        raw = backend.head(features)[0]
-        job.token.check()
-        maps, relief_tiles = finish_maps(raw, float(relief[0]), recipe, latents.tile_px)
+        recipe = self._captured(job, model) if job.photo else job.recipe
+        plan = make_plan(recipe, model.tables, model.shape, endless=job.endless, mask=job.mask)
+        synthesis = Synthesis(
+            backend,
+            model.shape,
+            check=job.token.check,
+            on_progress=lambda fraction: job.on_progress(0.05 + 0.65 * fraction, "computing"),
+        )
+        maps, relief_tiles = synthesis.maps(plan, job.rectangle)
         job.on_progress(0.7, "encoding")
-        return MaterialResult(maps, relief_tiles, backend.name, started - entry.queued_at, time.monotonic() - started)
+        return MaterialResult(recipe, maps, relief_tiles, backend.name, started - entry.queued_at, time.monotonic() - started)
+
+    def _captured(self, job: MaterialJob, model: LoadedModel) -> MaterialRecipe:
+        """Find the recipe of a job's photograph; the networks for it are kept for the next one."""
+        from texgen_server.capture import CaptureNetworks, CaptureOptions, capture  # needs torch, which serving does not
+
+        if model.card.digest not in self._capture:
+            self._capture = {model.card.digest: CaptureNetworks(model)}
+        assert job.photo is not None
+        size = (job.recipe.width_px, job.recipe.height_px)
+        options = CaptureOptions(job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps)
+        networks = self._capture[model.card.digest]
+        return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
 
     def _backend(self, card: ModelCard) -> tuple[LoadedModel, MaterialBackend]:
         if card.id not in self._loaded:

@@ -97,13 +97,13 @@ class StyleModulation(nn.Module):
         nn.init.normal_(self.affine.weight, 0.0, 1.0 / math.sqrt(style_dim))
         nn.init.zeros_(self.affine.bias)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """``style`` is (B, D), one style an image, or (B, D, h, w), a map of styles that is resampled to x."""
+    def forward(self, x: Tensor, style: Tensor, share: Tensor | None = None) -> Tensor:
+        """``style`` (B, D), one an image; or (B, K, D) with the share (B, K, h, w) of each of K styles in every pixel of x."""
         x = x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5)
-        if style.dim() == 2:
-            gamma, beta = self.affine(style)[:, :, None, None].chunk(2, 1)
+        affine = self.affine(style)
+        if share is None:
+            gamma, beta = affine[:, :, None, None].chunk(2, 1)
         else:
-            affine = self.affine(style.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-            factor = x.shape[-1] // affine.shape[-1]
-            gamma, beta = (upsample(affine, factor) if factor > 1 else affine).chunk(2, 1)
+            mixed = torch.matmul(affine.transpose(1, 2), share.flatten(2)).unflatten(2, share.shape[2:])
+            gamma, beta = mixed.chunk(2, 1)
         return torch.addcmul(beta, x, 1.0 + gamma)

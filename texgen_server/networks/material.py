@@ -70,12 +70,12 @@ class Block(nn.Module):
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         nn.init.normal_(self.layout.weight, 0.0, 0.3)
 
-    def forward(self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor, share: Tensor | None = None) -> Tensor:
         if self.grow:
             x = upsample(x)
-        y = self.style1(self.conv1(x) + self.layout(layout), style)
+        y = self.style1(self.conv1(x) + self.layout(layout), style, share)
         y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
-        y = F.leaky_relu(self.style2(self.conv2(y), style), 0.2)
+        y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
         out: Tensor = (y + self.skip(x)) * 0.7071
         return out
 
@@ -95,21 +95,27 @@ class MaterialGenerator(nn.Module):
         self.head = CircularConv(widths[-1], OUTPUT_CHANNELS * 4, gain=0.5)
         self.relief = nn.Linear(dim, 1)
 
-    def forward(self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor]) -> Tensor:
+    def forward(
+        self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor], shares: list[Tensor] | None = None
+    ) -> Tensor:
         """Synthesise maps on an h x w torus of cells.
 
-        ``style`` (B, style_dim) or a map (B, style_dim, h, w); ``start`` (B, noise_channels, h, w) ~ N(0, 1); for each level i
-        ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1).
+        ``style`` (B, style_dim), or (B, levels, style_dim) one a level; ``start`` (B, noise_channels, h, w) ~ N(0, 1); for each level
+        i ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1). With ``shares[i]`` (B, K, h 2^i, w 2^i)
+        the style is (B, K, style_dim) and every pixel mixes K of them.
         Returns (B, 7, 32 h, 32 w) float32 in (0, 1), channels as in ``OUTPUT_CHANNELS``.
         """
-        return self.head32(*self.trunk(style, start, layouts, noises))
+        return self.head32(*self.trunk(style, start, layouts, noises, shares))
 
-    def trunk(self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def trunk(
+        self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor], shares: list[Tensor] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before the sigmoid."""
         x = self.stem(start)
         coarse = x
         for i, block in enumerate(self.blocks):
-            x = block(x, style, layouts[i], noises[i])
+            own = style[:, i] if shares is None and style.dim() == 3 else style
+            x = block(x, own, layouts[i], noises[i], None if shares is None else shares[i])
             if i == len(self.blocks) - 2:
                 coarse = self.coarse_head(x)
         return x, coarse

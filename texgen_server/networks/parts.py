@@ -41,15 +41,23 @@ class MappingPart(nn.Module):
 
 
 class TrunkPart(nn.Module):
-    """(style, start, layouts..., noises...) -> (finest features, coarse maps)."""
+    """(style (B, levels, D), start, layouts..., noises...) -> (finest features, coarse maps)."""
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, style: Tensor, start: Tensor, *fields: Tensor) -> tuple[Tensor, Tensor]:
-        levels = len(fields) // 2
-        return self.generator.trunk(style, start, list(fields[:levels]), list(fields[levels:]))
+        n = self.generator.params.levels
+        return self.generator.trunk(style, start, list(fields[:n]), list(fields[n:]))
+
+
+class PaintedTrunkPart(TrunkPart):
+    """(style (B, K, D), start, layouts..., noises..., shares...) -> (finest features, coarse maps)."""
+
+    def forward(self, style: Tensor, start: Tensor, *fields: Tensor) -> tuple[Tensor, Tensor]:
+        n = self.generator.params.levels
+        return self.generator.trunk(style, start, list(fields[:n]), list(fields[n : 2 * n]), list(fields[2 * n :]))
 
 
 class HeadPart(nn.Module):

@@ -1,71 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where protobuf meets the domain: requests -> recipes, results -> events. Nothing below has heard of protobuf."""
+"""Where results become protobuf: arrays -> events, cards -> messages. (Requests are read in `requests`.) Nothing below has heard of it."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from texgen.assembly import DTYPE_TO_PB, ENCODING_FROM_PB, ENCODING_TO_PB, KIND_FROM_PB, KIND_TO_PB, SPACE_TO_PB
-from texgen.errors import InvalidRequestError
+from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB
 from texgen.images import encode
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import DEFAULT_SIZE_PX, MaterialRecipe, make_recipe, read_recipe, write_recipe
+from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, MaterialResult
+from texgen_server.rpc.requests import Order
 
 CHUNK_BYTES = 512 * 1024
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A checked request: what to make, and how to send it."""
-
-    recipe: MaterialRecipe
-    recipe_text: str
-    maps: list[MapKind]
-    encoding: Encoding
-
-
-def wanted_from(request: pb.GenerateMaterialRequest, card: ModelCard, max_pixels: int) -> Wanted:
-    """Check a request against the model. Raises InvalidRequestError with the field's name."""
-    size = (request.size.width_px, request.size.height_px) if request.HasField("size") else None
-    if request.recipe:
-        if request.classes or request.HasField("seed") or request.HasField("psi") or request.controls:
-            raise InvalidRequestError("a recipe already says classes, seed, psi and controls: give the recipe alone (and size)", "recipe")
-        recipe = read_recipe(request.recipe, card, size)
-    else:
-        recipe = make_recipe(
-            card,
-            [(c.name, c.weight) for c in request.classes],
-            request.seed if request.HasField("seed") else secrets.randbelow(2**32),
-            size or (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX),
-            request.psi if request.HasField("psi") else 1.0,
-            dict(request.controls),
-        )
-    if recipe.width_px * recipe.height_px > max_pixels:
-        raise InvalidRequestError(f"{recipe.width_px} x {recipe.height_px} px is more than this server makes ({max_pixels} px)", "size")
-    return Wanted(recipe, write_recipe(recipe, card), _maps_from(request, card), _encoding_from(request))
-
-
-def _maps_from(request: pb.GenerateMaterialRequest, card: ModelCard) -> list[MapKind]:
-    kinds = [KIND_FROM_PB.get(m) for m in request.maps] or list(card.maps)
-    chosen = [k for k in card.maps if k in kinds]
-    if len(chosen) < len(set(kinds)):
-        raise InvalidRequestError(f"a map that the model does not make: there are {', '.join(card.maps)}", "maps")
-    return chosen
-
-
-def _encoding_from(request: pb.GenerateMaterialRequest) -> Encoding:
-    if request.encoding == pb.ENCODING_UNSPECIFIED:
-        return Encoding.PNG
-    if request.encoding not in ENCODING_FROM_PB:
-        raise InvalidRequestError(f"encoding {request.encoding}: allowed are raw, png, exr", "encoding")
-    return ENCODING_FROM_PB[request.encoding]
 
 
 def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> tuple[PackedMap, float]:
@@ -102,12 +54,27 @@ def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
     yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=digest))
 
 
-def summary_event(wanted: Wanted, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
+def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:
+    """The first event of a result."""
+    return pb.TextureEvent(
+        accepted=pb.Accepted(
+            request_id=secrets.token_hex(6),
+            seed=order.job.recipe.seed,
+            model_digest=card.digest,
+            recipe=order.recipe_text,
+            index=index,
+            count=count,
+            prompt_choice=choice,
+        )
+    )
+
+
+def summary_event(order: Order, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
     """The last event of a result."""
-    recipe = wanted.recipe
+    recipe, place = result.recipe, order.job.rectangle
     return pb.TextureEvent(
         summary=pb.Summary(
-            recipe=wanted.recipe_text,
+            recipe=order.recipe_text or write_recipe(recipe, card),
             queue_s=result.queue_s,
             compute_s=result.compute_s,
             encode_s=encode_s,
@@ -119,6 +86,8 @@ def summary_event(wanted: Wanted, card: ModelCard, result: MaterialResult, encod
             controls=dict(recipe.controls),
             seed=recipe.seed,
             model_digest=card.digest,
+            window=pb.Window(x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px) if place else None,
+            endless=order.job.endless,
         )
     )
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, Future
@@ -13,13 +12,19 @@ from typing import Any
 import grpc
 
 from texgen._version import __version__
+from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import BATCH, INTERACTIVE, Engine, MaterialJob, MaterialResult
-from texgen_server.rpc import convert
+from texgen_server.engine.base import Engine, MaterialJob, MaterialResult
+from texgen_server.rpc import convert, requests
+from texgen_server.rpc.photos import capture_order, receive_photo
+from texgen_server.rpc.prompts import understood
 
 POLL_S = 0.02
+AHEAD = 2
+"""Results of one call that may be queued or running at a time."""
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -31,36 +36,63 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
-        wanted = convert.wanted_from(request, card, self._config.max_pixels)
-        job = MaterialJob(wanted.recipe, BATCH if request.priority == pb.PRIORITY_BATCH else INTERACTIVE)
-        try:
-            future = self._engine.submit(card.id, job)
-            accepted = pb.Accepted(
-                request_id=secrets.token_hex(6), seed=wanted.recipe.seed, model_digest=card.digest, recipe=wanted.recipe_text
-            )
-            yield pb.TextureEvent(accepted=accepted)
-            async for progress in _watch(self._engine, job, future):
-                yield progress
-            result = future.result()
-            async for event in self._deliver(wanted, card, result):
-                yield event
-        finally:
-            job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
+        choice = None
+        if request.prompt:
+            request, choice = await asyncio.get_running_loop().run_in_executor(self._pool, understood, request, card)
+        async for event in self._run(card, requests.generate_orders(request, card, self._config.max_pixels), choice):
+            yield event
 
-    async def _deliver(self, wanted: convert.Wanted, card: Any, result: MaterialResult) -> AsyncIterator[pb.TextureEvent]:
+    async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
+        card = self._engine.card(request.model)
+        async for event in self._run(card, requests.vary_orders(request, card, self._config.max_pixels)):
+            yield event
+
+    async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
+        card = self._engine.card(request.model)
+        async for event in self._run(card, requests.mix_orders(request, card, self._config.max_pixels)):
+            yield event
+
+    async def CaptureMaterial(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.CaptureMaterialRequest], context: Context
+    ) -> AsyncIterator[pb.TextureEvent]:
+        options, photo = await receive_photo(request_iterator)
+        card = self._engine.card(options.model)
+        async for event in self._run(card, [capture_order(options, photo, card, self._config.max_pixels)]):
+            yield event
+
+    async def _run(
+        self, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
+    ) -> AsyncIterator[pb.TextureEvent]:
+        """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
+        pending: list[Future[MaterialResult]] = []
+        try:
+            for index, order in enumerate(orders):
+                pending += [self._engine.submit(card.id, ahead.job) for ahead in orders[len(pending) : index + AHEAD]]
+                yield convert.accepted_event(order, card, index, len(orders), choice)
+                async for progress in _watch(self._engine, order.job, pending[index]):
+                    yield progress
+                result = pending[index].result()
+                async for event in self._deliver(order, card, result):
+                    yield event
+        finally:
+            for order in orders:
+                order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
+
+    async def _deliver(self, order: requests.Order, card: ModelCard, result: MaterialResult) -> AsyncIterator[pb.TextureEvent]:
         """Pack all maps in the pool, send them in order."""
         loop, started, waited = asyncio.get_running_loop(), time.monotonic(), 0.0
+        text = order.recipe_text or write_recipe(result.recipe, card)
         packing = [
-            loop.run_in_executor(self._pool, convert.pack_map, kind, result.maps[kind], wanted.encoding, wanted.recipe_text)
-            for kind in wanted.maps
+            loop.run_in_executor(self._pool, convert.pack_map, kind, result.maps[kind], order.delivery.encoding, text)
+            for kind in order.delivery.maps
         ]
         seams = {}
-        for kind, pending in zip(wanted.maps, packing, strict=True):
+        for kind, pending in zip(order.delivery.maps, packing, strict=True):
             packed, seams[kind] = await pending
             waited = time.monotonic() - started
             for event in convert.map_events(packed):
                 yield event
-        yield convert.summary_event(wanted, card, result, waited, seams)
+        yield convert.summary_event(order, card, result, waited, seams)
 
 
 async def _watch(engine: Engine, job: MaterialJob, future: Future[MaterialResult]) -> AsyncIterator[pb.TextureEvent]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.training.features import TAP_CHANNELS
+from texgen_server.features import TAP_CHANNELS
 
 
 class Codes(nn.Module):

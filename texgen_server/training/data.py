@@ -18,12 +18,14 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.images import linear_to_srgb, srgb_to_linear
-from texgen_server.layout import layout_field
+from texgen_server.layout import layout_field, sample_places
 from texgen_server.training.catalog import Asset
 from texgen_server.training.layout_fit import MAX_WAVES, fit_layout
 from texgen_server.training.relief import ambient_occlusion, blend_scanned, integrate, slopes_from_normal
 
-DENSITIES = (128, 256, 512)
+DENSITIES = (128, 256, 512, 1024)
+"""Pixels per tile that training crops are cut at. A material is used at the densities that its scan resolves, the first three always."""
+ALWAYS = 512
 OWN_HEIGHT = {"Fabric010", "Fabric015"}
 """Sets whose normals have steps: their scanned height is used alone."""
 
@@ -57,7 +59,7 @@ def load_set(folder: Path, asset: Asset, size: int) -> tuple[Array, float]:
     """Read one set at ``size`` px per tile.
 
     Returns (7, size, size) in [0, 1] (basecolor sRGB, height, roughness, metallic, ao) and the relief: the height's range, black
-    to white, as a fraction of the tile's edge.
+    to white, as a fraction of the tile's edge. A set that is stored at fewer px than ``size`` is enlarged.
     """
     height = height_px(folder, asset.asset_id)
     native = height.shape[0]
@@ -75,23 +77,32 @@ def load_set(folder: Path, asset: Asset, size: int) -> tuple[Array, float]:
     return np.clip(np.stack(channels), 0.0, 1.0), relief_px / native
 
 
+def native_px(folder: Path) -> int:
+    """Resolution that a set is stored at, from its basecolor's header."""
+    with Image.open(folder / "basecolor.webp") as picture:
+        return int(picture.width)
+
+
 def prepare(data: Path, assets: list[Asset], out: Path) -> None:
-    """Write the pack: ``maps_<density>.npy`` (N, 7, d, d) uint16, ``layout.npz``, ``pack.json``."""
+    """Write the pack: ``maps_<density>.npy`` (N, 7, d, d) uint16 (zeros where a set does not resolve it), ``layout.npz``, ``pack.json``."""
     out.mkdir(parents=True, exist_ok=True)
     stacks = {d: np.lib.format.open_memmap(out / f"maps_{d}.npy", "w+", np.uint16, (len(assets), 7, d, d)) for d in DENSITIES}
     waves = np.zeros((len(assets), MAX_WAVES, 2), np.int16)
     amplitudes = np.zeros((len(assets), MAX_WAVES, 5), np.complex64)
-    relief = []
+    relief, native = [], []
     for i, asset in enumerate(assets):
-        maps, relief_tiles = load_set(data / "materials" / asset.asset_id, asset, max(DENSITIES))
+        folder = data / "materials" / asset.asset_id
+        native.append(native_px(folder))
+        resolved = [d for d in DENSITIES if d <= max(ALWAYS, native[i])]
+        maps, relief_tiles = load_set(folder, asset, max(resolved))
         relief.append(relief_tiles)
-        for density, stack in stacks.items():
-            stack[i] = np.round(_shrink(maps, density) * 65535.0).astype(np.uint16)
+        for density in resolved:
+            stacks[density][i] = np.round(_shrink(maps, density) * 65535.0).astype(np.uint16)
         waves[i], amplitudes[i] = fit_layout(_shrink(maps, 256)[:5])
     for stack in stacks.values():
         stack.flush()
     np.savez(out / "layout.npz", waves=waves, amplitudes=amplitudes)
-    meta = {"assets": [a.asset_id for a in assets], "classes": [a.material_class for a in assets], "relief": relief}
+    meta = {"assets": [a.asset_id for a in assets], "classes": [a.material_class for a in assets], "relief": relief, "native_px": native}
     (out / "pack.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -122,10 +133,15 @@ class Pack:
         self.assets: list[str] = meta["assets"]
         self.classes: list[str] = meta["classes"]
         self.relief = torch.tensor(meta["relief"], dtype=torch.float32)
+        self.native_px = torch.tensor(meta["native_px"])
         self.maps = {d: np.load(folder / f"maps_{d}.npy", mmap_mode="r") for d in DENSITIES}
         layout = np.load(folder / "layout.npz")
         self.waves = layout["waves"].astype(np.float32)
         self.amplitudes = layout["amplitudes"]
+
+    def resolves(self, density: int) -> Tensor:
+        """(N,) whether a material can be cut at that density."""
+        return self.native_px.clamp_min(ALWAYS) >= density
 
     def crop(self, index: Tensor, density: int, size_px: int, generator: torch.Generator) -> Batch:
         """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a rolled whole tile."""
@@ -140,6 +156,9 @@ class Pack:
     def layouts(self, batch: Batch, sizes: list[int], device: torch.device) -> list[Tensor]:
         """The layout of each image of a batch on square grids of the given sizes."""
         index, origin = batch.index.numpy(), batch.origin_tiles.double().numpy()
-        extent = (batch.extent_tiles, batch.extent_tiles)
-        fields = (layout_field(self.waves[index], self.amplitudes[index], origin, extent, (n, n)) for n in sizes)
-        return [torch.from_numpy(f).to(device) for f in fields]
+        fields = []
+        for n in sizes:
+            down, right = (sample_places(origin[:, axis], batch.extent_tiles, n) for axis in (0, 1))
+            step = (batch.extent_tiles / n, batch.extent_tiles / n)
+            fields.append(torch.from_numpy(layout_field(self.waves[index], self.amplitudes[index], down, right, step)).to(device))
+        return fields

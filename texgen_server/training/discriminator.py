@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.parametrizations import spectral_norm
 
+from texgen_server.features import TAP_CHANNELS
 from texgen_server.networks.material import normal_from_height
-from texgen_server.training.features import TAP_CHANNELS
 
 VIEWS = 2
 MIXED_CHANNELS = (48, 48, 96, 160)

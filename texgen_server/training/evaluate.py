@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,17 @@ from texgen.maps import MapKind, seam_percentile
 from texgen.modelcard import find_card
 from texgen.recipe import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
+from texgen_server.canvas import Window
+from texgen_server.features import TAP_CHANNELS, FrozenFeatures
 from texgen_server.registry import LoadedModel, load_model
-from texgen_server.sampling import Latents, finish_maps, latents_for, make_latents
+from texgen_server.sampling import make_plan, plain_source
+from texgen_server.synthesis import Synthesis
 from texgen_server.training import metrics
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack
-from texgen_server.training.features import TAP_CHANNELS, FrozenFeatures
 from texgen_server.training.pictures import write_pictures
 from texgen_server.training.run import prepared_pack
-from texgen_server.training.samples import lit, run_latents
+from texgen_server.training.samples import lit
 
 Vectors = NDArray[np.float64]
 
@@ -149,8 +151,9 @@ def _generate_rows(model: LoadedModel, backend: TorchBackend, assets: list[str],
     for number, asset in enumerate(assets):
         recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], number, (size_px, size_px))
         row = members.index(asset)
-        latents = latents_for(recipe, model.tables.codes[row : row + 1], [(row, 1.0)], model.tables, model.shape)
-        made.append(run_latents(backend, latents))
+        source = plain_source(recipe, model.tables.codes[row : row + 1], [(row, 1.0)], model.tables, model.shape)
+        plan = replace(make_plan(recipe, model.tables, model.shape), sources=(source,))
+        made.append(Synthesis(backend, model.shape).raw(plan))
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
@@ -159,7 +162,7 @@ def _generate_classes(model: LoadedModel, backend: TorchBackend, classes: list[s
     made = []
     for number, name in enumerate(classes):
         recipe = make_recipe(model.card, [(exported_name(model, name), 1.0)], 1000 + number, (size_px, size_px))
-        made.append(run_latents(backend, make_latents(recipe, model.tables, model.shape)))
+        made.append(Synthesis(backend, model.shape).raw(make_plan(recipe, model.tables, model.shape)))
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
@@ -174,9 +177,7 @@ def seams(model: LoadedModel, backend: TorchBackend, samples: int = 12, size_px:
     values = []
     for seed, c in enumerate(model.card.classes[:samples]):
         recipe = make_recipe(model.card, [(c.name, 1.0)], seed, (size_px, size_px))
-        latents = make_latents(recipe, model.tables, model.shape)
-        raw, relief = run_latents(backend, latents)
-        maps, _ = finish_maps(raw, relief, recipe, latents.tile_px)
+        maps, _ = Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))
         values += [seam_percentile(maps[k]) for k in (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.HEIGHT)]
     return {
         "seam_percentile_median": float(np.median(values)),
@@ -189,19 +190,12 @@ def roll_error(model: LoadedModel, size_px: int = 256) -> float:
     """Largest difference, in fp32, between rolling the inputs by one cell and rolling the output by 32 px."""
     backend = TorchBackend(model, "cpu", "f32")
     recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 3, (size_px, size_px))
-    latents = make_latents(recipe, model.tables, model.shape)
-    plain, _ = run_latents(backend, latents)
-    moved = Latents(
-        latents.code,
-        latents.log2_density,
-        np.roll(latents.start, 1, (2, 3)),
-        [np.roll(f, 2**i, (2, 3)) for i, f in enumerate(latents.layouts)],
-        [np.roll(f, 2**i, (2, 3)) for i, f in enumerate(latents.noises)],
-        latents.tile_px,
-    )
-    rolled, _ = run_latents(backend, moved)
+    plan = make_plan(recipe, model.tables, model.shape)
+    synthesis = Synthesis(backend, model.shape)
+    assert plan.canvas.period is not None
+    plain, moved = (synthesis.window(plan, Window(-n, -n, *plan.canvas.period)) for n in (0, 1))
     cell = model.shape.cell_px
-    return float(np.abs(np.roll(plain, cell, (1, 2)) - rolled).max())
+    return float(np.abs(np.roll(plain, cell, (1, 2)) - moved).max())
 
 
 def report(result: dict[str, Any], *, as_json: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,64 +14,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from texgen.maps import MapKind
-from texgen.modelcard import compute_digest
+from texgen.modelcard import compute_digest, read_card
 from texgen_server.networks.material import CELL_PX, MaterialParams
+from texgen_server.registry import DIRECTION_PREFIX, GENERATOR_PREFIX, load_model
 from texgen_server.training.catalog import Asset
+from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS
+from texgen_server.training.directions import find_directions
+from texgen_server.training.tags import write_tags
 
 WEIGHTS_FILE = "weights.safetensors"
-
-CONTROLS: list[dict[str, Any]] = [
-    {
-        "name": "tile_px",
-        "label": "Tile size",
-        "description": "Pixels that one tile of the material takes: a smaller value shows more, smaller features.",
-        "unit": "px",
-        "minimum": 128.0,
-        "maximum": 512.0,
-        "default": 512.0,
-        "post_process": False,
-    },
-    {
-        "name": "regularity",
-        "label": "Regularity",
-        "description": "Strength of the regular layout, such as brick courses and joints; 0 leaves only what is random.",
-        "unit": "",
-        "minimum": 0.0,
-        "maximum": 1.5,
-        "default": 1.0,
-        "post_process": False,
-    },
-    {
-        "name": "relief_depth",
-        "label": "Relief depth",
-        "description": "Multiplies the height range, and with it the slopes of the normal map.",
-        "unit": "",
-        "minimum": 0.0,
-        "maximum": 4.0,
-        "default": 1.0,
-        "post_process": True,
-    },
-    {
-        "name": "roughness_offset",
-        "label": "Roughness offset",
-        "description": "Added to the roughness map: negative is shinier.",
-        "unit": "",
-        "minimum": -0.5,
-        "maximum": 0.5,
-        "default": 0.0,
-        "post_process": True,
-    },
-    {
-        "name": "tile_size_m",
-        "label": "Real tile size",
-        "description": "Edge of one tile in metres; changes no pixel, only the metadata and the displacement scale.",
-        "unit": "m",
-        "minimum": 0.01,
-        "maximum": 100.0,
-        "default": 1.0,
-        "post_process": True,
-    },
-]
 
 
 @dataclass(frozen=True)
@@ -82,10 +33,16 @@ class Export:
     codes: NDArray[np.float32]  # one row per training asset of ``assets``
     waves: NDArray[np.int16]
     amplitudes: NDArray[np.complex64]
+    colors: NDArray[np.float32]
+    """(N, 3) mean basecolor, sRGB in 0..1."""
+    moments: NDArray[np.float32]
+    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`capture.view_moments`)."""
     assets: list[Asset]
     params: MaterialParams
     version: str
     data: dict[str, Any]
+    directions: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Latent control -> (style_dim,) what one unit of it adds to the style."""
 
 
 def class_table(assets: list[Asset]) -> tuple[list[dict[str, Any]], list[int]]:
@@ -113,14 +70,18 @@ def write_model(export: Export, folder: Path) -> None:
     """Write weights and ``model.toml`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     classes, order = class_table(export.assets)
-    tensors: dict[str, NDArray[Any]] = {f"generator/{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())}
+    tensors: dict[str, NDArray[Any]] = {f"{GENERATOR_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())}
     tensors["codes"] = export.codes[order].astype(np.float16)
+    tensors["colors"] = export.colors[order].astype(np.float16)
+    tensors["moments"] = export.moments[order].astype(np.float16)
+    tensors |= {f"{DIRECTION_PREFIX}{name}": v.astype(np.float16) for name, v in export.directions.items()}
     tensors["layout/waves"] = export.waves[order].astype(np.int8)
     tensors["layout/real"] = export.amplitudes[order].real.astype(np.float16)
     tensors["layout/imaginary"] = export.amplitudes[order].imag.astype(np.float16)
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / WEIGHTS_FILE)
     weights = {WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()}
     params = export.params
+    controls = [*CONTROLS, *(LATENT_CONTROLS[name] for name in LATENT_CONTROLS if name in export.directions)]
     network = {
         "code_dim": params.code_dim,
         "style_dim": params.style_dim,
@@ -135,12 +96,12 @@ def write_model(export: Export, folder: Path) -> None:
         "version": export.version,
         "licence": "CC0-1.0",
         "output_licence": "CC0-1.0",
-        "digest": compute_digest(weights, network, classes, CONTROLS),
+        "digest": compute_digest(weights, network, classes, controls),
         "maps": [str(k) for k in MapKind],
     }
-    sizes = {"multiple_px": CELL_PX, "min_edge_px": CELL_PX, "max_edge_px": 4096}
+    sizes = {"multiple_px": CELL_PX, "min_edge_px": CELL_PX, "max_edge_px": 8192}
     tables: dict[str, dict[str, Any]] = {"model": model, "sizes": sizes, "network": network, "weights": weights, "data": export.data}
-    lists = {"class": classes, "control": CONTROLS}
+    lists = {"class": classes, "control": controls}
     (folder / "model.toml").write_text(_toml(tables, lists), encoding="utf-8")
 
 
@@ -160,26 +121,55 @@ def _entries(table: dict[str, Any]) -> list[str]:
 
 
 def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], folder: Path, version: str) -> None:
-    """Write a model folder from a training state; only training assets go in, in any case."""
+    """Write a model folder from a training state; only training assets go in, in any case.
+
+    It is written twice: latent directions are found in the model as users will have it, then added.
+    """
     tensors = load_file(state)
     meta = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
     layout = np.load(pack / "layout.npz")
     train = [a for a in assets if a.asset_id not in held]
     rows = [meta["assets"].index(a.asset_id) for a in train]
     prefix = "ema_generator/"
-    write_model(
-        Export(
-            generator={k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
-            codes=tensors["ema_codes/table"][rows],
-            waves=layout["waves"][rows],
-            amplitudes=layout["amplitudes"][rows],
-            assets=train,
-            params=MaterialParams(),
-            version=version,
-            data=data_sheet(train, state),
-        ),
-        folder,
+    export = Export(
+        generator={k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
+        codes=tensors["ema_codes/table"][rows],
+        waves=layout["waves"][rows],
+        amplitudes=layout["amplitudes"][rows],
+        colors=mean_colors(pack)[rows],
+        moments=color_moments(pack, rows),
+        assets=train,
+        params=MaterialParams(),
+        version=version,
+        data=data_sheet(train, state),
     )
+    write_model(export, folder)
+    write_model(replace(export, directions=find_directions(load_model(read_card(folder)))), folder)
+    write_tags(folder, pack)
+
+
+def mean_colors(pack: Path) -> NDArray[np.float32]:
+    """(N, 3) mean basecolor of every material of a pack, sRGB in 0..1."""
+    maps = np.load(pack / "maps_128.npy", mmap_mode="r")
+    means: NDArray[np.float32] = (maps[:, :3].astype(np.float32) / 65535.0).mean((2, 3))
+    return means
+
+
+def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
+    """(N, 2, D) moments of frozen features of these materials' basecolor, in colour and in grey."""
+    import torch
+
+    from texgen_server.capture import view_moments
+    from texgen_server.features import FrozenFeatures
+
+    maps, features = np.load(pack / "maps_256.npy", mmap_mode="r"), FrozenFeatures("efficientnet-lite0")
+    out = []
+    with torch.no_grad():
+        for row in rows:
+            color = torch.from_numpy(maps[row, :3].astype(np.float32) / 65535.0)
+            grey = color.mean(0, keepdim=True).expand(3, -1, -1)
+            out.append(view_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
+    return np.stack(out)
 
 
 def data_sheet(assets: list[Asset], state: Path) -> dict[str, Any]:

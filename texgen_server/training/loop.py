@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
 from texgen_server.training import losses
@@ -22,7 +23,6 @@ from texgen_server.training.codes import Codes, initial_codes
 from texgen_server.training.data import DENSITIES, Batch, Pack
 from texgen_server.training.discriminator import VIEWS, Discriminator, make_views, raw_channels
 from texgen_server.training.distributed import Workers
-from texgen_server.training.features import FrozenFeatures
 from texgen_server.training.settings import Stage, TrainConfig
 
 WINDOW_MARGIN_PX = 16
@@ -196,7 +196,8 @@ class Trainer:
 
     def _real(self, density: int, size_px: int) -> Batch:
         count = self.config.batch // self.workers.count
-        chosen = torch.multinomial(self.class_weight, count, replacement=True, generator=self.random)
+        weight = self.class_weight * self.pack.resolves(density)[self.train_index]
+        chosen = torch.multinomial(weight, count, replacement=True, generator=self.random)
         return self.pack.crop(self.train_index[chosen], density, size_px, self.random)
 
     def _fakes(self, real: Batch) -> Fakes:
@@ -247,10 +248,11 @@ class Trainer:
         key = (size_px, density)
         if key not in self.targets:
             generator = torch.Generator().manual_seed(1)
+            known = self.pack.resolves(density)
             samples, pixels = [], []
             for _ in range(crops):
                 parts, moments = [], []
-                for index in torch.arange(len(self.pack.assets)).split(16):
+                for index in torch.nonzero(known)[:, 0].split(16):
                     batch = self.pack.crop(index, density, size_px, generator)
                     maps = batch.maps.to(self.device)
                     maps = maps if batch.extent_tiles == 1.0 else _judged_window(maps)
@@ -259,8 +261,15 @@ class Trainer:
                     moments.append(torch.stack([maps.mean((2, 3)), maps.std((2, 3))]))
                 samples.append([torch.cat(column) for column in zip(*parts, strict=True)])
                 pixels.append(torch.cat(moments, 1))
-            self.targets[key] = (losses.StatisticsTarget.from_samples(samples), torch.stack(pixels).mean(0))
+            self.targets[key] = (losses.StatisticsTarget.from_samples(samples, known), _scattered(torch.stack(pixels).mean(0), known, 1))
         return self.targets[key]
+
+
+def _scattered(rows: Tensor, known: Tensor, axis: int) -> Tensor:
+    """Rows of the known materials -> rows of all, zero for the others."""
+    shape = list(rows.shape)
+    shape[axis] = len(known)
+    return torch.zeros(shape, dtype=rows.dtype, device=rows.device).index_copy(axis, torch.nonzero(known)[:, 0].to(rows.device), rows)
 
 
 def draw_fields(

@@ -44,11 +44,12 @@ class StatisticsTarget:
     scale: list[Tensor]  # each (1, n): deviation between materials
 
     @classmethod
-    def from_samples(cls, samples: list[list[Tensor]]) -> StatisticsTarget:
-        """Average over several crops of every material."""
+    def from_samples(cls, samples: list[list[Tensor]], known: Tensor) -> StatisticsTarget:
+        """Average over several crops of every known material; ``known`` (materials,) says which of all those are."""
         mean = [torch.stack(values).mean(0) for values in zip(*samples, strict=True)]
         scale = [m.std(0, keepdim=True).clamp_min(float(m.std()) * 0.05) for m in mean]
-        return cls(mean, scale)
+        rows = torch.nonzero(known)[:, 0].to(mean[0].device)
+        return cls([torch.zeros(len(known), m.shape[1], device=m.device).index_copy(0, rows, m) for m in mean], scale)
 
     def distance(self, statistics: list[Tensor], index: Tensor, weight: Tensor) -> Tensor:
         """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches images off."""

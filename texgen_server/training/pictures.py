@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw
 from texgen.recipe import make_recipe
 from texgen_server.backends.base import MaterialBackend
 from texgen_server.registry import LoadedModel
-from texgen_server.sampling import make_latents
+from texgen_server.sampling import make_plan
+from texgen_server.synthesis import Synthesis
 from texgen_server.training.data import Pack
-from texgen_server.training.samples import lit, run_latents
+from texgen_server.training.samples import lit
 
 TILE_PX = 256
 SHOWN_PX = 176
@@ -66,9 +67,9 @@ def _class_row(model: LoadedModel, backend: MaterialBackend, pack: Pack, name: s
 
 def _lit_sample(model: LoadedModel, backend: MaterialBackend, name: str, seed: int, size_px: int) -> Picture:
     recipe = make_recipe(model.card, [(name, 1.0)], seed, (size_px, size_px))
-    latents = make_latents(recipe, model.tables, model.shape)
-    raw, relief = run_latents(backend, latents)
-    return lit(torch.from_numpy(raw)[None], torch.tensor([relief * latents.tile_px]))[0]
+    plan = make_plan(recipe, model.tables, model.shape)
+    raw, relief = Synthesis(backend, model.shape).raw(plan)
+    return lit(torch.from_numpy(raw)[None], torch.tensor([relief * plan.canvas.tile_px]))[0]
 
 
 def _lit_real(pack: Pack, asset: str) -> Picture:

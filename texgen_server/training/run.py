@@ -30,7 +30,8 @@ from texgen_server.training.state import load_state, save_state
 
 STATE_FILE = "state.safetensors"
 SAVE_EVERY_IMAGES = 2000
-DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.55, 512: 0.45}, 512: {512: 1.0}}
+DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.3, 512: 0.35, 1024: 0.35}, 512: {512: 0.6, 1024: 0.4}}
+"""Size of training images -> px per tile they are cut at, with probabilities: whole tiles for layout, crops for detail."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,15 @@ def prepared_pack(data: Path, assets: list[Asset], folder: Path) -> Pack:
     """The pack of all assets below ``folder``, made when it is not there yet or is of other assets."""
     meta = folder / "pack.json"
     ids = [a.asset_id for a in assets]
-    if not meta.is_file() or json.loads(meta.read_text(encoding="utf-8"))["assets"] != ids:
+    if not meta.is_file() or _packed_assets(meta) != ids:
         prepare(data, assets, folder)
     return Pack(folder)
+
+
+def _packed_assets(meta: Path) -> list[str]:
+    """The assets of a pack; none when an older version of texgen made it."""
+    document = json.loads(meta.read_text(encoding="utf-8"))
+    return list(document["assets"]) if "native_px" in document else []
 
 
 def train_material(options: RunOptions) -> None:

@@ -13,9 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.shading import render_lit
-from texgen_server.backends.base import MaterialBackend
 from texgen_server.networks.material import normal_from_height
-from texgen_server.sampling import Latents
 from texgen_server.training.data import Batch
 from texgen_server.training.loop import Trainer, draw_fields
 
@@ -64,10 +62,3 @@ def _colours(maps: Tensor) -> list[NDArray[np.uint8]]:
 
 def _strip(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return np.concatenate([np.pad(p, ((0, 3), (0, 3), (0, 0)), constant_values=255) for p in pictures], 1)
-
-
-def run_latents(backend: MaterialBackend, latents: Latents) -> tuple[NDArray[np.float32], float]:
-    """One image through the network: raw maps (7, H, W) and relief in tiles."""
-    style, relief = backend.style(latents.code, latents.log2_density)
-    features = backend.features(style, latents.start, latents.layouts, latents.noises)
-    return backend.head(features)[0], float(relief[0])

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen generate``: classes, a prompt or a recipe -> texture sets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from texgen.commands.connection import add_output, add_parser, check_options, connected, progress_line, read_file, save, tell
+from texgen.errors import InvalidRequestError, TexgenError
+from texgen.maps import Encoding, Material
+from texgen.modelcard import find_card
+from texgen.recipe import parse_class_mix, parse_controls, parse_size
+
+UNSURE_BELOW = 0.3
+"""Similarity of a prompt to the class it was given, below which it is called a guess."""
+
+
+def add_generate(commands: Any) -> None:
+    """``texgen generate``"""
+    parser = add_parser(
+        commands.add_parser,
+        "Generate materials and write their maps.",
+        "texgen generate --class brick=0.7,rock=0.3 --seed 7 --size 1024x512 --control relief_depth=1.5 --out textures",
+        "generate",
+    )
+    parser.add_argument("--class", dest="classes", metavar="MIX", help="a class, or a mix such as brick=0.7,rock=0.3")
+    parser.add_argument("--seed", type=int, help="a whole number; without it one is chosen and told")
+    parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
+    parser.add_argument(
+        "--control", action="append", default=[], metavar="NAME=VALUE", help="repeatable; see 'texgen models show material'"
+    )
+    parser.add_argument("--psi", type=float, help="truncation: 0 is the class's average, 1 its variety (default 1)")
+    parser.add_argument("--count", type=int, default=1, metavar="N", help="this many, with seeds counting up (default 1)")
+    parser.add_argument("--recipe", metavar="TEXT|SIDECAR", help="a recipe, or a sidecar that holds one, instead of class and seed")
+    parser.add_argument("--prompt", metavar="TEXT", help='English words instead of a class, such as "mossy old bricks, dark"')
+    parser.add_argument("--window", metavar="X,Y,WxH", help="make only this part, in pixels; X and Y may lie anywhere")
+    parser.add_argument("--endless", action="store_true", help="the window lies in a field that never ends nor repeats")
+    parser.add_argument("--mask", type=Path, metavar="PNG", help="the mask of a painted mix's recipe")
+    add_output(parser)
+    parser.set_defaults(run=_generate)
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from texgen.files import check_output
+
+    check_options(options)
+    if sum(map(bool, (options.classes, options.recipe, options.prompt))) != 1:
+        raise InvalidRequestError("give --class (such as --class bark), --prompt or --recipe, one of the three", "classes")
+    if options.recipe and (options.seed is not None or options.psi is not None or options.control or options.count != 1):
+        raise InvalidRequestError(
+            "a recipe already says seed, psi, controls: --seed, --psi, --control and --count do not go with it", "recipe"
+        )
+    if options.name and options.count != 1:
+        raise InvalidRequestError("--name goes with one set: without it the seeds tell sets apart", "name")
+    if options.count < 1:
+        raise InvalidRequestError(f"--count {options.count}: give 1 or more", "count")
+    request = _request(options)
+    check_output(options.out, _known_names(options, request["classes"]), force=options.force)
+    with connected(options) as client:
+        sets = []
+        for number in range(options.count):
+            seed = None if options.seed is None else options.seed + number
+            with progress_line() as show:
+                material = client.generate(**request, seed=seed, on_progress=show)
+            _explain(options, material)
+            sets.append(save(options, material, _result_stem(options, request["classes"], material)))
+    return tell(options, sets)
+
+
+def _request(options: argparse.Namespace) -> dict[str, Any]:
+    from texgen.files import recipe_text
+
+    return {
+        "classes": dict(_merged(parse_class_mix(options.classes))) if options.classes else {},
+        "recipe": recipe_text(options.recipe) if options.recipe else "",
+        "prompt": options.prompt or "",
+        "size_px": parse_size(options.size) if options.size else None,
+        "psi": options.psi,
+        "controls": parse_controls(options.control),
+        "window_px": parse_window(options.window) if options.window else None,
+        "endless": options.endless,
+        "mask": read_file(options.mask, "mask") if options.mask else b"",
+        "model": options.model,
+        "encoding": Encoding(options.format),
+    }
+
+
+def parse_window(text: str) -> tuple[int, int, int, int]:
+    """``"-100,0,512x256"`` -> (x, y, width, height). Raises InvalidRequestError."""
+    parts = text.split(",")
+    try:
+        x, y = int(parts[0]), int(parts[1])
+        width, height = parse_size(parts[2])
+    except (ValueError, IndexError, InvalidRequestError) as error:
+        raise InvalidRequestError(f"window {text!r}: write X,Y,WIDTHxHEIGHT, such as 1024,-512,512x512", "window") from error
+    return x, y, width, height
+
+
+def _explain(options: argparse.Namespace, material: Material) -> None:
+    """Say what a prompt was understood as."""
+    if not material.understood or options.json:
+        return
+    choice = material.understood
+    controls = "".join(f", {name} {value:g}" for name, value in choice["controls"].items())
+    doubt = "" if choice["similarity"] >= UNSURE_BELOW else " (unsure: nothing in the model is near to these words)"
+    sys.stderr.write(f"understood as {', '.join(choice['classes'])}, near {choice['material']}{controls}{doubt}\n")
+
+
+def _result_stem(options: argparse.Namespace, classes: dict[str, float], material: Material) -> str:
+    if options.name:
+        return str(options.name)
+    return _stem(classes or material.understood.get("classes") or recipe_classes(options, material.recipe), material.seed)
+
+
+def _merged(mix: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
+    """A class named twice counts with the sum of its weights."""
+    totals: dict[str, float] = {}
+    for name, weight in mix:
+        totals[name] = totals.get(name, 0.0) + weight
+    yield from totals.items()
+
+
+def _known_names(options: argparse.Namespace, classes: dict[str, float]) -> list[str]:
+    """Sidecars that this command will write, as far as known before the server answers."""
+    if options.name:
+        return [f"{options.name}.json"]
+    if options.seed is None or not options.classes:
+        return []
+    return [f"{_stem(classes, options.seed + n)}.json" for n in range(options.count)]
+
+
+def _stem(classes: dict[str, float], seed: int) -> str:
+    return f"{'-'.join(classes)}_{seed}"
+
+
+def recipe_classes(options: argparse.Namespace, text: str) -> dict[str, float]:
+    """The classes that a recipe names, when its model is installed here; else the word "recipe"."""
+    from texgen.recipe_text import read_recipe
+
+    try:
+        return dict(read_recipe(text, find_card(options.model, options.models)).main_classes()) or {"capture": 1.0}
+    except TexgenError:
+        return {"recipe": 1.0}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where pixels lie: a canvas of cells that may wrap around, windows of it, and the halo tiles that large windows are computed in.
+
+A window is computed on a torus of its own. What its own wrap-around touches is the *halo*: as wide as the network's receptive field,
+computed and thrown away, so a tile equals the same part of the whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The plane that a recipe fills."""
+
+    period: tuple[int, int] | None
+    """Cells (down, right) after which noise and layout repeat; None: an endless field."""
+    tiles: tuple[float, float]
+    """Tiles of the material in one period (whole numbers), or in one cell of an endless field."""
+    tile_px: float
+    """Pixels per tile that the network is told."""
+
+    def wrapped(self, rows: Indices, columns: Indices, scale: int) -> tuple[Indices, Indices]:
+        """Places on a grid of ``scale`` samples a cell, brought into the first period."""
+        if self.period is None:
+            return rows, columns
+        return rows % (self.period[0] * scale), columns % (self.period[1] * scale)
+
+    def step_tiles(self, scale: int) -> tuple[float, float]:
+        """Distance of samples in tiles as (down, right), on a grid of ``scale`` samples a cell."""
+        down, right = self.period or (1, 1)
+        return self.tiles[0] / (down * scale), self.tiles[1] / (right * scale)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of cells; its corner may lie anywhere."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+    def places(self, scale: int) -> tuple[Indices, Indices]:
+        """Rows and columns of its samples on a grid of ``scale`` samples a cell."""
+        down = np.arange(self.top * scale, (self.top + self.rows) * scale, dtype=np.int64)
+        right = np.arange(self.left * scale, (self.left + self.columns) * scale, dtype=np.int64)
+        return down, right
+
+    def grown(self, cells: int) -> Window:
+        """The window with a border of ``cells`` on all sides."""
+        return Window(self.top - cells, self.left - cells, self.rows + 2 * cells, self.columns + 2 * cells)
+
+    def tiles(self, edge: int) -> Iterator[Window]:
+        """Cut into windows of at most ``edge`` x ``edge`` cells, row by row, of about equal size."""
+        down, right = math.ceil(self.rows / edge), math.ceil(self.columns / edge)
+        for i in range(down):
+            top, bottom = self.rows * i // down, self.rows * (i + 1) // down
+            for j in range(right):
+                left, end = self.columns * j // right, self.columns * (j + 1) // right
+                yield Window(self.top + top, self.left + left, bottom - top, end - left)
+
+
+def whole(canvas: Canvas, window: Window) -> bool:
+    """Whether the window is the whole torus, so that its own wrap-around is the right one."""
+    return canvas.period == (window.rows, window.columns)
+
+
+def halo_cells(levels: int, cell_px: int) -> int:
+    """Cells beyond a window that its pixels depend on: two 3x3 convolutions and one bilinear upsampling a level, stem, head.
+
+    Steps in px: level i lies on a grid of ``cell_px / 2**i``; the head's convolution on that of the finest level.
+    """
+    steps: list[float] = [cell_px / 2.0**i for i in range(levels)]
+    reach = steps[-1] + steps[0]  # head, stem
+    reach += sum(2.0 * step for step in steps)  # convolutions
+    reach += sum(steps[:-1])  # upsampling looks one coarse sample aside
+    return math.ceil(reach / cell_px)

