@@ -69,8 +69,10 @@ class Mixture:
 class Captured:
     """What was measured in a photograph. All arrays flat, quantised to half floats."""
 
-    style: tuple[float, ...]
-    """The style vector."""
+    code: tuple[float, ...]
+    """Near which material: a code of the model."""
+    shift: tuple[float, ...]
+    """What the style has beyond that code's."""
     waves: tuple[tuple[int, int], ...]
     amplitudes: tuple[tuple[complex, ...], ...]
     """One entry a wave, five channels each."""

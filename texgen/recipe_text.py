@@ -103,11 +103,13 @@ def _nested(recipe: MaterialRecipe, card: ModelCard) -> bytes:
 
 
 def _captured_bytes(captured: Captured) -> bytes:
-    """Counts of style numbers and waves; style, gain, offset, colour, relief as float16 LE; waves as int8
-    pairs; amplitudes as float16 (real, imaginary).
+    """Counts of code, shift and waves; code, shift, gain, offset, colour, relief as float16 LE; waves as int8 pairs; amplitudes as
+    float16 (real, imaginary).
     """
-    out = _varint(len(captured.style)) + _varint(len(captured.waves))
-    out += np.array([*captured.style, *captured.gain, *captured.offset, *captured.color, captured.relief_tiles], "<f2").tobytes()
+    out = _varint(len(captured.code)) + _varint(len(captured.shift)) + _varint(len(captured.waves))
+    out += np.array(
+        [*captured.code, *captured.shift, *captured.gain, *captured.offset, *captured.color, captured.relief_tiles], "<f2"
+    ).tobytes()
     out += np.array(captured.waves, np.int8).tobytes()
     amplitudes = np.array(captured.amplitudes, np.complex64).reshape(-1)
     return out + np.stack([amplitudes.real, amplitudes.imag], -1).astype("<f2").tobytes()
@@ -156,21 +158,23 @@ def _read_nested(reader: _Reader, card: ModelCard) -> MaterialRecipe:
 
 
 def _read_captured(reader: _Reader) -> Captured:
-    styles, count = reader.varint(), reader.varint()
-    numbers = np.frombuffer(reader.take(2 * (styles + 10)), "<f2").astype(np.float64)
+    codes, shifts, count = reader.varint(), reader.varint(), reader.varint()
+    numbers = np.frombuffer(reader.take(2 * (codes + shifts + 10)), "<f2").astype(np.float64)
     waves = np.frombuffer(reader.take(2 * count), np.int8).reshape(-1, 2)
     parts = np.frombuffer(reader.take(4 * LAYOUT_CHANNELS * count), "<f2").astype(np.float64).reshape(-1, LAYOUT_CHANNELS, 2)
     if not (np.isfinite(numbers).all() and np.isfinite(parts).all()):
         raise InvalidRequestError("the recipe is damaged: a captured number is not finite", "recipe")
-    gain, offset, color = (_triple(numbers[styles + i : styles + i + 3]) for i in (0, 3, 6))
+    rest = numbers[codes + shifts :]
+    gain, offset, color = (_triple(rest[i : i + 3]) for i in (0, 3, 6))
     return Captured(
-        style=tuple(map(float, numbers[:styles])),
+        code=tuple(map(float, numbers[:codes])),
+        shift=tuple(map(float, numbers[codes : codes + shifts])),
         waves=tuple((int(y), int(x)) for y, x in waves),
         amplitudes=tuple(tuple(complex(re, im) for re, im in wave) for wave in parts),
         gain=gain,
         offset=offset,
         color=color,
-        relief_tiles=float(numbers[styles + 9]),
+        relief_tiles=float(rest[9]),
     )
 
 

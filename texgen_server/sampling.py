@@ -67,7 +67,6 @@ class Source:
     """One code with its layout and noise, and its share in the result."""
 
     code: Array  # (code_dim,)
-    style: Array | None  # (style_dim,) instead of what the code maps to
     shift: Array  # (style_dim,) added to the style
     layouts: tuple[Layout, ...]
     origin: NDArray[np.float64]  # (2,) in tiles
@@ -230,7 +229,6 @@ def plain_source(
     regularity = recipe.controls["regularity"]
     return Source(
         code=code[0],
-        style=None,
         shift=_shift(recipe, tables, shape),
         layouts=tuple(Layout(tables.waves[row], tables.amplitudes[row], share * regularity) for row, share in members),
         origin=uniforms(recipe.seed, 1, 2),
@@ -247,19 +245,16 @@ def _full_shares(shape: NetworkShape) -> dict[str, Any]:
 
 
 def _captured_source(recipe: MaterialRecipe, captured: Captured, tables: MaterialTables, shape: NetworkShape) -> Source:
-    if len(captured.style) != shape.style_dim:
-        raise InvalidRequestError(
-            f"the capture has {len(captured.style)} style numbers, the model {shape.style_dim}: capture it again", "recipe"
-        )
+    if (len(captured.code), len(captured.shift)) != (tables.codes.shape[1], shape.style_dim):
+        raise InvalidRequestError("the capture's numbers do not fit the model: capture the photograph again", "recipe")
     layout = Layout(
         np.array(captured.waves, np.float32).reshape(-1, 2),
         np.array(captured.amplitudes, np.complex64).reshape(-1, tables.amplitudes.shape[2]),
         recipe.controls["regularity"],
     )
     return Source(
-        code=np.zeros(tables.codes.shape[1], np.float32),
-        style=np.array(captured.style, np.float32),
-        shift=_shift(recipe, tables, shape),
+        code=np.array(captured.code, np.float32),
+        shift=np.array(captured.shift, np.float32) + _shift(recipe, tables, shape),
         layouts=(layout,),
         origin=uniforms(recipe.seed, 1, 2),
         seed=recipe.seed,

@@ -94,7 +94,7 @@ class Synthesis:
         codes = np.stack([s.code for s in plan.sources])
         density = np.full((len(codes), 1), np.log2(plan.canvas.tile_px) - 8.0, np.float32)
         styles, reliefs = self.backend.style(codes, density)
-        styles = np.stack([(style if s.style is None else s.style) + s.shift for s, style in zip(plan.sources, styles, strict=True)])
+        styles = np.stack([style + s.shift for s, style in zip(plan.sources, styles, strict=True)])
         ranges = np.array([s.relief_tiles or relief for s, relief in zip(plan.sources, reliefs, strict=True)], np.float32)
         parts = np.zeros((2, 1 + max(s.part for s in plan.sources)), np.float32)
         for s, relief in zip(plan.sources, ranges, strict=True):

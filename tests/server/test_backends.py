@@ -8,8 +8,8 @@ from texgen.errors import InvalidRequestError
 from texgen.recipe import MixMode, make_recipe, mix_recipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.registry import load_model
 from texgen_server.canvas import Window
+from texgen_server.registry import load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 

@@ -109,7 +109,12 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint"), "mask"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=b"no picture"), "readable PNG"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=png(np.zeros((8, 8, 3), np.uint8))), "L or 1"),
-        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=png(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))[:999]), "truncated|readable"),
+        (
+            lambda c, r: c.mix(
+                [(r, 1.0), (r, 1.0)], "paint", mask=png(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))[:999]
+            ),
+            "truncated|readable",
+        ),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=0), "1 to 16"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], controls={"moss": 9.0}), "moss=9"),
         (lambda c, r: c.generate(recipe=r, window_px=(0, 0, 0, 5)), "window of 0"),

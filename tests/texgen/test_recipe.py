@@ -117,7 +117,14 @@ def captured(card):
     half = (0.5, 0.25, -1.0)
     waves = ((0, 3), (5, -2))
     return Captured(
-        (0.5,) * card.network["style_dim"], waves, tuple((0.25 + 0.5j,) * 5 for _ in waves), half, half, (0.5, 0.25, 0.75), 0.0625
+        code=(0.25,) * card.network["code_dim"],
+        shift=(0.5,) * card.network["style_dim"],
+        waves=waves,
+        amplitudes=tuple((0.25 + 0.5j,) * 5 for _ in waves),
+        gain=half,
+        offset=half,
+        color=(0.5, 0.25, 0.75),
+        relief_tiles=0.0625,
     )
 
 

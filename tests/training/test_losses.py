@@ -1,14 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import pytest
 import torch
 
+from texgen_server.features import TAP_CHANNELS
 from texgen_server.training import losses
+from texgen_server.training.adversarial import GAMES, gradient_penalty
+from texgen_server.training.discriminator import Discriminator
+from texgen_server.training.loop import Seen
 
 
 def test_hinge_is_zero_for_a_perfect_judge():
-    assert losses.hinge_discriminator([torch.full((4, 9), 1.0)], [torch.full((4, 9), -1.0)]) == 0
-    assert losses.hinge_generator([torch.ones(2, 3), torch.ones(2, 5)]) == -2
+    assert GAMES["hinge"].discriminator([torch.full((4, 9), 1.0)], [torch.full((4, 9), -1.0)]) == 0
+    assert GAMES["hinge"].generator([], [torch.ones(2, 3), torch.ones(2, 5)]) == -2
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_both_players_want_opposite_things(name):
+    """A judge that tells real from fake loses less than a mistaken one; the generator wants it mistaken."""
+    game, high, low = GAMES[name], [torch.full((4, 9), 2.0)], [torch.full((4, 9), -2.0)]
+    assert game.discriminator(high, low) < game.discriminator(low, high)
+    assert game.generator(high, low) > game.generator(low, high)
+
+
+@pytest.mark.parametrize("kind", ["r1r2", "interpolated"])
+def test_gradient_penalties_reach_the_heads(kind):
+    torch.manual_seed(0)
+    judge = Discriminator(3, 2, 4)
+    real, fake = (
+        Seen(
+            torch.zeros(2, 7, 64, 64),
+            [torch.randn(4, c, 64 // 2**i, 64 // 2**i) for i, c in zip((2, 3, 4, 5), TAP_CHANNELS, strict=True)],
+            torch.randn(2, 8, 64, 64),
+        )
+        for _ in range(2)
+    )
+    told = (torch.tensor([0, 1]), torch.tensor([0, 1]), 1)
+    penalty = gradient_penalty(judge, kind, real, fake, judge.condition(*told))
+    assert penalty > 0
+    penalty.backward()
+    assert all(head.score.parametrizations.weight.original.grad.abs().sum() > 0 for head in judge.heads)
 
 
 def test_statistics_do_not_see_a_roll():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from texgen_server.training.distributed import Workers
 from texgen_server.training.loop import Trainer
 from texgen_server.training.run import RunOptions, parse_stages, train_material
 from texgen_server.training.settings import Stage, TrainConfig
+from texgen_server.training.stability import DivergedError
 from texgen_server.training.state import load_state, save_state
 
 pytestmark = pytest.mark.slow
@@ -107,3 +109,36 @@ def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, mo
 def test_bad_stages_are_explained():
     with pytest.raises(InvalidRequestError, match="SIZE:IMAGES"):
         parse_stages("100:x")
+
+
+@pytest.mark.parametrize("game", ["relativistic", "wgan-gp"])
+def test_every_adversarial_loss_trains(pack, game):
+    trainer = Trainer(pack, [0, 1, 2, 3], replace(small_config(24), game=game), torch.device("cpu"), Workers())
+    trainer.measure_codes()
+    records = []
+    for _ in trainer.run(records.append, log_every=4):
+        pass
+    assert trainer.images == 24
+    assert all(np.isfinite(v) for record in records for v in record.values())
+
+
+def test_a_diverged_run_goes_back_to_its_last_good_state(pack):
+    trainer = Trainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
+    trainer.measure_codes()
+    records, broken = [], []
+    for _ in trainer.run(records.append, log_every=4):
+        if trainer.images == 24 and not broken:
+            broken.append(True)
+            with torch.no_grad():
+                trainer.generator.stem.conv.weight.fill_(float("nan"))
+    assert [r["rolled_back"] for r in records if "rolled_back" in r] == [1]
+    assert trainer.images == 48
+    assert trainer.rate == 0.5
+    assert all(torch.isfinite(p).all() for p in trainer.ema_generator.parameters())
+
+
+def test_a_run_that_diverges_again_and_again_says_so(pack):
+    trainer = Trainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
+    with pytest.raises(DivergedError, match="smaller learning rate"):
+        for _ in trainer.run(lambda record: trainer.generator.stem.conv.weight.data.fill_(float("nan")), log_every=4):
+            trainer.generator.stem.conv.weight.data.fill_(float("nan"))

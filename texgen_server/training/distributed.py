@@ -30,6 +30,14 @@ class Workers:
         if self.count > 1:
             distributed.barrier()
 
+    def any(self, verdict: bool) -> bool:  # noqa: FBT001 - a vote
+        """Whether any worker says so; the same answer for all."""
+        if self.count == 1:
+            return verdict
+        flag = torch.tensor(float(verdict))
+        distributed.all_reduce(flag)
+        return bool(flag > 0)
+
     def average_gradients(self, parameters: list[Tensor]) -> None:
         """Average ``.grad`` over the workers, in one message."""
         if self.count == 1:

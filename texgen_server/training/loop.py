@@ -19,11 +19,13 @@ from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
 from texgen_server.training import losses
+from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
 from texgen_server.training.codes import Codes, initial_codes
 from texgen_server.training.data import DENSITIES, Batch, Pack
 from texgen_server.training.discriminator import VIEWS, Discriminator, make_views, raw_channels
 from texgen_server.training.distributed import Workers
 from texgen_server.training.settings import Stage, TrainConfig
+from texgen_server.training.stability import Watch
 
 WINDOW_MARGIN_PX = 16
 """A window of a larger field is generated on a torus of its own; this border of it is not judged."""
@@ -68,7 +70,9 @@ class Trainer:
         self.optimizer_g = torch.optim.Adam([*self.generator.parameters(), *self.codes.parameters()], config.lr_generator, **fused)  # type: ignore[arg-type]
         trainable = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.optimizer_d = torch.optim.Adam(trainable, config.lr_discriminator, **fused)  # type: ignore[arg-type]
+        self.game = GAMES[config.game]
         self.images = 0
+        self.rate = 1.0  # of the learning rate; halved when the run had to be put back
         self.random = torch.Generator().manual_seed(config.seed * 1000 + workers.rank)
         self.targets: dict[tuple[int, int], tuple[losses.StatisticsTarget, Tensor]] = {}
         self.relief = pack.relief.to(device)
@@ -94,8 +98,13 @@ class Trainer:
         """Train through all stages from where ``images`` stands; yields the current stage after every step."""
         started, last, steps = time.monotonic(), self.images, 0
         sums: dict[str, float] = {}
+        watch = Watch(self)
         while (stage := self.current_stage()) is not None:
             record = self.step(stage)
+            if watch.after_step(record):
+                on_log({"images": self.images, "size_px": stage.size_px, "rolled_back": watch.rollbacks, "rate": self.rate})
+                started, last, sums, steps = time.monotonic(), self.images, {}, 0
+                continue
             steps += 1
             for key, value in record.items():
                 sums[key] = sums.get(key, 0.0) + value
@@ -131,7 +140,7 @@ class Trainer:
         terms = self._fitting_terms(seen_fake, fakes, real)
         loss_g = torch.stack(list(terms.values())).sum()
         if adversarial := self._ramp() * self.config.adversarial:
-            loss_g = loss_g + adversarial * self._adversarial_loss(seen_fake, told)
+            loss_g = loss_g + adversarial * self._adversarial_loss(seen_real, seen_fake, told)
         self._update(self.optimizer_g, loss_g, self.config.lr_generator)
         self._ema(self.config.batch)
         self.images += self.config.batch
@@ -160,13 +169,15 @@ class Trainer:
             terms["spectrum"] = config.spectrum * (spectra.abs().mean((1, 2)) * own).mean()
         return terms
 
-    def _adversarial_loss(self, seen: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
+    def _adversarial_loss(self, real: Seen, fake: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False)
         with self._autocast():
-            scores = self.discriminator(seen.taps, seen.raw, self.discriminator.condition(*told))
+            condition = self.discriminator.condition(*told)
+            scores = self.discriminator(fake.taps, fake.raw, condition)
+            reals = self.discriminator(real.taps, real.raw, condition) if self.game.penalty == "r1r2" else scores
         self.discriminator.requires_grad_(requires_grad=True)
         self.discriminator.mixing.requires_grad_(requires_grad=False)
-        return losses.hinge_generator(scores)
+        return self.game.generator(reals, scores)
 
     def _discriminator_loss(self, real: Seen, fake: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
         """Both halves in one pass; the taps hold two views each, stacked along the batch."""
@@ -176,7 +187,11 @@ class Trainer:
             taps = [torch.cat([half for view in zip(r, f, strict=True) for half in view]) for r, f in pairs]
             scores = self.discriminator(taps, torch.cat([real.raw, fake.raw.detach()]), torch.cat([condition, condition]))
         halves = [s.chunk(2) for s in scores]
-        return losses.hinge_discriminator([h[0] for h in halves], [h[1] for h in halves])
+        loss = self.game.discriminator([h[0] for h in halves], [h[1] for h in halves])
+        if self.game.penalty and self.images // self.config.batch % PENALTY_EVERY == 0:
+            penalty = gradient_penalty(self.discriminator, self.game.penalty, real, fake, self.discriminator.condition(*told))
+            loss = loss + PENALTY_EVERY * self.config.penalty * penalty
+        return loss
 
     # -- parts ------------------------------------------------------------------------------------------------------------
 
@@ -228,7 +243,7 @@ class Trainer:
     def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
         left = (self.config.total_images - self.images) / (self.config.total_images * self.config.final_decay_share)
         for group in optimizer.param_groups:
-            group["lr"] = lr * max(0.05, min(1.0, left))
+            group["lr"] = self.rate * lr * max(0.05, min(1.0, left))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.workers.average_gradients([p for g in optimizer.param_groups for p in g["params"]])

@@ -12,17 +12,6 @@ from torch.nn import functional as F  # noqa: N812
 from texgen_server.training.discriminator import VIEWS
 
 
-def hinge_discriminator(real: list[Tensor], fake: list[Tensor]) -> Tensor:
-    """Sum over heads of ``E[relu(1 - D(real))] + E[relu(1 + D(fake))]``."""
-    terms = [F.relu(1.0 - r.float()).mean() + F.relu(1.0 + f.float()).mean() for r, f in zip(real, fake, strict=True)]
-    return torch.stack(terms).sum()
-
-
-def hinge_generator(fake: list[Tensor]) -> Tensor:
-    """``-E[D(fake)]``, summed over heads."""
-    return -torch.stack([f.float().mean() for f in fake]).sum()
-
-
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
     """Per image: mean and deviation of each tap, Gram matrix of the first two. Taps (2B, C, h, w) -> list of (B, n)."""
     out = []

@@ -47,6 +47,7 @@ class RunOptions:
     device: str = "auto"
     export: Path | None = None
     version: str = "0.1.0"
+    game: str = "hinge"
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
@@ -87,7 +88,7 @@ def train_material(options: RunOptions) -> None:
     workers.barrier()
     pack = prepared_pack(options.data, assets, options.work / "pack")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
-    trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch), device, workers)
+    trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch, game=options.game), device, workers)
     state = options.work / STATE_FILE
     _start(trainer, state, options)
     if workers.rank == 0:
@@ -152,6 +153,9 @@ def _progress(trainer: Trainer) -> Iterator[Any]:
         task = bar.add_task("training", total=trainer.config.total_images, completed=trainer.images)
 
         def update(record: dict[str, float]) -> None:
+            if "rolled_back" in record:
+                bar.console.print(f"[yellow]diverged: back to {record['images']:.0f} images at {record['rate']:g} of the learning rate")
+                return
             text = f"{record['size_px']:.0f} px, {record['images_per_s']:.1f} images/s, statistics {record['statistics']:.3f}, d {record['d']:.2f}"
             bar.update(task, completed=record["images"], description=text)
 

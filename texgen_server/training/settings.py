@@ -26,7 +26,11 @@ class TrainConfig:
     lr_generator: float = 1e-3
     lr_discriminator: float = 3e-4
     warmup_images: int = 2500  # statistics only, then the adversarial loss ramps in over as many again
+    game: str = "hinge"
+    """Adversarial loss: hinge, relativistic, wgan-gp (`adversarial.GAMES`)."""
     adversarial: float = 1.0
+    penalty: float = 1.0
+    """Weight of the gradient penalty, for games that have one."""
     statistics: float = 8.0
     layout: float = 2.0
     spectrum: float = 0.3
