@@ -29,7 +29,8 @@ BELOW = {
     "engine": {"backends", "capture", "registry", "sampling", "synthesis", "config"},
     "rpc": {"engine", "synthesis", "sampling", "prompt", "config"},
     "training": {"networks", "layout", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "features", "capture"},
-    "cli": {"config", "engine", "rpc", "training", "backends"},
+    "bench": {"networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis"},
+    "cli": {"config", "engine", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
 LATE_DOORS = {

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+STRIP_ROWS = 256
+"""Large pictures are turned to float so many rows at a time."""
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16]
 
 
@@ -124,11 +127,15 @@ def seam_percentile(pixels: Pixels) -> float:
     (H, W, C) or (H, W). On an exactly periodic image the seam is a pair of neighbours like any other. The worse axis counts; a
     map without any gradient has 0.
     """
-    values = to_unit(pixels)
+    down = np.empty(pixels.shape[0])  # mean gradient between each row and the one above it
+    right = np.zeros(pixels.shape[1])
+    for top in range(0, pixels.shape[0], STRIP_ROWS):
+        rows = np.arange(top - 1, min(top + STRIP_ROWS, pixels.shape[0])) % pixels.shape[0]
+        strip = to_unit(pixels[rows])
+        down[rows[1:]] = np.abs(np.diff(strip, axis=0)).mean(tuple(range(1, strip.ndim)))
+        right += np.abs(strip[1:] - np.roll(strip[1:], 1, 1)).sum((0, *range(2, strip.ndim)))
     worst = 0.0
-    for axis in (0, 1):
-        other = tuple(a for a in range(values.ndim) if a != axis)
-        gradient = np.abs(values - np.roll(values, 1, axis)).mean(other)
+    for gradient in (down, right):
         if gradient.max() > 0:
             worst = max(worst, 100.0 * float((gradient[1:] < gradient[0]).mean()))
     return worst

@@ -28,6 +28,7 @@ from texgen_server.sampling import Layout, Plan, make_plan, plain_source
 
 Array = NDArray[np.float32]
 
+DEFAULT_STEPS = 100
 WORK_PX = 192
 """Size at which photograph and candidate are compared."""
 NEIGHBOURS = 3
@@ -47,7 +48,7 @@ class CaptureOptions:
     class_name: str = ""
     palette: tuple[tuple[float, float, float], ...] = ()
     """sRGB in 0..1, darkest first."""
-    steps: int = 60
+    steps: int = DEFAULT_STEPS
 
 
 class CaptureNetworks:

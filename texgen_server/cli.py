@@ -17,6 +17,7 @@ def add_commands(commands: Any) -> None:
     _add_serve(commands)
     _add_train(commands)
     _add_eval(commands)
+    _add_bench(commands)
 
 
 def _parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
@@ -72,7 +73,13 @@ def _add_train(commands: Any) -> None:
     parser = _parser(commands, "train", "Train a model.", "texgen train material --data ../shared/data --work runs/material --resume")
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     material = _parser(kinds, "material", "Train the material model.", "texgen train material --data ../shared/data --work runs/material")
-    material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    material.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with materials.csv and materials/, or your own sets in ambientCG, Poly Haven or texgen naming, by class in folders",
+    )
     material.add_argument(
         "--work", type=Path, default=Path("runs/material"), metavar="DIR", help="state, log and samples (default runs/material)"
     )
@@ -117,20 +124,76 @@ def _add_eval(commands: Any) -> None:
     material.add_argument(
         "--pictures", type=Path, metavar="DIR", help="only write the card's pictures into DIR: generated beside real, every class"
     )
+    material.add_argument("--blind", type=Path, metavar="HTML", help="only write an offline page: real or generated? which class?")
+    material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials")
+    material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
     material.set_defaults(run=_eval_material)
 
 
 def _eval_material(options: argparse.Namespace) -> int:
     _require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.training.evaluate import EvalOptions, draw_pictures, evaluate_material, report
+    from texgen_server.training.evaluate import EvalOptions, draw_pictures, report
 
-    chosen = {key: getattr(options, key) for key in ("data", "work", "models", "model")}
+    chosen = EvalOptions(size_px=options.size, **{key: getattr(options, key) for key in ("data", "work", "models", "model")})
     if options.pictures:
-        draw_pictures(EvalOptions(**chosen), options.pictures)
-        return 0
-    result = evaluate_material(EvalOptions(size_px=options.size, **chosen))
-    sys.stdout.write(report(result, as_json=options.json))
+        draw_pictures(chosen, options.pictures)
+    elif options.blind:
+        from texgen_server.training.blind import write_blind_page
+
+        write_blind_page(chosen, options.blind)
+    else:
+        sys.stdout.write(report(_measured(options, chosen), as_json=options.json))
     return 0
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _parser(commands, "bench", "Measure speed, as ratios within one run.", "texgen bench material --sizes 256,1024")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = _parser(kinds, "material", "Measure the material model beside its peers.", "texgen bench material --sizes 256,1024")
+    material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    material.add_argument("--sizes", default="256,512,1024,2048", metavar="PX,PX", help="edges (default 256,512,1024,2048)")
+    material.add_argument("--batches", default="1,8", metavar="N,N", help="sets at a time (default 1,8)")
+    material.add_argument("--rounds", type=int, default=5, metavar="N", help="medians of this many (default 5)")
+    material.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    material.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    material.set_defaults(run=_bench_material)
+
+
+def _bench_material(options: argparse.Namespace) -> int:
+    _require("torch", extra="server")
+    from texgen_server.bench.material import BenchOptions, bench_material
+    from texgen_server.bench.report import table
+    from texgen_server.config import default_cache_folder
+
+    sizes, batches = _numbers(options.sizes, "sizes", 32), _numbers(options.batches, "batches", 1)
+    result = bench_material(
+        BenchOptions(options.models, default_cache_folder() / "graphs", sizes, batches, max(1, options.rounds), not options.no_peers)
+    )
+    sys.stdout.write(table(result, as_json=options.json))
+    return 0
+
+
+def _numbers(text: str, what: str, step: int) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(p.isdigit() and int(p) and int(p) % step == 0 for p in parts):
+        raise InvalidRequestError(
+            f"--{what} {text!r}: write multiples of {step}, such as {256 if step > 1 else 1},{512 if step > 1 else 8}", what
+        )
+    return tuple(map(int, parts))
+
+
+def _measured(options: argparse.Namespace, chosen: Any) -> dict[str, Any]:
+    if options.captures:
+        from texgen_server.training.evaluate_capture import evaluate_captures
+
+        return evaluate_captures(chosen)
+    if options.controls:
+        from texgen_server.training.evaluate_controls import evaluate_model_controls
+
+        return evaluate_model_controls(chosen.model, chosen.models)
+    from texgen_server.training.evaluate import evaluate_material
+
+    return evaluate_material(chosen)
 
 
 def _require(*modules: str, extra: str) -> None:

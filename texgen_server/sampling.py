@@ -199,7 +199,8 @@ def _sources(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape
     """The sources of a recipe, with the controls that act inside the network applied to all of them."""
     match recipe.origin:
         case None:
-            sources: tuple[Source, ...] = (plain_source(recipe, *choose_code(recipe, tables), tables, shape),)
+            drawn = replace(recipe, seed=0) if recipe.psi == 0 else recipe  # the average is one picture, whatever the seed
+            sources: tuple[Source, ...] = (plain_source(drawn, *choose_code(drawn, tables), tables, shape),)
         case Captured():
             sources = (_captured_source(recipe, recipe.origin, tables, shape),)
         case Variation():

@@ -15,8 +15,8 @@ from texgen_server.fields import make_fields, pixel_shares
 from texgen_server.finish import crop_maps, empty_maps, make_finish, store_normal, store_window
 from texgen_server.sampling import Array, NetworkShape, Plan
 
-MAX_EDGE_CELLS = 64
-"""Longest edge of a window that the network computes at once, halo not counted: 2048 px, about 4 GB in bf16."""
+MAX_EDGE_CELLS = 56
+"""Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px with it, about 3.5 GB in bf16."""
 
 
 @dataclass(frozen=True)

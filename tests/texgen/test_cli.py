@@ -151,3 +151,107 @@ def test_errors_as_json(models, capsys, tmp_path):
 def test_a_port_to_the_world_is_refused(capsys):
     assert main(["serve", "--listen", "0.0.0.0:0"]) == 2
     assert "loopback" in capsys.readouterr().err
+
+
+@pytest.fixture
+def brick(run, tmp_path):
+    run("generate", "--class", "brick", "--seed", "3", "--size", "64", "--out", str(tmp_path), "--name", "brick")
+    return tmp_path / "brick.json"
+
+
+def test_vary_and_mix_write_sets_with_recipes(run, brick, tmp_path):
+    out = tmp_path / "out"
+    code, printed, _ = run("vary", str(brick), "--amount", "0.3", "--lock", "layout", "--count", "2", "--seed", "5", "--out", str(out))
+    assert code == 0
+    assert {p.name for p in out.glob("*.json")} == {"brick_vary_5.json", "brick_vary_6.json"}
+    code, printed, _ = run(
+        "mix", str(brick), str(out / "brick_vary_5.json"), "--weights", "3,1", "--out", str(out), "--name", "m", "--json"
+    )
+    assert code == 0
+    recipe = json.loads(printed)["sets"][0]["recipe"]
+    code, _, _ = run("generate", "--recipe", recipe, "--out", str(out), "--name", "again")
+    assert code == 0
+    assert (out / "again_basecolor.png").read_bytes() == (out / "m_basecolor.png").read_bytes()
+
+
+def test_a_painted_mix_a_look_and_a_transition(run, brick, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    run("generate", "--class", "rock", "--seed", "4", "--size", "64", "--out", str(tmp_path), "--name", "rock")
+    rock, mask = str(tmp_path / "rock.json"), tmp_path / "mask.png"
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(mask)
+    for name, extra in (("paint", ["--mask", str(mask)]), ("look", ["--look", rock]), ("way", ["--transition", "8"])):
+        recipes = [str(brick)] if name == "look" else [str(brick), rock]
+        code, _, err = run("mix", *recipes, *extra, "--out", str(tmp_path), "--name", name)
+        assert code == 0, err
+    assert (tmp_path / "paint_basecolor.png").is_file()
+    assert (tmp_path / "look_basecolor.png").is_file()
+    assert len(list(tmp_path.glob("way_0?.json"))) == 8
+    assert json.loads((tmp_path / "way_02.json").read_text())["window_px"] == [64, 0, 64, 64]
+
+
+def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    photo = tmp_path / "wall.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (80, 96, 3)).astype(np.uint8)).save(photo)
+    code, _, err = run("capture", str(photo), "--size", "64", "--steps", "1", "--seed", "2", "--out", str(tmp_path))
+    assert code == 0, err
+    assert (tmp_path / "capture_wall_2_height.png").is_file()
+    code, _, err = run("mix", str(brick), "--look", str(photo), "--out", str(tmp_path), "--name", "as_photo")
+    assert code == 0, err
+
+
+def test_windows_of_an_endless_field_meet(run, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    for name, window in (("left", "0,0,64x64"), ("both", "0,0,96x64")):
+        code, _, err = run(
+            "generate",
+            "--class",
+            "bark",
+            "--seed",
+            "1",
+            "--size",
+            "128",
+            "--endless",
+            "--window",
+            window,
+            "--out",
+            str(tmp_path),
+            "--name",
+            name,
+        )
+        assert code == 0, err
+    left, both = (np.asarray(Image.open(tmp_path / f"{n}_basecolor.png")).astype(int) for n in ("left", "both"))
+    assert np.abs(both[:, :64] - left).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["vary", "{brick}", "--lock", "smell"], "layout, colour, relief"),
+        (["vary", "{brick}", "--amount", "2"], "amount 2"),
+        (["vary", "{brick}", "--count", "0"], "--count 0"),
+        (["vary", "nothing.json"], "neither a recipe"),
+        (["mix", "{brick}"], "2 to 8"),
+        (["mix", "{brick}", "{brick}", "--weights", "1"], "1 numbers for 2"),
+        (["mix", "{brick}", "{brick}", "--mask", "nothing.png"], "cannot read the mask"),
+        (["mix", "{brick}", "{brick}", "--transition", "99"], "1 to 16"),
+        (["capture", "nothing.jpg"], "cannot read the photo"),
+        (["capture", "{brick}"], "readable PNG"),
+        (["capture", "{brick}", "--palette", "red"], "RRGGBB"),
+        (["generate", "--class", "bark", "--window", "5"], "X,Y,WIDTHxHEIGHT"),
+        (["generate", "--class", "bark", "--name", "../x"], "plain file name"),
+        (["generate", "--class", "bark", "--prompt", "old bark"], "one of the three"),
+    ],
+)
+def test_bad_input_of_the_new_commands(run, brick, tmp_path, arguments, message):
+    before = sorted(tmp_path.iterdir())
+    code, _, err = run(*[a.replace("{brick}", str(brick)) for a in arguments], "--out", str(tmp_path))
+    assert code == 2
+    assert message in err
+    assert sorted(tmp_path.iterdir()) == before

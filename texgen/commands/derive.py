@@ -66,7 +66,7 @@ def add_capture(commands: Any) -> None:
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="a PNG, JPEG or WebP of a flat, evenly lit surface")
     parser.add_argument("--class", dest="class_name", default="", metavar="NAME", help="the class to start from (default: the nearest)")
     parser.add_argument("--palette", metavar="RRGGBB,RRGGBB,...", help="colours for a grey photograph, darkest first")
-    parser.add_argument("--steps", type=int, metavar="N", help="of refinement, 0 to 200 (default 60)")
+    parser.add_argument("--steps", type=int, metavar="N", help="of refinement, 0 to 200 (default 100)")
     parser.add_argument("--seed", type=int, help="of the result's noise; without it one is chosen and told")
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     add_output(parser)

@@ -21,7 +21,7 @@ from texgen_server.rpc.requests import Order, delivery_of, priority_of
 MAX_PHOTO_BYTES = 64 << 20
 MIN_PHOTO_PX = 64
 MAX_STEPS = 200
-DEFAULT_STEPS = 60
+DEFAULT_STEPS = 100
 MAX_COLOURS = 16
 
 

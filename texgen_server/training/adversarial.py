@@ -44,7 +44,7 @@ def hinge_discriminator(real: Scores, fake: Scores) -> Tensor:
     return _sum([F.relu(1.0 - r.float()).mean() + F.relu(1.0 + f.float()).mean() for r, f in zip(real, fake, strict=True)])
 
 
-def hinge_generator(real: Scores, fake: Scores) -> Tensor:
+def hinge_generator(_: Scores, fake: Scores) -> Tensor:
     """``-E[D(fake)]``, summed over heads; also what a Wasserstein generator minimises."""
     return -_sum([f.float().mean() for f in fake])
 
@@ -72,7 +72,7 @@ GAMES: dict[str, Game] = {
 
 
 def gradient_penalty(discriminator: Discriminator, kind: str, real: Seen, fake: Seen, condition: Tensor) -> Tensor:
-    """ "r1r2": squared gradient at real and at fake. "interpolated": squared distance of its norm from 1, at random points between."""
+    """Penalty "r1r2": squared gradient at real and at fake; "interpolated": squared distance of its norm from 1, at points between."""
     if kind == "r1r2":
         return _squared_gradient(discriminator, real, condition) + _squared_gradient(discriminator, fake, condition)
     count = len(condition)

@@ -15,6 +15,8 @@ CLASSES_FILE = Path(__file__).with_name("material_classes.toml")
 SPLIT_FILE = Path(__file__).with_name("material_split.csv")
 MIN_ASSETS_PER_CLASS = 3
 VALIDATION_SHARE = 0.1
+OWN_LICENCE = "LicenseRef-own"
+"""Of what `scans` imports: the user's own data, whose weights are the user's to license."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Asset:
 def read_catalog(data: Path) -> list[Asset]:
     """Read ``data/materials.csv``, apply the merge table, sort by asset id.
 
-    Raises InvalidRequestError when the file is missing or an asset is not CC0.
+    Raises InvalidRequestError when the file is missing, or an asset is neither CC0 nor the user's own.
     """
     path = data / "materials.csv"
     if not path.is_file():
@@ -43,7 +45,7 @@ def read_catalog(data: Path) -> list[Asset]:
     merge, presets = table["merge"], set(table["presets"]["classes"])
     with path.open(newline="", encoding="utf-8") as file:
         assets = [_asset(row, merge, presets) for row in csv.DictReader(file)]
-    not_free = [a.asset_id for a in assets if not a.licence.upper().startswith("CC0")]
+    not_free = [a.asset_id for a in assets if not a.licence.upper().startswith("CC0") and a.licence != OWN_LICENCE]
     if not_free:
         raise InvalidRequestError(f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}")
     return sorted(assets, key=lambda a: a.asset_id)

@@ -33,7 +33,10 @@ Array = NDArray[np.float32]
 
 
 def _read(path: Path, mode: str) -> Array:
-    return np.asarray(Image.open(path).convert(mode), np.float32) / 255.0
+    with Image.open(path) as picture:
+        if picture.mode.startswith("I"):  # 16 bits
+            return np.asarray(picture, np.float32) / np.float32(65535.0)
+        return np.asarray(picture.convert(mode), np.float32) / 255.0
 
 
 def _resize(channel: Array, size: int) -> Array:
@@ -45,8 +48,8 @@ def height_px(folder: Path, asset_id: str) -> Array:
     """The height of a set in pixels of its own resolution, mean 0: integrated normals blended with the scan, if any."""
     normal = _read(folder / "normal.webp", "RGB") * 2.0 - 1.0
     integrated = integrate(*slopes_from_normal(normal))
-    scan_path = folder / "height.webp"
-    if not scan_path.is_file():
+    scan_path = next((p for p in (folder / "height.webp", folder / "height.png") if p.is_file()), None)
+    if scan_path is None:
         return integrated
     scanned = _resize(_read(scan_path, "L"), integrated.shape[0])
     if asset_id in OWN_HEIGHT:

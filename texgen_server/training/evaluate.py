@@ -90,6 +90,8 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
         flat = real["train"].mean((2, 3), keepdim=True).expand_as(real["train"])
         vectors["flat"] = embed(view(flat, relief["train"]))
         result[name] = _scores(vectors, labels[train], labels[validation])
+    mixed = _generate_mixed(model, backend, options.size_px)
+    result["novelty"] = metrics.novelty(embed(mixed[0][:, :3]), embed(real["train"][:, :3]))
     luminance = [m[:, :3].mean(1).numpy() for m in (own[0], real["train"], real["train"].roll(1, 0))]
     result["spectrum_distance"] = {
         "generated": metrics.spectrum_distance(luminance[0], luminance[1]),
@@ -163,6 +165,21 @@ def _generate_classes(model: LoadedModel, backend: TorchBackend, classes: list[s
     for number, name in enumerate(classes):
         recipe = make_recipe(model.card, [(exported_name(model, name), 1.0)], 1000 + number, (size_px, size_px))
         made.append(Synthesis(backend, model.shape).raw(make_plan(recipe, model.tables, model.shape)))
+    return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
+
+
+def _generate_mixed(model: LoadedModel, backend: TorchBackend, size_px: int, per_class: int = 4) -> tuple[Tensor, Tensor]:
+    """Samples half way between two training materials of each class that has several."""
+    made = []
+    for c in model.card.classes:
+        rows = model.tables.rows[c.name]
+        for seed in range(per_class if len(rows) > 1 else 0):
+            first, second = np.random.default_rng(seed).choice(rows, 2, replace=False)
+            recipe = make_recipe(model.card, [(c.name, 1.0)], 5000 + seed, (size_px, size_px))
+            code = (model.tables.codes[first] + model.tables.codes[second])[None] / 2
+            source = plain_source(recipe, code, [(int(first), 1.0)], model.tables, model.shape)
+            plan = replace(make_plan(recipe, model.tables, model.shape), sources=(source,))
+            made.append(Synthesis(backend, model.shape).raw(plan))
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 

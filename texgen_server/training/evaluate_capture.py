@@ -15,7 +15,7 @@ from PIL import Image
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.capture import CaptureNetworks, CaptureOptions, capture, nearest_rows
+from texgen_server.capture import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture, nearest_rows
 from texgen_server.registry import LoadedModel, load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
@@ -30,7 +30,7 @@ JUDGED_PX = 256
 Picture = NDArray[np.float32]
 
 
-def evaluate_captures(options: EvalOptions, steps: int, limit: int, pictures: Path | None) -> dict[str, Any]:
+def evaluate_captures(options: EvalOptions, steps: int = DEFAULT_STEPS, limit: int = 0, pictures: Path | None = None) -> dict[str, Any]:
     """Distance in EfficientNet-lite1 features, in deviations between training materials, of captures and of the baseline.
 
     ``limit`` judges the first so many held-out materials only (0: all). With ``pictures`` a sheet is written: photograph, capture, baseline.

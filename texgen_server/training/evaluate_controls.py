@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from texgen.maps import MapKind, Pixels, to_unit
+from texgen.modelcard import find_card
 from texgen.recipe import make_recipe
 from texgen.shading import render_lit
 from texgen_server.backends.base import MaterialBackend
-from texgen_server.registry import LoadedModel
+from texgen_server.backends.torch_backend import TorchBackend
+from texgen_server.registry import LoadedModel, load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.directions import ATTRIBUTES
@@ -109,6 +111,13 @@ def evaluate_controls(model: LoadedModel, backend: MaterialBackend, classes: lis
             "means": tuple(means),
         }
     return report
+
+
+def evaluate_model_controls(model_id: str, models: Path | None) -> dict[str, Any]:
+    """`evaluate_controls` of an installed model, over all its classes but the presets."""
+    model = load_model(find_card(model_id, models))
+    classes = [c.name for c in model.card.classes if not c.preset]
+    return evaluate_controls(model, TorchBackend(model, "cpu", "bf16"), classes)
 
 
 def draw_strips(model: LoadedModel, backend: MaterialBackend, path: Path, shown_px: int = 128) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from texgen.maps import MapKind
 from texgen.modelcard import compute_digest, read_card
 from texgen_server.networks.material import CELL_PX, MaterialParams
 from texgen_server.registry import DIRECTION_PREFIX, GENERATOR_PREFIX, load_model
-from texgen_server.training.catalog import Asset
+from texgen_server.training.catalog import OWN_LICENCE, Asset
 from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS
 from texgen_server.training.directions import find_directions
 from texgen_server.training.tags import write_tags
@@ -94,8 +95,8 @@ def write_model(export: Export, folder: Path) -> None:
         "title": "Materials",
         "kind": "material",
         "version": export.version,
-        "licence": "CC0-1.0",
-        "output_licence": "CC0-1.0",
+        "licence": export.data.get("data_licence", "CC0-1.0"),
+        "output_licence": export.data.get("data_licence", "CC0-1.0"),
         "digest": compute_digest(weights, network, classes, controls),
         "maps": [str(k) for k in MapKind],
     }
@@ -146,6 +147,7 @@ def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], f
     write_model(export, folder)
     write_model(replace(export, directions=find_directions(load_model(read_card(folder)))), folder)
     write_tags(folder, pack)
+    write_data_sheet(folder, assets, held)
 
 
 def mean_colors(pack: Path) -> NDArray[np.float32]:
@@ -153,6 +155,36 @@ def mean_colors(pack: Path) -> NDArray[np.float32]:
     maps = np.load(pack / "maps_128.npy", mmap_mode="r")
     means: NDArray[np.float32] = (maps[:, :3].astype(np.float32) / 65535.0).mean((2, 3))
     return means
+
+
+def write_data_sheet(folder: Path, assets: list[Asset], held: set[str]) -> None:
+    """Write ``DATA.md``: every asset with publisher, licence and source, the balance of the classes, what follows from it."""
+    train = [a for a in assets if a.asset_id not in held]
+    sizes = Counter(a.material_class for a in train)
+    lines = [
+        "# Training data",
+        "",
+        f"{len(train)} materials were trained on, {len(assets) - len(train)} were held out. Written from the catalogue by the export.",
+        "",
+        "## Balance",
+        "",
+        "| class | trained on |",
+        "|---|---|",
+        *(f"| {name} | {count} |" for name, count in sizes.most_common()),
+        "",
+        f"A class was drawn with the square root of its size: the largest has {max(sizes.values())}, the smallest {min(sizes.values())}. What",
+        "a class lacks here it cannot make; publishers of such scans favour European and North American building materials.",
+        "",
+        "## Assets",
+        "",
+        "| asset | class | publisher | licence | source | part |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {a.asset_id} | {a.material_class} | {a.publisher} | {a.licence} | {a.source} | {'held out' if a.asset_id in held else 'train'} |"
+            for a in assets
+        ),
+    ]
+    (folder / "DATA.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
@@ -184,7 +216,7 @@ def data_sheet(assets: list[Asset], state: Path) -> dict[str, Any]:
     return {
         "training_images": images,
         "training_assets": len(assets),
-        "data_licence": "CC0-1.0",
+        "data_licence": "CC0-1.0" if all(a.licence != OWN_LICENCE for a in assets) else OWN_LICENCE,
         "publishers": [f"{name}: {count}" for name, count in sorted(publishers.items())],
         "loss_network": "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped",
     }

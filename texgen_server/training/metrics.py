@@ -66,12 +66,40 @@ def retrieval(generated: Vectors, real: Vectors) -> dict[str, float]:
     return {"top1": float(hits[:, 0].mean()), "top5": float(hits[:, :5].any(1).mean())}
 
 
+PROBE_RIDGE = 100.0
+
+
 def class_agreement(features: Vectors, labels: NDArray[np.int64], train: Vectors, train_labels: NDArray[np.int64]) -> float:
-    """Accuracy of the nearest class mean (fitted on ``train``), in units of each feature's deviation."""
-    scale = train.std(0) + 1e-6
-    names = np.unique(train_labels)
-    means = np.stack([train[train_labels == n].mean(0) for n in names]) / scale
-    return float((names[_distances(features / scale, means).argmin(1)] == labels).mean())
+    """Accuracy of a linear probe: ridge regression on one-hot classes, fitted on ``train`` in units of each feature's deviation.
+
+    Classes count alike in the fit, whatever their size.
+    """
+    mean, scale = train.mean(0), train.std(0) + 1e-6
+    names, place = np.unique(train_labels, return_inverse=True)
+    weight = np.sqrt(1.0 / np.bincount(place)[place])[:, None]
+    x = (train - mean) / scale * weight
+    y = (np.eye(len(names))[place] - 1.0 / len(names)) * weight
+    dual = np.linalg.solve(x @ x.T + PROBE_RIDGE * np.eye(len(x)), y)
+    scores = (features - mean) / scale @ (x.T @ dual)
+    return float((names[scores.argmax(1)] == labels).mean())
+
+
+def novelty(mixed: Vectors, real: Vectors) -> dict[str, float]:
+    """How far mixed samples are from the nearest real material, beside how far real materials are from each other.
+
+    Vectors hold statistics without position, so rolls are nothing to them. Distances in units of each feature's deviation, medians.
+    A ratio of 1 and more: samples between materials are new members; near 0: copies.
+    """
+    scale = real.std(0) + 1e-6
+    among = _distances(real / scale, real / scale)
+    np.fill_diagonal(among, np.inf)
+    to_real = _distances(mixed / scale, real / scale).min(1)
+    return {
+        "to_nearest_training_material": float(np.median(to_real)),
+        "between_real_neighbours": float(np.median(among.min(1))),
+        "ratio": float(np.median(to_real) / np.median(among.min(1))),
+        "nearer_than_the_nearest_real_pair": float((to_real < among.min()).mean()),
+    }
 
 
 def spectrum_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:

@@ -16,12 +16,16 @@ from texgen_server.registry import LoadedModel
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.data import Pack
+from texgen_server.training.evaluate_controls import draw_strips
 from texgen_server.training.samples import lit
 
-TILE_PX = 256
-SHOWN_PX = 176
-COLUMNS = 3
-CLASSES_PER_PICTURE = 11
+TILE_PX = 512
+SHOWN_PX = 190
+SHOWN_TILES = 1.25
+"""Pictures show this many tiles on an edge, so that the seam lies within."""
+REAL_COLUMNS = 2
+SEEDS = (1, 2, 3, 4)
+CLASSES_PER_PICTURE = 7
 PREVIEW = (
     ("gravel", 2),
     ("bark", 10),
@@ -35,20 +39,22 @@ PREVIEW = (
     ("brick", 7),
 )
 """Class and seed of the samples in the preview: picked by eye, and the card says so."""
+PREVIEW_PX = 256
 PREVIEW_BYTES = 300_000
 
 Picture = NDArray[np.uint8]
 
 
 def write_pictures(model: LoadedModel, backend: MaterialBackend, pack: Pack, folder: Path) -> None:
-    """``classes_<n>.webp`` and ``preview.png``; each at most 300 kB."""
+    """``classes_<n>.webp``, ``controls.webp`` and ``preview.png``; each at most 300 kB."""
     folder.mkdir(parents=True, exist_ok=True)
     classes = model.card.classes
     for number, start in enumerate(range(0, len(classes), CLASSES_PER_PICTURE), 1):
         rows = [_class_row(model, backend, pack, c.name, c.materials) for c in classes[start : start + CLASSES_PER_PICTURE]]
         _save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
+    draw_strips(model, backend, folder / "controls.webp")
     known = model.card.class_names()
-    shown = [_lit_sample(model, backend, name, seed, TILE_PX) for name, seed in PREVIEW if name in known]
+    shown = [_lit_sample(model, backend, name, seed, PREVIEW_PX) for name, seed in PREVIEW if name in known]
     half = len(shown) // 2
     _save_png(
         Image.fromarray(np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])), folder / "preview.png"
@@ -56,11 +62,11 @@ def write_pictures(model: LoadedModel, backend: MaterialBackend, pack: Pack, fol
 
 
 def _class_row(model: LoadedModel, backend: MaterialBackend, pack: Pack, name: str, materials: tuple[str, ...]) -> Picture:
-    """A label, up to three real materials, a gap, three generated ones; all lit."""
-    picked = [materials[i * len(materials) // COLUMNS] for i in range(COLUMNS)] if len(materials) >= COLUMNS else list(materials)
+    """A label, up to two real materials, a gap, four generated ones; all lit and tiled."""
+    picked = [materials[i * len(materials) // REAL_COLUMNS] for i in range(REAL_COLUMNS)] if len(materials) > 1 else list(materials)
     real = [_lit_real(pack, asset) for asset in picked]
-    real += [np.full((SHOWN_PX, SHOWN_PX, 3), 255, np.uint8)] * (COLUMNS - len(real))
-    made = [_shrink(_lit_sample(model, backend, name, seed, TILE_PX)) for seed in (1, 2, 3)]
+    real += [np.full((SHOWN_PX, SHOWN_PX, 3), 255, np.uint8)] * (REAL_COLUMNS - len(real))
+    made = [_tiled(_lit_sample(model, backend, name, seed, TILE_PX)) for seed in SEEDS]
     gap = np.full((SHOWN_PX, 12, 3), 255, np.uint8)
     return np.concatenate([_label(name), *real, gap, *made], 1)
 
@@ -75,17 +81,19 @@ def _lit_sample(model: LoadedModel, backend: MaterialBackend, name: str, seed: i
 def _lit_real(pack: Pack, asset: str) -> Picture:
     index = pack.assets.index(asset)
     maps = torch.from_numpy(pack.maps[TILE_PX][index].astype(np.float32) / 65535.0)[None]
-    return _shrink(lit(maps, pack.relief[index : index + 1] * TILE_PX)[0])
+    return _tiled(lit(maps, pack.relief[index : index + 1] * TILE_PX)[0])
 
 
-def _shrink(picture: Picture) -> Picture:
+def _tiled(picture: Picture) -> Picture:
+    edge = int(TILE_PX * SHOWN_TILES)
+    picture = np.tile(picture, (2, 2, 1))[:edge, :edge]
     return np.asarray(Image.fromarray(picture).resize((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS))
 
 
 def _label(text: str) -> Picture:
-    image = Image.new("RGB", (SHOWN_PX, 90), "white")
-    ImageDraw.Draw(image).text((6, 36), text, fill="black", font_size=20)
-    return np.asarray(image.rotate(90, expand=True).resize((90, SHOWN_PX)))
+    image = Image.new("RGB", (SHOWN_PX, 50), "white")
+    ImageDraw.Draw(image).text((6, 12), text, fill="black", font_size=22)
+    return np.asarray(image.rotate(90, expand=True).resize((50, SHOWN_PX)))
 
 
 def _save_webp(image: Image.Image, path: Path) -> None:

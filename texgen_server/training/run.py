@@ -18,13 +18,14 @@ from rich.progress import Progress
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import read_card
 from texgen_server.networks.parts import build_generator
-from texgen_server.registry import load_model
+from texgen_server.registry import LoadedModel, load_model
 from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.distributed import Workers
-from texgen_server.training.export import export_state
+from texgen_server.training.export import color_moments, export_state
 from texgen_server.training.loop import Trainer
 from texgen_server.training.samples import save_grid
+from texgen_server.training.scans import import_scans
 from texgen_server.training.settings import Stage, TrainConfig
 from texgen_server.training.state import load_state, save_state
 
@@ -81,12 +82,16 @@ def train_material(options: RunOptions) -> None:
     """Train through all stages; state, log and samples go to ``options.work``. Raises TexgenError on bad input."""
     device = _device(options.device)
     workers = Workers.join(device)
-    assets = read_catalog(options.data)
+    data = options.data if (options.data / "materials.csv").is_file() else options.work / "scans"
+    if data != options.data and workers.rank == 0:
+        Console(stderr=True).print(import_scans(options.data, data).text(), markup=False, highlight=False)
+    workers.barrier()
+    assets = read_catalog(data)
     held = read_split()
     if workers.rank == 0:
-        prepared_pack(options.data, assets, options.work / "pack")
+        prepared_pack(data, assets, options.work / "pack")
     workers.barrier()
-    pack = prepared_pack(options.data, assets, options.work / "pack")
+    pack = prepared_pack(data, assets, options.work / "pack")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch, game=options.game), device, workers)
     state = options.work / STATE_FILE
@@ -110,24 +115,35 @@ def _start(trainer: Trainer, state: Path, options: RunOptions) -> None:
     elif state.is_file():
         raise InvalidRequestError(f"{state} exists: pass --resume to go on from it, or another --work")
     elif options.init:
-        init_from_model(trainer, options.init)
+        init_from_model(trainer, options.init, options.work / "pack")
     else:
         trainer.measure_codes()
 
 
-def init_from_model(trainer: Trainer, folder: Path) -> None:
-    """Start from a model folder's weights: the generator, and the codes of the materials that it knows."""
+def init_from_model(trainer: Trainer, folder: Path, pack_folder: Path) -> None:
+    """Start from a model folder's weights: the generator, and the codes of the materials that it knows.
+
+    A material that it does not know starts from the codes of those that look most like it.
+    """
     trainer.measure_codes()
     model = load_model(read_card(folder))
     weights = build_generator(model.card.network, model.weights).state_dict()
     members = [asset for c in model.card.classes for asset in c.materials]
     rows = {asset: torch.from_numpy(code) for asset, code in zip(members, model.tables.codes, strict=True)}
+    near = _near_codes(model, pack_folder, len(trainer.pack.assets))
     with torch.no_grad():
         for generator, codes in ((trainer.generator, trainer.codes), (trainer.ema_generator, trainer.ema_codes)):
             generator.load_state_dict(weights)
             for i, asset in enumerate(trainer.pack.assets):
-                if asset in rows:
-                    codes.table[i] = rows[asset].to(codes.table.device)
+                codes.table[i] = (rows[asset] if asset in rows else near[i]).to(codes.table.device)
+
+
+def _near_codes(model: LoadedModel, pack_folder: Path, count: int, neighbours: int = 3) -> torch.Tensor:
+    """(count, code_dim): for each material of a pack the mean code of the model's materials that look most like it."""
+    ours = torch.from_numpy(color_moments(pack_folder, list(range(count)))[:, 0])
+    theirs = torch.from_numpy(model.tables.moments[:, 0])
+    nearest = torch.cdist(ours / theirs.std(0), theirs / theirs.std(0)).topk(min(neighbours, len(theirs)), largest=False).indices
+    return torch.from_numpy(model.tables.codes)[nearest].mean(1)
 
 
 def _run(trainer: Trainer, work: Path, update: Any) -> None:

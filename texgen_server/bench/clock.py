@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring: medians over rounds, the machine's matrix peak, arithmetic of a network."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+GEMM_EDGES = (1024, 2048, 4096)
+
+
+def seconds(work: Callable[[], object], *, rounds: int, limit_s: float = 60.0) -> float:
+    """Median of ``rounds`` runs after one that warms up; fewer when they would take longer than ``limit_s``. Waits for CUDA."""
+    work()
+    synchronize()
+    times: list[float] = []
+    started = time.perf_counter()
+    while len(times) < rounds and (not times or time.perf_counter() - started < limit_s):
+        begun = time.perf_counter()
+        work()
+        synchronize()
+        times.append(time.perf_counter() - begun)
+    return median(times)
+
+
+def synchronize() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def gemm_flops_per_s(device: str, dtype: torch.dtype) -> float:
+    """Best of square matrix products of several sizes: the peak that a network is compared with."""
+    rates = []
+    for edge in GEMM_EDGES:
+        a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
+        rates.append(2.0 * edge**3 / min(seconds(functools.partial(torch.mm, a, b), rounds=3) for _ in range(3)))
+    return max(rates)
+
+
+def flops(work: Callable[[], object]) -> float:
+    """Multiplications and additions of a forward pass (a multiply-add is two)."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        work()
+    return float(counter.get_total_flops())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen bench material``: ms per set of maps, share of the machine's peak, and ratios to networks of the peers' size, in one run."""
+
+from __future__ import annotations
+
+import functools
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from texgen.modelcard import find_card
+from texgen.recipe import make_recipe
+from texgen_server.backends import load_backend
+from texgen_server.backends.base import MaterialBackend
+from texgen_server.bench.clock import flops, gemm_flops_per_s, seconds
+from texgen_server.bench.peers import DIFFUSION_STEPS, StyleGan2Sized, diffusion_sized
+from texgen_server.canvas import Window
+from texgen_server.fields import Fields, make_fields
+from texgen_server.networks.parts import build_generator
+from texgen_server.registry import LoadedModel, load_model
+from texgen_server.sampling import make_plan
+from texgen_server.synthesis import Synthesis
+
+MAX_BATCH_PIXELS = 2048 * 2048
+PEER_PX = 1024
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What the command line says."""
+
+    models: Path | None
+    cache: Path
+    sizes: tuple[int, ...] = (256, 512, 1024, 2048)
+    batches: tuple[int, ...] = (1, 8)
+    rounds: int = 5
+    peers: bool = True
+
+
+def bench_material(options: BenchOptions) -> dict[str, Any]:
+    """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers and the ratios to them."""
+    model = load_model(find_card("material", options.models))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    peak = {"bf16": gemm_flops_per_s(device, torch.bfloat16), "f32": gemm_flops_per_s(device, torch.float32)}
+    work = arithmetic(model)
+    rows = []
+    for kind, precision in _engines(device):
+        backend = load_backend(model, kind, precision, options.cache)
+        pairs = [(s, b) for s in options.sizes for b in options.batches if b == 1 or s * s * b <= MAX_BATCH_PIXELS]
+        rows += [_row(model, backend, size, batch, options.rounds, work, peak[precision]) for size, batch in pairs]
+        backend.close()
+        gc.collect()
+    report: dict[str, Any] = {
+        "threads": torch.get_num_threads(),
+        "gemm_peak_gflop_s": {k: round(v / 1e9, 1) for k, v in peak.items()},
+        "gflop_per_megapixel": round(work * 1e-9 * 2**20, 1),
+        "rows": rows,
+    }
+    if options.peers:
+        fastest = min(r["ms_per_set"] for r in rows if r["size_px"] == max(s for s in options.sizes if s <= PEER_PX))
+        report["peers"] = _peers(options.rounds, fastest)
+    return report
+
+
+def arithmetic(model: LoadedModel) -> float:
+    """Floating-point operations a pixel."""
+    generator = build_generator(model.card.network, model.weights)
+    fields = _fields(model, 256)
+    tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
+    style = torch.zeros(1, model.shape.style_dim)
+    return flops(lambda: generator(style, torch.from_numpy(fields.start), *tensors)) / 256**2
+
+
+def _engines(device: str) -> list[tuple[str, str]]:
+    if device == "cuda":
+        return [("cuda", "bf16"), ("cuda", "f32")]
+    return [("openvino", "bf16"), ("openvino", "f32"), ("torch", "bf16"), ("torch", "f32")]
+
+
+def _fields(model: LoadedModel, size: int) -> Fields:
+    plan = make_plan(make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size)), model.tables, model.shape)
+    assert plan.canvas.period is not None
+    return make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
+
+
+def _row(model: LoadedModel, backend: MaterialBackend, size: int, batch: int, rounds: int, work: float, peak: float) -> dict[str, Any]:
+    """The network alone for a batch; and, for one set, everything from recipe to finished maps."""
+    one = _fields(model, size)
+    style = np.zeros((batch, model.shape.levels, model.shape.style_dim), np.float32)
+    start = np.repeat(one.start, batch, 0)
+    layouts, noises = ([np.repeat(f, batch, 0) for f in group] for group in (one.layouts, one.noises))
+    network = seconds(lambda: backend.head(backend.features(style, start, layouts, noises, [])), rounds=rounds) / batch
+    rate = work * size**2 / network
+    row = {
+        "engine": backend.name,
+        "size_px": size,
+        "batch": batch,
+        "ms_per_set": round(network * 1e3, 2),
+        "gflop_s": round(rate / 1e9, 1),
+        "of_gemm_peak": round(rate / peak, 3),
+    }
+    if batch == 1:
+        recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size))
+        synthesis = Synthesis(backend, model.shape)
+        whole = seconds(lambda: synthesis.maps(make_plan(recipe, model.tables, model.shape)), rounds=rounds)
+        row["ms_recipe_to_maps"] = round(whole * 1e3, 2)
+    return row
+
+
+def _peers(rounds: int, ours_ms: float) -> dict[str, Any]:
+    """Peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and how many of our 1024 px sets fit into each."""
+    peers: dict[str, Any] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        net = StyleGan2Sized(PEER_PX).eval().to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        x = torch.randn(1, 512, 4, 4, dtype=dtype)
+        with torch.inference_mode():
+            spent = seconds(functools.partial(net, x), rounds=rounds) * 1e3
+        peers[f"StyleGAN2-F sized, 1024 px RGB, torch {_short(dtype)}"] = {"ms": round(spent, 1), "ratio": round(spent / ours_ms, 1)}
+    diffusion = diffusion_sized(torch.bfloat16)
+    if diffusion:
+        step, decode = (seconds(work, rounds=1) * 1e3 for work in diffusion)
+        spent = DIFFUSION_STEPS * step + decode
+        peers["SD 1.5 sized, 512 px RGB, 20 steps + VAE, torch bf16"] = {"ms": round(spent), "ratio": round(spent / ours_ms, 1)}
+    else:
+        peers["SD 1.5 sized"] = "not measured: pip install 'texgen[bench]'"
+    return peers
+
+
+def _short(dtype: torch.dtype) -> str:
+    return "bf16" if dtype is torch.bfloat16 else "f32"
