@@ -192,6 +192,8 @@ def _unpack(text: str) -> bytes:
                 body = base64.b64decode(code + "=" * (-len(code) % 4), altchars=b"-_", validate=True)
             except (binascii.Error, ValueError) as error:
                 raise InvalidRequestError("the recipe is damaged: it is not base64url text; copy it again", "recipe") from error
+            if base64.urlsafe_b64encode(body).decode().rstrip("=") != code:  # unused bits of the last character
+                raise InvalidRequestError("the recipe is damaged: its last character is not one that texgen writes", "recipe")
             if len(body) > limit:
                 raise InvalidRequestError(f"the recipe is {len(body)} bytes long: {prefix} allows {limit}", "recipe")
             if len(body) < 3 or struct.unpack("<H", body[-2:])[0] != zlib.crc32(body[:-2]) & 0xFFFF:
