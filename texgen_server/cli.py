@@ -95,15 +95,32 @@ def _add_train(commands: Any) -> None:
         "--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0"
     )
     material.add_argument("--version", default="0.1.0", help="version of the exported model")
+    material.add_argument(
+        "--materials", type=int, default=0, metavar="N", help="train on a fixed choice of N materials only, to compare runs"
+    )
     material.set_defaults(run=_train_material)
+    curves = _parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
+    curves.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="folders of runs (their --work); named by the folder")
+    curves.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
+    curves.set_defaults(run=_train_curves)
 
 
 def _train_material(options: argparse.Namespace) -> int:
     _require("torch", "efficientnet_lite_pytorch", extra="train")
     from texgen_server.training.run import RunOptions, parse_stages, train_material
 
-    chosen = {key: getattr(options, key) for key in ("data", "work", "resume", "init", "batch", "device", "export", "version", "game")}
+    chosen = {
+        key: getattr(options, key)
+        for key in ("data", "work", "resume", "init", "batch", "device", "export", "version", "game", "materials")
+    }
     train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
+    return 0
+
+
+def _train_curves(options: argparse.Namespace) -> int:
+    from texgen_server.training.curves import draw_curves
+
+    draw_curves({run.name: run / "log.jsonl" for run in options.runs}, options.out)
     return 0
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ class RunOptions:
     export: Path | None = None
     version: str = "0.1.0"
     game: str = "hinge"
+    materials: int = 0
+    """Train on so many materials only, the same for every run (0: all): for comparisons."""
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:
@@ -93,6 +96,8 @@ def train_material(options: RunOptions) -> None:
     workers.barrier()
     pack = prepared_pack(data, assets, options.work / "pack")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
+    if options.materials:
+        train = fixed_choice(pack.assets, train, options.materials)
     trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch, game=options.game), device, workers)
     state = options.work / STATE_FILE
     _start(trainer, state, options)
@@ -105,6 +110,12 @@ def train_material(options: RunOptions) -> None:
     else:
         for _ in trainer.run(lambda record: None):
             pass
+
+
+def fixed_choice(assets: list[str], train: list[int], count: int) -> list[int]:
+    """``count`` of the training rows, chosen by hash of their names: always the same."""
+    by_hash = sorted(train, key=lambda i: hashlib.sha256(assets[i].encode()).digest())
+    return sorted(by_hash[:count])
 
 
 def _start(trainer: Trainer, state: Path, options: RunOptions) -> None:
