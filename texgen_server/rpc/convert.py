@@ -15,6 +15,8 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, MaterialResult
+from texgen_server.prompt import reads_prompts
+from texgen_server.rpc.photos import can_capture
 from texgen_server.rpc.requests import Order
 
 CHUNK_BYTES = 512 * 1024
@@ -120,6 +122,8 @@ def model_message(card: ModelCard) -> pb.Model:
         size_multiple_px=card.size_multiple_px,
         min_edge_px=card.min_edge_px,
         max_edge_px=card.max_edge_px,
+        reads_prompts=reads_prompts(card),
+        makes_captures=can_capture(),
     )
 
 

@@ -25,6 +25,11 @@ DEFAULT_STEPS = 100
 MAX_COLOURS = 16
 
 
+def can_capture() -> bool:
+    """Whether what a capture needs is installed here."""
+    return all(importlib.util.find_spec(name) for name in ("torch", "efficientnet_lite_pytorch"))
+
+
 async def receive_photo(parts: AsyncIterator[pb.CaptureMaterialRequest]) -> tuple[pb.CaptureOptions, bytes]:
     """Collect the pieces; never more than announced. Raises InvalidRequestError."""
     options, data = None, bytearray()
@@ -50,7 +55,7 @@ async def receive_photo(parts: AsyncIterator[pb.CaptureMaterialRequest]) -> tupl
 
 def capture_order(options: pb.CaptureOptions, data: bytes, card: ModelCard, max_pixels: int) -> Order:
     """Decode and check. Raises InvalidRequestError, and LoadError when the server cannot capture."""
-    if not (importlib.util.find_spec("torch") and importlib.util.find_spec("efficientnet_lite_pytorch")):
+    if not can_capture():
         raise LoadError("this server cannot capture: it needs pip install 'texgen[capture]'")
     if options.class_name and options.class_name not in card.class_names():
         raise InvalidRequestError(f"unknown class {options.class_name!r}: there are {', '.join(card.class_names())}", "class_name")
