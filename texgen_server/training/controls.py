@@ -27,7 +27,7 @@ CONTROLS: list[dict[str, Any]] = [
         "tile_px",
         "Tile size",
         "Pixels that one tile of the material takes: a smaller value shows more, smaller features.",
-        (128.0, 512.0, 512.0),
+        (128.0, 512.0, 1024.0),
         unit="px",
         post_process=False,
     ),
