@@ -50,7 +50,8 @@ class Synthesis:
             finish = make_finish(plan.relief, relief[1])
         cell, halo = self.shape.cell_px, halo_cells(self.shape.levels, self.shape.cell_px)
         maps = empty_maps(window.rows * cell, window.columns * cell)
-        pieces = list(window.tiles(self.max_edge_cells))
+        fits = window.rows * window.columns <= (self.max_edge_cells + 2 * halo) ** 2
+        pieces = [window] if fits and whole(plan.canvas, window) else list(window.tiles(self.max_edge_cells))
         for number, piece in enumerate(pieces):
             exact = whole(plan.canvas, piece)
             raw = self._raw(plan, styles, piece, 0 if exact else halo)

@@ -141,4 +141,5 @@ def _strip(label: str, values: list[float], made: list[Maps], shown_px: int) -> 
         roughness, metallic, ao = (_unit(maps, k)[..., 0] for k in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO))
         lit = Image.fromarray(render_lit(_unit(maps, MapKind.BASECOLOR), normal, roughness, metallic, ao))
         pictures.append(np.asarray(lit.resize((shown_px, shown_px), Image.Resampling.LANCZOS)))
+    pictures += [np.full((shown_px, shown_px, 3), 255, np.uint8)] * (STEPS - len(pictures))
     return np.concatenate([np.asarray(title), *pictures], 1)
