@@ -20,6 +20,7 @@ from texgen.recipe import Captured, MaterialRecipe, capture_recipe, make_recipe
 from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields
+from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_statistics
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
@@ -119,26 +120,9 @@ class _Target:
         self.mean, self.deviation = image.mean((0, 2, 3)), image.std((0, 2, 3))
         with torch.no_grad():
             taps = features(_view(image, grey=grey))
-            self.statistics = view_statistics(taps)
-            self.moments = view_moments(taps)[0]
+            self.statistics = tap_statistics(taps)
+            self.moments = tap_moments(taps)[0]
         self.spectrum = _spectrum(image)
-
-
-def view_moments(taps: list[Tensor]) -> Tensor:
-    """Means and deviations of all taps, (B, D): what materials are compared by."""
-    return torch.cat([m for t in taps for m in (t.float().mean((2, 3)), t.float().std((2, 3)))], 1)
-
-
-def view_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Means and deviations of each tap, Gram matrices of the first two."""
-    out = []
-    for level, tap in enumerate(taps):
-        tap = tap.float()
-        out += [tap.mean((2, 3)), tap.std((2, 3))]
-        if level < 2:
-            pixels = tap.flatten(2)
-            out.append((torch.einsum("bcn,bdn->bcd", pixels, pixels) / pixels.shape[2]).flatten(1))
-    return out
 
 
 def _view(image: Tensor, *, grey: bool) -> Tensor:
@@ -149,13 +133,8 @@ def _view(image: Tensor, *, grey: bool) -> Tensor:
 
 
 def _spectrum(image: Tensor) -> Tensor:
-    """Log power of luminance in rings of half an octave: (B, rings)."""
-    light = image.mean(1) - image.mean((1, 2, 3), keepdim=True)[:, 0]
-    power = torch.fft.rfft2(light, norm="ortho").abs().square()
-    rows, columns = power.shape[-2:]
-    cycles = torch.hypot(torch.fft.fftfreq(rows)[:, None] * rows, torch.arange(columns)[None].float())
-    ring = F.one_hot((2.0 * torch.log2(cycles.clamp_min(1.0))).round().long().flatten()).float()
-    return torch.log(power.flatten(1) @ (ring / ring.sum(0).clamp_min(1.0)) + 1e-4)
+    """Radial spectrum of luminance: (B, 3, H, W) -> (B, 1, rings)."""
+    return radial_spectrum(image.mean(1, keepdim=True))
 
 
 def _square(photo: Array) -> Array:
@@ -239,7 +218,7 @@ def _density(plan: Plan) -> Tensor:
 def _distance(features: FrozenFeatures, maps: Tensor, target: _Target, scale: list[Tensor]) -> Tensor:
     color = maps[:, :3]
     taps = features(_view(color, grey=target.grey))
-    terms = [((a - b).abs() / s).mean() for a, b, s in zip(view_statistics(taps), target.statistics, scale, strict=True)]
+    terms = [((a - b).abs() / s).mean() for a, b, s in zip(tap_statistics(taps), target.statistics, scale, strict=True)]
     moments = (color.mean((0, 2, 3)) - target.mean).abs().mean() * 8.0 + (color.std((0, 2, 3)) - target.deviation).abs().mean() * 8.0
     return torch.stack(terms).mean() + moments + 0.1 * (_spectrum(color) - target.spectrum).abs().mean()
 

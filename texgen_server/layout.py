@@ -50,3 +50,11 @@ def _phasors(wave: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[
     turns = wave.astype(np.float64)[..., None] * places[:, None, :]
     result: NDArray[np.complex64] = np.exp(2j * np.pi * (turns % 1.0)).astype(np.complex64)
     return result
+
+
+def ring_median(power: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each bin the median power of bins at about the same radius (rings at least 3 wide, wider further out)."""
+    ring = np.round(3.0 * np.log2(np.maximum(radius, 1.0) + 2.0)).astype(int)
+    medians = np.array([np.median(power[ring == r]) if (ring == r).any() else 0.0 for r in range(ring.max() + 1)])
+    result: NDArray[np.float64] = medians[ring] + 1e-9
+    return result

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from texgen_server.layout import ring_median
 from texgen_server.sampling import Layout
 
 MAX_WAVES = 24
@@ -43,10 +44,8 @@ def _peaks(power: NDArray[np.float64]) -> NDArray[np.bool_]:
     ky, kx = np.meshgrid(cycles, cycles, indexing="ij")
     radius = np.hypot(ky, kx)
     half = (np.maximum(abs(ky), abs(kx)) <= MAX_CYCLES) & ((ky > 0) | ((ky == 0) & (kx > 0))) & (radius >= 2)
-    ring = np.round(3.0 * np.log2(np.maximum(radius, 1.0) + 2.0)).astype(int)
-    medians = np.array([np.median(power[ring == r]) if (ring == r).any() else 0.0 for r in range(ring.max() + 1)])
     around = [np.roll(power, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
-    peaks: NDArray[np.bool_] = half & (power > PEAK_OVER_BACKGROUND * medians[ring]) & (power >= np.maximum.reduce(around))
+    peaks: NDArray[np.bool_] = half & (power > PEAK_OVER_BACKGROUND * ring_median(power, radius)) & (power >= np.maximum.reduce(around))
     return peaks
 
 

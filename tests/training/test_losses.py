@@ -74,4 +74,4 @@ def test_radial_spectrum_tells_scales_apart():
     x = torch.arange(64.0)
     coarse = (0.5 + 0.4 * torch.sin(2 * torch.pi * 2 * x / 64)).expand(1, 7, 64, 64)
     fine = (0.5 + 0.4 * torch.sin(2 * torch.pi * 16 * x / 64)).expand(1, 7, 64, 64)
-    assert losses.radial_spectrum(coarse)[0, 0].argmax() < losses.radial_spectrum(fine)[0, 0].argmax()
+    assert losses.map_spectra(coarse)[0, 0].argmax() < losses.map_spectra(fine)[0, 0].argmax()

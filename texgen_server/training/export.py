@@ -37,7 +37,7 @@ class Export:
     colors: NDArray[np.float32]
     """(N, 3) mean basecolor, sRGB in 0..1."""
     moments: NDArray[np.float32]
-    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`capture.view_moments`)."""
+    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`tap_moments`)."""
     assets: list[Asset]
     params: MaterialParams
     version: str
@@ -191,8 +191,8 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
     """(N, 2, D) moments of frozen features of these materials' basecolor, in colour and in grey."""
     import torch
 
-    from texgen_server.capture import view_moments
     from texgen_server.features import FrozenFeatures
+    from texgen_server.image_statistics import tap_moments
 
     maps, features = np.load(pack / "maps_256.npy", mmap_mode="r"), FrozenFeatures("efficientnet-lite0")
     out = []
@@ -200,7 +200,7 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
         for row in rows:
             color = torch.from_numpy(maps[row, :3].astype(np.float32) / 65535.0)
             grey = color.mean(0, keepdim=True).expand(3, -1, -1)
-            out.append(view_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
+            out.append(tap_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
     return np.stack(out)
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from texgen_server.layout import ring_median
+
 MAX_WAVES = 48
 MAX_CYCLES = 40
 """Highest frequency looked at, in cycles per tile and axis."""
@@ -27,7 +29,7 @@ def fit_layout(maps: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np
     ky, kx = np.meshgrid(cycles, cycles, indexing="ij")
     half = (np.maximum(abs(ky), abs(kx)) <= MAX_CYCLES) & ((ky > 0) | ((ky == 0) & (kx > 0)))
     power = (np.abs(spectrum[:3]) ** 2).mean(0) + np.abs(spectrum[3]) ** 2
-    peaks = half & (power > PEAK_OVER_BACKGROUND * _ring_median(power, np.hypot(ky, kx)))
+    peaks = half & (power > PEAK_OVER_BACKGROUND * ring_median(power, np.hypot(ky, kx)))
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-power[rows, columns])[:MAX_WAVES]
     rows, columns = rows[order], columns[order]
@@ -37,11 +39,3 @@ def fit_layout(maps: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np
     half_pixel = np.exp(-1j * np.pi * (waves[: len(order), 0] + waves[: len(order), 1]) / size)
     amplitudes[: len(order)] = 2.0 * spectrum[:, rows, columns].T * half_pixel[:, None]
     return waves, amplitudes
-
-
-def _ring_median(power: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each bin the median power of bins at about the same radius (rings at least 3 wide, wider further out)."""
-    ring = np.round(3.0 * np.log2(np.maximum(radius, 1.0) + 2.0)).astype(int)
-    medians = np.array([np.median(power[ring == r]) if (ring == r).any() else 0.0 for r in range(ring.max() + 1)])
-    result: NDArray[np.float64] = medians[ring] + 1e-9
-    return result

@@ -165,7 +165,7 @@ class Trainer:
             "relief": (relief_error * own).mean(),
         }
         if real.extent_tiles == 1.0:
-            spectra = losses.radial_spectrum(seen.maps) - losses.radial_spectrum(real.maps.to(self.device))
+            spectra = losses.map_spectra(seen.maps) - losses.map_spectra(real.maps.to(self.device))
             terms["spectrum"] = config.spectrum * (spectra.abs().mean((1, 2)) * own).mean()
         return terms
 

@@ -9,20 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.image_statistics import radial_spectrum, tap_statistics
 from texgen_server.training.discriminator import VIEWS
 
 
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Per image: mean and deviation of each tap, Gram matrix of the first two. Taps (2B, C, h, w) -> list of (B, n)."""
-    out = []
-    for level, tap in enumerate(taps):
-        tap = torch.cat(tap.float().chunk(VIEWS), 1)
-        out += [tap.mean((2, 3)), tap.std((2, 3))]
-        if level < 2:
-            pixels = tap.flatten(2)
-            gram = torch.einsum("bcn,bdn->bcd", pixels, pixels) / pixels.shape[2]
-            out.append(gram.flatten(1))
-    return out
+    """Statistics of both views together. Taps (2B, C, h, w), the views stacked along the batch -> list of (B, n)."""
+    return tap_statistics([torch.cat(tap.float().chunk(VIEWS), 1) for tap in taps])
 
 
 @dataclass(frozen=True)
@@ -55,17 +48,9 @@ def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Te
     return ((mean_error + deviation_error) * weight).mean()
 
 
-def radial_spectrum(maps: Tensor) -> Tensor:
-    """Log power per octave ring of luminance and height on the torus: (B, 7, S, S) -> (B, 2, rings)."""
-    luminance = maps[:, :3].mean(1, keepdim=True)
-    spectrum = torch.fft.rfft2(torch.cat([luminance, maps[:, 3:4]], 1), norm="ortho").abs().square()
-    rows, columns = spectrum.shape[-2:]
-    cycles = torch.hypot(torch.fft.fftfreq(rows)[:, None] * rows, torch.arange(columns)[None].float())
-    ring = (2.0 * torch.log2(cycles.clamp_min(1.0))).round().long()
-    member = F.one_hot(ring.flatten()).float().to(maps.device)
-    member[0] = 0.0  # the mean has its own loss
-    power = spectrum.flatten(2) @ (member / member.sum(0).clamp_min(1.0))
-    return torch.log(power + 1e-4)
+def map_spectra(maps: Tensor) -> Tensor:
+    """Radial spectra of luminance and height: (B, 7, S, S) -> (B, 2, rings)."""
+    return radial_spectrum(torch.cat([maps[:, :3].mean(1, keepdim=True), maps[:, 3:4]], 1))
 
 
 def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor) -> Tensor:
