@@ -71,7 +71,7 @@ def _ramp(canvas: Canvas, shape: NetworkShape, columns: Indices, scale: int, ste
     """0 at the left border, 1 at the right one, both level for as far as the network sees."""
     assert canvas.period is not None
     margin = halo_cells(shape.levels, shape.cell_px)
-    span = max(1, steps * canvas.period[1] - 2 * margin)
+    span = steps * canvas.period[1] - 2 * margin
     t = np.clip(((columns + 0.5) / scale - margin) / span, 0.0, 1.0)
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from texgen.images import linear_to_srgb, srgb_to_linear
 from texgen.maps import MAP_SPECS, MapKind, Pixels
-from texgen.recipe import Captured, MaterialRecipe, Variation
 from texgen_server.sampling import Array, Plan
 
 STRIP_ROWS = 256
@@ -42,34 +41,29 @@ class Finish:
     """(3,) mean basecolor, sRGB."""
     gain: Array
     offset: Array
-    """(3,) capture's colour correction."""
+    """(parts, 3) colour correction of each part: that of the captures in it."""
 
 
 def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
     """``part_relief_tiles`` (parts,): the height range of each part in tiles."""
-    recipe = plan.recipe
+    recipe, parts = plan.recipe, len(part_relief_tiles)
     largest = float(part_relief_tiles.max())
-    shares = np.array([s.style_share.mean() for s in plan.sources], np.float32)
-    pivot = sum((s.color * share for s, share in zip(plan.sources, shares / shares.sum(), strict=True)), np.zeros(3, np.float32))
-    captured = _captured(recipe)
+    totals = np.zeros((parts, 1), np.float32)
+    gain, offset, color = (np.zeros((parts, 3), np.float32) for _ in range(3))
+    for s in plan.sources:
+        share = np.float32(s.color_share)
+        totals[s.part] += share
+        gain[s.part] += share * s.gain
+        offset[s.part] += share * s.offset
+        color[s.part] += share * s.color
     return Finish(
         relief_tiles=largest * recipe.controls["relief_depth"],
         part_reliefs=part_relief_tiles / np.float32(largest),
         controls=dict(recipe.controls),
-        pivot=pivot,
-        gain=np.array(captured.gain if captured else (1, 1, 1), np.float32),
-        offset=np.array(captured.offset if captured else (0, 0, 0), np.float32),
+        pivot=(color / totals).mean(0),
+        gain=gain / totals,
+        offset=offset / totals,
     )
-
-
-def _captured(recipe: MaterialRecipe) -> Captured | None:
-    """The capture whose colour correction a recipe has: its own or that of the recipe it varies."""
-    match recipe.origin:
-        case Captured():
-            return recipe.origin
-        case Variation(base=base):
-            return _captured(base)
-    return None
 
 
 def empty_maps(rows: int, columns: int) -> dict[MapKind, NDArray[Any]]:
@@ -80,14 +74,14 @@ def empty_maps(rows: int, columns: int) -> dict[MapKind, NDArray[Any]]:
 def store_window(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: int, finish: Finish, shares: Array | None) -> None:
     """Round (7, h, w) network output in [0, 1] into the maps at a place; all but the normal.
 
-    ``shares`` (parts, h, w) scales heights where parts of unlike relief meet.
+    ``shares`` (parts, h, w) says which part lies where: heights are scaled where parts of unlike relief meet.
     """
     area = np.s_[top : top + raw.shape[1], left : left + raw.shape[2]]
     height = raw[3]
     if shares is not None:
         height = 0.5 + (height - 0.5) * np.tensordot(finish.part_reliefs, shares, 1)
     roughness = np.clip(raw[4] + np.float32(finish.controls["roughness_offset"]), 0.0, 1.0)
-    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish), 255).transpose(1, 2, 0)
+    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish, shares), 255).transpose(1, 2, 0)
     maps[MapKind.ROUGHNESS][area] = _to_uint(roughness, 255)[..., None]
     maps[MapKind.METALLIC][area] = _to_uint(raw[5], 255)[..., None]
     maps[MapKind.HEIGHT][area] = _to_uint(height, 65535)[..., None]
@@ -120,11 +114,13 @@ def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
     return normal
 
 
-def adjust_color(basecolor: Array, finish: Finish) -> Array:
-    """(3, H, W) sRGB in [0, 1] with the capture's correction, then hue, saturation, brightness and contrast."""
+def adjust_color(basecolor: Array, finish: Finish, shares: Array | None = None) -> Array:
+    """(3, H, W) sRGB in [0, 1] with the captures' correction, then hue, saturation, brightness and contrast."""
     color = basecolor
     if not (np.all(finish.gain == 1) and np.all(finish.offset == 0)):
-        color = np.clip(color * finish.gain[:, None, None] + finish.offset[:, None, None], 0.0, 1.0)
+        under = np.ones((1, 1, 1), np.float32) if shares is None else shares
+        gain, offset = (np.tensordot(values.T, under, 1) for values in (finish.gain, finish.offset))
+        color = np.clip(color * gain + offset, 0.0, 1.0)
     values = finish.controls
     if all(values[name] == neutral for name, neutral in zip(COLOR_CONTROLS, (0.0, 1.0, 1.0, 1.0), strict=True)):
         return color

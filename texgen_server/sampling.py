@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
 from texgen.recipe import Captured, Lock, MaterialRecipe, MixMode, Mixture, Variation
-from texgen_server.canvas import Canvas
+from texgen_server.canvas import Canvas, halo_cells
 from texgen_server.noise import uniforms
 
 Array = NDArray[np.float32]
@@ -73,11 +73,18 @@ class Source:
     seed: int
     color: Array  # (3,) mean basecolor, sRGB: what contrast turns around
     relief_tiles: float  # height range; 0: what the network says
+    gain: Array  # (3,) a capture's colour correction: basecolor is multiplied by it
+    offset: Array  # (3,) and shifted by it
     style_share: Array  # (levels,)
     noise_share: Array  # (levels + 1,), the start's first
     layout_share: float
     part: int = 0
     """Which channel of the mask it lies under."""
+
+    @property
+    def color_share(self) -> float:
+        """Its share in the colours."""
+        return float(self.style_share[SHAPE_LEVELS:].mean())
 
     def scaled(self, factor: float) -> Source:
         """The same with all shares multiplied."""
@@ -149,8 +156,21 @@ def make_plan(
     sources = _sources(recipe, tables, shape)
     chosen: NDArray[np.uint8] | Transition | None = None
     if isinstance(recipe.origin, Mixture):
-        chosen = Transition(recipe.origin.steps) if recipe.origin.mode is MixMode.TRANSITION else mask
+        chosen = _transition(recipe.origin.steps, canvas, shape) if recipe.origin.mode is MixMode.TRANSITION else mask
     return Plan(recipe, sources, canvas, chosen, _relief_plan(recipe, tables, shape, canvas))
+
+
+def _transition(steps: int, canvas: Canvas, shape: NetworkShape) -> Transition:
+    """Refuses one that is too short for its outer borders to be those of the plain materials."""
+    assert canvas.period is not None
+    fewest = 2 * halo_cells(shape.levels, shape.cell_px) + 1
+    if steps * canvas.period[1] < fewest:
+        raise InvalidRequestError(
+            f"{steps} tiles of {canvas.period[1] * shape.cell_px} px are too short for a transition: together they must be at least "
+            f"{fewest * shape.cell_px} px wide; take more steps or a larger size",
+            "steps",
+        )
+    return Transition(steps)
 
 
 def _relief_plan(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape, canvas: Canvas) -> Plan | None:
@@ -236,6 +256,8 @@ def plain_source(
         seed=recipe.seed,
         color=sum((np.float32(share) * tables.colors[row] for row, share in members), np.zeros(3, np.float32)),
         relief_tiles=0.0,
+        gain=np.ones(3, np.float32),
+        offset=np.zeros(3, np.float32),
         **_full_shares(shape),
     )
 
@@ -261,6 +283,8 @@ def _captured_source(recipe: MaterialRecipe, captured: Captured, tables: Materia
         seed=recipe.seed,
         color=np.array(captured.color, np.float32),
         relief_tiles=captured.relief_tiles,
+        gain=np.array(captured.gain, np.float32),
+        offset=np.array(captured.offset, np.float32),
         **_full_shares(shape),
     )
 
@@ -273,9 +297,8 @@ def _varied(recipe: MaterialRecipe, variation: Variation, tables: MaterialTables
     base, amount, locks = variation.base, variation.amount, set(variation.locks)
     kept = _sources(base, tables, shape)
     classes = base.main_classes()
-    controls = dict(base.controls)
     if classes:
-        target = replace(base, seed=recipe.seed, psi=1.0, classes=classes, origin=None, controls=controls)
+        target = replace(base, seed=recipe.seed, psi=1.0, classes=classes, origin=None)
         other = plain_source(target, *choose_code(target, tables), tables, shape)
     else:
         other = replace(kept[0], seed=recipe.seed)

@@ -116,6 +116,7 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
             "truncated|readable",
         ),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=0), "1 to 16"),
+        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=3), "at least 480 px wide"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], controls={"moss": 9.0}), "moss=9"),
         (lambda c, r: c.generate(recipe=r, window_px=(0, 0, 0, 5)), "window of 0"),
         (lambda c, r: c.generate(recipe=r, window_px=(2**50, 0, 5, 5)), "from the origin"),
@@ -168,6 +169,16 @@ def test_a_capture_has_all_maps_the_colours_and_an_editable_recipe(client, card,
     assert not np.array_equal(pixels(brighter), pixels(made))
     looked = client.mix([(client.generate("brick", seed=1, size_px=(96, 96)).recipe, 1.0), (made.recipe, 1.0)], "look")[0]
     assert looked.recipe.startswith("tg1x:")
+
+
+def test_a_look_of_a_capture_keeps_its_colours(client, parts, rng):
+    """The correction that a capture's colours need goes wherever the capture goes."""
+    picture = photo(rng)
+    made = client.capture(file_of(picture), seed=5, size_px=(128, 128), steps=0)
+    looked = client.mix([(parts[0].recipe, 1.0), (made.recipe, 1.0)], "look")[0]
+    blended = client.mix([(made.recipe, 1.0), (client.vary(made.recipe, 0.3, seed=2)[0].recipe, 1.0)])[0]
+    for result in (looked, blended):
+        assert np.abs(pixels(result).mean((0, 1)) - np.asarray(picture).mean((0, 1))).max() < 30
 
 
 def test_a_palette_colours_a_grey_photo(client, rng):

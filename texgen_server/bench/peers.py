@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 STYLEGAN2_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
-"""Source: Karras et al. 2020, configuration F (channel multiplier 2 halved as published for 1024 px)."""
+"""Source: Karras et al. 2020, configuration F at 1024 px."""
 DIFFUSION_STEPS = 20
 
 
