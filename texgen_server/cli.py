@@ -142,7 +142,7 @@ def _add_eval(commands: Any) -> None:
         "--pictures", type=Path, metavar="DIR", help="only write the card's pictures into DIR: generated beside real, every class"
     )
     material.add_argument("--blind", type=Path, metavar="HTML", help="only write an offline page: real or generated? which class?")
-    material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials")
+    material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials; with --pictures draw them")
     material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
     material.set_defaults(run=_eval_material)
 
@@ -152,7 +152,7 @@ def _eval_material(options: argparse.Namespace) -> int:
     from texgen_server.training.evaluate import EvalOptions, draw_pictures, report
 
     chosen = EvalOptions(size_px=options.size, **{key: getattr(options, key) for key in ("data", "work", "models", "model")})
-    if options.pictures:
+    if options.pictures and not options.captures:
         draw_pictures(chosen, options.pictures)
     elif options.blind:
         from texgen_server.training.blind import write_blind_page
@@ -203,7 +203,7 @@ def _measured(options: argparse.Namespace, chosen: Any) -> dict[str, Any]:
     if options.captures:
         from texgen_server.training.evaluate_capture import evaluate_captures
 
-        return evaluate_captures(chosen)
+        return evaluate_captures(chosen, options.pictures)
     if options.controls:
         from texgen_server.training.evaluate_controls import evaluate_model_controls
 

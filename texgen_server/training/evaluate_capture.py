@@ -15,7 +15,7 @@ from PIL import Image
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.capture import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture, nearest_rows
+from texgen_server.capture import CaptureNetworks, CaptureOptions, capture, nearest_rows
 from texgen_server.registry import LoadedModel, load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
@@ -30,22 +30,22 @@ JUDGED_PX = 256
 Picture = NDArray[np.float32]
 
 
-def evaluate_captures(options: EvalOptions, steps: int = DEFAULT_STEPS, limit: int = 0, pictures: Path | None = None) -> dict[str, Any]:
+def evaluate_captures(options: EvalOptions, pictures: Path | None = None) -> dict[str, Any]:
     """Distance in EfficientNet-lite1 features, in deviations between training materials, of captures and of the baseline.
 
-    ``limit`` judges the first so many held-out materials only (0: all). With ``pictures`` a sheet is written: photograph, capture, baseline.
+    With ``pictures`` a sheet is written into that folder: photograph, capture, baseline.
     """
     pack = prepared_pack(options.data, read_catalog(options.data), options.work / "pack")
     model = load_model(find_card(options.model, options.models))
     networks, embed = CaptureNetworks(model), Embedder()
     members = [a for c in model.card.classes for a in c.materials]
-    held = [i for i, name in enumerate(pack.assets) if name in read_split()][: limit or None]
+    held = [i for i, name in enumerate(pack.assets) if name in read_split()]
     scale = embed(torch.from_numpy(_colors(pack, [pack.assets.index(m) for m in members], JUDGED_PX))).std(0) + 1e-6
     ours, baseline, seconds, sheet = [], [], [], []
     for index in held:
         photo = _colors(pack, [index], PHOTO_PX)[0].transpose(1, 2, 0)
         started = time.monotonic()
-        recipe = capture(networks, photo, CaptureOptions(7, (JUDGED_PX, JUDGED_PX), steps=steps), lambda: None, lambda _: None)
+        recipe = capture(networks, photo, CaptureOptions(7, (JUDGED_PX, JUDGED_PX)), lambda: None, lambda _: None)
         seconds.append(time.monotonic() - started)
         made = _generated(model, recipe)
         other = _recoloured(pack, pack.assets.index(members[nearest_rows(networks, photo)[0]]), photo)
@@ -55,7 +55,7 @@ def evaluate_captures(options: EvalOptions, steps: int = DEFAULT_STEPS, limit: i
         baseline.append(float((np.abs(vectors[2] - vectors[0]) / scale).mean()))
         sheet.append(np.concatenate([real[0], made, other], 2).transpose(1, 2, 0))
     if pictures:
-        _write_sheet(sheet, pictures)
+        _write_sheet(sheet, pictures / "captures.webp")
     return {
         "materials": len(held),
         "capture": float(np.mean(ours)),
