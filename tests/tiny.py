@@ -26,12 +26,13 @@ def tiny_assets() -> list[Asset]:
 
 
 def tiny_generator(seed: int = 1) -> MaterialGenerator:
-    """Random weights with noise and layout turned up, so that every input matters."""
+    """Random weights with noise, layout and guide turned up, so that every input matters."""
     torch.manual_seed(seed)
     generator = MaterialGenerator(PARAMS)
     with torch.no_grad():
         for block in generator.blocks:
             block.noise_gain.normal_(0.0, 0.5)
+            block.guide.weight.normal_(0.0, 0.2)
     return generator.eval()
 
 

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
+BASE_PX = 256
+"""Pixels per tile of the coarse pass."""
+GUIDED_ABOVE_PX = 320
+"""Pixels per tile above which there is one."""
+
 
 @dataclass(frozen=True)
 class Canvas:
@@ -72,6 +77,17 @@ class Window:
 def whole(canvas: Canvas, window: Window) -> bool:
     """Whether the window is the whole torus, so that its own wrap-around is the right one."""
     return canvas.period == (window.rows, window.columns)
+
+
+def base_canvas(canvas: Canvas, cell_px: int) -> Canvas | None:
+    """The canvas of the coarse pass: the same plane in fewer cells. None where none is needed."""
+    if canvas.tile_px <= GUIDED_ABOVE_PX:
+        return None
+    if canvas.period is None:
+        return Canvas(None, (cell_px / BASE_PX, cell_px / BASE_PX), float(BASE_PX))
+    down, right = (max(1, round(cells * BASE_PX / canvas.tile_px)) for cells in canvas.period)
+    tile_px = cell_px * math.sqrt(down / canvas.tiles[0] * right / canvas.tiles[1])
+    return Canvas((down, right), canvas.tiles, tile_px)
 
 
 def halo_cells(levels: int, cell_px: int) -> int:

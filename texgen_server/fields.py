@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.canvas import Canvas, Indices, Window, halo_cells
+from texgen_server.canvas import Canvas, Indices, Window
 from texgen_server.layout import layout_field
 from texgen_server.noise import gaussian_field
 from texgen_server.sampling import Array, NetworkShape, Plan, Source, Transition
 
 LAYOUT_CHANNELS = 5
+GUIDE_CHANNELS = 8
+FINE_NOISE = 16
+"""Added to the level of a guided pass's noise, which is another than the coarse pass's."""
 
 
 @dataclass(frozen=True)
@@ -24,20 +27,28 @@ class Fields:
     layouts: list[Array]  # level i: (1, 5, h 2^i, w 2^i)
     noises: list[Array]  # level i: (1, 1, h 2^i, w 2^i)
     shares: list[Array]  # level i: (1, sources, h 2^i, w 2^i) of the style; empty without a mask
+    guide: Array  # (1, 8, h 2^n, w 2^n) on the grid of the finest level; zeros where nothing guides
+    guided: bool
 
 
-def make_fields(plan: Plan, shape: NetworkShape, window: Window) -> Fields:
-    """All fields of a window. Where several sources meet, noise keeps its variance of 1."""
+def make_fields(plan: Plan, shape: NetworkShape, window: Window, guide: Array | None = None) -> Fields:
+    """All fields of a window. Where several sources meet, noise keeps its variance of 1.
+
+    ``guide`` (8, h 2^n, w 2^n) is that of a fine pass (`guide.guide_input`).
+    """
+    stream = 0 if guide is None else FINE_NOISE
     layouts, noises, shares = [], [], []
     for level in range(shape.levels):
         scale = 2**level
         under = _part_shares(plan, shape, window, scale)
         layouts.append(_layout(plan, window, scale, under)[None])
-        noises.append(_noise(plan, window, scale, under, level + 1, 1)[None])
+        noises.append(_noise(plan, window, scale, under, level + 1, 1, stream)[None])
         if plan.mask is not None:
             shares.append(np.stack([s.style_share[level] * under[s.part] for s in plan.sources])[None].astype(np.float32))
-    start = _noise(plan, window, 1, _part_shares(plan, shape, window, 1), 0, shape.noise_channels)[None]
-    return Fields(start, layouts, noises, shares)
+    start = _noise(plan, window, 1, _part_shares(plan, shape, window, 1), 0, shape.noise_channels, stream)[None]
+    finest = 2 ** (shape.levels - 1)
+    none = np.zeros((GUIDE_CHANNELS, window.rows * finest, window.columns * finest), np.float32)
+    return Fields(start, layouts, noises, shares, (none if guide is None else guide)[None], guide is not None)
 
 
 def pixel_shares(plan: Plan, shape: NetworkShape, window: Window) -> Array:
@@ -51,7 +62,7 @@ def _part_shares(plan: Plan, shape: NetworkShape, window: Window, scale: int) ->
     if plan.mask is None:
         return np.ones((1, 1, 1), np.float32)
     if isinstance(plan.mask, Transition):
-        right = _ramp(plan.canvas, shape, columns, scale, plan.mask.steps)
+        right = _ramp(plan.canvas, plan.mask, columns, scale)
         return np.broadcast_to(np.stack([1.0 - right, right])[:, None, :], (2, len(rows), len(columns)))
     parts = 1 + max(s.part for s in plan.sources)
     down, right_places = plan.canvas.wrapped(rows, columns, scale)
@@ -67,12 +78,11 @@ def _painted(mask: NDArray[np.uint8], parts: int, block: int) -> Array:
     return shares
 
 
-def _ramp(canvas: Canvas, shape: NetworkShape, columns: Indices, scale: int, steps: int) -> Array:
+def _ramp(canvas: Canvas, transition: Transition, columns: Indices, scale: int) -> Array:
     """0 at the left border, 1 at the right one, both level for as far as the network sees."""
     assert canvas.period is not None
-    margin = halo_cells(shape.levels, shape.cell_px)
-    span = steps * canvas.period[1] - 2 * margin
-    t = np.clip(((columns + 0.5) / scale - margin) / span, 0.0, 1.0)
+    across = (columns + 0.5) / (scale * canvas.period[1] * transition.steps)
+    t = np.clip((across - transition.margin) / (1.0 - 2.0 * transition.margin), 0.0, 1.0)
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
 
 
@@ -90,7 +100,7 @@ def _layout(plan: Plan, window: Window, scale: int, under: Array) -> Array:
     return field
 
 
-def _noise(plan: Plan, window: Window, scale: int, under: Array, level: int, channels: int) -> Array:
+def _noise(plan: Plan, window: Window, scale: int, under: Array, level: int, channels: int, stream: int) -> Array:
     """(channels, rows, columns) of N(0, 1); one draw for each seed among the sources."""
     down, right = plan.canvas.wrapped(*window.places(scale), scale)
     shares: dict[int, Array] = {}
@@ -98,11 +108,11 @@ def _noise(plan: Plan, window: Window, scale: int, under: Array, level: int, cha
         if s.noise_share[level]:
             shares[s.seed] = shares.get(s.seed, np.zeros(1, np.float32)) + s.noise_share[level] * under[s.part]
     if len(shares) == 1:
-        return gaussian_field(_only(plan, level), level, channels, down, right)
+        return gaussian_field(_only(plan, level), stream + level, channels, down, right)
     total = sum((share * share for share in shares.values()), np.zeros(1, np.float32))
     field = np.zeros((channels, len(down), len(right)), np.float32)
     for seed, share in shares.items():
-        field += gaussian_field(seed, level, channels, down, right) * (share / np.sqrt(np.maximum(total, 1e-12)))
+        field += gaussian_field(seed, stream + level, channels, down, right) * (share / np.sqrt(np.maximum(total, 1e-12)))
     return field
 
 

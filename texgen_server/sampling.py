@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
 from texgen.recipe import Captured, Lock, MaterialRecipe, MixMode, Mixture, Variation
-from texgen_server.canvas import Canvas, halo_cells
+from texgen_server.canvas import Canvas, base_canvas, halo_cells
 from texgen_server.noise import uniforms
 
 Array = NDArray[np.float32]
@@ -101,6 +101,8 @@ class Transition:
     """Ramp from part 0 (left) to part 1 (right) over some periods."""
 
     steps: int
+    margin: float
+    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend on."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,24 @@ def make_plan(
 def _transition(steps: int, canvas: Canvas, shape: NetworkShape) -> Transition:
     """Refuses one that is too short for its outer borders to be those of the plain materials."""
     assert canvas.period is not None
-    fewest = 2 * halo_cells(shape.levels, shape.cell_px) + 1
-    if steps * canvas.period[1] < fewest:
+    margin, across = _reach_cells(canvas, shape), steps * canvas.period[1]
+    if across < 2 * margin + 1:
         raise InvalidRequestError(
             f"{steps} tiles of {canvas.period[1] * shape.cell_px} px are too short for a transition: together they must be at least "
-            f"{fewest * shape.cell_px} px wide; take more steps or a larger size",
+            f"{(2 * margin + 1) * shape.cell_px} px wide; take more steps or a larger size",
             "steps",
         )
-    return Transition(steps)
+    return Transition(steps, margin / across)
+
+
+def _reach_cells(canvas: Canvas, shape: NetworkShape) -> int:
+    """Cells beyond a window that its pixels depend on, through the coarse pass too where there is one."""
+    halo = halo_cells(shape.levels, shape.cell_px)
+    coarse = base_canvas(canvas, shape.cell_px)
+    if coarse is None:
+        return halo
+    ratio = coarse.step_tiles(1)[1] / canvas.step_tiles(1)[1]
+    return halo + math.ceil((halo + 1) * ratio)
 
 
 def _relief_plan(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape, canvas: Canvas) -> Plan | None:

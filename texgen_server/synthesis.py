@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan -> maps: runs the network window by window, whole where it fits, in halo tiles where it does not."""
+"""Plan -> maps: runs the network window by window, whole where it fits, in halo tiles where it does not; coarse pass first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from texgen.maps import MapKind, Pixels
 from texgen_server.backends.base import MaterialBackend
-from texgen_server.canvas import Window, halo_cells, whole
+from texgen_server.canvas import Canvas, Window, halo_cells, whole
 from texgen_server.fields import make_fields, pixel_shares
 from texgen_server.finish import crop_maps, empty_maps, make_finish, store_normal, store_window
+from texgen_server.guide import Base, base_plan, base_window, guide_input
 from texgen_server.sampling import Array, NetworkShape, Plan
 
 MAX_EDGE_CELLS = 56
@@ -43,35 +44,83 @@ class Synthesis:
     def maps(self, plan: Plan, rectangle: Rectangle | None = None) -> tuple[dict[MapKind, Pixels], float]:
         """All maps of a rectangle (by default the whole torus) and the height's range in tiles."""
         window, (top, left, rows, columns) = self._window(plan, rectangle)
-        styles, reliefs = self._styles(plan)
-        finish = make_finish(plan, reliefs)
-        relief = self._styles(plan.relief) if plan.relief else None
-        if plan.relief and relief:
-            finish = make_finish(plan.relief, relief[1])
-        cell, halo = self.shape.cell_px, halo_cells(self.shape.levels, self.shape.cell_px)
+        cell = self.shape.cell_px
+        steps = _Steps(self._count(plan, window) + (self._count(plan.relief, window) if plan.relief else 0), self.on_progress)
+        network = self._network(plan, window, steps)
+        relief = self._network(plan.relief, window, steps) if plan.relief else None
+        finish = make_finish(plan.relief, relief.reliefs) if plan.relief and relief else make_finish(plan, network.reliefs)
         maps = empty_maps(window.rows * cell, window.columns * cell)
-        fits = window.rows * window.columns <= (self.max_edge_cells + 2 * halo) ** 2
-        pieces = [window] if fits and whole(plan.canvas, window) else list(window.tiles(self.max_edge_cells))
-        for number, piece in enumerate(pieces):
-            exact = whole(plan.canvas, piece)
-            raw = self._raw(plan, styles, piece, 0 if exact else halo)
-            if plan.relief and relief:
-                raw[[3, 6]] = self._raw(plan.relief, relief[0], piece, 0 if exact else halo)[[3, 6]]
+        for piece in self._pieces(plan.canvas, window):
+            raw = self._raw(network, piece)
+            if relief:
+                raw[[3, 6]] = self._raw(relief, piece)[[3, 6]]
             shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
             store_window(maps, raw, (piece.top - window.top) * cell, (piece.left - window.left) * cell, finish, shares)
-            self.on_progress((number + 1) / len(pieces))
+            steps.done()
         store_normal(maps, finish.relief_tiles * plan.canvas.tile_px)
         return crop_maps(maps, top, left, rows, columns), finish.relief_tiles
 
     def raw(self, plan: Plan) -> tuple[Array, float]:
         """The whole torus as the network gives it: (7, H, W) in [0, 1], and the height's range in tiles, without any finish."""
         assert plan.canvas.period is not None
-        styles, reliefs = self._styles(plan)
-        return self._raw(plan, styles, Window(0, 0, *plan.canvas.period), 0), float(reliefs.max())
+        torus = Window(0, 0, *plan.canvas.period)
+        network = self._network(plan, torus, _Steps(1, lambda _: None))
+        return self._assembled(network, torus, _Steps(1, lambda _: None)), float(network.reliefs.max())
 
     def window(self, plan: Plan, window: Window) -> Array:
         """(7, H, W) of a window that is computed on a torus of its own, without a halo."""
-        return self._raw(plan, self._styles(plan)[0], window, 0)
+        return self._computed(self._network(plan, window, _Steps(1, lambda _: None)), window)
+
+    def part(self, plan: Plan, window: Window, halo: int | None = None) -> Array:
+        """(7, H, W) of a window as part of its canvas, computed with ``halo`` cells around it (by default as many as it takes)."""
+        network = self._network(plan, window, _Steps(1, lambda _: None))
+        return self._raw(network, window) if halo is None else self._cut(network, window, halo)
+
+    def _network(self, plan: Plan, window: Window, steps: _Steps) -> _Network:
+        """What `_raw` needs for the pieces of a window, the coarse pass under them included."""
+        styles, reliefs = self._styles(plan)
+        coarse = base_plan(plan, self.shape.cell_px)
+        if coarse is None:
+            return _Network(plan, styles, reliefs, None)
+        under = self._under(plan, coarse, window)
+        network = _Network(coarse, self._styles(coarse)[0], reliefs, None)
+        return _Network(plan, styles, reliefs, Base(self._assembled(network, under, steps), under, coarse.canvas))
+
+    def _under(self, plan: Plan, coarse: Plan, window: Window) -> Window:
+        """The window of the coarse pass that guides a window of the fine one."""
+        if whole(plan.canvas, window):
+            assert coarse.canvas.period is not None
+            return Window(0, 0, *coarse.canvas.period)
+        return base_window(plan.canvas, coarse.canvas, window.grown(self._halo))
+
+    def _assembled(self, network: _Network, window: Window, steps: _Steps) -> Array:
+        """(7, H, W) of a window, piece by piece."""
+        pieces, cell = self._pieces(network.plan.canvas, window), self.shape.cell_px
+        if len(pieces) == 1:
+            raw = self._raw(network, window)
+            steps.done()
+            return raw
+        out = np.empty((7, window.rows * cell, window.columns * cell), np.float32)
+        for piece in pieces:
+            top, left = (piece.top - window.top) * cell, (piece.left - window.left) * cell
+            out[:, top : top + piece.rows * cell, left : left + piece.columns * cell] = self._raw(network, piece)
+            steps.done()
+        return out
+
+    @property
+    def _halo(self) -> int:
+        return halo_cells(self.shape.levels, self.shape.cell_px)
+
+    def _pieces(self, canvas: Canvas, window: Window) -> list[Window]:
+        """The window whole where it is a torus that fits, else in tiles."""
+        fits = window.rows * window.columns <= (self.max_edge_cells + 2 * self._halo) ** 2
+        return [window] if fits and whole(canvas, window) else list(window.tiles(self.max_edge_cells))
+
+    def _count(self, plan: Plan, window: Window) -> int:
+        """Pieces to compute, those of the coarse pass included."""
+        coarse = base_plan(plan, self.shape.cell_px)
+        below = len(self._pieces(coarse.canvas, self._under(plan, coarse, window))) if coarse else 0
+        return len(self._pieces(plan.canvas, window)) + below
 
     def _window(self, plan: Plan, rectangle: Rectangle | None) -> tuple[Window, tuple[int, int, int, int]]:
         """The cells to compute and, in px, which part of them is wanted.
@@ -105,12 +154,44 @@ class Synthesis:
         shares = np.stack([s.style_share for s in plan.sources])  # (sources, levels)
         return np.einsum("kl,kd->ld", shares, styles)[None].astype(np.float32), parts[0] / parts[1]
 
-    def _raw(self, plan: Plan, styles: Array, window: Window, halo: int) -> Array:
-        """(7, H, W) of a window, computed with ``halo`` cells around it."""
-        self.check()
-        fields = make_fields(plan, self.shape, window.grown(halo))
-        features = self.backend.features(styles, fields.start, fields.layouts, fields.noises, fields.shares)
-        self.check()
-        raw: Array = self.backend.head(features)[0]
+    def _raw(self, network: _Network, window: Window) -> Array:
+        """(7, H, W) of a window, computed with a halo around it unless it is the whole torus."""
+        if whole(network.plan.canvas, window):
+            return self._computed(network, window)
+        return self._cut(network, window, self._halo)
+
+    def _cut(self, network: _Network, window: Window, halo: int) -> Array:
         border = halo * self.shape.cell_px
-        return raw[:, border:-border, border:-border] if border else raw
+        return self._computed(network, window.grown(halo))[:, border:-border, border:-border]
+
+    def _computed(self, network: _Network, window: Window) -> Array:
+        self.check()
+        guide = None
+        if network.base is not None:
+            guide = guide_input(network.base.at(network.plan.canvas, window, 2 ** (self.shape.levels - 1)))
+        fields = make_fields(network.plan, self.shape, window, guide)
+        features = self.backend.features(network.styles, fields)
+        self.check()
+        raw: Array = self.backend.head(features, fields)[0]
+        return raw
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One pass of the network over a plan."""
+
+    plan: Plan
+    styles: Array
+    reliefs: Array
+    base: Base | None
+
+
+class _Steps:
+    """Counts pieces for the progress."""
+
+    def __init__(self, count: int, on_progress: Callable[[float], None]) -> None:
+        self.count, self.finished, self.on_progress = count, 0, on_progress
+
+    def done(self) -> None:
+        self.finished += 1
+        self.on_progress(min(1.0, self.finished / self.count))

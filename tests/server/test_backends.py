@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("graphs")
 
 
-@pytest.mark.parametrize("size", [(64, 64), (160, 96)])
+@pytest.mark.parametrize("size", [(64, 64), (160, 96), (416, 384)], ids=["square", "oblong", "guided"])
 def test_openvino_equals_torch(model, card, folder, size):
     pytest.importorskip("openvino")
     plan = plan_of(model, card, size)
@@ -68,7 +68,7 @@ def test_halo_tiles_equal_the_whole_in_every_precision(model, card, folder):
         synthesis = Synthesis(load_backend(model, "openvino", precision, folder), model.shape)
         plan = plan_of(model, card, (576, 544))
         whole, _ = synthesis.raw(plan)
-        tile = synthesis._raw(plan, synthesis._styles(plan)[0], Window(1, 2, 3, 3), 7)
+        tile = synthesis.part(plan, Window(1, 2, 3, 3))
         assert np.abs(tile - whole[:, 32:128, 64:160]).max() <= tolerance
 
 

@@ -8,8 +8,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import PARAMS, tiny_generator
+from texgen.errors import LoadError
 from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
 from texgen_server.networks.material import normal_from_height
+from texgen_server.networks.parts import build_generator
 
 
 def random_inputs(rows=3, columns=2, seed=0):
@@ -24,16 +26,19 @@ def random_inputs(rows=3, columns=2, seed=0):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("guided", [False, True])
 @pytest.mark.parametrize("cells", [(1, 0), (0, 1), (2, 1)])
-def test_rolling_the_inputs_rolls_the_output(cells):
+def test_rolling_the_inputs_rolls_the_output(cells, guided):
     generator = tiny_generator()
     style, start, layouts, noises = random_inputs()
-    plain = generator(style, start, layouts, noises)
+    guide = torch.rand(1, 8, 48, 32, generator=torch.Generator().manual_seed(3)) if guided else None
+    plain = generator(style, start, layouts, noises, guide)
 
     def roll(x, i=0):
         return torch.roll(x, (cells[0] * 2**i, cells[1] * 2**i), (2, 3))
 
-    rolled = generator(style, roll(start), [roll(f, i) for i, f in enumerate(layouts)], [roll(f, i) for i, f in enumerate(noises)])
+    fields = [roll(start), [roll(f, i) for i, f in enumerate(layouts)], [roll(f, i) for i, f in enumerate(noises)]]
+    rolled = generator(style, *fields, None if guide is None else roll(guide, PARAMS.levels - 1))
     assert (torch.roll(plain, (cells[0] * 32, cells[1] * 32), (2, 3)) - rolled).abs().max() < 1e-5
     assert plain.std() > 0.01
 
@@ -45,7 +50,7 @@ def test_a_zero_padded_convolution_would_be_caught(monkeypatch):
 
     monkeypatch.setattr(layers, "circular_pad", lambda x, p: F.pad(x, (p, p, p, p)))
     with pytest.raises(AssertionError):
-        test_rolling_the_inputs_rolls_the_output.__wrapped__((1, 0))
+        test_rolling_the_inputs_rolls_the_output.__wrapped__((1, 0), guided=False)
 
 
 def test_padding_and_its_gradient_are_exact():
@@ -108,3 +113,12 @@ def test_normals_point_up_the_slope_in_opengl_convention():
 
 def test_convolutions_keep_the_size():
     assert CircularConv(3, 5)(torch.zeros(1, 3, 1, 1)).shape == (1, 5, 1, 1)
+
+
+def test_weights_from_before_guides_load_and_others_are_refused():
+    network = {"code_dim": 20, "style_dim": 24, "noise_channels": 4, "widths": [16, 16, 12, 8, 8]}
+    weights = {k: v.numpy() for k, v in tiny_generator().state_dict().items()}
+    old = build_generator(network, {k: v for k, v in weights.items() if ".guide." not in k})
+    assert all(not block.guide.weight.any() for block in old.blocks)
+    with pytest.raises(LoadError, match="stem"):
+        build_generator(network, {k: v for k, v in weights.items() if "stem" not in k})

@@ -16,7 +16,7 @@ from texgen_server.registry import load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Rectangle, Synthesis
 
-EXACT = {MapKind.HEIGHT: 1}
+DENSITIES = pytest.mark.parametrize("tile_px", [128.0, 576.0], ids=["one pass", "guided"])
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +46,47 @@ def assert_equal_maps(ours, theirs, lsb=1):
 
 @pytest.fixture(scope="module")
 def painted(card):
+    return painted_at(card, 128.0)
+
+
+def painted_at(card, tile_px):
     rng = np.random.default_rng(0)
     mask = (np.kron(rng.random((18, 20)), np.ones((32, 32))) > 0.5).astype(np.uint8)
-    parts = [(recipe_of(card), 1), (recipe_of(card, "rock", 7), 1)]
+    parts = [(recipe_of(card, tile_px=tile_px), 1), (recipe_of(card, "rock", 7, tile_px=tile_px), 1)]
     return mix_recipe(card, parts, MixMode.PAINT, mask_sha256=hashlib.sha256(mask.tobytes()).hexdigest()), mask
 
 
-def test_the_halo_is_the_receptive_field(model, synthesis, card):
+@DENSITIES
+def test_the_halo_is_the_receptive_field(model, synthesis, card, tile_px):
     """With one cell less, tiles differ; with it they do not: so it is neither too small nor wasteful."""
-    plan = plan_of(recipe_of(card), model)
+    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
     whole, _ = synthesis.raw(plan)
-    styles, _ = synthesis._styles(plan)
     cells = halo_cells(model.shape.levels, model.shape.cell_px)
     piece = Window(2, 3, 2, 2)
     expected = whole[:, 64:128, 96:160]
-    assert np.abs(synthesis._raw(plan, styles, piece, cells) - expected).max() < 1e-5
-    assert np.abs(synthesis._raw(plan, styles, piece, 1) - expected).max() > 1e-4
+    assert np.abs(synthesis.part(plan, piece) - expected).max() < 1e-5
+    assert np.abs(synthesis.part(plan, piece, cells) - expected).max() < 1e-5
+    assert np.abs(synthesis.part(plan, piece, 1) - expected).max() > 1e-4
 
 
 @pytest.mark.parametrize("edge", [3, 4])
-def test_halo_tiles_equal_the_whole(model, synthesis, card, edge):
+@DENSITIES
+def test_halo_tiles_equal_the_whole(model, synthesis, card, edge, tile_px):
     from dataclasses import replace
 
-    plan = plan_of(recipe_of(card), model)
+    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
     whole, relief = synthesis.maps(plan)
     tiled, relief_tiled = replace(synthesis, max_edge_cells=edge).maps(plan)
     assert relief == relief_tiled
     assert_equal_maps(tiled, whole)
 
 
-def test_painted_tiles_equal_the_painted_whole(model, synthesis, painted):
+@DENSITIES
+def test_painted_tiles_equal_the_painted_whole(model, synthesis, card, tile_px):
     from dataclasses import replace
 
-    plan = plan_of(painted[0], model, mask=painted[1])
+    recipe, mask = painted_at(card, tile_px)
+    plan = plan_of(recipe, model, mask=mask)
     assert_equal_maps(replace(synthesis, max_edge_cells=4).maps(plan)[0], synthesis.maps(plan)[0])
 
 
@@ -94,16 +102,18 @@ def test_a_mask_gives_each_side_its_material(model, synthesis, card, painted):
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (37, 101), (-70, 600)])
-def test_a_window_is_that_part_of_the_torus(model, synthesis, card, x, y):
-    plan = plan_of(recipe_of(card), model)
+@DENSITIES
+def test_a_window_is_that_part_of_the_torus(model, synthesis, card, x, y, tile_px):
+    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
     whole, _ = synthesis.maps(plan)
     window, _ = synthesis.maps(plan, Rectangle(x, y, 90, 33))
     rows, columns = (y + np.arange(33)) % 576, (x + np.arange(90)) % 640
     assert_equal_maps(window, {k: v[rows[:, None], columns[None]] for k, v in whole.items()})
 
 
-def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis, card):
-    plan = plan_of(recipe_of(card, size=(128, 128)), model, endless=True)
+@DENSITIES
+def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis, card, tile_px):
+    plan = plan_of(recipe_of(card, size=(int(tile_px),) * 2, tile_px=tile_px), model, endless=True)
     left, _ = synthesis.maps(plan, Rectangle(1000, -50, 128, 64))
     both, _ = synthesis.maps(plan, Rectangle(1000, -50, 256, 64))
     assert_equal_maps(left, {k: v[:, :128] for k, v in both.items()})
@@ -111,19 +121,19 @@ def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis,
     assert np.abs(far - left[MapKind.HEIGHT].astype(int)).mean() > 100
 
 
-def test_a_transition_joins_both_materials(model, synthesis, card):
+@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (384, 384.0, 4)], ids=["one pass", "guided"])
+def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px, steps):
     """A tile of the first, the steps, a tile of the second: every border is the one it would have in one picture."""
-    first, second = recipe_of(card, size=(256, 256)), recipe_of(card, "rock", 7, (256, 256))
-    steps = 3
+    first, second = (recipe_of(card, name, seed, (edge, edge), tile_px=tile_px) for name, seed in (("brick", 3), ("rock", 7)))
     plan = plan_of(mix_recipe(card, [(first, 1), (second, 1)], MixMode.TRANSITION, steps=steps), model)
-    strip, _ = synthesis.maps(plan, Rectangle(0, 0, steps * 256, 256))
-    parts = [synthesis.maps(plan, Rectangle(i * 256, 0, 257, 256))[0] for i in range(-1, steps + 1)]
+    strip, _ = synthesis.maps(plan, Rectangle(0, 0, steps * edge, edge))
+    parts = [synthesis.maps(plan, Rectangle(i * edge, 0, edge + 1, edge))[0] for i in range(-1, steps + 1)]
     for a, b in itertools.pairwise(parts):
-        assert_equal_maps({k: v[:, 256:] for k, v in a.items()}, {k: v[:, :1] for k, v in b.items()})
-    assert_equal_maps({k: v[:, :256] for k, v in parts[1].items()}, {k: v[:, :256] for k, v in strip.items()})
+        assert_equal_maps({k: v[:, edge:] for k, v in a.items()}, {k: v[:, :1] for k, v in b.items()})
+    assert_equal_maps({k: v[:, :edge] for k, v in parts[1].items()}, {k: v[:, :edge] for k, v in strip.items()})
     for recipe, end in ((first, parts[0]), (second, parts[-1])):
         alone, _ = synthesis.maps(plan_of(recipe, model))
-        assert_equal_maps({MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :256]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR]})
+        assert_equal_maps({MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :edge]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR]})
 
 
 def test_a_locked_relief_is_the_bases(model, synthesis, card):
@@ -134,6 +144,23 @@ def test_a_locked_relief_is_the_bases(model, synthesis, card):
     for kind in (MapKind.HEIGHT, MapKind.NORMAL, MapKind.AO):
         assert np.array_equal(ours[kind], theirs[kind])
     assert not np.array_equal(ours[MapKind.BASECOLOR], theirs[MapKind.BASECOLOR])
+
+
+def test_a_texture_keeps_its_forms_at_every_density(model, synthesis, card):
+    """Without its fine detail the guided pass is the coarse pass, enlarged; another seed's is not."""
+    from dataclasses import replace
+
+    class NoDetail(TorchBackend):
+        def head(self, features, fields):
+            return super().head([np.zeros_like(features[0]), features[1]], fields) if fields.guided else super().head(features, fields)
+
+    plain = replace(synthesis, backend=NoDetail(model, "cpu", "f32"))
+    fine, _ = plain.raw(plan_of(recipe_of(card, size=(512, 512), tile_px=512.0), model))
+    small = fine.reshape(7, 256, 2, 256, 2).mean((2, 4))
+    for seed, lowest, highest in ((3, 0.8, 1.0), (4, -1.0, 0.3)):
+        coarse, _ = synthesis.raw(plan_of(recipe_of(card, seed=seed, size=(256, 256), tile_px=256.0), model))
+        alike = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(small, coarse, strict=True)])
+        assert lowest < alike < highest
 
 
 def test_psi_zero_without_noise_seed_is_one_style(model, card):

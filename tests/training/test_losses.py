@@ -54,9 +54,9 @@ def test_target_distance_is_zero_on_the_target():
     target = losses.StatisticsTarget.from_samples(samples, torch.ones(len(samples[0][0]), dtype=torch.bool))
     index = torch.tensor([3, 1])
     own = [s[index] for s in samples[0]]
-    assert target.distance(own, index, torch.ones(2)) < 1e-6
-    assert target.distance([s + 1 for s in own], index, torch.ones(2)) > 0.1
-    assert target.distance([s + 1 for s in own], index, torch.zeros(2)) == 0
+    assert target.distance(own, target.of(index), torch.ones(2)) < 1e-6
+    assert target.distance([s + 1 for s in own], target.of(index), torch.ones(2)) > 0.1
+    assert target.distance([s + 1 for s in own], target.of(index), torch.zeros(2)) == 0
 
 
 def test_layout_error_sees_only_the_layout():

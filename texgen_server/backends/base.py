@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from texgen_server.fields import Fields
+
 Array = NDArray[np.float32]
 
 
@@ -21,14 +23,14 @@ class MaterialBackend(Protocol):
         """(B, code_dim), (B, 1) -> style (B, style_dim) and relief in tiles (B,), in float32."""
         ...
 
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
-        """The trunk, in the backend's precision: style and fields (see `Fields`) -> what `head` takes.
+    def features(self, style: Array, fields: Fields) -> list[Array]:
+        """The trunk, in the backend's precision: -> what `head` takes.
 
-        ``style`` (B, levels, style_dim), or with ``shares`` (B, sources, style_dim).
+        ``style`` (B, levels, style_dim), or where the fields have shares (B, sources, style_dim).
         """
         ...
 
-    def head(self, features: list[Array]) -> Array:
+    def head(self, features: list[Array], fields: Fields) -> Array:
         """The last convolution, in float32 whatever the precision: -> (B, 7, H, W) in [0, 1]."""
         ...
 

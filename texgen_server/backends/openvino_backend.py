@@ -16,12 +16,13 @@ import numpy as np
 import openvino as ov
 
 from texgen_server.backends.base import Array
+from texgen_server.fields import Fields
 from texgen_server.registry import LoadedModel
 
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
 
-PARTS = ("mapping", "trunk", "painted_trunk", "head")
+PARTS = ("mapping", "trunk", "painted_trunk", "head", "guided_head")
 TRUNKS = ("trunk", "painted_trunk")
 
 
@@ -46,11 +47,12 @@ class OpenVinoBackend:
         style, relief = self._run("mapping", [code, log2_density])
         return style, relief
 
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
-        return self._run("painted_trunk" if shares else "trunk", [style, start, *layouts, *noises, *shares])
+    def features(self, style: Array, fields: Fields) -> list[Array]:
+        inputs = [style, fields.start, fields.guide, *fields.layouts, *fields.noises, *fields.shares]
+        return self._run("painted_trunk" if fields.shares else "trunk", inputs)
 
-    def head(self, features: list[Array]) -> Array:
-        return self._run("head", features)[0]
+    def head(self, features: list[Array], fields: Fields) -> Array:
+        return self._run("guided_head", [features[0], fields.guide])[0] if fields.guided else self._run("head", features)[0]
 
     def close(self) -> None:
         """Drop the compiled graphs."""
@@ -65,10 +67,11 @@ class OpenVinoBackend:
 
 
 def _convert(model: LoadedModel, folder: Path) -> None:
-    """Write the three graphs into ``folder``, atomically: two servers may start at once."""
+    """Write the graphs into ``folder``, atomically: two servers may start at once."""
     import torch
 
-    from texgen_server.networks.parts import HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
+    from texgen_server.networks.material import GUIDE_CHANNELS, OUTPUT_CHANNELS
+    from texgen_server.networks.parts import GuidedHeadPart, HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
 
     generator = build_generator(model.card.network, model.weights)
     params, shape = generator.params, model.shape
@@ -76,17 +79,21 @@ def _convert(model: LoadedModel, folder: Path) -> None:
     fields = [torch.zeros(1, 5, n, n) for n in sizes] + [torch.zeros(1, 1, n, n) for n in sizes]
     shares = [torch.full((1, 2, n, n), 0.5) for n in sizes]
     style, start = torch.zeros(1, shape.levels, params.style_dim), torch.zeros(1, shape.noise_channels, 2, 2)
+    guide = torch.zeros(1, GUIDE_CHANNELS, sizes[-1], sizes[-1])
+    features = torch.zeros(1, params.widths[-1], sizes[-1], sizes[-1])
     inputs = {
         "mapping": (torch.zeros(1, params.code_dim), torch.zeros(1, 1)),
-        "trunk": (style, start, *fields),
-        "painted_trunk": (torch.zeros(1, 2, params.style_dim), start, *fields, *shares),
-        "head": (torch.zeros(1, params.widths[-1], 32, 32), torch.zeros(1, 7, 16, 16)),
+        "trunk": (style, start, guide, *fields),
+        "painted_trunk": (torch.zeros(1, 2, params.style_dim), start, guide, *fields, *shares),
+        "head": (features, torch.zeros(1, OUTPUT_CHANNELS, sizes[-2], sizes[-2])),
+        "guided_head": (features, guide),
     }
     parts = {
         "mapping": MappingPart(generator),
         "trunk": TrunkPart(generator),
         "painted_trunk": PaintedTrunkPart(generator),
         "head": HeadPart(generator),
+        "guided_head": GuidedHeadPart(generator),
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="converting-"))

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.fields import Fields
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.parts import HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
+from texgen_server.networks.parts import GuidedHeadPart, HeadPart, MappingPart, PaintedTrunkPart, TrunkPart, build_generator
 from texgen_server.registry import LoadedModel
 
 
@@ -22,7 +23,7 @@ class TorchBackend:
         generator = build_generator(model.card.network, model.weights)
         generator = channels_last(generator.to(self.device))
         self._mapping, self._trunk, self._head = MappingPart(generator), TrunkPart(generator), HeadPart(generator)
-        self._painted = PaintedTrunkPart(generator)
+        self._painted, self._guided_head = PaintedTrunkPart(generator), GuidedHeadPart(generator)
 
     @torch.inference_mode()
     def style(self, code: Array, log2_density: Array) -> tuple[Array, Array]:
@@ -30,21 +31,24 @@ class TorchBackend:
         return _get(style), _get(relief)
 
     @torch.inference_mode()
-    def features(self, style: Array, start: Array, layouts: list[Array], noises: list[Array], shares: list[Array]) -> list[Array]:
-        fields = [self._put(f) for f in (*layouts, *noises, *shares)]
-        first = self._put(start).contiguous(memory_format=torch.channels_last)
-        trunk = self._painted if shares else self._trunk
+    def features(self, style: Array, fields: Fields) -> list[Array]:
+        rest = [self._put(f) for f in (*fields.layouts, *fields.noises, *fields.shares)]
+        first = self._put(fields.start).contiguous(memory_format=torch.channels_last)
+        guide = self._put(fields.guide) if fields.guided else None
+        trunk = self._painted if fields.shares else self._trunk
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            out = trunk(self._put(style), first, *fields)
+            out = trunk(self._put(style), first, guide, *rest)
         return [_get(o) for o in out]
 
     @torch.inference_mode()
-    def head(self, features: list[Array]) -> Array:
+    def head(self, features: list[Array], fields: Fields) -> Array:
+        if fields.guided:
+            return _get(self._guided_head(self._put(features[0]), self._put(fields.guide)))
         return _get(self._head(*[self._put(f) for f in features]))
 
     def close(self) -> None:
         """Drop the networks; on CUDA give the memory back."""
-        del self._mapping, self._trunk, self._painted, self._head
+        del self._mapping, self._trunk, self._painted, self._head, self._guided_head
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 

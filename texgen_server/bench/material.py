@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,12 @@ def _fields(model: LoadedModel, size: int) -> Fields:
 
 
 def _row(model: LoadedModel, backend: MaterialBackend, size: int, batch: int, rounds: int, work: float, peak: float) -> dict[str, Any]:
-    """The network alone for a batch; and, for one set, everything from recipe to finished maps."""
+    """One pass of the network for a batch; and, for one set, everything from recipe to finished maps, the coarse pass included."""
     one = _fields(model, size)
     style = np.zeros((batch, model.shape.levels, model.shape.style_dim), np.float32)
-    start = np.repeat(one.start, batch, 0)
     layouts, noises = ([np.repeat(f, batch, 0) for f in group] for group in (one.layouts, one.noises))
-    network = seconds(lambda: backend.head(backend.features(style, start, layouts, noises, [])), rounds=rounds) / batch
+    many = replace(one, start=np.repeat(one.start, batch, 0), layouts=layouts, noises=noises, guide=np.repeat(one.guide, batch, 0))
+    network = seconds(lambda: backend.head(backend.features(style, many), many), rounds=rounds) / batch
     rate = work * size**2 / network
     row = {
         "engine": backend.name,

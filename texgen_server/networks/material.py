@@ -4,6 +4,9 @@
 Everything spatial commutes with a roll of the torus, so the size of a result is just the shape of its noise. One *cell* is
 32 x 32 px. What is *regular* in a material (brick courses, planks, tiles) comes in as ``layout``: a few periodic waves whose
 integer wave vectors and phases were measured in the training material; what is irregular comes from noise.
+
+A large form would need a network that sees far. So a material is made in two passes: one at 256 px per tile, where a receptive field of
+nine cells spans the whole tile, and above that density a second pass of the same network, *guided* by the first one's maps.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ CELL_PX = 32
 
 OUTPUT_CHANNELS = 7
 """basecolor r, g, b (sRGB), height, roughness, metallic, ambient occlusion; all in [0, 1]."""
+
+GUIDE_CHANNELS = OUTPUT_CHANNELS + 1
+"""The maps of a coarser pass, from [0, 1] to [-2, 2], and 1 where there are any; zeros where nothing guides."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,19 @@ class Block(nn.Module):
         self.style1 = StyleModulation(channels_out, style_dim)
         self.style2 = StyleModulation(channels_out, style_dim)
         self.layout = nn.Conv2d(LAYOUT_CHANNELS, channels_out, 1, bias=False)
+        self.guide = nn.Conv2d(GUIDE_CHANNELS, channels_out, 1, bias=False)
         self.noise_gain = nn.Parameter(torch.zeros(channels_out))
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         nn.init.normal_(self.layout.weight, 0.0, 0.3)
+        nn.init.zeros_(self.guide.weight)
 
-    def forward(self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor, share: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor, guide: Tensor | None = None, share: Tensor | None = None
+    ) -> Tensor:
         if self.grow:
             x = upsample(x)
-        y = self.style1(self.conv1(x) + self.layout(layout), style, share)
+        y = self.conv1(x) + self.layout(layout)
+        y = self.style1(y if guide is None else y + self.guide(guide), style, share)
         y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
         y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
         out: Tensor = (y + self.skip(x)) * 0.7071
@@ -96,41 +107,67 @@ class MaterialGenerator(nn.Module):
         self.relief = nn.Linear(dim, 1)
 
     def forward(
-        self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor], shares: list[Tensor] | None = None
+        self,
+        style: Tensor,
+        start: Tensor,
+        layouts: list[Tensor],
+        noises: list[Tensor],
+        guide: Tensor | None = None,
+        shares: list[Tensor] | None = None,
     ) -> Tensor:
         """Synthesise maps on an h x w torus of cells.
 
         ``style`` (B, style_dim), or (B, levels, style_dim) one a level; ``start`` (B, noise_channels, h, w) ~ N(0, 1); for each level
-        i ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1). With ``shares[i]`` (B, K, h 2^i, w 2^i)
+        i ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1). ``guide`` (B, 8, 16 h, 16 w) as in
+        ``GUIDE_CHANNELS``: the result keeps its forms and adds what is finer. With ``shares[i]`` (B, K, h 2^i, w 2^i)
         the style is (B, K, style_dim) and every pixel mixes K of them.
         Returns (B, 7, 32 h, 32 w) float32 in (0, 1), channels as in ``OUTPUT_CHANNELS``.
         """
-        return self.head32(*self.trunk(style, start, layouts, noises, shares))
+        features, coarse = self.trunk(style, start, layouts, noises, guide, shares)
+        return self.head32(features, coarse if guide is None else guided_coarse(guide))
 
     def trunk(
-        self, style: Tensor, start: Tensor, layouts: list[Tensor], noises: list[Tensor], shares: list[Tensor] | None = None
+        self,
+        style: Tensor,
+        start: Tensor,
+        layouts: list[Tensor],
+        noises: list[Tensor],
+        guide: Tensor | None = None,
+        shares: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before the sigmoid."""
         x = self.stem(start)
         coarse = x
+        last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
             own = style[:, i] if shares is None and style.dim() == 3 else style
-            x = block(x, own, layouts[i], noises[i], None if shares is None else shares[i])
-            if i == len(self.blocks) - 2:
+            seen = guide if guide is None or i == last else F.avg_pool2d(guide, 2 ** (last - i))
+            x = block(x, own, layouts[i], noises[i], seen, None if shares is None else shares[i])
+            if i == last - 1:
                 coarse = self.coarse_head(x)
         return x, coarse
 
     def head32(self, x: Tensor, coarse: Tensor) -> Tensor:
-        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit height."""
+        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit height.
+
+        ``coarse`` may have a quarter or a half of the resolution of the result.
+        """
         with torch.autocast(x.device.type, enabled=False):
             conv = self.head.conv
             fine = F.conv2d(circular_pad(x.float(), 1), conv.weight.float(), None if conv.bias is None else conv.bias.float())
-            return torch.sigmoid(F.pixel_shuffle(fine, 2) + upsample(coarse.float(), 4))
+            scale = 2 * int(x.shape[-1]) // int(coarse.shape[-1])
+            return torch.sigmoid(F.pixel_shuffle(fine, 2) + upsample(coarse.float(), scale))
 
     def relief_tiles(self, style: Tensor) -> Tensor:
         """Height range of the material, black to white, as a fraction of the tile's edge: (B, style_dim) -> (B,)."""
         out: Tensor = torch.exp(self.relief(style.float())[:, 0].clamp(-9.0, 1.0) - 3.0)
         return out
+
+
+def guided_coarse(guide: Tensor) -> Tensor:
+    """Guide (B, 8, h, w) -> its maps as the head takes coarse ones: (B, 7, h, w) before the sigmoid, in float32."""
+    unit = (guide[:, :OUTPUT_CHANNELS].float() * 0.25 + 0.5).clamp(1.0 / 512.0, 511.0 / 512.0)
+    return torch.log(unit) - torch.log(1.0 - unit)  # `torch.logit` has no counterpart in OpenVINO
 
 
 def normal_from_height(height: Tensor, scale_px: Tensor) -> Tensor:

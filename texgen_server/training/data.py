@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.images import linear_to_srgb, srgb_to_linear
+from texgen_server.canvas import BASE_PX
 from texgen_server.layout import layout_field, sample_places
 from texgen_server.training.catalog import Asset
 from texgen_server.training.layout_fit import MAX_WAVES, fit_layout
@@ -147,8 +148,12 @@ class Pack:
         return self.native_px.clamp_min(ALWAYS) >= density
 
     def crop(self, index: Tensor, density: int, size_px: int, generator: torch.Generator) -> Batch:
-        """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a rolled whole tile."""
-        corner = torch.randint(density, (len(index), 2), generator=generator)
+        """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a rolled whole tile.
+
+        Corners lie on pixels of the tile at 256 px, so that a crop's guide is not blurred.
+        """
+        step = max(1, density // BASE_PX)
+        corner = torch.randint(density // step, (len(index), 2), generator=generator) * step
         out = np.empty((len(index), 7, size_px, size_px), np.float32)
         for row, (material, (top, left)) in enumerate(zip(index.tolist(), corner.tolist(), strict=True)):
             rows = (np.arange(size_px) + top) % density

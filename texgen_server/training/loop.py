@@ -15,15 +15,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from texgen_server.canvas import BASE_PX
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
+from texgen_server.networks.material import MaterialGenerator
 from texgen_server.training import losses
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
 from texgen_server.training.codes import Codes, initial_codes
 from texgen_server.training.data import DENSITIES, Batch, Pack
 from texgen_server.training.discriminator import VIEWS, Discriminator, make_views, raw_channels
 from texgen_server.training.distributed import Workers
+from texgen_server.training.inputs import Guide, draw_fields, generated_guide, guide_error, scanned_guide
 from texgen_server.training.settings import Stage, TrainConfig
 from texgen_server.training.stability import Watch
 
@@ -40,6 +42,7 @@ class Fakes:
     relief: Tensor  # (B,) height range in tiles
     label: Tensor  # (B,) material, or the "some member" index
     own: Tensor  # (B,) 1 where the code is that of one material, 0 where it is a mix
+    guide: Guide | None  # of crops above the coarse density
 
 
 @dataclass
@@ -96,25 +99,24 @@ class Trainer:
 
     def run(self, on_log: Callable[[dict[str, float]], None], log_every: int = 400) -> Iterator[Stage]:
         """Train through all stages from where ``images`` stands; yields the current stage after every step."""
-        started, last, steps = time.monotonic(), self.images, 0
-        sums: dict[str, float] = {}
+        started, last = time.monotonic(), self.images
+        seen: dict[str, list[float]] = {}
         watch = Watch(self)
         while (stage := self.current_stage()) is not None:
             record = self.step(stage)
             if watch.after_step(record):
                 on_log({"images": self.images, "size_px": stage.size_px, "rolled_back": watch.rollbacks, "rate": self.rate})
-                started, last, sums, steps = time.monotonic(), self.images, {}, 0
+                started, last, seen = time.monotonic(), self.images, {}
                 continue
-            steps += 1
             for key, value in record.items():
-                sums[key] = sums.get(key, 0.0) + value
+                seen.setdefault(key, []).append(value)
             if self.images // log_every != last // log_every:
                 seconds = time.monotonic() - started
                 on_log(
                     {"images": self.images, "size_px": stage.size_px, "images_per_s": (self.images - last) / seconds}
-                    | {k: v / steps for k, v in sums.items()}
+                    | {k: sum(v) / len(v) for k, v in seen.items()}
                 )
-                started, last, sums, steps = time.monotonic(), self.images, {}, 0
+                started, last, seen = time.monotonic(), self.images, {}
             yield stage
 
     def current_stage(self) -> Stage | None:
@@ -137,7 +139,7 @@ class Trainer:
         told = (fakes.label, self.group[real.index].to(self.device), DENSITIES.index(density))
         loss_d = self._discriminator_loss(seen_real, seen_fake, told)
         self._update(self.optimizer_d, loss_d, self.config.lr_discriminator)
-        terms = self._fitting_terms(seen_fake, fakes, real)
+        terms = self._fitting_terms(seen_fake, seen_real, fakes, real)
         loss_g = torch.stack(list(terms.values())).sum()
         if adversarial := self._ramp() * self.config.adversarial:
             loss_g = loss_g + adversarial * self._adversarial_loss(seen_real, seen_fake, told)
@@ -152,20 +154,27 @@ class Trainer:
         views = make_views(judged, self.relief[real.index] * real.density)
         return Seen(judged, self.features(torch.cat(views)), raw_channels(judged, views))
 
-    def _fitting_terms(self, seen: Seen, fakes: Fakes, real: Batch) -> dict[str, Tensor]:
-        """The weighted losses that need no judge; images of mixed codes do not count."""
+    def _fitting_terms(self, seen: Seen, seen_real: Seen, fakes: Fakes, real: Batch) -> dict[str, Tensor]:
+        """The weighted losses that need no judge; images of mixed codes do not count.
+
+        A crop that its own scan guides is compared with that scan's crop, any other with its material.
+        """
         config, own, index = self.config, fakes.own, real.index
         target, pixels = self._target(real.maps.shape[-1], real.density)
         relief_error = torch.log(fakes.relief / self.relief[index]).abs()
         strength = self.layout_strength[index].to(self.device)
-        terms = {
-            "statistics": config.statistics * target.distance(losses.texture_statistics(seen.taps), index, own),
-            "pixels": losses.pixel_statistics(seen.maps, pixels[0, index], pixels[1, index], own),
-            "layout": config.layout * losses.layout_error(fakes.maps, fakes.layout, strength, own),
-            "relief": (relief_error * own).mean(),
-        }
-        if real.extent_tiles == 1.0:
-            spectra = losses.map_spectra(seen.maps) - losses.map_spectra(real.maps.to(self.device))
+        terms = {"relief": (relief_error * own).mean()}
+        statistics = losses.texture_statistics(seen.taps)
+        if fakes.guide is None:
+            terms["statistics"] = config.statistics * target.distance(statistics, target.of(index), own)
+            terms["pixels"] = losses.pixel_statistics(seen.maps, pixels[0, index], pixels[1, index], own)
+            terms["layout"] = config.layout * losses.layout_error(fakes.maps, fakes.layout, strength, own)
+        else:
+            aim = losses.texture_statistics(seen_real.taps) if fakes.guide.scanned else target.of(index)
+            terms["statistics"] = config.statistics * target.distance(statistics, aim, own)
+            terms["guide"] = config.guide * guide_error(fakes.maps, fakes.guide).mean()
+        if fakes.guide.scanned if fakes.guide else real.extent_tiles == 1.0:
+            spectra = losses.map_spectra(seen.maps) - losses.map_spectra(seen_real.maps)
             terms["spectrum"] = config.spectrum * (spectra.abs().mean((1, 2)) * own).mean()
         return terms
 
@@ -227,10 +236,19 @@ class Trainer:
         log2_density = torch.full((count, 1), math.log2(real.density / 256), device=self.device)
         style = self.generator.mapping(code, log2_density)
         start, layouts, noises = draw_fields(self.pack, real, self.config.params, self.random, self.device)
+        guide = self._guide(real, code.detach(), mixed)
         with self._autocast():
-            maps = self.generator(style, start, layouts, noises)
+            maps = self.generator(style, start, layouts, noises, guide and guide.input.to(self.device))
         label = torch.where(mixed.cpu(), len(self.pack.assets), real.index).to(self.device)
-        return Fakes(maps, layouts[2], self.generator.relief_tiles(style), label, 1.0 - mixed.float())
+        return Fakes(maps, layouts[2], self.generator.relief_tiles(style), label, 1.0 - mixed.float(), guide)
+
+    def _guide(self, real: Batch, code: Tensor, mixed: Tensor) -> Guide | None:
+        """The scans, or what the coarse pass makes, as a user's are; mixed codes have no scan."""
+        if real.density <= BASE_PX:
+            return None
+        if not bool(mixed.any()) and bool(torch.rand(1, generator=self.random) < self.config.scanned_guides):
+            return scanned_guide(self.pack, real)
+        return generated_guide(self.ema_generator, self.pack, real, code, self.random)
 
     def _partners(self, index: Tensor) -> Tensor:
         """For each material another one of its class (or itself, in a class of one)."""
@@ -285,16 +303,6 @@ def _scattered(rows: Tensor, known: Tensor, axis: int) -> Tensor:
     shape = list(rows.shape)
     shape[axis] = len(known)
     return torch.zeros(shape, dtype=rows.dtype, device=rows.device).index_copy(axis, torch.nonzero(known)[:, 0].to(rows.device), rows)
-
-
-def draw_fields(
-    pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Fresh noise and the layouts of a batch: (start, layouts, noises) as `MaterialGenerator.forward` takes them."""
-    count, sizes = len(batch.index), [batch.maps.shape[-1] // CELL_PX * 2**i for i in range(params.levels)]
-    start = torch.randn(count, params.noise_channels, sizes[0], sizes[0], generator=random).to(device)
-    noises = [torch.randn(count, 1, n, n, generator=random).to(device) for n in sizes]
-    return start.contiguous(memory_format=torch.channels_last), pack.layouts(batch, sizes, device), noises
 
 
 def _judged_window(maps: Tensor) -> Tensor:

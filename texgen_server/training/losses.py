@@ -33,11 +33,15 @@ class StatisticsTarget:
         rows = torch.nonzero(known)[:, 0].to(mean[0].device)
         return cls([torch.zeros(len(known), m.shape[1], device=m.device).index_copy(0, rows, m) for m in mean], scale)
 
-    def distance(self, statistics: list[Tensor], index: Tensor, weight: Tensor) -> Tensor:
+    def of(self, index: Tensor) -> list[Tensor]:
+        """The statistics of some materials, each (B, n)."""
+        return [mean[index] for mean in self.mean]
+
+    def distance(self, statistics: list[Tensor], aim: list[Tensor], weight: Tensor) -> Tensor:
         """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches images off."""
         terms = []
-        for value, mean, scale in zip(statistics, self.mean, self.scale, strict=True):
-            terms.append((((value - mean[index]) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
+        for value, wanted, scale in zip(statistics, aim, self.scale, strict=True):
+            terms.append((((value - wanted) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
         return torch.stack(terms).mean()
 
 

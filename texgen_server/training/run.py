@@ -32,7 +32,7 @@ from texgen_server.training.state import load_state, save_state
 
 STATE_FILE = "state.safetensors"
 SAVE_EVERY_IMAGES = 2000
-DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.3, 512: 0.35, 1024: 0.35}, 512: {512: 0.6, 1024: 0.4}}
+DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.2, 512: 0.4, 1024: 0.4}, 512: {512: 0.6, 1024: 0.4}}
 """Size of training images -> px per tile they are cut at, with probabilities: whole tiles for layout, crops for detail."""
 
 

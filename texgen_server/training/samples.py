@@ -13,9 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.shading import render_lit
+from texgen_server.canvas import BASE_PX
 from texgen_server.networks.material import normal_from_height
 from texgen_server.training.data import Batch
-from texgen_server.training.loop import Trainer, draw_fields
+from texgen_server.training.inputs import draw_fields, generated_guide
+from texgen_server.training.loop import Trainer
 
 
 @torch.no_grad()
@@ -27,8 +29,9 @@ def generate_like(trainer: Trainer, batch: Batch, seed: int) -> Tensor:
     log2_density = torch.full((len(code), 1), math.log2(batch.density / 256), device=device)
     style = trainer.ema_generator.mapping(code, log2_density)
     start, layouts, noises = draw_fields(trainer.pack, batch, trainer.config.params, random, device)
+    guide = generated_guide(trainer.ema_generator, trainer.pack, batch, code, random).input.to(device) if batch.density > BASE_PX else None
     with torch.autocast(device.type, torch.bfloat16):
-        maps: Tensor = trainer.ema_generator(style, start, layouts, noises)
+        maps: Tensor = trainer.ema_generator(style, start, layouts, noises, guide)
     return maps
 
 

@@ -34,6 +34,10 @@ class TrainConfig:
     statistics: float = 8.0
     layout: float = 2.0
     spectrum: float = 0.3
+    guide: float = 16.0
+    """Weight of the mean distance of a guided crop from its guide."""
+    scanned_guides: float = 0.8
+    """Share of the guided steps without mixed codes whose guides are the scans'; the others' are the coarse pass's own."""
     code_noise: float = 0.1
     mixed_share: float = 0.15
     ema_half_life_images: float = 4000.0
