@@ -10,7 +10,7 @@ from texgen import find_card
 from texgen.maps import MapKind
 from texgen.recipe import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model(find_card("material"))
+    return load_material(find_card("material"))
 
 
 @pytest.fixture(scope="module")

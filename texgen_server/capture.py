@@ -24,7 +24,7 @@ from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_sta
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
-from texgen_server.registry import LoadedModel
+from texgen_server.registry import MaterialModel
 from texgen_server.sampling import Layout, Plan, make_plan, plain_source
 
 Array = NDArray[np.float32]
@@ -55,7 +55,7 @@ class CaptureOptions:
 class CaptureNetworks:
     """What a capture needs in memory: the frozen features and a trainable path to the style. Made at the first capture."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: MaterialModel) -> None:
         self.model = model
         self.features = FrozenFeatures("efficientnet-lite0")
         self.generator: MaterialGenerator = build_generator(model.card.network, model.weights)
@@ -147,7 +147,7 @@ def _square(photo: Array) -> Array:
     return small[0].permute(1, 2, 0).numpy()
 
 
-def _nearest(target: _Target, model: LoadedModel, class_name: str, *, grey: bool) -> list[int]:
+def _nearest(target: _Target, model: MaterialModel, class_name: str, *, grey: bool) -> list[int]:
     """Rows of the training materials that look most alike, best first."""
     moments = model.tables.moments[:, int(grey)]
     scale = moments.std(0) + 1e-3
@@ -163,7 +163,7 @@ def _tinted(photo: Array, color: Array) -> Array:
     return tinted
 
 
-def _plan(model: LoadedModel, rows: list[int], layout: Layout, options: CaptureOptions) -> Plan:
+def _plan(model: MaterialModel, rows: list[int], layout: Layout, options: CaptureOptions) -> Plan:
     """The nearest material's code at the working size, with the photograph's layout."""
     recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], options.seed, (WORK_PX, WORK_PX))
     code = model.tables.codes[rows].mean(0, keepdims=True) * 0.3 + model.tables.codes[rows[:1]] * 0.7

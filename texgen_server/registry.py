@@ -16,8 +16,9 @@ from texgen.errors import LoadError
 from texgen.modelcard import ModelCard
 from texgen_server.sampling import MaterialTables, NetworkShape, network_shape
 
-GENERATOR_PREFIX = "generator/"
+NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"
+KINDS = ("material", "upscaler")
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,32 @@ class LoadedModel:
 
     card: ModelCard
     weights: dict[str, NDArray[np.float32]]
-    """Parameters of the generator, by the names of the torch module."""
+    """Parameters of the network, by the names of the torch module."""
+
+
+@dataclass(frozen=True)
+class MaterialModel(LoadedModel):
+    """A material generator, with what training measured of each material."""
+
     tables: MaterialTables
     shape: NetworkShape
 
 
 def load_model(card: ModelCard) -> LoadedModel:
-    """Read and check the weights of a model.
+    """Read and check the weights of a model of any kind.
 
-    Raises LoadError naming the file when one is missing, damaged, of another digest, or not safetensors.
+    Raises LoadError naming the file when one is missing, damaged, of another digest, not safetensors, or of an unknown kind.
     """
-    tensors: dict[str, NDArray[np.float32]] = {}
-    for name, digest in card.weights.items():
-        tensors |= read_weights(card.folder / name, digest)
+    if card.kind == "material":
+        return load_material(card)
+    if card.kind not in KINDS:
+        raise LoadError(f"{card.folder}: a model of kind {card.kind!r}; this version runs {', '.join(KINDS)}")
+    return LoadedModel(card, _network(_tensors(card)))
+
+
+def load_material(card: ModelCard) -> MaterialModel:
+    """`load_model` for a material generator."""
+    tensors = _tensors(card)
     members = [asset for c in card.classes for asset in c.materials]
     try:
         amplitudes = tensors["layout/real"].astype(np.float32) + 1j * tensors["layout/imaginary"].astype(np.float32)
@@ -60,8 +74,18 @@ def load_model(card: ModelCard) -> LoadedModel:
     unknown = set(tables.directions) - {c.name for c in card.controls}
     if unknown:
         raise LoadError(f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; export the model anew")
-    generator = {k.removeprefix(GENERATOR_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(GENERATOR_PREFIX)}
-    return LoadedModel(card, generator, tables, network_shape(card))
+    return MaterialModel(card, _network(tensors), tables, network_shape(card))
+
+
+def _tensors(card: ModelCard) -> dict[str, NDArray[np.float32]]:
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, digest in card.weights.items():
+        tensors |= read_weights(card.folder / name, digest)
+    return tensors
+
+
+def _network(tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    return {k.removeprefix(NETWORK_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(NETWORK_PREFIX)}
 
 
 def _class_rows(card: ModelCard) -> dict[str, tuple[int, ...]]:

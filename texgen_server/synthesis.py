@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from texgen.maps import MapKind, Pixels
-from texgen_server.backends.base import MaterialBackend
+from texgen_server.backends.base import Backend
 from texgen_server.canvas import Canvas, Window, halo_cells, whole
-from texgen_server.fields import make_fields, pixel_shares
+from texgen_server.fields import Fields, make_fields, pixel_shares
 from texgen_server.finish import crop_maps, empty_maps, make_finish, store_normal, store_window
 from texgen_server.guide import Base, base_plan, base_window, guide_input
 from texgen_server.sampling import Array, NetworkShape, Plan
@@ -34,7 +34,7 @@ class Rectangle:
 class Synthesis:
     """How to run a plan."""
 
-    backend: MaterialBackend
+    backend: Backend
     shape: NetworkShape
     max_edge_cells: int = MAX_EDGE_CELLS
     check: Callable[[], None] = lambda: None
@@ -143,7 +143,7 @@ class Synthesis:
         """
         codes = np.stack([s.code for s in plan.sources])
         density = np.full((len(codes), 1), np.log2(plan.canvas.tile_px) - 8.0, np.float32)
-        styles, reliefs = self.backend.style(codes, density)
+        styles, reliefs = self.backend.run("mapping", [codes, density])
         styles = np.stack([style + s.shift for s, style in zip(plan.sources, styles, strict=True)])
         ranges = np.array([s.relief_tiles or relief for s, relief in zip(plan.sources, reliefs, strict=True)], np.float32)
         parts = np.zeros((2, 1 + max(s.part for s in plan.sources)), np.float32)
@@ -170,10 +170,20 @@ class Synthesis:
         if network.base is not None:
             guide = guide_input(network.base.at(network.plan.canvas, window, 2 ** (self.shape.levels - 1)))
         fields = make_fields(network.plan, self.shape, window, guide)
-        features = self.backend.features(network.styles, fields)
+        features = run_trunk(self.backend, network.styles, fields)
         self.check()
-        raw: Array = self.backend.head(features, fields)[0]
-        return raw
+        return run_head(self.backend, features, fields)[0]  # type: ignore[no-any-return]
+
+
+def run_trunk(backend: Backend, styles: Array, fields: Fields) -> list[Array]:
+    """Style (B, levels, D), or where the fields have shares (B, sources, D) -> what `run_head` takes."""
+    inputs = [styles, fields.start, fields.guide, *fields.layouts, *fields.noises, *fields.shares]
+    return backend.run("painted_trunk" if fields.shares else "trunk", inputs)
+
+
+def run_head(backend: Backend, features: list[Array], fields: Fields) -> Array:
+    """The last convolution: -> (B, 7, H, W) in [0, 1]."""
+    return backend.run("guided_head", [features[0], fields.guide])[0] if fields.guided else backend.run("head", features)[0]
 
 
 @dataclass(frozen=True)

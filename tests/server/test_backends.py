@@ -9,7 +9,7 @@ from texgen.recipe import MixMode, make_recipe, mix_recipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 
@@ -24,7 +24,7 @@ def run(backend, model, plan):
 
 @pytest.fixture(scope="module")
 def model(card):
-    return load_model(card)
+    return load_material(card)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,9 @@ def test_a_second_start_needs_no_torch(model, folder, models):
 
     load_backend(model, "openvino", "f32", folder)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom texgen import find_card\nfrom texgen_server.registry import load_model\n"
+        "import sys\nfrom pathlib import Path\nfrom texgen import find_card\nfrom texgen_server.registry import load_material\n"
         "from texgen_server.backends import load_backend\n"
-        f"load_backend(load_model(find_card('', Path({str(models)!r}))), 'openvino', 'f32', Path({str(folder)!r}))\n"
+        f"load_backend(load_material(find_card('', Path({str(models)!r}))), 'openvino', 'f32', Path({str(folder)!r}))\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

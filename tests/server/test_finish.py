@@ -9,7 +9,7 @@ import pytest
 from texgen.maps import MAP_SPECS, MapKind, to_unit
 from texgen.recipe import make_recipe
 from texgen_server.finish import adjust_color, empty_maps, make_finish, normal_from_height, store_normal, store_window
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 
 TILE_PX = 128.0
@@ -17,7 +17,7 @@ TILE_PX = 128.0
 
 @pytest.fixture(scope="module")
 def model(card):
-    return load_model(card)
+    return load_material(card)
 
 
 def finish_of(card, model, relief=0.02, **controls):

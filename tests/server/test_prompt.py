@@ -12,7 +12,7 @@ from texgen import find_card
 from texgen.errors import InvalidRequestError, LoadError
 from texgen.recipe import make_recipe
 from texgen_server.prompt import PromptReader
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import choose_code, seed_of_member
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts.csv"
@@ -62,7 +62,7 @@ def test_a_prompt_over_grpc_says_what_it_picked():
 
 
 def test_the_seed_of_a_member_draws_it(card):
-    tables = load_model(card).tables
+    tables = load_material(card).tables
     rows = tables.rows["brick"]
     for member in range(len(rows)):
         seed = seed_of_member("brick", member, len(rows), 100)

@@ -12,7 +12,7 @@ import torch
 
 from texgen.errors import LoadError
 from texgen.modelcard import read_card
-from texgen_server.registry import load_model, read_weights
+from texgen_server.registry import load_material, read_weights
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(models, tmp_path):
 
 
 def test_weights_are_what_the_card_says(folder):
-    model = load_model(read_card(folder))
+    model = load_material(read_card(folder))
     assert len(model.tables.codes) == sum(len(c.materials) for c in model.card.classes)
     assert model.tables.rows["brick"] == (3, 4, 5, 6)
     assert all(v.dtype == np.float32 for v in model.weights.values())
@@ -33,13 +33,13 @@ def test_a_flipped_bit_names_the_file(folder):
     data[-5] ^= 1
     path.write_bytes(data)
     with pytest.raises(LoadError, match=r"weights\.safetensors is damaged"):
-        load_model(read_card(folder))
+        load_material(read_card(folder))
 
 
 def test_a_missing_file_is_named(folder):
     (folder / "weights.safetensors").unlink()
     with pytest.raises(LoadError, match=r"weights\.safetensors"):
-        load_model(read_card(folder))
+        load_material(read_card(folder))
 
 
 class Bomb:

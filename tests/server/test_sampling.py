@@ -9,13 +9,13 @@ from texgen_server.canvas import Window
 from texgen_server.fields import make_fields
 from texgen_server.layout import layout_field, sample_places
 from texgen_server.noise import gaussian_field, uniforms
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import SHAPE_LEVELS, choose_code, make_plan, tile_layout
 
 
 @pytest.fixture(scope="module")
 def model(card):
-    return load_model(card)
+    return load_material(card)
 
 
 def recipe_of(card, size=(128, 64), seed=5, psi=1.0, classes=(("bark", 1.0),), **controls):

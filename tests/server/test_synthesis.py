@@ -12,7 +12,7 @@ from texgen.maps import MapKind
 from texgen.recipe import MixMode, make_recipe, mix_recipe, vary_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window, halo_cells
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Rectangle, Synthesis
 
@@ -21,7 +21,7 @@ DENSITIES = pytest.mark.parametrize("tile_px", [128.0, 576.0], ids=["one pass", 
 
 @pytest.fixture(scope="module")
 def model(card):
-    return load_model(card)
+    return load_material(card)
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +151,8 @@ def test_a_texture_keeps_its_forms_at_every_density(model, synthesis, card):
     from dataclasses import replace
 
     class NoDetail(TorchBackend):
-        def head(self, features, fields):
-            return super().head([np.zeros_like(features[0]), features[1]], fields) if fields.guided else super().head(features, fields)
+        def run(self, part, inputs):
+            return super().run(part, [np.zeros_like(inputs[0]), inputs[1]] if part == "guided_head" else inputs)
 
     plain = replace(synthesis, backend=NoDetail(model, "cpu", "f32"))
     fine, _ = plain.raw(plan_of(recipe_of(card, size=(512, 512), tile_px=512.0), model))

@@ -15,7 +15,7 @@ from PIL import Image
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import read_card
 from texgen_server.networks.material import MaterialParams
-from texgen_server.registry import load_model
+from texgen_server.registry import load_material
 from texgen_server.training import run as run_module
 from texgen_server.training.catalog import read_catalog
 from texgen_server.training.data import Pack
@@ -98,7 +98,7 @@ def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, mo
     assert (work / "state.safetensors").is_file()
     card = read_card(model)
     assert [c.name for c in card.classes] == ["metal"]
-    assert load_model(card).tables.codes.shape == (4, 64)
+    assert load_material(card).tables.codes.shape == (4, 64)
     with pytest.raises(InvalidRequestError, match="--resume"):
         train_material(options)
     train_material(RunOptions(data, tmp_path / "again", parse_stages("128:8"), batch=8, device="cpu", init=model))

@@ -7,14 +7,14 @@ import importlib.util
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
-from texgen_server.backends.base import MaterialBackend
+from texgen_server.backends.base import Backend
 from texgen_server.registry import LoadedModel
 
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
 PRECISIONS = ("auto", "bf16", "f32")
 
 
-def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, threads: int = 0) -> MaterialBackend:
+def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, threads: int = 0) -> Backend:
     """Compile a model for a device.
 
     ``device``: ``cuda`` (torch, bf16), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed, else torch), ``auto`` (CUDA

@@ -15,15 +15,15 @@ import torch
 from texgen.modelcard import find_card
 from texgen.recipe import make_recipe
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import MaterialBackend
+from texgen_server.backends.base import Backend
 from texgen_server.bench.clock import flops, gemm_flops_per_s, seconds
 from texgen_server.bench.peers import DIFFUSION_STEPS, StyleGan2Sized, diffusion_sized
 from texgen_server.canvas import Window
 from texgen_server.fields import Fields, make_fields
 from texgen_server.networks.parts import build_generator
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis
+from texgen_server.synthesis import Synthesis, run_head, run_trunk
 
 MAX_BATCH_PIXELS = 2048 * 2048
 PEER_PX = 1024
@@ -43,7 +43,7 @@ class BenchOptions:
 
 def bench_material(options: BenchOptions) -> dict[str, Any]:
     """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers and the ratios to them."""
-    model = load_model(find_card("material", options.models))
+    model = load_material(find_card("material", options.models))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     peak = {"bf16": gemm_flops_per_s(device, torch.bfloat16), "f32": gemm_flops_per_s(device, torch.float32)}
     work = arithmetic(model)
@@ -66,7 +66,7 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
     return report
 
 
-def arithmetic(model: LoadedModel) -> float:
+def arithmetic(model: MaterialModel) -> float:
     """Floating-point operations a pixel."""
     generator = build_generator(model.card.network, model.weights)
     fields = _fields(model, 256)
@@ -81,19 +81,19 @@ def _engines(device: str) -> list[tuple[str, str]]:
     return [("openvino", "bf16"), ("openvino", "f32"), ("torch", "bf16"), ("torch", "f32")]
 
 
-def _fields(model: LoadedModel, size: int) -> Fields:
+def _fields(model: MaterialModel, size: int) -> Fields:
     plan = make_plan(make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size)), model.tables, model.shape)
     assert plan.canvas.period is not None
     return make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
 
 
-def _row(model: LoadedModel, backend: MaterialBackend, size: int, batch: int, rounds: int, work: float, peak: float) -> dict[str, Any]:
+def _row(model: MaterialModel, backend: Backend, size: int, batch: int, rounds: int, work: float, peak: float) -> dict[str, Any]:
     """One pass of the network for a batch; and, for one set, everything from recipe to finished maps, the coarse pass included."""
     one = _fields(model, size)
     style = np.zeros((batch, model.shape.levels, model.shape.style_dim), np.float32)
     layouts, noises = ([np.repeat(f, batch, 0) for f in group] for group in (one.layouts, one.noises))
     many = replace(one, start=np.repeat(one.start, batch, 0), layouts=layouts, noises=noises, guide=np.repeat(one.guide, batch, 0))
-    network = seconds(lambda: backend.head(backend.features(style, many), many), rounds=rounds) / batch
+    network = seconds(lambda: run_head(backend, run_trunk(backend, style, many), many), rounds=rounds) / batch
     rate = work * size**2 / network
     row = {
         "engine": backend.name,

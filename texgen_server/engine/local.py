@@ -16,10 +16,10 @@ from texgen.errors import CancelledError, CapacityError
 from texgen.modelcard import ModelCard, find_card, list_cards
 from texgen.recipe import MaterialRecipe
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import MaterialBackend
+from texgen_server.backends.base import Backend
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, MaterialJob, MaterialResult
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 
@@ -44,7 +44,7 @@ class LocalEngine:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closing = False
-        self._loaded: dict[str, tuple[LoadedModel, MaterialBackend]] = {}
+        self._loaded: dict[str, tuple[MaterialModel, Backend]] = {}
         self._capture: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
         self._thread.start()
@@ -127,7 +127,7 @@ class LocalEngine:
         job.on_progress(0.7, "encoding")
         return MaterialResult(recipe, maps, relief_tiles, backend.name, started - entry.queued_at, time.monotonic() - started)
 
-    def _captured(self, job: MaterialJob, model: LoadedModel) -> MaterialRecipe:
+    def _captured(self, job: MaterialJob, model: MaterialModel) -> MaterialRecipe:
         """Find the recipe of a job's photograph; the networks for it are kept for the next one."""
         from texgen_server.capture import CaptureNetworks, CaptureOptions, capture  # needs torch, which serving does not
 
@@ -139,9 +139,9 @@ class LocalEngine:
         networks = self._capture[model.card.digest]
         return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
 
-    def _backend(self, card: ModelCard) -> tuple[LoadedModel, MaterialBackend]:
+    def _backend(self, card: ModelCard) -> tuple[MaterialModel, Backend]:
         if card.id not in self._loaded:
-            model = load_model(card)
+            model = load_material(card)
             config = self._config
             backend = load_backend(model, config.device, config.precision, config.cache_folder / "graphs", config.threads)
             self._loaded[card.id] = (model, backend)

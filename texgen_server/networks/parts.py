@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generator cut into the three graphs that a backend compiles: mapping and head stay float32, the trunk need not."""
+"""Networks cut into the parts that a backend compiles: what must stay float32 apart from what need not. A table says how, kind by kind."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,25 +12,58 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
-from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
+from texgen_server.networks.layers import ModuleT
+from texgen_server.networks.material import GUIDE_CHANNELS, OUTPUT_CHANNELS, MaterialGenerator, MaterialParams, guided_coarse
+from texgen_server.networks.upscaler import CHANNELS, SCALES, Upscaler, UpscalerParams, compose32
+
+Weights = dict[str, NDArray[np.float32]]
 
 
-def build_generator(network: dict[str, object], weights: dict[str, NDArray[np.float32]]) -> MaterialGenerator:
+@dataclass(frozen=True)
+class Part:
+    """One graph of a network."""
+
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    """Inputs that it can be traced with."""
+    free: tuple[tuple[int, ...], ...]
+    """The axes of each input whose length is open."""
+    exact: bool
+    """Runs in float32 whatever the precision of the rest."""
+    rare: bool = False
+    """Compiled when first asked for."""
+
+
+def build_parts(kind: str, network: dict[str, object], weights: Weights) -> dict[str, Part]:
+    """The parts of a model of a kind. Raises LoadError when the weights do not fit."""
+    return BUILDERS[kind](network, weights)
+
+
+def build_generator(network: dict[str, object], weights: Weights) -> MaterialGenerator:
     """The generator of a model's ``[network]`` table with its weights, in evaluation mode.
 
     Weights from before there were guides leave those at zero. Raises LoadError when others are missing, or are of another shape.
     """
     generator = MaterialGenerator(params_from(network))
-    unguided = {k: v for k, v in generator.state_dict().items() if k.endswith(".guide.weight")}
+    unguided = {k: v.numpy() for k, v in generator.state_dict().items() if k.endswith(".guide.weight")}
+    return _filled(generator, unguided | weights)
+
+
+def build_upscaler(network: dict[str, object], weights: Weights) -> Upscaler:
+    """The upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(Upscaler(UpscalerParams(int(str(network["width"])), int(str(network["depth"])))), weights)
+
+
+def _filled(network: ModuleT, weights: Weights) -> ModuleT:
     try:
-        generator.load_state_dict(unguided | {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in weights.items()})
+        network.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in weights.items()})
     except RuntimeError as error:
         raise LoadError(f"the weights do not fit the network that model.toml describes; export the model anew ({error})") from error
-    return generator.eval().requires_grad_(requires_grad=False)
+    return network.eval().requires_grad_(requires_grad=False)
 
 
 def params_from(network: dict[str, object]) -> MaterialParams:
-    """``[network]`` of ``model.toml`` -> parameters."""
+    """``[network]`` of a material model's ``model.toml`` -> parameters."""
     return MaterialParams(
         code_dim=int(str(network["code_dim"])),
         style_dim=int(str(network["style_dim"])),
@@ -84,3 +120,66 @@ class GuidedHeadPart(HeadPart):
 
     def forward(self, features: Tensor, guide: Tensor) -> Tensor:
         return self.generator.head32(features, guided_coarse(guide))
+
+
+class ResidualPart(nn.Module):
+    """(maps) -> what a bicubic enlargement lacks, before pixel-shuffle."""
+
+    def __init__(self, upscaler: Upscaler, scale: int) -> None:
+        super().__init__()
+        self.upscaler, self.scale = upscaler, scale
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.upscaler.residual(maps, self.scale)
+
+
+class ComposePart(nn.Module):
+    """(maps, residual) -> enlarged maps."""
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, maps: Tensor, residual: Tensor) -> Tensor:
+        return compose32(maps, residual, self.scale)
+
+
+PLACES = (0, 2, 3)
+"""Batch, rows and columns of (B, C, H, W)."""
+
+
+def _material_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+    generator = build_generator(network, weights)
+    params = generator.params
+    sizes = [2 * 2**i for i in range(params.levels)]
+    start = torch.zeros(1, params.noise_channels, 2, 2)
+    guide = torch.zeros(1, GUIDE_CHANNELS, sizes[-1], sizes[-1])
+    fields = [torch.zeros(1, 5, n, n) for n in sizes] + [torch.zeros(1, 1, n, n) for n in sizes]
+    shares = [torch.full((1, 2, n, n), 0.5) for n in sizes]
+    features, coarse = torch.zeros(1, params.widths[-1], sizes[-1], sizes[-1]), torch.zeros(1, OUTPUT_CHANNELS, sizes[-2], sizes[-2])
+    plain = (torch.zeros(1, params.levels, params.style_dim), start, guide, *fields)
+    painted = (torch.zeros(1, 2, params.style_dim), start, guide, *fields, *shares)
+    free = (PLACES,) * (2 + len(fields))
+    any_source = ((0, 1), *free, *((0, 1, 2, 3),) * len(shares))
+    mapping = (torch.zeros(1, params.code_dim), torch.zeros(1, 1))
+    return {
+        "mapping": Part(MappingPart(generator), mapping, ((0,), (0,)), exact=True),
+        "trunk": Part(TrunkPart(generator), plain, ((0,), *free), exact=False),
+        "painted_trunk": Part(PaintedTrunkPart(generator), painted, any_source, exact=False, rare=True),
+        "head": Part(HeadPart(generator), (features, coarse), (PLACES, PLACES), exact=True),
+        "guided_head": Part(GuidedHeadPart(generator), (features, guide), (PLACES, PLACES), exact=True),
+    }
+
+
+def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+    upscaler = build_upscaler(network, weights)
+    maps = torch.zeros(1, CHANNELS, 16, 16)
+    parts = {}
+    for scale in SCALES:
+        residual = torch.zeros(1, CHANNELS * scale * scale, 16, 16)
+        parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (maps,), (PLACES,), exact=False, rare=True)
+        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, residual), (PLACES, PLACES), exact=True, rare=True)
+    return parts
+
+
+BUILDERS: dict[str, Callable[[dict[str, object], Weights], dict[str, Part]]] = {"material": _material_parts, "upscaler": _upscaler_parts}

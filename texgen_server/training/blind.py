@@ -16,7 +16,7 @@ from PIL import Image
 from texgen.modelcard import find_card
 from texgen.recipe import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.catalog import read_catalog, read_split
@@ -33,7 +33,7 @@ def write_blind_page(options: EvalOptions, path: Path, seed: int = 0) -> None:
     """As many held-out scans as there are, as many samples of the same classes, in random order, in one file."""
     assets = read_catalog(options.data)
     pack = prepared_pack(options.data, assets, options.work / "pack")
-    model = load_model(find_card(options.model, options.models))
+    model = load_material(find_card(options.model, options.models))
     rng = np.random.default_rng(seed)
     held = [i for i, name in enumerate(pack.assets) if name in read_split()]
     items = []
@@ -58,7 +58,7 @@ def _scan(pack: Pack, index: int) -> NDArray[np.uint8]:
     return lit(maps, pack.relief[index : index + 1] * TILE_PX)[0]
 
 
-def _sample(model: LoadedModel, name: str, seed: int) -> NDArray[np.uint8]:
+def _sample(model: MaterialModel, name: str, seed: int) -> NDArray[np.uint8]:
     recipe = make_recipe(model.card, [(exported_name(model, name), 1.0)], seed, (TILE_PX, TILE_PX))
     plan = make_plan(recipe, model.tables, model.shape)
     raw, relief = Synthesis(TorchBackend(model, "cpu", "bf16"), model.shape).raw(plan)

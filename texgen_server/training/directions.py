@@ -23,7 +23,7 @@ from texgen_server.canvas import Window
 from texgen_server.fields import make_fields
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
-from texgen_server.registry import LoadedModel
+from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan
 
 SIZE_PX = 128
@@ -61,7 +61,7 @@ class Samples:
     fields: list[tuple[Tensor, list[Tensor], list[Tensor]]]
 
 
-def find_directions(model: LoadedModel) -> dict[str, NDArray[np.float32]]:
+def find_directions(model: MaterialModel) -> dict[str, NDArray[np.float32]]:
     """A direction (style_dim,) for each attribute, scaled to one unit of its control."""
     torch.manual_seed(0)
     generator = build_generator(model.card.network, model.weights)
@@ -82,7 +82,7 @@ def find_directions(model: LoadedModel) -> dict[str, NDArray[np.float32]]:
     return out
 
 
-def draw_samples(model: LoadedModel, generator: MaterialGenerator) -> Samples:
+def draw_samples(model: MaterialModel, generator: MaterialGenerator) -> Samples:
     """Some seeds of every class."""
     styles, fields = [], []
     for c in model.card.classes:

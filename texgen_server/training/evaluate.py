@@ -19,7 +19,7 @@ from texgen.recipe import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
 from texgen_server.features import TAP_CHANNELS, FrozenFeatures
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan, plain_source
 from texgen_server.synthesis import Synthesis
 from texgen_server.training import metrics
@@ -64,7 +64,7 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
     assets = read_catalog(options.data)
     held = read_split()
     pack = prepared_pack(options.data, assets, options.work / "pack")
-    model = load_model(find_card(options.model, options.models))
+    model = load_material(find_card(options.model, options.models))
     backend = TorchBackend(model, "cpu", "bf16")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     validation = [i for i, name in enumerate(pack.assets) if name in held]
@@ -104,7 +104,7 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
 def draw_pictures(options: EvalOptions, folder: Path) -> None:
     """The card's pictures: generated beside real for every class, and the preview."""
     pack = prepared_pack(options.data, read_catalog(options.data), options.work / "pack")
-    model = load_model(find_card(options.model, options.models))
+    model = load_material(find_card(options.model, options.models))
     write_pictures(model, TorchBackend(model, "cpu", "bf16"), pack, folder)
 
 
@@ -146,7 +146,7 @@ def _stack(pictures: list[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255.0
 
 
-def _generate_rows(model: LoadedModel, backend: TorchBackend, assets: list[str], size_px: int) -> tuple[Tensor, Tensor]:
+def _generate_rows(model: MaterialModel, backend: TorchBackend, assets: list[str], size_px: int) -> tuple[Tensor, Tensor]:
     """One tile of each training material from its own code: maps (N, 7, S, S) and relief (N,)."""
     members = [a for c in model.card.classes for a in c.materials]
     made = []
@@ -159,7 +159,7 @@ def _generate_rows(model: LoadedModel, backend: TorchBackend, assets: list[str],
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
-def _generate_classes(model: LoadedModel, backend: TorchBackend, classes: list[str], size_px: int) -> tuple[Tensor, Tensor]:
+def _generate_classes(model: MaterialModel, backend: TorchBackend, classes: list[str], size_px: int) -> tuple[Tensor, Tensor]:
     """One sample for each entry of ``classes``, as a user gets it from class and seed."""
     made = []
     for number, name in enumerate(classes):
@@ -168,7 +168,7 @@ def _generate_classes(model: LoadedModel, backend: TorchBackend, classes: list[s
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
-def _generate_mixed(model: LoadedModel, backend: TorchBackend, size_px: int, per_class: int = 4) -> tuple[Tensor, Tensor]:
+def _generate_mixed(model: MaterialModel, backend: TorchBackend, size_px: int, per_class: int = 4) -> tuple[Tensor, Tensor]:
     """Samples half way between two training materials of each class that has several."""
     made = []
     for c in model.card.classes:
@@ -183,13 +183,13 @@ def _generate_mixed(model: LoadedModel, backend: TorchBackend, size_px: int, per
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
-def exported_name(model: LoadedModel, name: str) -> str:
+def exported_name(model: MaterialModel, name: str) -> str:
     """A class's name in the model (presets of which there are several carry a number)."""
     known = model.card.class_names()
     return name if name in known else f"{name}_1"
 
 
-def seams(model: LoadedModel, backend: TorchBackend, samples: int = 12, size_px: int = 512) -> dict[str, float]:
+def seams(model: MaterialModel, backend: TorchBackend, samples: int = 12, size_px: int = 512) -> dict[str, float]:
     """Seam percentiles of finished maps over several classes: the median and the share at 100 (a seam as sharp as the sharpest edge)."""
     values = []
     for seed, c in enumerate(model.card.classes[:samples]):
@@ -203,7 +203,7 @@ def seams(model: LoadedModel, backend: TorchBackend, samples: int = 12, size_px:
     }
 
 
-def roll_error(model: LoadedModel, size_px: int = 256) -> float:
+def roll_error(model: MaterialModel, size_px: int = 256) -> float:
     """Largest difference, in fp32, between rolling the inputs by one cell and rolling the output by 32 px."""
     backend = TorchBackend(model, "cpu", "f32")
     recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 3, (size_px, size_px))

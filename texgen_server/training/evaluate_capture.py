@@ -16,7 +16,7 @@ from texgen.maps import MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.capture import CaptureNetworks, CaptureOptions, capture, nearest_rows
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.catalog import read_catalog, read_split
@@ -36,7 +36,7 @@ def evaluate_captures(options: EvalOptions, pictures: Path | None = None) -> dic
     With ``pictures`` a sheet is written into that folder: photograph, capture, baseline.
     """
     pack = prepared_pack(options.data, read_catalog(options.data), options.work / "pack")
-    model = load_model(find_card(options.model, options.models))
+    model = load_material(find_card(options.model, options.models))
     networks, embed = CaptureNetworks(model), Embedder()
     members = [a for c in model.card.classes for a in c.materials]
     held = [i for i, name in enumerate(pack.assets) if name in read_split()]
@@ -71,7 +71,7 @@ def _colors(pack: Pack, index: list[int], size_px: int) -> Picture:
     return colors
 
 
-def _generated(model: LoadedModel, recipe: Any) -> Picture:
+def _generated(model: MaterialModel, recipe: Any) -> Picture:
     synthesis = Synthesis(TorchBackend(model, "cpu", "bf16"), model.shape)
     maps, _ = synthesis.maps(make_plan(recipe, model.tables, model.shape))
     color: Picture = maps[MapKind.BASECOLOR].transpose(2, 0, 1).astype(np.float32) / np.float32(255.0)

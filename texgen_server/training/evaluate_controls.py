@@ -17,9 +17,9 @@ from texgen.maps import MapKind, Pixels, to_unit
 from texgen.modelcard import find_card
 from texgen.recipe import make_recipe
 from texgen.shading import render_lit
-from texgen_server.backends.base import MaterialBackend
+from texgen_server.backends.base import Backend
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.directions import ATTRIBUTES
@@ -78,7 +78,7 @@ MEASURES: dict[str, Callable[[Maps], float]] = {
 """Control -> what must grow with it."""
 
 
-def sweep(model: LoadedModel, backend: MaterialBackend, name: str, material_class: str, seed: int = 7) -> tuple[list[float], list[Maps]]:
+def sweep(model: MaterialModel, backend: Backend, name: str, material_class: str, seed: int = 7) -> tuple[list[float], list[Maps]]:
     """Values over a control's range and the maps at each."""
     control = next(c for c in model.card.controls if c.name == name)
     low, high = (-120.0, 120.0) if name == "hue_shift" else (control.minimum, control.maximum)
@@ -94,7 +94,7 @@ def sweep(model: LoadedModel, backend: MaterialBackend, name: str, material_clas
     return values, made
 
 
-def evaluate_controls(model: LoadedModel, backend: MaterialBackend, classes: list[str]) -> dict[str, Any]:
+def evaluate_controls(model: MaterialModel, backend: Backend, classes: list[str]) -> dict[str, Any]:
     """For each control the mean of what it names at every step, over the classes, and the share of classes in which it only grows."""
     report: dict[str, Any] = {}
     for control in model.card.controls:
@@ -115,12 +115,12 @@ def evaluate_controls(model: LoadedModel, backend: MaterialBackend, classes: lis
 
 def evaluate_model_controls(model_id: str, models: Path | None) -> dict[str, Any]:
     """`evaluate_controls` of an installed model, over all its classes but the presets."""
-    model = load_model(find_card(model_id, models))
+    model = load_material(find_card(model_id, models))
     classes = [c.name for c in model.card.classes if not c.preset]
     return evaluate_controls(model, TorchBackend(model, "cpu", "bf16"), classes)
 
 
-def draw_strips(model: LoadedModel, backend: MaterialBackend, path: Path, shown_px: int = 128) -> None:
+def draw_strips(model: MaterialModel, backend: Backend, path: Path, shown_px: int = 128) -> None:
     """One row for each control that changes pixels: five values over its range, lit."""
     rows = []
     for control in model.card.controls:

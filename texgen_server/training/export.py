@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from texgen.maps import MapKind
 from texgen.modelcard import compute_digest, read_card
 from texgen_server.networks.material import CELL_PX, MaterialParams
-from texgen_server.registry import DIRECTION_PREFIX, GENERATOR_PREFIX, load_model
+from texgen_server.registry import DIRECTION_PREFIX, NETWORK_PREFIX, load_material
 from texgen_server.training.catalog import OWN_LICENCE, Asset
 from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS
 from texgen_server.training.directions import find_directions
@@ -71,7 +71,7 @@ def write_model(export: Export, folder: Path) -> None:
     """Write weights and ``model.toml`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     classes, order = class_table(export.assets)
-    tensors: dict[str, NDArray[Any]] = {f"{GENERATOR_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())}
+    tensors: dict[str, NDArray[Any]] = {f"{NETWORK_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())}
     tensors["codes"] = export.codes[order].astype(np.float16)
     tensors["colors"] = export.colors[order].astype(np.float16)
     tensors["moments"] = export.moments[order].astype(np.float16)
@@ -145,7 +145,7 @@ def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], f
         data=data_sheet(train, state),
     )
     write_model(export, folder)
-    write_model(replace(export, directions=find_directions(load_model(read_card(folder)))), folder)
+    write_model(replace(export, directions=find_directions(load_material(read_card(folder)))), folder)
     write_tags(folder, pack)
     write_data_sheet(folder, assets, held)
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from texgen.recipe import make_recipe
-from texgen_server.backends.base import MaterialBackend
-from texgen_server.registry import LoadedModel
+from texgen_server.backends.base import Backend
+from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.training.data import Pack
@@ -45,7 +45,7 @@ PREVIEW_BYTES = 300_000
 Picture = NDArray[np.uint8]
 
 
-def write_pictures(model: LoadedModel, backend: MaterialBackend, pack: Pack, folder: Path) -> None:
+def write_pictures(model: MaterialModel, backend: Backend, pack: Pack, folder: Path) -> None:
     """``classes_<n>.webp``, ``controls.webp`` and ``preview.png``; each at most 300 kB."""
     folder.mkdir(parents=True, exist_ok=True)
     classes = model.card.classes
@@ -61,7 +61,7 @@ def write_pictures(model: LoadedModel, backend: MaterialBackend, pack: Pack, fol
     )
 
 
-def _class_row(model: LoadedModel, backend: MaterialBackend, pack: Pack, name: str, materials: tuple[str, ...]) -> Picture:
+def _class_row(model: MaterialModel, backend: Backend, pack: Pack, name: str, materials: tuple[str, ...]) -> Picture:
     """A label, up to two real materials, a gap, four generated ones; all lit and tiled."""
     picked = [materials[i * len(materials) // REAL_COLUMNS] for i in range(REAL_COLUMNS)] if len(materials) > 1 else list(materials)
     real = [_lit_real(pack, asset) for asset in picked]
@@ -71,7 +71,7 @@ def _class_row(model: LoadedModel, backend: MaterialBackend, pack: Pack, name: s
     return np.concatenate([_label(name), *real, gap, *made], 1)
 
 
-def _lit_sample(model: LoadedModel, backend: MaterialBackend, name: str, seed: int, size_px: int) -> Picture:
+def _lit_sample(model: MaterialModel, backend: Backend, name: str, seed: int, size_px: int) -> Picture:
     recipe = make_recipe(model.card, [(name, 1.0)], seed, (size_px, size_px))
     plan = make_plan(recipe, model.tables, model.shape)
     raw, relief = Synthesis(backend, model.shape).raw(plan)

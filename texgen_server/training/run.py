@@ -19,7 +19,7 @@ from rich.progress import Progress
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import read_card
 from texgen_server.networks.parts import build_generator
-from texgen_server.registry import LoadedModel, load_model
+from texgen_server.registry import MaterialModel, load_material
 from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.distributed import Workers
@@ -137,7 +137,7 @@ def init_from_model(trainer: Trainer, folder: Path, pack_folder: Path) -> None:
     A material that it does not know starts from the codes of those that look most like it.
     """
     trainer.measure_codes()
-    model = load_model(read_card(folder))
+    model = load_material(read_card(folder))
     weights = build_generator(model.card.network, model.weights).state_dict()
     members = [asset for c in model.card.classes for asset in c.materials]
     rows = {asset: torch.from_numpy(code) for asset, code in zip(members, model.tables.codes, strict=True)}
@@ -149,7 +149,7 @@ def init_from_model(trainer: Trainer, folder: Path, pack_folder: Path) -> None:
                 codes.table[i] = (rows[asset] if asset in rows else near[i]).to(codes.table.device)
 
 
-def _near_codes(model: LoadedModel, pack_folder: Path, count: int, neighbours: int = 3) -> torch.Tensor:
+def _near_codes(model: MaterialModel, pack_folder: Path, count: int, neighbours: int = 3) -> torch.Tensor:
     """(count, code_dim): for each material of a pack the mean code of the model's materials that look most like it."""
     ours = torch.from_numpy(color_moments(pack_folder, list(range(count)))[:, 0])
     theirs = torch.from_numpy(model.tables.moments[:, 0])

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The upscaler: x2 and x4, all maps of a material at once (design: ``models.md`` (c)).
+
+A compact body of plain convolutions at the small size, one head a scale, and what they find is added to a bicubic enlargement. Two
+properties hold by construction. There is no bias anywhere and the body sees only what differs from the local mean, so *flat stays flat*.
+And from what is added, its local mean is taken away, so the *mean stays*. Nothing here pads the torus: the caller gives a border of
+`HALO_PX` pixels (wrapped, mirrored, or taken over the pole), and the result's is thrown away.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+CHANNELS = 9
+"""basecolor r, g, b (sRGB); slope right, slope down, in units of `SLOPE_UNIT`; roughness, metallic, height, ambient occlusion.
+
+All but the slopes in [0, 1]. A map that is not there is zero."""
+
+SLOPE_UNIT = 2.0
+SCALES = (2, 4)
+MEAN_PX = 9
+"""Edge of the window, in px of the small size, over which the local mean is taken."""
+
+
+@dataclass(frozen=True)
+class UpscalerParams:
+    """Size of an upscaler; written into ``model.toml`` beside the weights."""
+
+    width: int = 64
+    depth: int = 16  # convolutions in pairs, each pair with a skip
+
+    @property
+    def halo_px(self) -> int:
+        """Border, in px of the small size, that the result's pixels depend on: convolutions, two local means, the bicubic kernel."""
+        return self.depth + 2 + 2 * (MEAN_PX // 2) + 2
+
+
+class Upscaler(nn.Module):
+    """Maps (B, 9, h, w) -> what a bicubic enlargement lacks, as (B, 9 s^2, h, w), for each scale s."""
+
+    def __init__(self, params: UpscalerParams) -> None:
+        super().__init__()
+        self.params = params
+        self.stem = _conv(CHANNELS, params.width)
+        self.body = nn.ModuleList(_conv(params.width, params.width, gain=0.5) for _ in range(params.depth))
+        self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
+        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.1) for s in SCALES})
+
+    def residual(self, maps: Tensor, scale: int) -> Tensor:
+        """What to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle."""
+        x = first = self.stem(maps - local_mean(maps))
+        for i in range(0, self.params.depth, 2):
+            y = self.body[i](self.slopes[i](x))
+            x = x + self.body[i + 1](self.slopes[i + 1](y))
+        out: Tensor = self.heads[f"x{scale}"](x + first)
+        blocks = out.unflatten(1, (CHANNELS, scale * scale))
+        out = (blocks - local_mean(blocks.mean(2))[:, :, None]).flatten(1, 2)
+        return out
+
+    def forward(self, maps: Tensor, scale: int) -> Tensor:
+        """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""
+        return compose32(maps, self.residual(maps, scale), scale)
+
+
+def compose32(maps: Tensor, residual: Tensor, scale: int) -> Tensor:
+    """Bicubic enlargement plus residual, in float32 whatever the precision of the body: heights have 16 bits."""
+    with torch.autocast(maps.device.type, enabled=False):
+        return F.pixel_shuffle(bicubic(maps.float(), scale) + residual.float(), scale)
+
+
+def local_mean(maps: Tensor) -> Tensor:
+    """Mean over a window of `MEAN_PX`; at the border over what is there."""
+    return F.avg_pool2d(maps, MEAN_PX, 1, MEAN_PX // 2, count_include_pad=False)
+
+
+def bicubic(maps: Tensor, scale: int) -> Tensor:
+    """Bicubic interpolation (Keys, a = -0.5) before pixel-shuffle: (B, C, h, w) -> (B, C s^2, h, w)."""
+    count = maps.shape[1]
+    kernel = bicubic_kernel(scale).to(maps).repeat(count, 1, 1, 1)  # (C s^2, 1, 5, 5)
+    return F.conv2d(maps, kernel, padding=2, groups=count)
+
+
+def bicubic_kernel(scale: int) -> Tensor:
+    """(s^2, 1, 5, 5): the weights of the 5 x 5 neighbours of a pixel for each of the pixels that it becomes."""
+    rows = []
+    for phase in range(scale):
+        offset = (phase + 0.5) / scale - 0.5  # of the new pixel's centre from the old one's, in px
+        rows.append([_keys(abs(tap - offset)) for tap in range(-2, 3)])
+    taps = torch.tensor(rows)
+    return torch.einsum("iy,jx->ijyx", taps, taps).reshape(scale * scale, 1, 5, 5)
+
+
+def _keys(x: float, a: float = -0.5) -> float:
+    if x < 1.0:
+        return (a + 2.0) * x**3 - (a + 3.0) * x**2 + 1.0
+    return a * x**3 - 5.0 * a * x**2 + 8.0 * a * x - 4.0 * a if x < 2.0 else 0.0
+
+
+def _conv(channels_in: int, channels_out: int, gain: float = 1.0) -> nn.Conv2d:
+    conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+    nn.init.normal_(conv.weight, 0.0, gain * math.sqrt(2.0 / (channels_in * 9)))
+    return conv
