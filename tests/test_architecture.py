@@ -28,6 +28,7 @@ BELOW = {
     "capture": {"canvas", "features", "fields", "image_statistics", "networks", "photo_layout", "registry", "sampling"},
     "prompt": set(),
     "synthesis": {"backends", "canvas", "fields", "finish", "guide", "sampling"},
+    "upscaling": {"backends"},
     "engine": {"backends", "capture", "registry", "sampling", "synthesis", "config"},
     "rpc": {"engine", "synthesis", "sampling", "prompt", "config"},
     "training": {
@@ -40,6 +41,7 @@ BELOW = {
         "fields",
         "guide",
         "synthesis",
+        "upscaling",
         "features",
         "capture",
         "image_statistics",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny random material model, written as a model folder."""
+"""Tiny random models, written as model folders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import torch
 
 from texgen_server.features import TAP_CHANNELS
 from texgen_server.networks.material import MaterialGenerator, MaterialParams
+from texgen_server.networks.upscaler import Upscaler, UpscalerParams
 from texgen_server.training.catalog import Asset
 from texgen_server.training.export import Export, write_model
 from texgen_server.training.layout_fit import MAX_WAVES
+from texgen_server.training.upscaler.export import write_upscaler
 
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
+UPSCALER_PARAMS = UpscalerParams(width=8, depth=4)
 CLASSES = {"bark": 3, "brick": 4, "rock": 3}
 PRESETS = ("ice",)
 MOMENTS = 2 * sum(TAP_CHANNELS)
@@ -51,3 +54,18 @@ def write_tiny_model(folder: Path, seed: int = 1) -> None:
     write_model(
         Export(weights, codes, waves, amplitudes, colors, moments, assets, PARAMS, "0.0.1", {"training_images": 0}, directions), folder
     )
+
+
+def tiny_upscaler(seed: int = 2) -> Upscaler:
+    """Random weights with heads turned up, so that what they add matters."""
+    torch.manual_seed(seed)
+    network = Upscaler(UPSCALER_PARAMS)
+    with torch.no_grad():
+        for head in network.heads.values():
+            head.weight.normal_(0.0, 0.05)
+    return network.eval()
+
+
+def write_tiny_upscaler(folder: Path, seed: int = 2) -> None:
+    weights = {k: v.detach().numpy() for k, v in tiny_upscaler(seed).state_dict().items()}
+    write_upscaler(weights, UPSCALER_PARAMS, folder, "0.0.1", {"training_images": 0})

@@ -101,7 +101,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def _card(document: dict[str, Any], folder: Path) -> ModelCard:
     model, sizes = document["model"], document["sizes"]
-    classes, controls = document["class"], document.get("control", [])
+    classes, controls = document.get("class", []), document.get("control", [])
     expected = compute_digest(document["weights"], document["network"], classes, controls)
     if model["digest"] != expected:
         raise LoadError(f"{folder / 'model.toml'} was changed by hand: its digest is {model['digest'][:12]}, its content's {expected[:12]}")

@@ -99,6 +99,18 @@ def _add_train(commands: Any) -> None:
         "--materials", type=int, default=0, metavar="N", help="train on a fixed choice of N materials only, to compare runs"
     )
     material.set_defaults(run=_train_material)
+    upscaler = _parser(kinds, "upscaler", "Train the upscaler.", "texgen train upscaler --data ../shared/data --work runs/upscaler")
+    upscaler.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    upscaler.add_argument(
+        "--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans, state, log (default runs/upscaler)"
+    )
+    upscaler.add_argument(
+        "--steps", type=int, default=12000, metavar="N", help="updates of 8 crops each, over all sessions (default 12000)"
+    )
+    upscaler.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    upscaler.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
+    upscaler.add_argument("--version", default="0.1.0", help="version of the exported model")
+    upscaler.set_defaults(run=_train_upscaler)
     curves = _parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
     curves.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="folders of runs (their --work); named by the folder")
     curves.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
@@ -114,6 +126,14 @@ def _train_material(options: argparse.Namespace) -> int:
         for key in ("data", "work", "resume", "init", "batch", "device", "export", "version", "game", "materials")
     }
     train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
+    return 0
+
+
+def _train_upscaler(options: argparse.Namespace) -> int:
+    _require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.upscaler.run import UpscalerRun, train_upscaler
+
+    train_upscaler(UpscalerRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
     return 0
 
 
@@ -145,6 +165,31 @@ def _add_eval(commands: Any) -> None:
     material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials; with --pictures draw them")
     material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
     material.set_defaults(run=_eval_material)
+    _add_eval_upscaler(kinds)
+
+
+def _add_eval_upscaler(kinds: Any) -> None:
+    parser = _parser(
+        kinds, "upscaler", "Measure the upscaler on held-out scans beside its peers.", "texgen eval upscaler --data ../shared/data"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    parser.add_argument("--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans (default runs/upscaler)")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    parser.add_argument("--model", default="upscaler", metavar="ID", help="default: upscaler")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=_eval_upscaler)
+
+
+def _eval_upscaler(options: argparse.Namespace) -> int:
+    _require("torch", extra="train")
+    from texgen_server.config import default_cache_folder
+    from texgen_server.training.evaluate import report
+    from texgen_server.training.upscaler.evaluate import UpscalerEval
+    from texgen_server.training.upscaler.run import measure_upscaler
+
+    chosen = UpscalerEval(options.work, default_cache_folder() / "graphs", options.models, options.model)
+    sys.stdout.write(report(measure_upscaler(options.data, chosen), as_json=options.json))
+    return 0
 
 
 def _eval_material(options: argparse.Namespace) -> int:

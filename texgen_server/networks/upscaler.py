@@ -23,7 +23,7 @@ All but the slopes in [0, 1]. A map that is not there is zero."""
 
 SLOPE_UNIT = 2.0
 SCALES = (2, 4)
-MEAN_PX = 9
+MEAN_PX = 5
 """Edge of the window, in px of the small size, over which the local mean is taken."""
 
 
@@ -32,7 +32,7 @@ class UpscalerParams:
     """Size of an upscaler; written into ``model.toml`` beside the weights."""
 
     width: int = 64
-    depth: int = 16  # convolutions in pairs, each pair with a skip
+    depth: int = 12  # convolutions in pairs, each pair with a skip
 
     @property
     def halo_px(self) -> int:
@@ -49,7 +49,7 @@ class Upscaler(nn.Module):
         self.stem = _conv(CHANNELS, params.width)
         self.body = nn.ModuleList(_conv(params.width, params.width, gain=0.5) for _ in range(params.depth))
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
-        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.1) for s in SCALES})
+        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in SCALES})
 
     def residual(self, maps: Tensor, scale: int) -> Tensor:
         """What to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle."""
@@ -59,8 +59,8 @@ class Upscaler(nn.Module):
             x = x + self.body[i + 1](self.slopes[i + 1](y))
         out: Tensor = self.heads[f"x{scale}"](x + first)
         blocks = out.unflatten(1, (CHANNELS, scale * scale))
-        out = (blocks - local_mean(blocks.mean(2))[:, :, None]).flatten(1, 2)
-        return out
+        blocks = blocks - local_mean(blocks.mean(2))[:, :, None]
+        return torch.flatten(blocks, 1, 2)
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
         """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""

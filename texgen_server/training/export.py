@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -12,15 +11,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
-from texgen.maps import MapKind
-from texgen.modelcard import compute_digest, read_card
+from texgen.modelcard import read_card
 from texgen_server.networks.material import CELL_PX, MaterialParams
 from texgen_server.registry import DIRECTION_PREFIX, NETWORK_PREFIX, load_material
 from texgen_server.training.catalog import OWN_LICENCE, Asset
 from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS
 from texgen_server.training.directions import find_directions
+from texgen_server.training.model_folder import write_folder
 from texgen_server.training.tags import write_tags
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -79,8 +78,6 @@ def write_model(export: Export, folder: Path) -> None:
     tensors["layout/waves"] = export.waves[order].astype(np.int8)
     tensors["layout/real"] = export.amplitudes[order].real.astype(np.float16)
     tensors["layout/imaginary"] = export.amplitudes[order].imag.astype(np.float16)
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / WEIGHTS_FILE)
-    weights = {WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()}
     params = export.params
     controls = [*CONTROLS, *(LATENT_CONTROLS[name] for name in LATENT_CONTROLS if name in export.directions)]
     network = {
@@ -90,35 +87,9 @@ def write_model(export: Export, folder: Path) -> None:
         "widths": list(params.widths),
         "cell_px": CELL_PX,
     }
-    model = {
-        "id": folder.name,
-        "title": "Materials",
-        "kind": "material",
-        "version": export.version,
-        "licence": export.data.get("data_licence", "CC0-1.0"),
-        "output_licence": export.data.get("data_licence", "CC0-1.0"),
-        "digest": compute_digest(weights, network, classes, controls),
-        "maps": [str(k) for k in MapKind],
-    }
+    model = {"title": "Materials", "kind": "material", "version": export.version}
     sizes = {"multiple_px": CELL_PX, "min_edge_px": CELL_PX, "max_edge_px": 8192}
-    tables: dict[str, dict[str, Any]] = {"model": model, "sizes": sizes, "network": network, "weights": weights, "data": export.data}
-    lists = {"class": classes, "control": controls}
-    (folder / "model.toml").write_text(_toml(tables, lists), encoding="utf-8")
-
-
-def _toml(tables: dict[str, dict[str, Any]], lists: dict[str, list[dict[str, Any]]]) -> str:
-    """Tables of scalars and flat lists -> TOML. JSON's literals are TOML's for all that is written here."""
-    lines = ["# SPDX-License-Identifier: CC0-1.0", "# Written by the export of training; a change by hand breaks the digest.", ""]
-    for name, table in tables.items():
-        lines += [f"[{name}]", *_entries(table), ""]
-    for name, items in lists.items():
-        for item in items:
-            lines += [f"[[{name}]]", *_entries(item), ""]
-    return "\n".join(lines)
-
-
-def _entries(table: dict[str, Any]) -> list[str]:
-    return [f"{json.dumps(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in table.items()]
+    write_folder(folder, model, tensors, network, sizes, export.data, classes, controls)
 
 
 def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], folder: Path, version: str) -> None:

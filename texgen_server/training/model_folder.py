@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes ``models/<id>/``: weights and ``model.toml`` of a model of any kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from texgen.maps import MapKind
+from texgen.modelcard import compute_digest
+
+WEIGHTS_FILE = "weights.safetensors"
+
+Table = dict[str, Any]
+
+
+def write_folder(
+    folder: Path,
+    model: Table,
+    tensors: dict[str, NDArray[Any]],
+    network: Table,
+    sizes: Table,
+    data: Table,
+    classes: list[Table],
+    controls: list[Table],
+) -> None:
+    """Write weights and ``model.toml`` into ``folder``, which names the model. ``model`` says title, kind and version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / WEIGHTS_FILE)
+    weights = {WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()}
+    licence = data.get("data_licence", "CC0-1.0")
+    about = {
+        "id": folder.name,
+        **model,
+        "licence": licence,
+        "output_licence": licence,
+        "digest": compute_digest(weights, network, classes, controls),
+        "maps": [str(k) for k in MapKind],
+    }
+    tables = {"model": about, "sizes": sizes, "network": network, "weights": weights, "data": data}
+    (folder / "model.toml").write_text(_toml(tables, {"class": classes, "control": controls}), encoding="utf-8")
+
+
+def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
+    """Tables of scalars and flat lists -> TOML. JSON's literals are TOML's for all that is written here."""
+    lines = ["# SPDX-License-Identifier: CC0-1.0", "# Written by the export of training; a change by hand breaks the digest.", ""]
+    for name, table in tables.items():
+        lines += [f"[{name}]", *_entries(table), ""]
+    for name, items in lists.items():
+        for item in items:
+            lines += [f"[[{name}]]", *_entries(item), ""]
+    return "\n".join(lines)
+
+
+def _entries(table: Table) -> list[str]:
+    return [f"{json.dumps(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in table.items()]
