@@ -29,8 +29,8 @@ BELOW = {
     "prompt": set(),
     "synthesis": {"backends", "canvas", "fields", "finish", "guide", "sampling"},
     "upscaling": {"backends"},
-    "engine": {"backends", "capture", "registry", "sampling", "synthesis", "config"},
-    "rpc": {"engine", "synthesis", "sampling", "prompt", "config"},
+    "engine": {"backends", "capture", "registry", "sampling", "synthesis", "upscaling", "config"},
+    "rpc": {"engine", "synthesis", "upscaling", "sampling", "prompt", "config"},
     "training": {
         "networks",
         "layout",

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
 
 import grpc
 
-from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler, Progress
+from texgen.assembly import ENCODING_TO_PB, Assembler
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -24,9 +25,25 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
-from texgen.maps import Encoding, MapKind, Material
+from texgen.maps import Encoding, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen.request_fields import (
+    BORDERS,
+    CHUNK_BYTES,
+    LOCKS,
+    MODES,
+    Options,
+    UpscaleOptions,
+    checked_edge,
+    checked_seed,
+    common_fields,
+    map_header,
+    map_pieces,
+    named,
+    size_message,
+    window_message,
+)
 
 DEFAULT_DEADLINE_S = 600.0
 
@@ -54,30 +71,6 @@ _SERVICE_CONFIG = {
         }
     ]
 }
-
-
-LOCKS = {"layout": pb.LOCK_LAYOUT, "colour": pb.LOCK_COLOUR, "relief": pb.LOCK_RELIEF}
-MODES = {
-    "blend": pb.MIX_MODE_BLEND,
-    "look": pb.MIX_MODE_LOOK,
-    "paint": pb.MIX_MODE_PAINT,
-    "transition": pb.MIX_MODE_TRANSITION,
-}
-PHOTO_CHUNK_BYTES = 512 * 1024
-
-
-class Options(TypedDict, total=False):
-    """What every method that makes textures takes."""
-
-    model: str
-    """Model id; the default material model if left out."""
-    maps: Iterable[MapKind]
-    """Maps to send; all if left out."""
-    encoding: Encoding
-    """How to pack the maps; PNG if left out."""
-    batch: bool
-    """Let interactive requests go first."""
-    on_progress: Callable[[Progress], None]
 
 
 class Client:
@@ -135,15 +128,15 @@ class Client:
         request = pb.GenerateMaterialRequest(
             recipe=recipe,
             prompt=prompt,
-            window=_window(window_px),
+            window=window_message(window_px),
             endless=endless,
             mask=mask,
             classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
-            seed=_checked_seed(seed),
-            size=_size(size_px),
+            seed=checked_seed(seed),
+            size=size_message(size_px),
             psi=psi,
             controls=dict(controls or {}),
-            **_common(options),
+            **common_fields(options),
         )
         return self._stream(self._textures.GenerateMaterial, request, options)[0]
 
@@ -162,11 +155,11 @@ class Client:
         request = pb.VaryMaterialRequest(
             recipe=recipe,
             amount=amount,
-            locks=[_named(LOCKS, name, "lock") for name in locks],
-            count=_checked_edge(count),
-            seed=_checked_seed(seed),
-            size=_size(size_px),
-            **_common(options),
+            locks=[named(LOCKS, name, "lock") for name in locks],
+            count=checked_edge(count),
+            seed=checked_seed(seed),
+            size=size_message(size_px),
+            **common_fields(options),
         )
         return self._stream(self._textures.VaryMaterial, request, options)
 
@@ -187,12 +180,12 @@ class Client:
         pairs = parts.items() if isinstance(parts, Mapping) else parts
         request = pb.MixMaterialsRequest(
             parts=[pb.MixPart(recipe=r, weight=w) for r, w in pairs],
-            mode=_named(MODES, mode, "mode"),
+            mode=named(MODES, mode, "mode"),
             mask=mask,
-            steps=_checked_edge(steps),
-            size=_size(size_px),
+            steps=checked_edge(steps),
+            size=size_message(size_px),
             controls=dict(controls or {}),
-            **_common(options),
+            **common_fields(options),
         )
         return self._stream(self._textures.MixMaterials, request, options)
 
@@ -214,14 +207,33 @@ class Client:
             photo_bytes=len(photo),
             class_name=class_name,
             palette=list(palette),
-            seed=_checked_seed(seed),
-            size=_size(size_px),
+            seed=checked_seed(seed),
+            size=size_message(size_px),
             steps=steps,
-            **_common(options),
+            **common_fields(options),
         )
-        pieces = (photo[at : at + PHOTO_CHUNK_BYTES] for at in range(0, len(photo), PHOTO_CHUNK_BYTES))
+        pieces = (photo[at : at + CHUNK_BYTES] for at in range(0, len(photo), CHUNK_BYTES))
         requests = [pb.CaptureMaterialRequest(options=first), *(pb.CaptureMaterialRequest(photo=piece) for piece in pieces)]
         return self._stream(self._textures.CaptureMaterial, iter(requests), options)[0]
+
+    def upscale(
+        self, maps: Mapping[MapKind, Pixels], scale: int = 4, *, border: str = "wrap", model: str = "", **options: Unpack[UpscaleOptions]
+    ) -> Material:
+        """Enlarge maps of one size together. ``maps`` are (H, W, C) arrays of uint8 or uint16; each comes back in its own dtype.
+
+        ``scale`` is 2 or 4; ``border`` says what lies beyond the edges: "wrap" (tiles), "wrap-x", "wrap-y", "mirror" (does not tile),
+        "panorama". A fourth channel of the basecolor is alpha.
+        """
+        first = pb.UpscaleOptions(
+            model=model,
+            scale=checked_edge(scale),
+            border=named(BORDERS, border, "border"),
+            maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
+            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
+            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
+        )
+        requests = itertools.chain([pb.UpscaleMaterialRequest(options=first)], map_pieces(maps))
+        return self._stream(self._textures.UpscaleMaterial, requests, options)[0]
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""
@@ -237,7 +249,7 @@ class Client:
         info: pb.GetServerInfoResponse = self._call(self._server.GetServerInfo, pb.GetServerInfoRequest())
         return info
 
-    def _stream(self, method: Any, request: Any, options: Options) -> list[Material]:
+    def _stream(self, method: Any, request: Any, options: UpscaleOptions) -> list[Material]:
         assembler = Assembler(options.get("on_progress"))
         call = method(request, timeout=self._deadline_s, metadata=self._metadata)
         try:
@@ -264,49 +276,8 @@ class Client:
         return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
 
 
-def _common(options: Options) -> dict[str, Any]:
-    """The fields that all requests for textures have."""
-    return {
-        "model": options.get("model", ""),
-        "maps": [KIND_TO_PB[k] for k in options.get("maps", ())],
-        "encoding": ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
-        "priority": pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
-    }
-
-
-def _named(table: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in table:
-        raise InvalidRequestError(f"{what} {name!r}: allowed are {', '.join(table)}", what)
-    return table[name]
-
-
-def _size(size_px: tuple[int, int] | None) -> pb.Size | None:
-    return pb.Size(width_px=_checked_edge(size_px[0]), height_px=_checked_edge(size_px[1])) if size_px else None
-
-
-def _window(window_px: tuple[int, int, int, int] | None) -> pb.Window | None:
-    if window_px is None:
-        return None
-    x, y, width, height = window_px
-    if max(abs(x), abs(y)) >= 2**63:
-        raise InvalidRequestError(f"window at {x}, {y}: too far from the origin", "window")
-    return pb.Window(x_px=x, y_px=y, width_px=_checked_edge(width), height_px=_checked_edge(height))
-
-
 def _read_ca(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise InvalidRequestError(f"cannot read the TLS CA file {path}: {error.strerror}", "tls_ca") from error
-
-
-def _checked_seed(seed: int | None) -> int | None:
-    if seed is not None and not 0 <= seed < 2**64:
-        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {2**64 - 1}", "seed")
-    return seed
-
-
-def _checked_edge(edge_px: int) -> int:
-    if not 0 <= edge_px < 2**32:
-        raise InvalidRequestError(f"size {edge_px} px: give a positive number of pixels", "size")
-    return edge_px

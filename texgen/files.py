@@ -62,10 +62,15 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
 
 
 def write_material(material: Material, folder: Path, stem: str, *, force: bool) -> list[Path]:
-    """Write maps and sidecar under temporary names, then rename all. Returns the paths, the sidecar last. Raises OutputError."""
+    """Write maps and sidecar. Returns the paths, the sidecar last. Raises OutputError."""
     names = file_names(material, stem)
     contents = {names[k]: m.data for k, m in material.maps.items()}
     contents[f"{stem}.json"] = (json.dumps(sidecar(material, stem), indent=2) + "\n").encode()
+    return write_files(contents, folder, force=force)
+
+
+def write_files(contents: dict[str, bytes], folder: Path, *, force: bool) -> list[Path]:
+    """Write files under temporary names, then rename all. Raises OutputError."""
     check_output(folder, list(contents), force=force)
     temporary: list[tuple[Path, Path]] = []
     try:

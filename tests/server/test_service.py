@@ -117,7 +117,7 @@ def test_models_and_server_tell_about_themselves(client, card):
     assert (model.id, model.digest) == ("material", card.digest)
     assert [c.name for c in model.classes] == card.class_names()
     assert {c.name for c in model.controls} == {c.name for c in card.controls}
-    assert [m.id for m in client.list_models()] == ["material"]
+    assert [(m.id, m.kind) for m in client.list_models()] == [("material", "material"), ("upscaler", "upscaler")]
     info = client.server_info()
     assert info.limits.max_edge_px == card.max_edge_px
     assert info.version
@@ -193,7 +193,7 @@ def test_interactive_goes_first(models, card):
     order = []
     futures = []
     for name, priority in (("first", BATCH), ("batch", BATCH), ("person", INTERACTIVE)):
-        job = MaterialJob(make_recipe(card, [("bark", 1.0)], 1, (512, 512)), priority)
+        job = MaterialJob(make_recipe(card, [("bark", 1.0)], 1, (512, 512)), priority=priority)
         future = engine.submit("material", job)
         future.add_done_callback(lambda _, n=name: order.append(n))
         futures.append(future)

@@ -120,9 +120,14 @@ def save(options: argparse.Namespace, material: Material, stem: str) -> dict[str
     if options.preview:
         paths.append(preview)
         preview.write_bytes(lit_tiled_png(material, 1 if material.window_px else 2))
+    write_paths(options, paths)
+    return sidecar(material, stem) | {"paths": [str(p) for p in paths]}
+
+
+def write_paths(options: argparse.Namespace, paths: list[Path]) -> None:
+    """Print the paths of what was written, unless JSON is asked for."""
     if not options.json:
         sys.stdout.write("".join(f"{p}\n" for p in paths))
-    return sidecar(material, stem) | {"paths": [str(p) for p in paths]}
 
 
 def tell(options: argparse.Namespace, sets: list[dict[str, Any]]) -> int:

@@ -60,6 +60,15 @@ class MixMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MIX_MODE_LOOK: _ClassVar[MixMode]
     MIX_MODE_PAINT: _ClassVar[MixMode]
     MIX_MODE_TRANSITION: _ClassVar[MixMode]
+
+class Border(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BORDER_UNSPECIFIED: _ClassVar[Border]
+    BORDER_WRAP: _ClassVar[Border]
+    BORDER_WRAP_X: _ClassVar[Border]
+    BORDER_WRAP_Y: _ClassVar[Border]
+    BORDER_MIRROR: _ClassVar[Border]
+    BORDER_PANORAMA: _ClassVar[Border]
 MAP_KIND_UNSPECIFIED: MapKind
 MAP_KIND_BASECOLOR: MapKind
 MAP_KIND_NORMAL: MapKind
@@ -92,6 +101,12 @@ MIX_MODE_BLEND: MixMode
 MIX_MODE_LOOK: MixMode
 MIX_MODE_PAINT: MixMode
 MIX_MODE_TRANSITION: MixMode
+BORDER_UNSPECIFIED: Border
+BORDER_WRAP: Border
+BORDER_WRAP_X: Border
+BORDER_WRAP_Y: Border
+BORDER_MIRROR: Border
+BORDER_PANORAMA: Border
 
 class Size(_message.Message):
     __slots__ = ("width_px", "height_px")
@@ -254,6 +269,30 @@ class CaptureOptions(_message.Message):
     encoding: Encoding
     priority: Priority
     def __init__(self, model: _Optional[str] = ..., photo_bytes: _Optional[int] = ..., class_name: _Optional[str] = ..., palette: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., steps: _Optional[int] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class UpscaleMaterialRequest(_message.Message):
+    __slots__ = ("options", "chunk")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    options: UpscaleOptions
+    chunk: Chunk
+    def __init__(self, options: _Optional[_Union[UpscaleOptions, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ...) -> None: ...
+
+class UpscaleOptions(_message.Message):
+    __slots__ = ("model", "scale", "border", "maps", "encoding", "priority")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    BORDER_FIELD_NUMBER: _ClassVar[int]
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    scale: int
+    border: Border
+    maps: _containers.RepeatedCompositeFieldContainer[MapHeader]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., scale: _Optional[int] = ..., border: _Optional[_Union[Border, str]] = ..., maps: _Optional[_Iterable[_Union[MapHeader, _Mapping]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class TextureEvent(_message.Message):
     __slots__ = ("accepted", "progress", "preview", "map_header", "chunk", "map_end", "summary")

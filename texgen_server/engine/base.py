@@ -17,6 +17,7 @@ from texgen.maps import MapKind, Pixels
 from texgen.modelcard import ModelCard
 from texgen.recipe import MaterialRecipe
 from texgen_server.synthesis import Rectangle
+from texgen_server.upscaling import Border
 
 INTERACTIVE, BATCH = 0, 1
 
@@ -50,14 +51,20 @@ class Photo:
     steps: int
 
 
-@dataclass
-class MaterialJob:
-    """One material to make. ``on_progress(fraction, stage)`` is called from the engine's thread."""
+@dataclass(kw_only=True)
+class Job:
+    """Work of any kind. ``on_progress(fraction, stage)`` is called from the engine's thread."""
 
-    recipe: MaterialRecipe
     priority: int = INTERACTIVE
     token: CancelToken = field(default_factory=CancelToken)
     on_progress: Callable[[float, str], None] = lambda fraction, stage: None
+
+
+@dataclass
+class MaterialJob(Job):
+    """One material to make."""
+
+    recipe: MaterialRecipe
     rectangle: Rectangle | None = None
     """The part of the field that is wanted; None: the whole torus."""
     endless: bool = False
@@ -67,16 +74,26 @@ class MaterialJob:
     """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
 
 
+@dataclass
+class UpscaleJob(Job):
+    """Maps of one size to enlarge."""
+
+    maps: dict[MapKind, Pixels]
+    scale: int
+    border: Border
+
+
 @dataclass(frozen=True)
-class MaterialResult:
+class Result:
     """Maps as (H, W, C) arrays, and what is to be told about them."""
 
-    recipe: MaterialRecipe
     maps: dict[MapKind, Pixels]
-    relief_tiles: float
-    engine: str
-    queue_s: float
-    compute_s: float
+    recipe: MaterialRecipe | None = None
+    """None for what no recipe made."""
+    relief_tiles: float = 0.0
+    engine: str = ""
+    queue_s: float = 0.0
+    compute_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,15 +112,15 @@ class Engine(Protocol):
         """The models that can be asked for."""
         ...
 
-    def card(self, model_id: str) -> ModelCard:
-        """One of them; the empty id is the default. Raises NotFoundError."""
+    def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
+        """One of them; the empty id is the kind's own, None any kind. Raises NotFoundError, and InvalidRequestError for one of another kind."""
         ...
 
-    def submit(self, model_id: str, job: MaterialJob) -> Future[MaterialResult]:
+    def submit(self, model_id: str, job: Job) -> Future[Result]:
         """Queue a job. Raises CapacityError when the queue is full; the future raises LoadError, CancelledError."""
         ...
 
-    def position(self, job: MaterialJob) -> int:
+    def position(self, job: Job) -> int:
         """Jobs ahead of this one; 0 once it runs."""
         ...
 

@@ -8,20 +8,18 @@ import itertools
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from texgen.errors import CancelledError, CapacityError
+from texgen.errors import CancelledError, CapacityError, InvalidRequestError
 from texgen.modelcard import ModelCard, find_card, list_cards
-from texgen.recipe import MaterialRecipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.base import Backend
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, MaterialJob, MaterialResult
-from texgen_server.registry import MaterialModel, load_material
-from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis
+from texgen_server.engine.base import DeviceInfo, Job, Result
+from texgen_server.engine.runners import run_job
+from texgen_server.registry import KINDS, LoadedModel, load_model
 
 
 @dataclass(order=True)
@@ -29,8 +27,8 @@ class _Entry:
     priority: int
     number: int
     model_id: str = field(compare=False)
-    job: MaterialJob = field(compare=False)
-    future: Future[MaterialResult] = field(compare=False)
+    job: Job = field(compare=False)
+    future: Future[Result] = field(compare=False)
     queued_at: float = field(compare=False)
 
 
@@ -39,27 +37,30 @@ class LocalEngine:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._models = {c.id: c for c in list_cards(config.models) if c.kind == "material"}
+        self._models = {c.id: c for c in list_cards(config.models) if c.kind in KINDS}
         self._queue: list[_Entry] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closing = False
-        self._loaded: dict[str, tuple[MaterialModel, Backend]] = {}
-        self._capture: dict[str, Any] = {}
+        self._loaded: dict[str, tuple[LoadedModel, Backend]] = {}
+        self._kept: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
         self._thread.start()
 
     def cards(self) -> list[ModelCard]:
         return [self._models[k] for k in sorted(self._models)]
 
-    def card(self, model_id: str) -> ModelCard:
-        return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
+    def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
+        card = self._any_card(model_id or kind or "")
+        if kind not in (None, card.kind):
+            raise InvalidRequestError(f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}", "model")
+        return card
 
     def warm(self, model_id: str = "") -> None:
         """Load and compile a model now instead of at its first job. Raises LoadError."""
-        self._backend(self.card(model_id))
+        self._backend(self._any_card(model_id))
 
-    def submit(self, model_id: str, job: MaterialJob) -> Future[MaterialResult]:
+    def submit(self, model_id: str, job: Job) -> Future[Result]:
         entry = _Entry(job.priority, next(self._numbers), model_id, job, Future(), time.monotonic())
         with self._changed:
             if self._closing:
@@ -70,7 +71,7 @@ class LocalEngine:
             self._changed.notify()
         return entry.future
 
-    def position(self, job: MaterialJob) -> int:
+    def position(self, job: Job) -> int:
         with self._changed:
             ordered = sorted(self._queue)
         return next((i + 1 for i, e in enumerate(ordered) if e.job is job), 0)
@@ -109,39 +110,19 @@ class LocalEngine:
                 self._changed.wait()
             return heapq.heappop(self._queue) if self._queue else None
 
-    def _run(self, entry: _Entry) -> MaterialResult:
-        job = entry.job
-        job.token.check()
-        model, backend = self._backend(self.card(entry.model_id))
+    def _run(self, entry: _Entry) -> Result:
+        entry.job.token.check()
+        model, backend = self._backend(self._any_card(entry.model_id))
         started = time.monotonic()
-        job.on_progress(0.05, "computing")
-        recipe = self._captured(job, model) if job.photo else job.recipe
-        plan = make_plan(recipe, model.tables, model.shape, endless=job.endless, mask=job.mask)
-        synthesis = Synthesis(
-            backend,
-            model.shape,
-            check=job.token.check,
-            on_progress=lambda fraction: job.on_progress(0.05 + 0.65 * fraction, "computing"),
-        )
-        maps, relief_tiles = synthesis.maps(plan, job.rectangle)
-        job.on_progress(0.7, "encoding")
-        return MaterialResult(recipe, maps, relief_tiles, backend.name, started - entry.queued_at, time.monotonic() - started)
+        result = run_job(entry.job, model, backend, self._kept)
+        return replace(result, engine=backend.name, queue_s=started - entry.queued_at, compute_s=time.monotonic() - started)
 
-    def _captured(self, job: MaterialJob, model: MaterialModel) -> MaterialRecipe:
-        """Find the recipe of a job's photograph; the networks for it are kept for the next one."""
-        from texgen_server.capture import CaptureNetworks, CaptureOptions, capture  # needs torch, which serving does not
+    def _any_card(self, model_id: str) -> ModelCard:
+        return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
 
-        if model.card.digest not in self._capture:
-            self._capture = {model.card.digest: CaptureNetworks(model)}
-        assert job.photo is not None
-        size = (job.recipe.width_px, job.recipe.height_px)
-        options = CaptureOptions(job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps)
-        networks = self._capture[model.card.digest]
-        return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
-
-    def _backend(self, card: ModelCard) -> tuple[MaterialModel, Backend]:
+    def _backend(self, card: ModelCard) -> tuple[LoadedModel, Backend]:
         if card.id not in self._loaded:
-            model = load_material(card)
+            model = load_model(card)
             config = self._config
             backend = load_backend(model, config.device, config.precision, config.cache_folder / "graphs", config.threads)
             self._loaded[card.id] = (model, backend)

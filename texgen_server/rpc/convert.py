@@ -12,9 +12,10 @@ from texgen.images import encode
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
+from texgen.recipe import MaterialRecipe
 from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, MaterialResult
+from texgen_server.engine.base import DeviceInfo, MaterialJob, Result
 from texgen_server.prompt import reads_prompts
 from texgen_server.rpc.photos import can_capture
 from texgen_server.rpc.requests import Order
@@ -25,12 +26,12 @@ CHUNK_BYTES = 512 * 1024
 def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> tuple[PackedMap, float]:
     """Pack one map; also its seam percentile."""
     spec = MAP_SPECS[kind]
-    text = {"Software": "texgen", "texgen:recipe": recipe_text}
+    text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
     data = encode(pixels, encoding, spec.color_space, text)
     exr = encoding is Encoding.EXR
     space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
     height, width, channels = pixels.shape
-    packed = PackedMap(kind, width, height, channels, "float16" if exr else spec.dtype, encoding, space, data)
+    packed = PackedMap(kind, width, height, channels, "float16" if exr else str(pixels.dtype), encoding, space, data)
     return packed, seam_percentile(pixels)
 
 
@@ -61,7 +62,7 @@ def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice
     return pb.TextureEvent(
         accepted=pb.Accepted(
             request_id=secrets.token_hex(6),
-            seed=order.job.recipe.seed,
+            seed=order.job.recipe.seed if isinstance(order.job, MaterialJob) else 0,
             model_digest=card.digest,
             recipe=order.recipe_text,
             index=index,
@@ -71,27 +72,37 @@ def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice
     )
 
 
-def summary_event(order: Order, card: ModelCard, result: MaterialResult, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
+def recipe_of(order: Order, card: ModelCard, result: Result) -> str:
+    """The recipe of a finished result as text; empty where no recipe made it."""
+    return order.recipe_text or (write_recipe(result.recipe, card) if result.recipe else "")
+
+
+def summary_event(order: Order, card: ModelCard, result: Result, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
     """The last event of a result."""
-    recipe, place = result.recipe, order.job.rectangle
-    return pb.TextureEvent(
-        summary=pb.Summary(
-            recipe=order.recipe_text or write_recipe(recipe, card),
-            queue_s=result.queue_s,
-            compute_s=result.compute_s,
-            encode_s=encode_s,
-            tileability=[pb.MapTileability(kind=KIND_TO_PB[k], seam_percentile=v) for k, v in seams.items()],
-            height_range_tiles=result.relief_tiles,
-            height_range_m=result.relief_tiles * recipe.controls["tile_size_m"],
-            engine=result.engine,
-            output_licence=card.output_licence,
-            controls=dict(recipe.controls),
-            seed=recipe.seed,
-            model_digest=card.digest,
-            window=pb.Window(x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px) if place else None,
-            endless=order.job.endless,
-        )
+    summary = pb.Summary(
+        recipe=recipe_of(order, card, result),
+        queue_s=result.queue_s,
+        compute_s=result.compute_s,
+        encode_s=encode_s,
+        tileability=[pb.MapTileability(kind=KIND_TO_PB[k], seam_percentile=v) for k, v in seams.items()],
+        engine=result.engine,
+        output_licence=card.output_licence if result.recipe else "",
+        model_digest=card.digest,
     )
+    if result.recipe and isinstance(order.job, MaterialJob):
+        _tell_material(summary, order.job, result.recipe, result.relief_tiles)
+    return pb.TextureEvent(summary=summary)
+
+
+def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: MaterialRecipe, relief_tiles: float) -> None:
+    """What only a material's summary has."""
+    summary.height_range_tiles = relief_tiles
+    summary.height_range_m = relief_tiles * recipe.controls["tile_size_m"]
+    summary.controls.update(recipe.controls)
+    summary.seed = recipe.seed
+    summary.endless = job.endless
+    if (place := job.rectangle) is not None:
+        summary.window.CopyFrom(pb.Window(x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px))
 
 
 def model_message(card: ModelCard) -> pb.Model:

@@ -68,7 +68,7 @@ def capture_order(options: pb.CaptureOptions, data: bytes, card: ModelCard, max_
     seed = options.seed if options.HasField("seed") else secrets.randbelow(2**32)
     place = make_recipe(card, [(card.classes[0].name, 1.0)], seed, size)
     photo = Photo(_pixels(data), options.class_name, _palette(list(options.palette)), steps)
-    return Order(MaterialJob(place, priority_of(options), photo=photo), "", delivery_of(options, card))
+    return Order(MaterialJob(place, priority=priority_of(options), photo=photo), "", delivery_of(options, card))
 
 
 def _pixels(data: bytes) -> NDArray[np.float32]:

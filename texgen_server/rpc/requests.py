@@ -31,7 +31,7 @@ from texgen.recipe import (
     with_size,
 )
 from texgen.recipe_text import read_recipe, write_recipe
-from texgen_server.engine.base import BATCH, INTERACTIVE, MaterialJob
+from texgen_server.engine.base import BATCH, INTERACTIVE, Job, MaterialJob
 from texgen_server.synthesis import Rectangle
 
 MAX_COUNT = 64
@@ -58,9 +58,9 @@ class Delivery:
 class Order:
     """A checked request for one result."""
 
-    job: MaterialJob
+    job: Job
     recipe_text: str
-    """Empty while a capture has not found it yet."""
+    """Empty while a capture has not found it yet, and for what no recipe makes."""
     delivery: Delivery
 
 
@@ -134,7 +134,7 @@ def _order(request: Any, card: ModelCard, max_pixels: int, job: MaterialJob) -> 
 
 def delivery_of(request: Any, card: ModelCard) -> Delivery:
     """Maps and encoding of any request that has them. Raises InvalidRequestError."""
-    return Delivery(_maps(request.maps, card), _encoding(request.encoding))
+    return Delivery(_maps(request.maps, card), encoding_of(request.encoding))
 
 
 def priority_of(request: Any) -> int:
@@ -158,7 +158,8 @@ def _maps(wanted: Sequence[pb.MapKind], card: ModelCard) -> list[MapKind]:
     return chosen
 
 
-def _encoding(wanted: pb.Encoding) -> Encoding:
+def encoding_of(wanted: pb.Encoding) -> Encoding:
+    """How to pack results. Raises InvalidRequestError."""
     if wanted == pb.ENCODING_UNSPECIFIED:
         return Encoding.PNG
     if wanted not in ENCODING_FROM_PB:

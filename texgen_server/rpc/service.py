@@ -15,12 +15,12 @@ from texgen._version import __version__
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
-from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import Engine, MaterialJob, MaterialResult
+from texgen_server.engine.base import Engine, Job, Result
 from texgen_server.rpc import convert, requests
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
+from texgen_server.rpc.uploads import receive_maps, upscale_order
 
 POLL_S = 0.02
 AHEAD = 2
@@ -60,11 +60,20 @@ class TextureService(pb_grpc.TextureServiceServicer):
         async for event in self._run(card, [capture_order(options, photo, card, self._config.max_pixels)]):
             yield event
 
+    async def UpscaleMaterial(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
+    ) -> AsyncIterator[pb.TextureEvent]:
+        options, packed = await receive_maps(request_iterator)
+        card = self._engine.card(options.model, "upscaler")
+        order = await asyncio.get_running_loop().run_in_executor(self._pool, upscale_order, options, packed)
+        async for event in self._run(card, [order]):
+            yield event
+
     async def _run(
         self, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
     ) -> AsyncIterator[pb.TextureEvent]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
-        pending: list[Future[MaterialResult]] = []
+        pending: list[Future[Result]] = []
         try:
             for index, order in enumerate(orders):
                 pending += [self._engine.submit(card.id, ahead.job) for ahead in orders[len(pending) : index + AHEAD]]
@@ -78,10 +87,10 @@ class TextureService(pb_grpc.TextureServiceServicer):
             for order in orders:
                 order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
 
-    async def _deliver(self, order: requests.Order, card: ModelCard, result: MaterialResult) -> AsyncIterator[pb.TextureEvent]:
+    async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
         """Pack all maps in the pool, send them in order."""
         loop, started, waited = asyncio.get_running_loop(), time.monotonic(), 0.0
-        text = order.recipe_text or write_recipe(result.recipe, card)
+        text = convert.recipe_of(order, card, result)
         packing = [
             loop.run_in_executor(self._pool, convert.pack_map, kind, result.maps[kind], order.delivery.encoding, text)
             for kind in order.delivery.maps
@@ -95,7 +104,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         yield convert.summary_event(order, card, result, waited, seams)
 
 
-async def _watch(engine: Engine, job: MaterialJob, future: Future[MaterialResult]) -> AsyncIterator[pb.TextureEvent]:
+async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncIterator[pb.TextureEvent]:
     """Progress events until the future is done; the latest state only."""
     state = {"now": (0.0, "queued")}
     job.on_progress = lambda fraction, stage: state.update(now=(fraction, stage))
@@ -119,7 +128,7 @@ class ModelService(pb_grpc.ModelServiceServicer):
         return pb.ListModelsResponse(models=[convert.model_message(c) for c in self._engine.cards()])
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
-        return pb.GetModelResponse(model=convert.model_message(self._engine.card(request.model)))
+        return pb.GetModelResponse(model=convert.model_message(self._engine.card(request.model, kind=None)))
 
 
 class ServerService(pb_grpc.ServerServiceServicer):
@@ -129,5 +138,5 @@ class ServerService(pb_grpc.ServerServiceServicer):
         self._engine, self._config = engine, config
 
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:  # noqa: N802
-        edge = max((c.max_edge_px for c in self._engine.cards()), default=0)
+        edge = max((c.max_edge_px for c in self._engine.cards() if c.kind == "material"), default=0)
         return convert.info_message(__version__, self._engine.devices(), self._config, edge, self._engine.queue_depth())

@@ -17,28 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
+from texgen.pbr_sets import WORDS, find_sets
 from texgen_server.training.catalog import OWN_LICENCE
 from texgen_server.training.relief import central_slopes
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"}
 MIN_PX, MAX_PX = 256, 1024
-
-WORDS = {
-    "basecolor": ("basecolor", "base_color", "color", "colour", "albedo", "diff", "diffuse", "col"),
-    "normal": ("normal_gl", "normalgl", "nor_gl", "normal", "nor", "nrm"),
-    "normal_dx": ("normal_dx", "normaldx", "nor_dx"),
-    "roughness": ("roughness", "rough"),
-    "gloss": ("gloss", "glossiness"),
-    "metallic": ("metallic", "metalness", "metal"),
-    "height": ("height", "displacement", "disp", "bump"),
-    "ao": ("ao", "ambientocclusion", "ambient_occlusion", "occlusion"),
-    "arm": ("arm", "orm"),
-}
-_KIND = {word: kind for kind, words in WORDS.items() for word in words}
-_PATTERN = re.compile(
-    r"^(?P<stem>.+?)[_\- ](?P<word>" + "|".join(sorted(_KIND, key=len, reverse=True)) + r")(?:[_\- ]\d+k)?$", re.IGNORECASE
-)
-_RESOLUTION = re.compile(r"[_\- ]\d+k(?:[_\- ](?:jpg|png))?$", re.IGNORECASE)
 
 Gray = NDArray[np.float32]
 
@@ -67,7 +50,11 @@ def import_scans(source: Path, target: Path) -> Report:
     """
     report = Report()
     rows = []
-    for (folder, stem), files in sorted(find_sets(source, report).items()):
+    sets, nameless = find_sets(source)
+    report.refused |= {
+        path.name: f"its name ends in no map word such as {', '.join(words[0] for words in WORDS.values())}" for path in nameless
+    }
+    for (folder, stem), files in sorted(sets.items()):
         try:
             maps, note = _maps(files)
         except (OSError, ValueError) as error:
@@ -86,19 +73,6 @@ def import_scans(source: Path, target: Path) -> Report:
         writer.writerow(["asset_id", "publisher", "class", "licence", "source_repository", "metallic_default", "geometry_group"])
         writer.writerows(rows)
     return report
-
-
-def find_sets(source: Path, report: Report) -> dict[tuple[Path, str], dict[str, Path]]:
-    """(folder, stem) -> kind of map -> file. Files whose name says no map are reported."""
-    sets: dict[tuple[Path, str], dict[str, Path]] = {}
-    for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES):
-        match = _PATTERN.match(path.stem)
-        if match is None:
-            report.refused[path.name] = f"its name ends in no map word such as {', '.join(words[0] for words in WORDS.values())}"
-            continue
-        stem = _RESOLUTION.sub("", match["stem"])
-        sets.setdefault((path.parent, stem), {}).setdefault(_KIND[match["word"].lower()], path)
-    return sets
 
 
 def _class_of(source: Path, folder: Path, stem: str) -> str:
