@@ -46,7 +46,7 @@ BELOW = {
         "capture",
         "image_statistics",
     },
-    "bench": {"networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis"},
+    "bench": {"networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
     "cli": {"config", "engine", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}

@@ -89,7 +89,11 @@ def _add_train(commands: Any) -> None:
     material.add_argument("--batch", type=int, default=16, metavar="N", help="images per step over all workers (default 16)")
     material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
     material.add_argument(
-        "--loss", dest="game", choices=["hinge", "relativistic", "wgan-gp"], default="hinge", help="adversarial loss (default hinge)"
+        "--loss",
+        dest="game",
+        choices=["relativistic", "hinge", "wgan-gp"],
+        default="relativistic",
+        help="adversarial loss (default relativistic)",
     )
     material.add_argument(
         "--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0"
@@ -219,6 +223,23 @@ def _add_bench(commands: Any) -> None:
     material.add_argument("--no-peers", action="store_true", help="leave the peers out")
     material.add_argument("--json", action="store_true", help="one JSON object on stdout")
     material.set_defaults(run=_bench_material)
+    upscaler = _parser(kinds, "upscaler", "Measure the upscaler beside Real-ESRGAN's arithmetic.", "texgen bench upscaler --size 1024")
+    upscaler.add_argument("--size", type=int, default=1024, metavar="PX", help="edge of the small maps (default 1024)")
+    upscaler.add_argument("--rounds", type=int, default=3, metavar="N", help="medians of N (default 3)")
+    upscaler.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    upscaler.add_argument("--json", action="store_true", help="one JSON object")
+    upscaler.set_defaults(run=_bench_upscaler)
+
+
+def _bench_upscaler(options: argparse.Namespace) -> int:
+    _require("torch", extra="server")
+    from texgen_server.bench.report import table
+    from texgen_server.bench.upscaler import UpscalerBench, bench_upscaler
+    from texgen_server.config import default_cache_folder
+
+    chosen = UpscalerBench(options.models, default_cache_folder() / "graphs", options.size, max(1, options.rounds))
+    sys.stdout.write(table(bench_upscaler(chosen), as_json=options.json))
+    return 0
 
 
 def _bench_material(options: argparse.Namespace) -> int:

@@ -37,6 +37,40 @@ class StyleGan2Sized(nn.Module):
         return out
 
 
+class _Dense(nn.Module):
+    """Five convolutions, each of which sees all before it."""
+
+    def __init__(self, width: int, growth: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(width + i * growth, growth if i < 4 else width, 3, padding=1) for i in range(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [x]
+        for conv in self.convs:
+            seen.append(F.leaky_relu(conv(torch.cat(seen, 1)), 0.2))
+        return x + 0.2 * seen[-1]
+
+
+class RrdbSized(nn.Module):
+    """Real-ESRGAN x4plus's generator: 23 residual-in-residual dense blocks of 64 channels. Source: Wang et al. 2018 and 2021."""
+
+    def __init__(self, blocks: int = 23, width: int = 64, growth: int = 32) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3, padding=1)
+        self.dense = nn.Sequential(*(_Dense(width, growth) for _ in range(3 * blocks)))
+        self.rest = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(4))
+        self.last = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, h, w) -> (B, 3, 4 h, 4 w)."""
+        x = self.first(x)
+        x = x + self.rest[0](self.dense(x))
+        for conv in (self.rest[1], self.rest[2]):
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2.0, mode="nearest")), 0.2)
+        out: Tensor = self.last(F.leaky_relu(self.rest[3](x), 0.2))
+        return out
+
+
 def diffusion_sized(dtype: torch.dtype) -> tuple[Any, Any] | None:
     """A UNet step and a VAE decoding of Stable Diffusion 1.5's size for 512 px, as callables; None without the extra ``bench``."""
     if importlib.util.find_spec("diffusers") is None:

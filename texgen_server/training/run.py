@@ -49,7 +49,7 @@ class RunOptions:
     device: str = "auto"
     export: Path | None = None
     version: str = "0.1.0"
-    game: str = "hinge"
+    game: str = "relativistic"
     materials: int = 0
     """Train on so many materials only, the same for every run (0: all): for comparisons."""
 

@@ -26,7 +26,7 @@ class TrainConfig:
     lr_generator: float = 1e-3
     lr_discriminator: float = 3e-4
     warmup_images: int = 2500  # statistics only, then the adversarial loss ramps in over as many again
-    game: str = "hinge"
+    game: str = "relativistic"
     """Adversarial loss: hinge, relativistic, wgan-gp (`adversarial.GAMES`)."""
     adversarial: float = 1.0
     penalty: float = 1.0

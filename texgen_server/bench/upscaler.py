@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's arithmetic on one of them, in one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from texgen.maps import MAP_SPECS, MapKind, Pixels
+from texgen.modelcard import find_card
+from texgen_server.backends import load_backend
+from texgen_server.bench.clock import gemm_flops_per_s, seconds
+from texgen_server.bench.peers import RrdbSized
+from texgen_server.registry import load_model
+from texgen_server.upscaling import SCALES, Upscaling
+
+PEER_PX = 128
+"""The peer enlarges this much; its time grows with the area."""
+
+
+@dataclass(frozen=True)
+class UpscalerBench:
+    """What the command line says."""
+
+    models: Path | None
+    cache: Path
+    size_px: int = 1024
+    rounds: int = 3
+
+
+def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
+    """Rows of (engine, scale) with seconds a set; then the peer, for the same area and one map."""
+    card = find_card("upscaler", options.models)
+    model, halo = load_model(card), int(card.network["halo_px"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    maps, rows = _maps(options.size_px), []
+    for kind, precision in [("cuda", "bf16")] if device == "cuda" else [("openvino", "bf16"), ("openvino", "f32")]:
+        backend = load_backend(model, kind, precision, options.cache)
+        for scale in SCALES:
+            upscaling = Upscaling(backend, halo, scale)
+            spent = seconds(lambda u=upscaling: u.maps(maps), rounds=options.rounds)  # type: ignore[misc]
+            rows.append({"engine": backend.name, "from_px": options.size_px, "scale": scale, "s_per_set": round(spent, 2)})
+        backend.close()
+    return {
+        "rows": rows,
+        "gemm_peak_gflop_s": round(gemm_flops_per_s(device, torch.bfloat16) / 1e9, 1),
+        "peer": _peer(device, options, rows),
+    }
+
+
+def _maps(size_px: int) -> dict[MapKind, Pixels]:
+    rng = np.random.default_rng(0)
+    return {k: rng.integers(0, 256, (size_px, size_px, s.channels)).astype(s.dtype) for k, s in MAP_SPECS.items()}
+
+
+def _peer(device: str, options: UpscalerBench, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    net = RrdbSized().eval().to(device, torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.zeros(1, 3, PEER_PX, PEER_PX, device=device, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        spent = seconds(lambda: net(x), rounds=1) * (options.size_px / PEER_PX) ** 2
+    ours = next(r["s_per_set"] for r in rows if r["scale"] == 4)
+    return {
+        "RRDB x4 sized, torch bf16, s for one map of that size": round(spent, 1),
+        "one map of it / our whole set": round(spent / ours, 1),
+    }
