@@ -24,8 +24,9 @@ from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_sta
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
+from texgen_server.plan import Layout, Plan
 from texgen_server.registry import MaterialModel
-from texgen_server.sampling import Layout, Plan, make_plan, plain_source
+from texgen_server.sampling import make_plan, plain_source
 
 Array = NDArray[np.float32]
 

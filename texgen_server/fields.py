@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from texgen_server.canvas import Canvas, Indices, Window
 from texgen_server.layout import layout_field
 from texgen_server.noise import gaussian_field
-from texgen_server.sampling import Array, NetworkShape, Plan, Source, Transition
+from texgen_server.plan import Array, NetworkShape, Plan, Source, Transition
 
 LAYOUT_CHANNELS = 5
 GUIDE_CHANNELS = 8

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from texgen.images import linear_to_srgb, srgb_to_linear
 from texgen.maps import MAP_SPECS, MapKind, Pixels
-from texgen_server.sampling import Array, Plan
+from texgen_server.plan import Array, Plan
 
 STRIP_ROWS = 256
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")

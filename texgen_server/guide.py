@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen_server.canvas import Canvas, Window, base_canvas
-from texgen_server.sampling import Array, Plan
+from texgen_server.plan import Array, Plan
 
 
 def base_plan(plan: Plan, cell_px: int) -> Plan | None:

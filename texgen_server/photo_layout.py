@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen_server.layout import ring_median
-from texgen_server.sampling import Layout
+from texgen_server.plan import Layout
 
 MAX_WAVES = 24
 MAX_CYCLES = 40

@@ -14,7 +14,7 @@ from safetensors.numpy import load
 
 from texgen.errors import LoadError
 from texgen.modelcard import ModelCard
-from texgen_server.sampling import MaterialTables, NetworkShape, network_shape
+from texgen_server.plan import MaterialTables, NetworkShape, network_shape
 
 NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"

@@ -1,127 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipe -> plan: which codes, layouts and noise make a material, and how they are put together. Pure functions.
-
-A plan is a list of *sources*, each with its share in the style of every level, in the noise and in the layout. A plain recipe has one
-source a class; a variation and a mixture are plans over the sources of what they are made of, so they can be made of each other.
-"""
+"""Recipe -> plan: which codes, layouts and noise make a material, and how they are put together. Pure functions."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.modelcard import ModelCard
 from texgen.recipe import Captured, Lock, MaterialRecipe, MixMode, Mixture, Variation
 from texgen_server.canvas import Canvas, base_canvas, halo_cells
 from texgen_server.noise import uniforms
-
-Array = NDArray[np.float32]
+from texgen_server.plan import SHAPE_LEVELS, Array, Layout, MaterialTables, NetworkShape, Plan, Source, Transition
 
 MAX_MEMBER_MIX = 0.5
 """How far a sample may lie from one training material towards another of its class."""
-SHAPE_LEVELS = 3
-"""The levels at 1/32 to 1/8 shape; the finer ones colour (measured: 99 % of a change of mean colour comes from 1/4 and 1/2)."""
 OTHER_LAYOUT_FROM = 0.5
 """A variation by more than this takes the layout of the material it moves to."""
-
-
-@dataclass(frozen=True)
-class MaterialTables:
-    """What training measured for each material of a model, in the order of its classes' members."""
-
-    codes: Array  # (N, code_dim)
-    waves: Array  # (N, K, 2) cycles per tile, (y, x)
-    amplitudes: NDArray[np.complex64]  # (N, K, 5)
-    colors: Array  # (N, 3) mean basecolor, sRGB
-    moments: Array  # (N, 2, D) means and deviations of frozen features of the basecolor, in colour and in grey: for captures
-    rows: dict[str, tuple[int, ...]]  # class -> its rows
-    directions: dict[str, Array]  # control -> (style_dim,) what one unit of it adds to the style
-
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """What sampling must know of the network."""
-
-    noise_channels: int
-    levels: int
-    cell_px: int
-    style_dim: int
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Waves of one material and how strong they are."""
-
-    waves: Array  # (K, 2)
-    amplitudes: NDArray[np.complex64]  # (K, 5)
-    gain: float
-
-
-@dataclass(frozen=True)
-class Source:
-    """One code with its layout and noise, and its share in the result."""
-
-    code: Array  # (code_dim,)
-    shift: Array  # (style_dim,) added to the style
-    layouts: tuple[Layout, ...]
-    origin: NDArray[np.float64]  # (2,) in tiles
-    seed: int
-    color: Array  # (3,) mean basecolor, sRGB: what contrast turns around
-    relief_tiles: float  # height range; 0: what the network says
-    gain: Array  # (3,) a capture's colour correction: basecolor is multiplied by it
-    offset: Array  # (3,) and shifted by it
-    style_share: Array  # (levels,)
-    noise_share: Array  # (levels + 1,), the start's first
-    layout_share: float
-    part: int = 0
-    """Which channel of the mask it lies under."""
-
-    @property
-    def color_share(self) -> float:
-        """Its share in the colours."""
-        return float(self.style_share[SHAPE_LEVELS:].mean())
-
-    def scaled(self, factor: float) -> Source:
-        """The same with all shares multiplied."""
-        return replace(
-            self,
-            style_share=self.style_share * np.float32(factor),
-            noise_share=self.noise_share * np.float32(factor),
-            layout_share=self.layout_share * factor,
-        )
-
-
-@dataclass(frozen=True)
-class Transition:
-    """Ramp from part 0 (left) to part 1 (right) over some periods."""
-
-    steps: int
-    margin: float
-    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend on."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that shapes a material but the place of its pixels."""
-
-    recipe: MaterialRecipe
-    sources: tuple[Source, ...]
-    canvas: Canvas
-    mask: NDArray[np.uint8] | Transition | None = None
-    """PAINT: (H, W) part of each pixel of the canvas."""
-    relief: Plan | None = None
-    """Where height and occlusion come from, when not from here."""
-
-
-def network_shape(card: ModelCard) -> NetworkShape:
-    """From the model's description."""
-    network = card.network
-    return NetworkShape(network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"])
 
 
 def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:

@@ -14,7 +14,7 @@ from texgen_server.canvas import Canvas, Window, halo_cells, whole
 from texgen_server.fields import Fields, make_fields, pixel_shares
 from texgen_server.finish import crop_maps, empty_maps, make_finish, store_normal, store_window
 from texgen_server.guide import Base, base_plan, base_window, guide_input
-from texgen_server.sampling import Array, NetworkShape, Plan
+from texgen_server.plan import Array, NetworkShape, Plan
 
 MAX_EDGE_CELLS = 56
 """Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px with it, about 3.5 GB in bf16."""

@@ -82,3 +82,15 @@ def test_an_upscaler_generates_nothing(client):
 def test_wrong_arrays_are_refused_by_the_client(client):
     with pytest.raises(InvalidRequestError, match="uint8 or uint16"):
         client.upscale({MapKind.AO: np.zeros((8, 8, 1), np.float32)})
+
+
+def test_a_failing_job_is_told_once_and_logged_nowhere(client, caplog):
+    """The engine's refusal reaches the caller; asyncio does not log it as never retrieved."""
+    import gc
+
+    maps = {MapKind.AO: np.zeros((8, 8, 1), np.uint8), MapKind.HEIGHT: np.zeros((8, 16, 1), np.uint16)}
+    with pytest.raises(InvalidRequestError, match="unlike sizes"):
+        client.upscale(maps, 2)
+    client.server_info()
+    gc.collect()
+    assert "never retrieved" not in caplog.text

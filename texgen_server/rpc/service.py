@@ -109,6 +109,7 @@ async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncItera
     state = {"now": (0.0, "queued")}
     job.on_progress = lambda fraction, stage: state.update(now=(fraction, stage))
     done, told = asyncio.wrap_future(future), None
+    done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
     while not done.done():
         await asyncio.wait([done], timeout=POLL_S)
         fraction, stage = state["now"]
