@@ -28,9 +28,7 @@ from texgen_server.training.distributed import Workers
 from texgen_server.training.inputs import Guide, draw_fields, generated_guide, guide_error, scanned_guide
 from texgen_server.training.settings import Stage, TrainConfig
 from texgen_server.training.stability import Watch
-
-WINDOW_MARGIN_PX = 16
-"""A window of a larger field is generated on a torus of its own; this border of it is not judged."""
+from texgen_server.training.targets import Targets, judged_part
 
 
 @dataclass
@@ -77,8 +75,8 @@ class Trainer:
         self.images = 0
         self.rate = 1.0  # of the learning rate; halved when the run had to be put back
         self.random = torch.Generator().manual_seed(config.seed * 1000 + workers.rank)
-        self.targets: dict[tuple[int, int], tuple[losses.StatisticsTarget, Tensor]] = {}
         self.relief = pack.relief.to(device)
+        self.targets = Targets(pack, self.features, device)
         self.class_weight = self._balanced()
 
     def _balanced(self) -> Tensor:
@@ -90,7 +88,7 @@ class Trainer:
     @torch.no_grad()
     def measure_codes(self) -> None:
         """Start the codes from measured statistics (a fresh run only)."""
-        target, pixels = self._target(self.config.stages[0].size_px, 256)
+        target, pixels = self.targets.of(self.config.stages[0].size_px, 256)
         codes = initial_codes(target.mean, pixels, self.relief.log(), self.train_index, self.config.params.code_dim)
         self.codes.table.copy_(codes)
         self.ema_codes.table.copy_(codes)
@@ -150,7 +148,7 @@ class Trainer:
 
     def _look(self, maps: Tensor, real: Batch) -> Seen:
         """What the discriminator and the statistics see of images: of a window, the part that its own wrap-around does not touch."""
-        judged = maps if real.extent_tiles == 1.0 else _judged_window(maps)
+        judged = judged_part(maps, real)
         views = make_views(judged, self.relief[real.index] * real.density)
         return Seen(judged, self.features(torch.cat(views)), raw_channels(judged, views))
 
@@ -160,7 +158,7 @@ class Trainer:
         A crop that its own scan guides is compared with that scan's crop, any other with its material.
         """
         config, own, index = self.config, fakes.own, real.index
-        target, pixels = self._target(real.maps.shape[-1], real.density)
+        target, pixels = self.targets.of(real.maps.shape[-1], real.density)
         relief_error = torch.log(fakes.relief / self.relief[index]).abs()
         strength = self.layout_strength[index].to(self.device)
         terms = {"relief": (relief_error * own).mean()}
@@ -274,38 +272,3 @@ class Trainer:
         pairs = [(self.ema_generator, self.generator), (self.ema_codes, self.codes)]
         for slow, fast in pairs:
             torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1.0 - keep)
-
-    @torch.no_grad()
-    def _target(self, size_px: int, density: int, crops: int = 4) -> tuple[losses.StatisticsTarget, Tensor]:
-        """Statistics of every material at this size and density, measured once."""
-        key = (size_px, density)
-        if key not in self.targets:
-            generator = torch.Generator().manual_seed(1)
-            known = self.pack.resolves(density)
-            samples, pixels = [], []
-            for _ in range(crops):
-                parts, moments = [], []
-                for index in torch.nonzero(known)[:, 0].split(16):
-                    batch = self.pack.crop(index, density, size_px, generator)
-                    maps = batch.maps.to(self.device)
-                    maps = maps if batch.extent_tiles == 1.0 else _judged_window(maps)
-                    taps = self.features(torch.cat(make_views(maps, self.relief[index] * density)))
-                    parts.append(losses.texture_statistics(taps))
-                    moments.append(torch.stack([maps.mean((2, 3)), maps.std((2, 3))]))
-                samples.append([torch.cat(column) for column in zip(*parts, strict=True)])
-                pixels.append(torch.cat(moments, 1))
-            self.targets[key] = (losses.StatisticsTarget.from_samples(samples, known), _scattered(torch.stack(pixels).mean(0), known, 1))
-        return self.targets[key]
-
-
-def _scattered(rows: Tensor, known: Tensor, axis: int) -> Tensor:
-    """Rows of the known materials -> rows of all, zero for the others."""
-    shape = list(rows.shape)
-    shape[axis] = len(known)
-    return torch.zeros(shape, dtype=rows.dtype, device=rows.device).index_copy(axis, torch.nonzero(known)[:, 0].to(rows.device), rows)
-
-
-def _judged_window(maps: Tensor) -> Tensor:
-    """The part of a window that its own wrap-around does not touch."""
-    m = WINDOW_MARGIN_PX
-    return maps[..., m:-m, m:-m]
