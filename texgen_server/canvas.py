@@ -91,12 +91,12 @@ def base_canvas(canvas: Canvas, cell_px: int) -> Canvas | None:
 
 
 def halo_cells(levels: int, cell_px: int) -> int:
-    """Cells beyond a window that its pixels depend on: two 3x3 convolutions and one bilinear upsampling a level, stem, head.
+    """Cells beyond a window that its pixels depend on: two 3x3 convolutions and one bilinear upsampling a level, stem, head and its 5x5 mean.
 
     Steps in px: level i lies on a grid of ``cell_px / 2**i``; the head's convolution on that of the finest level.
     """
     steps: list[float] = [cell_px / 2.0**i for i in range(levels)]
-    reach = steps[-1] + steps[0]  # head, stem
+    reach = 3.0 * steps[-1] + steps[0]  # head and mean, stem
     reach += sum(2.0 * step for step in steps)  # convolutions
     reach += sum(steps[:-1])  # upsampling looks one coarse sample aside
     return math.ceil(reach / cell_px)

@@ -122,3 +122,17 @@ def test_weights_from_before_guides_load_and_others_are_refused():
     assert all(not block.guide.weight.any() for block in old.blocks)
     with pytest.raises(LoadError, match="stem"):
         build_generator(network, {k: v for k, v in weights.items() if "stem" not in k})
+
+
+def test_a_grid_of_period_two_is_taken_away_and_detail_stays():
+    from texgen_server.networks.material import without_grid
+
+    g = torch.Generator().manual_seed(0)
+    detail = torch.randn(1, 28, 24, 24, generator=g)
+    bias = torch.randn(1, 28, 1, 1, generator=g)
+    smooth = bias.unflatten(1, (7, 4)).mean(2, keepdim=True).expand(1, 7, 4, 1, 1).flatten(1, 2)
+    flat = torch.zeros_like(detail)
+    assert (without_grid(flat + bias) - smooth).abs().max() < 1e-6
+    kept = without_grid(detail)
+    assert torch.nn.functional.cosine_similarity(kept.flatten(), detail.flatten(), dim=0) > 0.95
+    assert torch.equal(without_grid(torch.roll(detail, (3, 5), (2, 3))), torch.roll(kept, (3, 5), (2, 3)))
