@@ -20,6 +20,8 @@ MAX_MEMBER_MIX = 0.5
 """How far a sample may lie from one training material towards another of its class."""
 OTHER_LAYOUT_FROM = 0.5
 """A variation by more than this takes the layout of the material it moves to."""
+MIN_RAMP_CELLS = 8
+"""Shortest way from one material to the other in a transition: less is an edge."""
 
 
 def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:
@@ -64,10 +66,11 @@ def _transition(steps: int, canvas: Canvas, shape: NetworkShape) -> Transition:
     """Refuses one that is too short for its outer borders to be those of the plain materials."""
     assert canvas.period is not None
     margin, across = _reach_cells(canvas, shape), steps * canvas.period[1]
-    if across < 2 * margin + 1:
+    fewest = 2 * margin + MIN_RAMP_CELLS
+    if across < fewest:
         raise InvalidRequestError(
             f"{steps} tiles of {canvas.period[1] * shape.cell_px} px are too short for a transition: together they must be at least "
-            f"{(2 * margin + 1) * shape.cell_px} px wide; take more steps or a larger size",
+            f"{fewest * shape.cell_px} px wide; take more steps or a larger size",
             "steps",
         )
     return Transition(steps, margin / across)

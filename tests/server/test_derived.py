@@ -70,12 +70,12 @@ def test_a_painted_mix_follows_its_mask_and_its_recipe_needs_it(client, parts):
 
 
 def test_a_transition_is_a_chain_of_tiles(client, parts):
-    steps = client.mix([(p.recipe, 1.0) for p in parts], "transition", steps=4)
-    assert [m.window_px for m in steps] == [(i * 128, 0, 128, 128) for i in range(4)]
+    steps = client.mix([(p.recipe, 1.0) for p in parts], "transition", steps=6)
+    assert [m.window_px for m in steps] == [(i * 128, 0, 128, 128) for i in range(6)]
     strip = client.generate(recipe=steps[0].recipe)
     assert np.abs(pixels(strip) - np.concatenate([pixels(m) for m in steps], 1)).max() <= 1
     for kind in (MapKind.BASECOLOR, MapKind.ROUGHNESS):
-        last = pixels(client.generate(recipe=steps[0].recipe, window_px=(3 * 128, 0, 129, 128)), kind)
+        last = pixels(client.generate(recipe=steps[0].recipe, window_px=(5 * 128, 0, 129, 128)), kind)
         assert np.abs(last[:, 128] - pixels(parts[1], kind)[:, 0]).max() <= 1
 
 
@@ -116,7 +116,7 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
             "truncated|readable",
         ),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=0), "1 to 16"),
-        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=3), "at least 480 px wide"),
+        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "transition", steps=3), "at least 704 px wide"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], controls={"moss": 9.0}), "moss=9"),
         (lambda c, r: c.generate(recipe=r, window_px=(0, 0, 0, 5)), "window of 0"),
         (lambda c, r: c.generate(recipe=r, window_px=(2**50, 0, 5, 5)), "from the origin"),

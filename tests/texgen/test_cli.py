@@ -181,13 +181,13 @@ def test_a_painted_mix_a_look_and_a_transition(run, brick, tmp_path):
     run("generate", "--class", "rock", "--seed", "4", "--size", "64", "--out", str(tmp_path), "--name", "rock")
     rock, mask = str(tmp_path / "rock.json"), tmp_path / "mask.png"
     Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(mask)
-    for name, extra in (("paint", ["--mask", str(mask)]), ("look", ["--look", rock]), ("way", ["--transition", "8"])):
+    for name, extra in (("paint", ["--mask", str(mask)]), ("look", ["--look", rock]), ("way", ["--transition", "12"])):
         recipes = [str(brick)] if name == "look" else [str(brick), rock]
         code, _, err = run("mix", *recipes, *extra, "--out", str(tmp_path), "--name", name)
         assert code == 0, err
     assert (tmp_path / "paint_basecolor.png").is_file()
     assert (tmp_path / "look_basecolor.png").is_file()
-    assert len(list(tmp_path.glob("way_0?.json"))) == 8
+    assert len(list(tmp_path.glob("way_??.json"))) == 12
     assert json.loads((tmp_path / "way_02.json").read_text())["window_px"] == [64, 0, 64, 64]
 
 
