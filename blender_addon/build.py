@@ -24,6 +24,7 @@ ADDON_FILES = ("__init__.py", "preferences.py", "properties.py", "operators.py",
 TEXGEN_MODULES = (
     "__init__.py",
     "_version.py",
+    "arguments.py",
     "errors.py",
     "maps.py",
     "modelcard.py",

@@ -5,9 +5,9 @@ import secrets
 
 import bpy
 
+from texgen.arguments import parse_class_mix
 from texgen.errors import TexgenError
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import parse_class_mix
 
 from . import jobs, materials, preferences, transport
 

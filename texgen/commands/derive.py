@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from texgen.commands.arguments import parse_controls, parse_size
+from texgen.arguments import parse_controls, parse_size
 from texgen.commands.connection import add_output, add_parser, check_options, connected, progress_line, read_file, save, tell
 from texgen.commands.generate import recipe_classes
 from texgen.errors import InvalidRequestError

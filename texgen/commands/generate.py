@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from texgen.commands.arguments import parse_class_mix, parse_controls, parse_size
+from texgen.arguments import parse_class_mix, parse_controls, parse_size
 from texgen.commands.connection import add_output, add_parser, check_options, connected, progress_line, read_file, save, tell
 from texgen.errors import InvalidRequestError, TexgenError
 from texgen.maps import Encoding, Material
