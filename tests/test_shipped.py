@@ -30,7 +30,7 @@ def backend(model):
 def test_every_control_moves_what_it_names(model, backend):
     from texgen_server.training.evaluate_controls import MEASURES, evaluate_controls
 
-    report = evaluate_controls(model, backend, ["brick", "rock"])
+    report = evaluate_controls(model, backend, ["brick", "rock", "bark", "wood", "gravel"])
     assert set(report) == {c.name for c in model.card.controls} - {"tile_size_m"}
     assert set(report) <= set(MEASURES)
     assert {name for name, found in report.items() if not found["monotonic"]} == set()
