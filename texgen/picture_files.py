@@ -17,7 +17,16 @@ from texgen.maps import Pixels
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "TGA", "BMP")
-JPEG_QUALITY = 95
+_JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}
+_TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
+_SAVED: dict[str, dict[str, Any]] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": {"format": "WEBP", "lossless": True},
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
+"""How Pillow writes each kind of file; PNG has a writer of its own."""
 
 
 @dataclass(frozen=True)
@@ -85,23 +94,31 @@ def _opencv(path: Path) -> Any:
     return cv2
 
 
+def check_writable(picture: PictureFile) -> None:
+    """Whether a picture can be written again as what its name says, before any work. Raises InvalidRequestError."""
+    suffix, channels = picture.path.suffix.lower(), picture.pixels.shape[2]
+    if suffix != ".png" and suffix not in _SAVED:
+        raise InvalidRequestError(f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVED])}; convert it first", "picture")
+    flat = suffix in (".jpg", ".jpeg")
+    if (flat and channels == 4) or (picture.pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff")):
+        raise InvalidRequestError(f"{picture.path.name} has alpha or 16 bits, which {suffix} cannot hold; name it .png", "picture")
+
+
 def picture_bytes(pixels: Pixels, path: Path, *, srgb: bool) -> bytes:
-    """Pixels in the format that the path's suffix names. Raises InvalidRequestError where that cannot hold them."""
+    """Pixels in the format that the path's suffix names (see `check_writable`). Raises InvalidRequestError where that cannot hold them."""
     suffix = path.suffix.lower()
     if suffix == ".png":
         return encode_png(pixels, srgb=srgb)
     if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
-        ok, data = _opencv(path).imencode(suffix, pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
-        return bytes(data) if ok else b""
-    options: dict[str, dict[str, Any]] = {
-        ".jpg": {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": 0},
-        ".jpeg": {"format": "JPEG", "quality": JPEG_QUALITY, "subsampling": 0},
-        ".webp": {"format": "WEBP", "lossless": True},
-        ".tif": {"format": "TIFF", "compression": "tiff_lzw"},
-        ".tiff": {"format": "TIFF", "compression": "tiff_lzw"},
-    }
-    if suffix not in options:
-        raise InvalidRequestError(f"{path.name}: files are written as {', '.join(['.png', *options])}", "picture")
+        written, data = _opencv(path).imencode(suffix, pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+        if not written:
+            raise InvalidRequestError(f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px could not be written as {suffix}", "picture")
+        return bytes(data)
     buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, **options[suffix])
+    try:
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, **_SAVED[suffix])
+    except (OSError, ValueError) as error:  # such as more than 16383 px in WebP
+        raise InvalidRequestError(
+            f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as {suffix} ({error})", "picture"
+        ) from error
     return buffer.getvalue()

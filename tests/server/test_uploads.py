@@ -57,6 +57,7 @@ def test_png_uploads_are_decoded(client, rng):
         (pb.UpscaleOptions(scale=2, maps=[header(), header()]), [], "each kind once"),
         (pb.UpscaleOptions(scale=2, maps=[header(width_px=0, byte_size=0)]), [], "above 0"),
         (pb.UpscaleOptions(scale=4, maps=[header(width_px=8192)]), [], "at most 16384"),
+        (pb.UpscaleOptions(scale=2, maps=[header(width_px=10000, height_px=10000)]), [], "more than this server takes"),
         (pb.UpscaleOptions(scale=2, maps=[header(channels=3, byte_size=192)]), [], "3 channels: allowed are 1"),
         (pb.UpscaleOptions(scale=2, maps=[header(dtype=pb.DTYPE_FLOAT16)]), [], "uint8 or uint16"),
         (pb.UpscaleOptions(scale=2, maps=[header(byte_size=65)]), [], "do not hold"),

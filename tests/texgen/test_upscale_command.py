@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +95,25 @@ def test_bad_pictures_are_refused(upscale, tmp_path, capsys, make, message):
     make(path)
     assert upscale(path) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "message"),
+    [("leaf.jpg", "RGBA", "alpha or 16 bits"), ("leaf.bmp", "RGB", "files are written as"), ("h.webp", "I;16", "16 bits")],
+)
+def test_what_could_not_be_written_is_refused_before_the_work(upscale, tmp_path, capsys, name, mode, message):
+    Image.new(mode, (EDGE, EDGE)).save(tmp_path / name, "BMP" if name.endswith("bmp") else "PNG")
+    assert upscale(tmp_path / name) == 2
+    assert message in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_picture_too_large_for_its_format_is_no_empty_file():
+    from texgen.errors import InvalidRequestError
+    from texgen.picture_files import picture_bytes
+
+    with pytest.raises(InvalidRequestError, match=r"cannot be written as \.webp"):
+        picture_bytes(np.zeros((1, 16384, 3), np.uint8), Path("wide.webp"), srgb=True)
 
 
 def test_maps_of_unlike_sizes_are_refused(upscale, source, capsys):

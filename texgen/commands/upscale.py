@@ -17,7 +17,7 @@ from texgen.files import check_output, write_files
 from texgen.images import decode
 from texgen.maps import Encoding, MapKind, Pixels
 from texgen.pbr_sets import find_sets, map_word
-from texgen.picture_files import PictureFile, picture_bytes, read_picture
+from texgen.picture_files import PictureFile, check_writable, picture_bytes, read_picture
 
 BORDERS = ("wrap", "wrap-x", "wrap-y", "mirror", "panorama")
 PLAIN = {"basecolor", "normal", "roughness", "metallic", "height", "ao"}
@@ -73,7 +73,10 @@ def _upscale(options: argparse.Namespace) -> int:
     told = []
     with connected(options) as client, progress_line() as show:
         for name, files in sets.items():
-            made = _enlarge(client, options, [(kind, read_picture(path)) for kind, path in files.items()], show)
+            pictures = [(kind, read_picture(path)) for kind, path in files.items()]
+            for _, picture in pictures:
+                check_writable(picture)
+            made = _enlarge(client, options, pictures, show)
             contents = {path.name: picture_bytes(made[path], path, srgb=kind == "basecolor") for kind, path in files.items()}
             paths = write_files(contents, options.out, force=options.force)
             write_paths(options, paths)
@@ -137,7 +140,7 @@ def _pieces(kind: str, file: PictureFile) -> Iterator[Piece]:
     else:
         single = MapKind(kind) if kind in PLAIN else MapKind.ROUGHNESS
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
-        yield from [Piece(single, file, (i,)) for i in colors] if not same else [Piece(single, file, colors)]
+        yield from [Piece(single, file, colors)] if same else [Piece(single, file, (i,)) for i in colors]
     if count == 4:
         yield Piece(MapKind.ROUGHNESS, file, (3,))
 
@@ -148,6 +151,9 @@ def _groups(pieces: list[Piece]) -> Iterator[list[Piece]]:
         group: dict[MapKind, Piece] = {}
         rest = []
         for piece in pieces:
-            rest.append(piece) if piece.kind in group else group.update({piece.kind: piece})
+            if piece.kind in group:
+                rest.append(piece)
+            else:
+                group[piece.kind] = piece
         yield list(group.values())
         pieces = rest

@@ -63,7 +63,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
     async def UpscaleMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
     ) -> AsyncIterator[pb.TextureEvent]:
-        options, packed = await receive_maps(request_iterator)
+        options, packed = await receive_maps(request_iterator, self._config.max_pixels)
         card = self._engine.card(options.model, "upscaler")
         order = await asyncio.get_running_loop().run_in_executor(self._pool, upscale_order, options, packed)
         async for event in self._run(card, [order]):

@@ -17,7 +17,6 @@ from texgen_server.upscaling import MAX_EDGE_PX, SCALES, Border
 
 MAX_UPLOAD_BYTES = 1 << 30
 """Of all maps of a call together."""
-MAX_RESULT_PIXELS = MAX_EDGE_PX * MAX_EDGE_PX
 BORDERS = {
     pb.BORDER_UNSPECIFIED: Border.WRAP,
     pb.BORDER_WRAP: Border.WRAP,
@@ -28,8 +27,8 @@ BORDERS = {
 }
 
 
-async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest]) -> tuple[pb.UpscaleOptions, list[PackedMap]]:
-    """Collect the pieces; never more than announced. Raises InvalidRequestError."""
+async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest], max_pixels: int) -> tuple[pb.UpscaleOptions, list[PackedMap]]:
+    """Collect the pieces; never more than announced, no map of more than ``max_pixels``. Raises InvalidRequestError."""
     options: pb.UpscaleOptions | None = None
     data: dict[pb.MapKind, bytearray] = {}
     async for part in parts:
@@ -37,7 +36,7 @@ async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest]) -> tuple
             if options is not None:
                 raise InvalidRequestError("the options came twice: send them once, first", "options")
             options = part.options
-            _check_announced(options)
+            _check_announced(options, max_pixels)
             data = {header.kind: bytearray() for header in options.maps}
             continue
         if options is None:
@@ -48,7 +47,7 @@ async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest]) -> tuple
     return options, [_packed(header, bytes(data[header.kind])) for header in options.maps]
 
 
-def _check_announced(options: pb.UpscaleOptions) -> None:
+def _check_announced(options: pb.UpscaleOptions, max_pixels: int) -> None:
     """Everything that can be refused before the maps come."""
     if options.scale not in SCALES:
         raise InvalidRequestError(f"scale {options.scale}: allowed are {' and '.join(map(str, SCALES))}", "scale")
@@ -58,18 +57,20 @@ def _check_announced(options: pb.UpscaleOptions) -> None:
     if not kinds or any(kind not in KIND_FROM_PB for kind in kinds) or len(set(kinds)) < len(kinds):
         raise InvalidRequestError(f"announce one to {len(MapKind)} maps, each kind once: {', '.join(MapKind)}", "maps")
     for header in options.maps:
-        _check_header(header, options.scale)
+        _check_header(header, options.scale, max_pixels)
     total = sum(header.byte_size for header in options.maps)
     if total > MAX_UPLOAD_BYTES:
         raise InvalidRequestError(f"maps of {total} bytes together: allowed are {MAX_UPLOAD_BYTES}", "maps")
 
 
-def _check_header(header: pb.MapHeader, scale: int) -> None:
+def _check_header(header: pb.MapHeader, scale: int, max_pixels: int) -> None:
     kind = KIND_FROM_PB[header.kind]
     width, height, channels = header.width_px, header.height_px, header.channels
     if not (width and height):
         raise InvalidRequestError(f"{kind} of {width} x {height} px: both must be above 0", "maps")
-    if max(width, height) * scale > MAX_EDGE_PX or width * height * scale**2 > MAX_RESULT_PIXELS:
+    if width * height > max_pixels:
+        raise InvalidRequestError(f"{kind} of {width} x {height} px is more than this server takes ({max_pixels} px)", "maps")
+    if max(width, height) * scale > MAX_EDGE_PX:
         raise InvalidRequestError(f"{kind} of {width} x {height} px times {scale}: at most {MAX_EDGE_PX} px on an edge", "maps")
     allowed = {MAP_SPECS[kind].channels} | ({4} if kind is MapKind.BASECOLOR else set())
     if channels not in allowed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The upscaler on held-out scans beside bicubic, Lanczos and Real-ESRGAN x4plus: PSNR and SSIM a map, normal angle, lite1 distance, pictures."""
+"""The upscaler on held-out scans beside bicubic, Lanczos and Real-ESRGAN x4plus: PSNR and SSIM a map, normal angle."""
 
 from __future__ import annotations
 
@@ -153,8 +153,9 @@ def real_esrgan() -> Method | None:
 
     def enlarge(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
         padded = np.pad(small["basecolor"], ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
+        planes = np.ascontiguousarray(padded.transpose(2, 0, 1))  # named, as a Mat only points at its memory
         run = net.create_extractor()
-        run.input("data", ncnn.Mat(np.ascontiguousarray(padded.transpose(2, 0, 1))))
+        run.input("data", ncnn.Mat(planes))
         _, out = run.extract("output")
         cut = PAD_PX * scale
         large = np.array(out).transpose(1, 2, 0)[cut:-cut, cut:-cut]
