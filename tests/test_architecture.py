@@ -12,13 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BELOW = {
     "config": set(),
+    "channels": set(),
     "canvas": set(),
     "layout": set(),
     "noise": set(),
-    "networks": {"layout"},
+    "networks": {"channels", "layout"},
     "plan": {"canvas"},
     "sampling": {"canvas", "noise", "plan"},
-    "fields": {"canvas", "layout", "noise", "plan"},
+    "fields": {"canvas", "channels", "layout", "noise", "plan"},
     "finish": {"plan"},
     "registry": {"plan"},
     "guide": {"canvas", "plan"},
@@ -29,10 +30,11 @@ BELOW = {
     "capture": {"canvas", "features", "fields", "image_statistics", "networks", "photo_layout", "plan", "registry", "sampling"},
     "prompt": set(),
     "synthesis": {"backends", "canvas", "fields", "finish", "guide", "plan"},
-    "upscaling": {"backends"},
+    "upscaling": {"backends", "channels"},
     "engine": {"backends", "capture", "registry", "sampling", "synthesis", "upscaling", "config"},
-    "rpc": {"engine", "synthesis", "upscaling", "sampling", "prompt", "config"},
+    "rpc": {"channels", "engine", "synthesis", "upscaling", "sampling", "prompt", "config"},
     "training": {
+        "channels",
         "networks",
         "layout",
         "sampling",
@@ -47,7 +49,7 @@ BELOW = {
         "capture",
         "image_statistics",
     },
-    "bench": {"networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
+    "bench": {"channels", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
     "cli": {"config", "engine", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}

@@ -33,8 +33,8 @@ from texgen.request_fields import (
     CHUNK_BYTES,
     LOCKS,
     MODES,
+    CallOptions,
     Options,
-    UpscaleOptions,
     checked_edge,
     checked_seed,
     common_fields,
@@ -217,7 +217,7 @@ class Client:
         return self._stream(self._textures.CaptureMaterial, iter(requests), options)[0]
 
     def upscale(
-        self, maps: Mapping[MapKind, Pixels], scale: int = 4, *, border: str = "wrap", model: str = "", **options: Unpack[UpscaleOptions]
+        self, maps: Mapping[MapKind, Pixels], scale: int = 4, *, border: str = "wrap", model: str = "", **options: Unpack[CallOptions]
     ) -> Material:
         """Enlarge maps of one size together. ``maps`` are (H, W, C) arrays of uint8 or uint16; each comes back in its own dtype.
 
@@ -249,7 +249,7 @@ class Client:
         info: pb.GetServerInfoResponse = self._call(self._server.GetServerInfo, pb.GetServerInfoRequest())
         return info
 
-    def _stream(self, method: Any, request: Any, options: UpscaleOptions) -> list[Material]:
+    def _stream(self, method: Any, request: Any, options: CallOptions) -> list[Material]:
         assembler = Assembler(options.get("on_progress"))
         call = method(request, timeout=self._deadline_s, metadata=self._metadata)
         try:

@@ -29,7 +29,7 @@ BORDERS = {
 CHUNK_BYTES = 512 * 1024
 
 
-class UpscaleOptions(TypedDict, total=False):
+class CallOptions(TypedDict, total=False):
     """What every method that makes or changes textures takes."""
 
     encoding: Encoding
@@ -39,7 +39,7 @@ class UpscaleOptions(TypedDict, total=False):
     on_progress: Callable[[Progress], None]
 
 
-class Options(UpscaleOptions, total=False):
+class Options(CallOptions, total=False):
     """What every method that makes materials takes."""
 
     model: str

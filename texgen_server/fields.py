@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen_server.canvas import Canvas, Indices, Window
-from texgen_server.layout import layout_field
+from texgen_server.channels import GUIDE_CHANNELS
+from texgen_server.layout import LAYOUT_CHANNELS, layout_field
 from texgen_server.noise import gaussian_field
 from texgen_server.plan import Array, NetworkShape, Plan, Source, Transition
 
-LAYOUT_CHANNELS = 5
-GUIDE_CHANNELS = 8
 FINE_NOISE = 16
 """Added to the level of a guided pass's noise, which is another than the coarse pass's."""
 

@@ -77,7 +77,7 @@ def sample_torus(maps: Array, down: NDArray[np.float64], right: NDArray[np.float
 
 
 def guide_input(maps: Array) -> Array:
-    """(7, h, w) in [0, 1] -> (8, h, w) as the network takes it (`networks.material.GUIDE_CHANNELS`)."""
+    """(7, h, w) in [0, 1] -> (8, h, w) as the network takes it (`channels.GUIDE_CHANNELS`)."""
     guide = np.ones((maps.shape[0] + 1, *maps.shape[1:]), np.float32)
     guide[:-1] = (maps - np.float32(0.5)) * np.float32(4.0)
     return guide

@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen_server.backends.base import Backend
+from texgen_server.channels import MAP_CHANNELS, SLOPE_UNIT
 
 Array = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
-MAP_CHANNELS = {"basecolor": 3, "normal": 2, "roughness": 1, "metallic": 1, "height": 1, "ao": 1}
-"""Channels of each map in the network, in its order."""
-SCALES = (2, 4)
-SLOPE_UNIT = 2.0
 MIN_NORMAL_Z = 0.1
 TILE_PX = 512
 """Edge, in px of the small picture, of what is computed at once; halo not counted."""

@@ -17,7 +17,7 @@ from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.networks.upscaler import CHANNELS, bicubic_kernel
 from texgen_server.registry import load_model
-from texgen_server.upscaling import MAP_CHANNELS, Border, Upscaling, normal_from_slopes, slopes_from_normal
+from texgen_server.upscaling import Border, Upscaling, normal_from_slopes, slopes_from_normal
 
 SCALE = pytest.mark.parametrize("scale", [2, 4])
 
@@ -161,7 +161,3 @@ def test_openvino_enlarges_as_torch_does(model, upscaling, rng, scale, tmp_path)
     theirs = replace(upscaling, scale=scale).maps(maps)
     for kind in theirs:
         assert np.abs(ours[kind].astype(int) - theirs[kind].astype(int)).max() <= (1 if ours[kind].dtype == np.uint8 else 7)
-
-
-def test_the_channels_of_the_maps_are_those_of_the_network():
-    assert sum(MAP_CHANNELS.values()) == CHANNELS

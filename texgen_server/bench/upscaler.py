@@ -15,8 +15,9 @@ from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.bench.clock import gemm_flops_per_s, seconds
 from texgen_server.bench.peers import RrdbSized
+from texgen_server.channels import SCALES
 from texgen_server.registry import load_model
-from texgen_server.upscaling import SCALES, Upscaling
+from texgen_server.upscaling import Upscaling
 
 PEER_PX = 128
 """The peer enlarges this much; its time grows with the area."""

@@ -17,17 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.layout import LAYOUT_CHANNELS
 from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
 
 CELL_PX = 32
 """Pixels per cell: every size is a multiple of it."""
-
-OUTPUT_CHANNELS = 7
-"""basecolor r, g, b (sRGB), height, roughness, metallic, ambient occlusion; all in [0, 1]."""
-
-GUIDE_CHANNELS = OUTPUT_CHANNELS + 1
-"""The maps of a coarser pass, from [0, 1] to [-2, 2], and 1 where there are any; zeros where nothing guides."""
 
 GRID_PX = 5
 """Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a fault."""

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
+from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
 from texgen_server.networks.layers import ModuleT
-from texgen_server.networks.material import GUIDE_CHANNELS, OUTPUT_CHANNELS, MaterialGenerator, MaterialParams, guided_coarse
-from texgen_server.networks.upscaler import CHANNELS, SCALES, Upscaler, UpscalerParams, compose32
+from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
+from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32
 
 Weights = dict[str, NDArray[np.float32]]
 

@@ -16,13 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-CHANNELS = 9
-"""basecolor r, g, b (sRGB); slope right, slope down, in units of `SLOPE_UNIT`; roughness, metallic, height, ambient occlusion.
+from texgen_server.channels import MAP_CHANNELS, SCALES
 
-All but the slopes in [0, 1]. A map that is not there is zero."""
-
-SLOPE_UNIT = 2.0
-SCALES = (2, 4)
+CHANNELS = sum(MAP_CHANNELS.values())
 MEAN_PX = 5
 """Edge of the window, in px of the small size, over which the local mean is taken."""
 

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from texgen.modelcard import read_card
 from texgen_server.networks.material import CELL_PX, MaterialParams
 from texgen_server.registry import DIRECTION_PREFIX, NETWORK_PREFIX, load_material
-from texgen_server.training.catalog import OWN_LICENCE, Asset
+from texgen_server.training.catalog import Asset
 from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS
 from texgen_server.training.directions import find_directions
-from texgen_server.training.model_folder import write_folder
+from texgen_server.training.model_folder import data_table, write_folder
 from texgen_server.training.tags import write_tags
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -113,12 +114,17 @@ def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], f
         assets=train,
         params=MaterialParams(),
         version=version,
-        data=data_sheet(train, state),
+        data=data_table(train, _images(state)),
     )
     write_model(export, folder)
     write_model(replace(export, directions=find_directions(load_material(read_card(folder)))), folder)
     write_tags(folder, pack)
     write_data_sheet(folder, assets, held)
+
+
+def _images(state: Path) -> int:
+    with safe_open(state, "np") as file:
+        return int(file.metadata()["images"])
 
 
 def mean_colors(pack: Path) -> NDArray[np.float32]:
@@ -173,21 +179,3 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
             grey = color.mean(0, keepdim=True).expand(3, -1, -1)
             out.append(tap_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
     return np.stack(out)
-
-
-def data_sheet(assets: list[Asset], state: Path) -> dict[str, Any]:
-    """Where the training data came from, and how much training there was."""
-    from safetensors import safe_open
-
-    with safe_open(state, "np") as file:
-        images = int(file.metadata()["images"])
-    publishers: dict[str, int] = {}
-    for asset in assets:
-        publishers[asset.publisher] = publishers.get(asset.publisher, 0) + 1
-    return {
-        "training_images": images,
-        "training_assets": len(assets),
-        "data_licence": "CC0-1.0" if all(a.licence != OWN_LICENCE for a in assets) else OWN_LICENCE,
-        "publishers": [f"{name}: {count}" for name, count in sorted(publishers.items())],
-        "loss_network": "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped",
-    }

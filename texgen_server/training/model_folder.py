@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.numpy import save_file
 
 from texgen.maps import MapKind
 from texgen.modelcard import compute_digest
+from texgen_server.training.catalog import OWN_LICENCE, Asset
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -45,6 +47,18 @@ def write_folder(
     }
     tables = {"model": about, "sizes": sizes, "network": network, "weights": weights, "data": data}
     (folder / "model.toml").write_text(_toml(tables, {"class": classes, "control": controls}), encoding="utf-8")
+
+
+def data_table(assets: list[Asset], images: int) -> Table:
+    """Where the training data came from, and how many images were trained on."""
+    publishers = Counter(a.publisher for a in assets)
+    return {
+        "training_images": images,
+        "training_assets": len(assets),
+        "data_licence": "CC0-1.0" if all(a.licence != OWN_LICENCE for a in assets) else OWN_LICENCE,
+        "publishers": [f"{name}: {count}" for name, count in sorted(publishers.items())],
+        "loss_network": "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped",
+    }
 
 
 def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:

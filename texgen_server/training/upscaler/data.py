@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.channels import MAP_CHANNELS
 from texgen_server.networks.upscaler import CHANNELS
 from texgen_server.training.catalog import Asset
 from texgen_server.training.data import height_px, native_px
-from texgen_server.upscaling import MAP_CHANNELS, slopes_from_normal
+from texgen_server.upscaling import slopes_from_normal
 
 FULL_PX = 1024
 """Edge of the scans that are used: those stored with fewer pixels are left out."""
@@ -97,9 +98,9 @@ class FullScans:
         large = _turned(torch.from_numpy(crops / np.float32(65535.0)), random)
         small = quantised(degraded(large, scale, random))
         judged = self.known[index].float() * _kept(len(index), random)
-        hidden = torch.cat([judged[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1)
+        shown = torch.cat([judged[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1)
         with_jpeg(small, random)
-        return Pairs(with_slopes(small) * hidden[..., None, None], with_slopes(large), judged)
+        return Pairs(with_slopes(small) * shown[..., None, None], with_slopes(large), judged)
 
 
 def _kept(count: int, random: torch.Generator) -> Tensor:

@@ -18,9 +18,10 @@ from torch.nn import functional as F  # noqa: N812
 from texgen.maps import MapKind, Pixels
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
+from texgen_server.channels import MAP_CHANNELS
 from texgen_server.registry import load_model
 from texgen_server.training.upscaler.data import MAPS, FullScans
-from texgen_server.upscaling import MAP_CHANNELS, Upscaling
+from texgen_server.upscaling import Upscaling
 
 Picture = NDArray[np.float32]
 Method = Callable[[dict[str, Picture], int], dict[str, Picture]]

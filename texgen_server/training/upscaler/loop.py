@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.channels import MAP_CHANNELS, SLOPE_UNIT
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.upscaler import SLOPE_UNIT, Upscaler, UpscalerParams, bicubic
+from texgen_server.networks.upscaler import Upscaler, UpscalerParams, bicubic
+from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
-from texgen_server.upscaling import MAP_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -120,30 +119,17 @@ def unit_normals(slopes: Tensor) -> Tensor:
 
 
 def save_upscaler(trainer: UpscalerTrainer, path: Path) -> None:
-    """Networks, optimiser and position in one safetensors file, atomically."""
-    tensors = {f"network/{k}": v for k, v in trainer.network.state_dict().items()} | {
-        f"ema/{k}": v for k, v in trainer.ema.state_dict().items()
-    }
-    for index, slots in trainer.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()}
-    tensors["baseline"] = trainer.baseline
-    temporary = path.with_suffix(".partial")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"steps": str(trainer.step_number)})
-    temporary.replace(path)
+    """Write everything `load_upscaler` needs, atomically."""
+    write_tensors(*_held(trainer), path, {"steps": str(trainer.step_number)}, {"baseline": trainer.baseline})
 
 
 def load_upscaler(trainer: UpscalerTrainer, path: Path) -> None:
     """Continue where `save_upscaler` stood (but for the random stream, which starts anew)."""
-    tensors = load_file(path)
-    for name in ("network", "ema"):
-        getattr(trainer, name).load_state_dict({k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")})
-    slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, slot = key.split("/")
-            slots.setdefault(int(index), {})[slot] = value
-    trainer.optimizer.load_state_dict({"state": slots, "param_groups": trainer.optimizer.state_dict()["param_groups"]})
+    tensors, about = read_tensors(*_held(trainer), path)
     trainer.baseline = tensors["baseline"]
-    with safe_open(path, "pt") as file:
-        trainer.step_number = int(file.metadata()["steps"])
+    trainer.step_number = int(about["steps"])
     trainer.random.manual_seed(trainer.config.seed + trainer.step_number * 17)
+
+
+def _held(trainer: UpscalerTrainer) -> tuple[Networks, Optimizers]:
+    return {"network": trainer.network, "ema": trainer.ema}, {"optimizer": trainer.optimizer}

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from texgen.errors import InvalidRequestError
 from texgen_server.training.catalog import Asset, read_catalog, read_split
+from texgen_server.training.model_folder import data_table
 from texgen_server.training.upscaler.data import FullScans, prepare
 from texgen_server.training.upscaler.evaluate import UpscalerEval, evaluate_upscaler
 from texgen_server.training.upscaler.export import write_upscaler
@@ -49,7 +50,9 @@ def train_upscaler(options: UpscalerRun, config: UpscalerConfig | None = None) -
         tensors = load_file(state)
         weights = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
         chosen = [a for a in assets if a.asset_id in {scans.assets[i] for i in train}]
-        write_upscaler(weights, trainer.config.params, options.export, options.version, _data_sheet(chosen, trainer))
+        write_upscaler(
+            weights, trainer.config.params, options.export, options.version, data_table(chosen, trainer.step_number * trainer.config.batch)
+        )
 
 
 def measure_upscaler(data: Path, options: UpscalerEval) -> dict[str, Any]:
@@ -98,16 +101,3 @@ def _run(trainer: UpscalerTrainer, work: Path) -> None:
             if trainer.step_number % SAVE_EVERY == 0:
                 save_upscaler(trainer, work / STATE_FILE)
     save_upscaler(trainer, work / STATE_FILE)
-
-
-def _data_sheet(assets: list[Asset], trainer: UpscalerTrainer) -> dict[str, Any]:
-    publishers: dict[str, int] = {}
-    for asset in assets:
-        publishers[asset.publisher] = publishers.get(asset.publisher, 0) + 1
-    return {
-        "training_images": trainer.step_number * trainer.config.batch,
-        "training_assets": len(assets),
-        "data_licence": "CC0-1.0",
-        "publishers": [f"{name}: {count}" for name, count in sorted(publishers.items())],
-        "loss_network": "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped",
-    }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A toy training of the upscaler: it starts as bicubic interpolation, gets ahead of it, goes on where it stood, and exports."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from texgen.modelcard import read_card
+from texgen_server.channels import MAP_CHANNELS
+from texgen_server.networks.parts import build_upscaler
+from texgen_server.networks.upscaler import UpscalerParams
+from texgen_server.registry import load_model
+from texgen_server.training.upscaler.data import FULL_PX, FullScans
+from texgen_server.training.upscaler.export import write_upscaler
+from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
+
+pytestmark = pytest.mark.slow
+CONFIG = UpscalerConfig(steps=40, batch=2, small_px=32, margin_px=6, lr=3e-3, features=0.0, params=UpscalerParams(16, 4))
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """One scan of sharp blocks, in all maps but metallic."""
+    folder = tmp_path_factory.mktemp("scans")
+    rng = np.random.default_rng(0)
+    maps = np.kron(rng.random((1, sum(MAP_CHANNELS.values()), 64, 64)), np.ones((16, 16))) * 0.4 + 0.3
+    np.save(folder / "upscaler.npy", np.round(maps * 65535).astype(np.uint16))
+    (folder / "upscaler.json").write_text(json.dumps({"assets": ["blocks"], "known": [[name != "metallic" for name in MAP_CHANNELS]]}))
+    assert maps.shape[-1] == FULL_PX
+    return FullScans(folder)
+
+
+def mean_ratio(records):
+    return np.mean([v for r in records for k, v in r.items() if k.startswith("ratio_")])
+
+
+def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
+    trainer = UpscalerTrainer(scans, [0], CONFIG)
+    records = list(trainer.run())
+    assert mean_ratio(records[:3]) == pytest.approx(1.0, abs=0.15)
+    assert mean_ratio(records[-8:]) < mean_ratio(records[:3]) - 0.03
+    assert not any("metallic" in key for r in records for key in r)
+    save_upscaler(trainer, tmp_path / "state.safetensors")
+    other = UpscalerTrainer(scans, [0], CONFIG)
+    load_upscaler(other, tmp_path / "state.safetensors")
+    assert other.step_number == 40
+    assert all(torch.equal(a, b) for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True))
+    weights = {k: v.numpy() for k, v in other.ema.state_dict().items()}
+    write_upscaler(weights, CONFIG.params, tmp_path / "upscaler", "0.0.1", {"training_images": 80})
+    model = load_model(read_card(tmp_path / "upscaler"))
+    assert build_upscaler(model.card.network, model.weights).params == CONFIG.params
+
+
+def test_turned_crops_keep_their_normals(scans):
+    """A map whose normals were made from its height still agrees after flips and turns."""
+    from texgen_server.training.upscaler.data import _turned, with_slopes
+
+    rows = torch.arange(32.0)
+    height = torch.sin(rows / 5)[:, None] + torch.cos(rows / 7)[None]
+    down, right = torch.gradient(height)
+    normal = torch.stack([-right, down, torch.ones_like(right)])
+    normal = normal / normal.norm(dim=0)
+    maps = torch.zeros(1, 9, 32, 32)
+    maps[0, 3:5], maps[0, 7] = normal[:2] * 0.5 + 0.5, height
+    seen = set()
+    for seed in range(24):
+        turned = _turned(maps, torch.Generator().manual_seed(seed))
+        slopes = with_slopes(turned)[0, 3:5] * 2.0
+        want = torch.gradient(turned[0, 7])
+        seen.add(round(float(turned[0, 7, 3, 11]), 4))
+        assert (slopes[0] - want[1]).abs()[2:-2, 2:-2].max() < 1e-3
+        assert (slopes[1] - want[0]).abs()[2:-2, 2:-2].max() < 1e-3
+    assert len(seen) == 8
