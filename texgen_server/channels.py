@@ -17,3 +17,6 @@ SLOPE_UNIT = 2.0
 
 SCALES = (2, 4)
 """How many times the upscaler enlarges."""
+
+CLEAN_SCALE = 1
+"""The scale at which the upscaler's network takes away JPEG blocks and noise and leaves the size."""

@@ -180,6 +180,7 @@ def _add_eval_upscaler(kinds: Any) -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans (default runs/upscaler)")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     parser.add_argument("--model", default="upscaler", metavar="ID", help="default: upscaler")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write crops beside the peers' there")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(run=_eval_upscaler)
 
@@ -191,7 +192,7 @@ def _eval_upscaler(options: argparse.Namespace) -> int:
     from texgen_server.training.upscaler.evaluate import UpscalerEval
     from texgen_server.training.upscaler.run import measure_upscaler
 
-    chosen = UpscalerEval(options.work, default_cache_folder() / "graphs", options.models, options.model)
+    chosen = UpscalerEval(options.work, default_cache_folder() / "graphs", options.models, options.model, pictures=options.pictures)
     sys.stdout.write(report(measure_upscaler(options.data, chosen), as_json=options.json))
     return 0
 

@@ -17,8 +17,11 @@ class Backend(Protocol):
     name: str
     """Engine and precision, such as ``openvino-cpu/bf16``: recorded with each result."""
 
-    def run(self, part: str, inputs: list[Array]) -> list[Array]:
-        """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the part need not, the backend's precision."""
+    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+        """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the part need not, the backend's precision.
+
+        With ``fleeting`` the results need to last only until the same part runs again, which saves a copy.
+        """
         ...
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ import openvino as ov
 from texgen_server.backends.base import Array
 from texgen_server.registry import LoadedModel
 
-GRAPH_VERSION = 5
+GRAPH_VERSION = 6
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
 INDEX = "parts.json"
 """Written last: part -> whether it stays float32, and whether it is compiled when first asked for."""
@@ -43,12 +43,12 @@ class OpenVinoBackend:
         self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", exact if self._index[part]["exact"] else quick)
         self._compiled = {part: self._compile(part) for part, entry in self._index.items() if not entry["rare"]}
 
-    def run(self, part: str, inputs: list[Array]) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         if part not in self._compiled:
             self._compiled[part] = self._compile(part)
         compiled = self._compiled[part]
-        result = compiled(inputs)
-        return [np.array(result[output], np.float32) for output in compiled.outputs]
+        result = compiled(inputs, share_outputs=fleeting)
+        return [np.asarray(result[output], np.float32) for output in compiled.outputs]
 
     def close(self) -> None:
         """Drop the compiled graphs."""

@@ -24,7 +24,7 @@ class TorchBackend:
             channels_last(part.module.to(self.device))
 
     @torch.inference_mode()
-    def run(self, part: str, inputs: list[Array]) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
         half = not chosen.exact and self.dtype != torch.float32
         with torch.autocast(self.device.type, self.dtype, enabled=half):

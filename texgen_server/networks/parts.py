@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
-from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
+from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
 from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32
@@ -124,25 +124,25 @@ class GuidedHeadPart(HeadPart):
 
 
 class ResidualPart(nn.Module):
-    """(maps) -> what a bicubic enlargement lacks, before pixel-shuffle."""
+    """(maps) -> what a bicubic enlargement lacks, before pixel-shuffle; its local mean."""
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
         super().__init__()
         self.upscaler, self.scale = upscaler, scale
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         return self.upscaler.residual(maps, self.scale)
 
 
 class ComposePart(nn.Module):
-    """(maps, residual) -> enlarged maps."""
+    """(maps, residual, its mean) -> enlarged maps."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
 
-    def forward(self, maps: Tensor, residual: Tensor) -> Tensor:
-        return compose32(maps, residual, self.scale)
+    def forward(self, maps: Tensor, residual: Tensor, mean: Tensor) -> Tensor:
+        return compose32(maps, residual, mean, self.scale)
 
 
 PLACES = (0, 2, 3)
@@ -176,10 +176,10 @@ def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, P
     upscaler = build_upscaler(network, weights)
     maps = torch.zeros(1, CHANNELS, 16, 16)
     parts = {}
-    for scale in SCALES:
+    for scale in (CLEAN_SCALE, *SCALES):
         residual = torch.zeros(1, CHANNELS * scale * scale, 16, 16)
         parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (maps,), (PLACES,), exact=False, rare=True)
-        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, residual), (PLACES, PLACES), exact=True, rare=True)
+        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, residual, maps), (PLACES,) * 3, exact=True, rare=True)
     return parts
 
 

@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The upscaler: x2 and x4, all maps of a material at once (design: ``models.md`` (c)).
+"""The upscaler: x2 and x4, all maps of a material at once (design: ``models.md`` (c)); and x1, which cleans.
 
-A compact body of plain convolutions at the small size, one head a scale, and what they find is added to a bicubic enlargement. Two
-properties hold by construction. There is no bias anywhere and the body sees only what differs from the local mean, so *flat stays flat*.
-And from what is added, its local mean is taken away, so the *mean stays*. Nothing here pads the torus: the caller gives a border of
-`HALO_PX` pixels (wrapped, mirrored, or taken over the pole), and the result's is thrown away.
+A compact body of plain convolutions at the small size, one head a scale, and what they find is added to a bicubic enlargement (at x1: to
+the maps themselves). Without biases a network cleans noise stronger or weaker than it was trained on (Mohan et al. 2020). Two properties
+hold by construction. There is no bias anywhere and the body sees only what differs from the local mean, so *flat stays flat*. And from
+what is added, its local mean is taken away, so the *mean stays*. Nothing here pads the torus: the caller gives a border of ``params.halo_px``
+pixels (wrapped, mirrored, or taken over the pole), and the result's is thrown away.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import MAP_CHANNELS, SCALES
+from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
 
 CHANNELS = sum(MAP_CHANNELS.values())
-MEAN_PX = 5
-"""Edge of the window, in px of the small size, over which the local mean is taken."""
+MEAN_PX, CLEAN_MEAN_PX = 5, 9
+"""Edge of the window, in px of the small size, over which the local mean is taken: for the input and for x2 and x4, and for what x1 adds
+(the blocks of a JPEG file are 8 px, and have means of their own)."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class UpscalerParams:
 
     @property
     def halo_px(self) -> int:
-        """Border, in px of the small size, that the result's pixels depend on: convolutions, two local means, the bicubic kernel."""
-        return self.depth + 2 + 2 * (MEAN_PX // 2) + 2
+        """Border, in px of the small size, that the result's pixels depend on: convolutions and two local means."""
+        return self.depth + 2 + MEAN_PX // 2 + CLEAN_MEAN_PX // 2
 
 
 class Upscaler(nn.Module):
@@ -45,33 +48,36 @@ class Upscaler(nn.Module):
         self.stem = _conv(CHANNELS, params.width)
         self.body = nn.ModuleList(_conv(params.width, params.width, gain=0.5) for _ in range(params.depth))
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
-        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in SCALES})
+        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in (CLEAN_SCALE, *SCALES)})
 
-    def residual(self, maps: Tensor, scale: int) -> Tensor:
-        """What to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle."""
+    def residual(self, maps: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+        """What to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle; and its local mean, to be taken
+        away from all of them: (B, 9 s^2, h, w) and (B, 9, h, w).
+        """
         x = first = self.stem(maps - local_mean(maps))
         for i in range(0, self.params.depth, 2):
             y = self.body[i](self.slopes[i](x))
             x = x + self.body[i + 1](self.slopes[i + 1](y))
-        out: Tensor = self.heads[f"x{scale}"](x + first)
-        blocks = out.unflatten(1, (CHANNELS, scale * scale))
-        blocks = blocks - local_mean(blocks.mean(2))[:, :, None]
-        return torch.flatten(blocks, 1, 2)
+        x, head = x + first, cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
+        mean = F.conv2d(x, head.unflatten(0, (CHANNELS, scale * scale)).mean(1), padding=1)
+        return F.conv2d(x, head, padding=1), local_mean(mean, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
         """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""
-        return compose32(maps, self.residual(maps, scale), scale)
+        return compose32(maps, *self.residual(maps, scale), scale)
 
 
-def compose32(maps: Tensor, residual: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement plus residual, in float32 whatever the precision of the body: heights have 16 bits."""
+def compose32(maps: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:
+    """Bicubic enlargement plus what `Upscaler.residual` gave, in float32 whatever the precision of the body: heights have 16 bits."""
     with torch.autocast(maps.device.type, enabled=False):
-        return F.pixel_shuffle(bicubic(maps.float(), scale) + residual.float(), scale)
+        blocks = bicubic(maps.float(), scale) + residual.float()
+        blocks = blocks.unflatten(1, (CHANNELS, scale * scale)) - mean.float()[:, :, None]
+        return F.pixel_shuffle(torch.flatten(blocks, 1, 2), scale)
 
 
-def local_mean(maps: Tensor) -> Tensor:
-    """Mean over a window of `MEAN_PX`; at the border over what is there."""
-    return F.avg_pool2d(maps, MEAN_PX, 1, MEAN_PX // 2, count_include_pad=False)
+def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:
+    """Mean over a window; at the border over what is there."""
+    return F.avg_pool2d(maps, window_px, 1, window_px // 2, count_include_pad=False)
 
 
 def bicubic(maps: Tensor, scale: int) -> Tensor:

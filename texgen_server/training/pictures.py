@@ -51,12 +51,12 @@ def write_pictures(model: MaterialModel, backend: Backend, pack: Pack, folder: P
     classes = model.card.classes
     for number, start in enumerate(range(0, len(classes), CLASSES_PER_PICTURE), 1):
         rows = [_class_row(model, backend, pack, c.name, c.materials) for c in classes[start : start + CLASSES_PER_PICTURE]]
-        _save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
+        save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
     draw_strips(model, backend, folder / "controls.webp")
     known = model.card.class_names()
     shown = [_lit_sample(model, backend, name, seed, PREVIEW_PX) for name, seed in PREVIEW if name in known]
     half = len(shown) // 2
-    _save_png(
+    save_png(
         Image.fromarray(np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])), folder / "preview.png"
     )
 
@@ -96,7 +96,7 @@ def _label(text: str) -> Picture:
     return np.asarray(image.rotate(90, expand=True).resize((50, SHOWN_PX)))
 
 
-def _save_webp(image: Image.Image, path: Path) -> None:
+def save_webp(image: Image.Image, path: Path) -> None:
     """The best quality that stays within the limit."""
     for quality in (85, 75, 65, 55, 45, 35):
         image.save(path, quality=quality, method=6)
@@ -104,7 +104,7 @@ def _save_webp(image: Image.Image, path: Path) -> None:
             return
 
 
-def _save_png(image: Image.Image, path: Path) -> None:
+def save_png(image: Image.Image, path: Path) -> None:
     """A palette picture, shrunk until it stays within the limit."""
     while True:
         image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)

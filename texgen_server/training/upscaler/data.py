@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import MAP_CHANNELS
+from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS
 from texgen_server.networks.upscaler import CHANNELS
 from texgen_server.training.catalog import Asset
 from texgen_server.training.data import height_px, native_px
@@ -27,6 +27,10 @@ FULL_PX = 1024
 MAPS = tuple(MAP_CHANNELS)
 ONLY_COLOR_SHARE, DROP_SHARE, JPEG_SHARE = 0.25, 0.15, 0.15
 """How often a crop has its basecolor only, lacks any one map, or has a basecolor from a JPEG file."""
+NOISE_SHARE, NOISE_MOST = 0.5, 0.05
+"""For x1: how often there is noise, and its largest deviation."""
+CLEAN_JPEG_SHARE, CLEAN_QUALITY = 0.8, (25, 91)
+"""For x1: how often a map comes from a JPEG file, and the qualities (the last excluded)."""
 
 Array = NDArray[np.float32]
 
@@ -96,10 +100,11 @@ class FullScans:
             rows, columns = ((np.arange(edge) + start) % FULL_PX for start in (top, left))
             crops[row] = self.maps[scan][:, rows[:, None], columns[None]]
         large = _turned(torch.from_numpy(crops / np.float32(65535.0)), random)
-        small = quantised(degraded(large, scale, random))
+        small = quantised(spoiled(large, random) if scale == CLEAN_SCALE else degraded(large, scale, random))
         judged = self.known[index].float() * _kept(len(index), random)
         shown = torch.cat([judged[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1)
-        with_jpeg(small, random)
+        if scale != CLEAN_SCALE:
+            with_jpeg(small, random)
         return Pairs(with_slopes(small) * shown[..., None, None], with_slopes(large), judged)
 
 
@@ -146,15 +151,37 @@ def quantised(maps: Tensor) -> Tensor:
     return (maps * steps).round() / steps
 
 
+def spoiled(maps: Tensor, random: torch.Generator) -> Tensor:
+    """What x1 has to clean: noise on half of the pictures, most maps saved as JPEG, each by itself."""
+    strength = (
+        torch.rand(len(maps), 1, 1, 1, generator=random) * NOISE_MOST * (torch.rand(len(maps), 1, 1, 1, generator=random) < NOISE_SHARE)
+    )
+    noisy = (maps + strength * torch.randn(maps.shape, generator=random)).clamp(0.0, 1.0)
+    first = 0
+    for channels in MAP_CHANNELS.values():
+        for row in torch.nonzero(torch.rand(len(maps), generator=random) < CLEAN_JPEG_SHARE)[:, 0].tolist():
+            quality = int(torch.randint(*CLEAN_QUALITY, (1,), generator=random))
+            noisy[row, first : first + channels] = through_jpeg(noisy[row, first : first + channels], quality)
+        first += channels
+    return noisy
+
+
 def with_jpeg(maps: Tensor, random: torch.Generator) -> None:
     """Some basecolors pass through a JPEG file, in place."""
     for row in torch.nonzero(torch.rand(len(maps), generator=random) < JPEG_SHARE)[:, 0].tolist():
-        quality = int(torch.randint(60, 97, (1,), generator=random))
-        buffer = io.BytesIO()
-        picture = (maps[row, :3].permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
-        Image.fromarray(picture).save(buffer, "JPEG", quality=quality)
-        decoded = np.asarray(Image.open(buffer), np.float32) / np.float32(255.0)
-        maps[row, :3] = torch.from_numpy(decoded).permute(2, 0, 1)
+        maps[row, :3] = through_jpeg(maps[row, :3], int(torch.randint(60, 97, (1,), generator=random)))
+
+
+def through_jpeg(planes: Tensor, quality: int) -> Tensor:
+    """A map (1, 2 or 3, H, W) in [0, 1] after JPEG compression; two planes get the third that a unit normal has."""
+    picture = planes
+    if len(planes) == 2:  # normal x and y
+        picture = torch.cat([planes, 0.5 + 0.5 * (1.0 - ((planes * 2.0 - 1.0) ** 2).sum(0, keepdim=True)).clamp_min(0.0).sqrt()])
+    samples = (picture.permute(1, 2, 0).numpy() * 255.0).round().astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(samples[..., 0] if len(picture) == 1 else samples).save(buffer, "JPEG", quality=quality)
+    decoded = np.asarray(Image.open(buffer), np.float32).reshape(samples.shape) / np.float32(255.0)
+    return torch.from_numpy(decoded).permute(2, 0, 1)[: len(planes)]
 
 
 def with_slopes(maps: Tensor) -> Tensor:

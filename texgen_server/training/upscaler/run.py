@@ -96,7 +96,9 @@ def _run(trainer: UpscalerTrainer, work: Path) -> None:
                 rate = len(seen) / (time.monotonic() - started)
                 log.write(json.dumps({"step": trainer.step_number, "steps_per_s": rate, **means}) + "\n")
                 log.flush()
-                bar.update(task, completed=trainer.step_number, description=f"{rate:.2f} steps/s, {means['loss']:.3f} of bicubic's error")
+                bar.update(
+                    task, completed=trainer.step_number, description=f"{rate:.2f} steps/s, {-4.343 * means['loss']:.2f} dB over bicubic"
+                )
                 started, seen = time.monotonic(), []
             if trainer.step_number % SAVE_EVERY == 0:
                 save_upscaler(trainer, work / STATE_FILE)

