@@ -31,7 +31,7 @@ BELOW = {
     "prompt": set(),
     "synthesis": {"backends", "canvas", "fields", "finish", "guide", "plan"},
     "upscaling": {"backends", "channels"},
-    "engine": {"backends", "capture", "registry", "sampling", "synthesis", "upscaling", "config"},
+    "engine": {"backends", "capture", "finish", "registry", "sampling", "synthesis", "upscaling", "config"},
     "rpc": {"channels", "engine", "synthesis", "upscaling", "sampling", "prompt", "config"},
     "training": {
         "channels",

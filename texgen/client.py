@@ -31,6 +31,7 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen.request_fields import (
     BORDERS,
     CHUNK_BYTES,
+    DETAILS,
     LOCKS,
     MODES,
     CallOptions,
@@ -115,13 +116,15 @@ class Client:
         window_px: tuple[int, int, int, int] | None = None,
         endless: bool = False,
         mask: bytes = b"",
+        detail: str = "",
         **options: Unpack[Options],
     ) -> Material:
         """Generate one material.
 
         ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed, psi and controls (with its ``mask``
         if it is a painted mix), or an English ``prompt`` instead of classes. ``size_px`` is (width, height). ``window_px`` (x, y,
-        width, height) makes a part of the torus only, or with ``endless`` of a field that never repeats. The result's maps are
+        width, height) makes a part of the torus only, or with ``endless`` of a field that never repeats. ``detail="sr"`` draws the
+        picture four times smaller and enlarges it with the server's upscaler. The result's maps are
         packed as ``options["encoding"]``; decode them with `texgen.images.decode`.
         """
         mix = {classes: 1.0} if isinstance(classes, str) else classes
@@ -131,6 +134,7 @@ class Client:
             window=window_message(window_px),
             endless=endless,
             mask=mask,
+            detail=named(DETAILS, detail, "detail") if detail else pb.DETAIL_UNSPECIFIED,
             classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
             seed=checked_seed(seed),
             size=size_message(size_px),

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_EDGE_PX = 16384
+"""Longest edge of anything that is made or taken."""
 STRIP_ROWS = 256
 """Large pictures are turned to float so many rows at a time."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from texgen.errors import InvalidRequestError
+from texgen.maps import MAX_EDGE_PX
 from texgen.modelcard import ModelCard
 
 MAX_SEED = 2**64 - 1
@@ -23,6 +24,8 @@ MAX_STEPS = 16
 MAX_DEPTH = 3
 """How deep recipes may lie in recipes: a variation of a mix of variations."""
 DEFAULT_SIZE_PX = 1024
+DETAIL_SCALES = (2, 4)
+DETAIL_DIGEST_HEX = 16
 
 
 class Lock(StrEnum):
@@ -89,6 +92,15 @@ Origin = Variation | Mixture | Captured
 
 
 @dataclass(frozen=True)
+class Detail:
+    """The picture is drawn ``scale`` times smaller, and enlarged by the upscaler."""
+
+    scale: int
+    upscaler: str
+    """First digits of that model's digest."""
+
+
+@dataclass(frozen=True)
 class MaterialRecipe:
     """A checked request for one material. Build it with the functions below; the numbers are quantised as in the text."""
 
@@ -102,6 +114,13 @@ class MaterialRecipe:
     controls: Mapping[str, float] = field(default_factory=dict)
     """Every control of the model, defaults included."""
     origin: Origin | None = None
+    detail: Detail | None = None
+    """None: the generator draws at full size."""
+
+    def drawn(self) -> MaterialRecipe:
+        """What the generator draws: this recipe itself, or its smaller picture. ``tile_px`` counts px of that one."""
+        scale = self.detail.scale if self.detail else 1
+        return replace(self, width_px=self.width_px // scale, height_px=self.height_px // scale, detail=None)
 
     def depth(self) -> int:
         """How many recipes lie in each other here; 1 for a plain one."""
@@ -163,8 +182,9 @@ def make_recipe(
     )
 
 
-def _check_edge(card: ModelCard, edge_px: int, name: str) -> int:
-    step, low, high = card.size_multiple_px, card.min_edge_px, card.max_edge_px
+def _check_edge(card: ModelCard, edge_px: int, name: str, scale: int = 1) -> int:
+    step, low, high = (n * scale for n in (card.size_multiple_px, card.min_edge_px, card.max_edge_px))
+    high = min(high, max(MAX_EDGE_PX, card.max_edge_px))
     if not low <= edge_px <= high:
         raise InvalidRequestError(f"{name} {edge_px} px: allowed is {low} to {high} px in steps of {step}", "size")
     if edge_px % step:
@@ -228,7 +248,7 @@ def vary_recipe(card: ModelCard, base: MaterialRecipe, seed: int, amount: float,
         kept = tuple(lock for lock in Lock if lock in {Lock(name) for name in locks})
     except ValueError as error:
         raise InvalidRequestError(f"{error}: what can be locked is {', '.join(Lock)}", "locks") from error
-    return _derived(card, replace(base, seed=seed, psi=1.0, classes=()), Variation(base, round(amount * 1000) / 1000, kept))
+    return _derived(card, replace(base, seed=seed, psi=1.0, classes=()), Variation(base.drawn(), round(amount * 1000) / 1000, kept))
 
 
 def mix_recipe(
@@ -248,10 +268,10 @@ def mix_recipe(
     _check_parts(given, mode, mask_sha256, steps)
     first = given[0][0]
     shares = _thousandths({str(i): weight for i, (_, weight) in enumerate(given)})
-    weighted = tuple((recipe, shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given))
+    weighted = tuple((recipe.drawn(), shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given))
     means = {name: _float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls}
     width, height = size_px or (first.width_px, first.height_px)
-    outer = replace(first, width_px=width, height_px=height, psi=1.0, classes=(), controls=means)
+    outer = replace(first, width_px=width, height_px=height, psi=1.0, classes=(), controls=means, detail=None)
     return _derived(card, outer, Mixture(weighted, mode, mask_sha256, steps))
 
 
@@ -300,7 +320,8 @@ def with_controls(recipe: MaterialRecipe, card: ModelCard, given: Mapping[str, f
 
 def with_size(recipe: MaterialRecipe, card: ModelCard, size_px: tuple[int, int]) -> MaterialRecipe:
     """The recipe at another size (width, height). Raises InvalidRequestError."""
-    width, height = (_check_edge(card, edge, name) for edge, name in zip(size_px, ("width", "height"), strict=True))
+    scale = recipe.detail.scale if recipe.detail else 1
+    width, height = (_check_edge(card, edge, name, scale) for edge, name in zip(size_px, ("width", "height"), strict=True))
     return replace(recipe, width_px=width, height_px=height)
 
 

@@ -2,8 +2,9 @@
 """Recipe <-> text.
 
 ``tg1:`` carries at most 64 bytes, ``tg1x:`` at most 4096. Both are base64url without padding. Layout, integers as LEB128 varints:
-digest prefix (8 bytes), body, CRC-32 (low 2 bytes, LE). Body: width px, height px, seed, psi (1/1000), classes (count, then index and
-weight in 1/1000), controls that differ from their default (count, then index and float32 LE), origin kind (left out in ``tg1:``), origin.
+digest prefix (8 bytes), body, detail, CRC-32 (low 2 bytes, LE). Body: drawn width px, height px, seed, psi (1/1000), classes (count, then index and
+weight in 1/1000), controls that differ from their default (count, then index and float32 LE), origin kind, origin. Detail: scale, first 8
+bytes of the upscaler's digest. Detail is left out where there is none, and then in ``tg1:`` the origin kind, which is 0, too.
 Origins: 0 none; 1 variation (amount in 1/1000, locks as bits, length and body of the base); 2 mixture (mode, steps, mask's SHA-256 if
 painted, count, then weight in 1/1000, length and body of each part); 3 capture (half floats, see `_captured_bytes`).
 """
@@ -14,6 +15,7 @@ import base64
 import binascii
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +23,12 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
 from texgen.recipe import (
+    DETAIL_DIGEST_HEX,
+    DETAIL_SCALES,
     MAX_DEPTH,
     MAX_PARTS,
     Captured,
+    Detail,
     Lock,
     MaterialRecipe,
     MixMode,
@@ -48,7 +53,9 @@ _MODES = tuple(MixMode)
 
 def write_recipe(recipe: MaterialRecipe, card: ModelCard) -> str:
     """Recipe -> text; the shorter form whenever it fits. Raises InvalidRequestError when it is longer than the long form allows."""
-    body = bytes.fromhex(recipe.model_digest)[:DIGEST_BYTES] + _body(recipe, card)
+    body = bytes.fromhex(recipe.model_digest)[:DIGEST_BYTES] + _body(recipe.drawn(), card)
+    if recipe.detail:
+        body += (_varint(0) if recipe.origin is None else b"") + _varint(recipe.detail.scale) + bytes.fromhex(recipe.detail.upscaler)
     body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
     if len(body) > LONG_BYTES:
         raise InvalidRequestError(f"the recipe is {len(body)} bytes long: {LONG_BYTES} are allowed; mix fewer or simpler parts", "recipe")
@@ -69,7 +76,15 @@ def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = No
             "recipe",
         )
     recipe = _read_body(reader, card)
-    return with_size(recipe, card, size_px) if size_px else recipe
+    if reader.left():
+        recipe = _enlarged(recipe, Detail(reader.varint(), reader.take(DETAIL_DIGEST_HEX // 2).hex()))
+    return with_size(recipe, card, size_px or (recipe.width_px, recipe.height_px))
+
+
+def _enlarged(drawn: MaterialRecipe, detail: Detail) -> MaterialRecipe:
+    if detail.scale not in DETAIL_SCALES:
+        raise InvalidRequestError(f"the recipe is damaged: detail at scale {detail.scale}", "recipe")
+    return replace(drawn, width_px=drawn.width_px * detail.scale, height_px=drawn.height_px * detail.scale, detail=detail)
 
 
 def _body(recipe: MaterialRecipe, card: ModelCard) -> bytes:

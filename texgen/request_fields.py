@@ -19,6 +19,7 @@ MODES = {
     "paint": pb.MIX_MODE_PAINT,
     "transition": pb.MIX_MODE_TRANSITION,
 }
+DETAILS = {"sr": pb.DETAIL_SR}
 BORDERS = {
     "wrap": pb.BORDER_WRAP,
     "wrap-x": pb.BORDER_WRAP_X,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MapKind, Pixels, to_unit
+from texgen.maps import MAX_EDGE_PX, MapKind, Pixels, to_unit
 from texgen_server.backends.base import Backend
 from texgen_server.channels import MAP_CHANNELS, SLOPE_UNIT
 
@@ -22,7 +22,6 @@ MIN_NORMAL_Z = 0.1
 TILE_PX = 512
 """Edge, in px of the small picture, of what is computed at once; halo not counted."""
 STORED_ROWS = 32
-MAX_EDGE_PX = 16384
 TOPS = {"uint8": 255.0, "uint16": 65535.0, "float16": 0.0}
 
 

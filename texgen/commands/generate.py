@@ -39,6 +39,12 @@ def add_generate(commands: Any) -> None:
     parser.add_argument("--prompt", metavar="TEXT", help='English words instead of a class, such as "mossy old bricks, dark"')
     parser.add_argument("--window", metavar="X,Y,WxH", help="make only this part, in pixels; X and Y may lie anywhere")
     parser.add_argument("--endless", action="store_true", help="the window lies in a field that never ends nor repeats")
+    parser.add_argument(
+        "--detail",
+        choices=("sr",),
+        default="",
+        help="sr: draw the picture four times smaller and let the upscaler enlarge it, up to 16384 px",
+    )
     parser.add_argument("--mask", type=Path, metavar="PNG", help="the mask of a painted mix's recipe")
     add_output(parser)
     parser.set_defaults(run=_generate)
@@ -83,6 +89,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "controls": parse_controls(options.control),
         "window_px": parse_window(options.window) if options.window else None,
         "endless": options.endless,
+        "detail": options.detail,
         "mask": read_file(options.mask, "mask") if options.mask else b"",
         "model": options.model,
         "encoding": Encoding(options.format),

@@ -61,6 +61,11 @@ class MixMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MIX_MODE_PAINT: _ClassVar[MixMode]
     MIX_MODE_TRANSITION: _ClassVar[MixMode]
 
+class Detail(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DETAIL_UNSPECIFIED: _ClassVar[Detail]
+    DETAIL_SR: _ClassVar[Detail]
+
 class Border(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BORDER_UNSPECIFIED: _ClassVar[Border]
@@ -101,6 +106,8 @@ MIX_MODE_BLEND: MixMode
 MIX_MODE_LOOK: MixMode
 MIX_MODE_PAINT: MixMode
 MIX_MODE_TRANSITION: MixMode
+DETAIL_UNSPECIFIED: Detail
+DETAIL_SR: Detail
 BORDER_UNSPECIFIED: Border
 BORDER_WRAP: Border
 BORDER_WRAP_X: Border
@@ -137,7 +144,7 @@ class Window(_message.Message):
     def __init__(self, x_px: _Optional[int] = ..., y_px: _Optional[int] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ...) -> None: ...
 
 class GenerateMaterialRequest(_message.Message):
-    __slots__ = ("model", "recipe", "classes", "seed", "size", "psi", "controls", "maps", "encoding", "priority", "prompt", "window", "endless", "mask")
+    __slots__ = ("model", "recipe", "classes", "seed", "size", "psi", "controls", "maps", "encoding", "priority", "prompt", "window", "endless", "mask", "detail")
     class ControlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +166,7 @@ class GenerateMaterialRequest(_message.Message):
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     ENDLESS_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     model: str
     recipe: str
     classes: _containers.RepeatedCompositeFieldContainer[ClassWeight]
@@ -173,7 +181,8 @@ class GenerateMaterialRequest(_message.Message):
     window: Window
     endless: bool
     mask: bytes
-    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., psi: _Optional[float] = ..., controls: _Optional[_Mapping[str, float]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., prompt: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., mask: _Optional[bytes] = ...) -> None: ...
+    detail: Detail
+    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., psi: _Optional[float] = ..., controls: _Optional[_Mapping[str, float]] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ..., prompt: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., mask: _Optional[bytes] = ..., detail: _Optional[_Union[Detail, str]] = ...) -> None: ...
 
 class VaryMaterialRequest(_message.Message):
     __slots__ = ("model", "recipe", "amount", "locks", "count", "seed", "size", "maps", "encoding", "priority")

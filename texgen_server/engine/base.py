@@ -56,6 +56,8 @@ class Job:
     """Work of any kind. ``on_progress(fraction, stage)`` is called from the engine's thread."""
 
     priority: int = INTERACTIVE
+    helpers: tuple[str, ...] = ()
+    """Ids of models that the work takes besides its own."""
     token: CancelToken = field(default_factory=CancelToken)
     on_progress: Callable[[float, str], None] = lambda fraction, stage: None
 

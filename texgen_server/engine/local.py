@@ -15,11 +15,10 @@ from typing import Any
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError
 from texgen.modelcard import ModelCard, find_card, list_cards
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import Backend
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, Job, Result
-from texgen_server.engine.runners import run_job
-from texgen_server.registry import KINDS, LoadedModel, load_model
+from texgen_server.engine.runners import Loaded, run_job
+from texgen_server.registry import KINDS, load_model
 
 
 @dataclass(order=True)
@@ -42,7 +41,7 @@ class LocalEngine:
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closing = False
-        self._loaded: dict[str, tuple[LoadedModel, Backend]] = {}
+        self._loaded: dict[str, Loaded] = {}
         self._kept: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
         self._thread.start()
@@ -81,7 +80,7 @@ class LocalEngine:
             return len(self._queue)
 
     def devices(self) -> list[DeviceInfo]:
-        engine = next((backend.name for _, backend in self._loaded.values()), "")
+        engine = next((loaded.backend.name for loaded in self._loaded.values()), "")
         return [DeviceInfo(self._config.device, engine, _resident_bytes())]
 
     def close(self, grace_s: float) -> None:
@@ -92,8 +91,8 @@ class LocalEngine:
         for entry in waiting:
             entry.future.set_exception(CancelledError("the server shut down before the request ran"))
         self._thread.join(grace_s)
-        for _, backend in self._loaded.values():
-            backend.close()
+        for loaded in self._loaded.values():
+            loaded.backend.close()
 
     def _work(self) -> None:
         while (entry := self._take()) is not None:
@@ -112,20 +111,20 @@ class LocalEngine:
 
     def _run(self, entry: _Entry) -> Result:
         entry.job.token.check()
-        model, backend = self._backend(self._any_card(entry.model_id))
+        loaded = [self._backend(self._any_card(name)) for name in (entry.model_id, *entry.job.helpers)]
         started = time.monotonic()
-        result = run_job(entry.job, model, backend, self._kept)
-        return replace(result, engine=backend.name, queue_s=started - entry.queued_at, compute_s=time.monotonic() - started)
+        result = run_job(entry.job, loaded, self._kept)
+        return replace(result, engine=loaded[0].backend.name, queue_s=started - entry.queued_at, compute_s=time.monotonic() - started)
 
     def _any_card(self, model_id: str) -> ModelCard:
         return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
 
-    def _backend(self, card: ModelCard) -> tuple[LoadedModel, Backend]:
+    def _backend(self, card: ModelCard) -> Loaded:
         if card.id not in self._loaded:
             model = load_model(card)
             config = self._config
             backend = load_backend(model, config.device, config.precision, config.cache_folder / "graphs", config.threads)
-            self._loaded[card.id] = (model, backend)
+            self._loaded[card.id] = Loaded(model, backend)
         return self._loaded[card.id]
 
 

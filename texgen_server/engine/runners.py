@@ -3,37 +3,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from texgen.recipe import MaterialRecipe
 from texgen_server.backends.base import Backend
 from texgen_server.engine.base import Job, MaterialJob, Result, UpscaleJob
-from texgen_server.registry import LoadedModel, MaterialModel
+from texgen_server.finish import store_normal
+from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
-from texgen_server.upscaling import Upscaling
+from texgen_server.upscaling import Border, Upscaling
 
 COMPUTED = 0.7
 """Share of the progress that computing takes; packing and sending take the rest."""
+DRAWN = 0.3
+"""Share of the computing that the generator takes where the upscaler follows."""
 
 Kept = dict[str, Any]
 """What an engine keeps from one job for the next, by the model's digest."""
 
 
-def run_job(job: Job, model: LoadedModel, backend: Backend, kept: Kept) -> Result:
-    """Do a job's work. Raises CancelledError, InvalidRequestError, LoadError."""
+class Loaded(NamedTuple):
+    """A model and what runs it."""
+
+    model: Any
+    backend: Backend
+
+
+def run_job(job: Job, loaded: Sequence[Loaded], kept: Kept) -> Result:
+    """Do a job's work with its model and its helpers. Raises CancelledError, InvalidRequestError, LoadError."""
     job.on_progress(0.05, "computing")
-    result = RUNNERS[type(job)](job, model, backend, kept)
+    result = RUNNERS[type(job)](job, loaded, kept)
     job.on_progress(COMPUTED, "encoding")
     return result
 
 
-def _run_material(job: MaterialJob, model: MaterialModel, backend: Backend, kept: Kept) -> Result:
+def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Result:
+    model, backend = loaded[0]
     recipe = _captured(job, model, kept) if job.photo else job.recipe
-    plan = make_plan(recipe, model.tables, model.shape, endless=job.endless, mask=job.mask)
-    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=_reporter(job))
+    plan = make_plan(recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask)
+    drawn = DRAWN if recipe.detail else 1.0
+    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=_reporter(job, 0.0, drawn))
     maps, relief_tiles = synthesis.maps(plan, job.rectangle)
+    if recipe.detail:
+        upscaling = _upscaling(loaded[1], job, recipe.detail.scale, Border.WRAP, _reporter(job, drawn, 1.0))
+        maps = upscaling.maps(maps)
+        store_normal(maps, relief_tiles * plan.canvas.tile_px * recipe.detail.scale)
     return Result(maps, recipe, relief_tiles)
 
 
@@ -51,14 +67,18 @@ def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> MaterialRec
     return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
 
 
-def _run_upscale(job: UpscaleJob, model: LoadedModel, backend: Backend, _kept: Kept) -> Result:
-    halo_px = int(model.card.network["halo_px"])
-    upscaling = Upscaling(backend, halo_px, job.scale, job.border, check=job.token.check, on_progress=_reporter(job))
-    return Result(upscaling.maps(job.maps))
+def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+    return Result(_upscaling(loaded[0], job, job.scale, job.border, _reporter(job)).maps(job.maps))
 
 
-def _reporter(job: Job) -> Callable[[float], None]:
-    return lambda fraction: job.on_progress(0.05 + (COMPUTED - 0.05) * fraction, "computing")
+def _upscaling(upscaler: Loaded, job: Job, scale: int, border: Border, on_progress: Callable[[float], None]) -> Upscaling:
+    halo_px = int(upscaler.model.card.network["halo_px"])
+    return Upscaling(upscaler.backend, halo_px, scale, border, check=job.token.check, on_progress=on_progress)
 
 
-RUNNERS: dict[type[Job], Callable[[Any, Any, Backend, Kept], Result]] = {MaterialJob: _run_material, UpscaleJob: _run_upscale}
+def _reporter(job: Job, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
+    """Progress of a part of the computing, from ``start`` to ``end`` of it."""
+    return lambda fraction: job.on_progress(0.05 + (COMPUTED - 0.05) * (start + (end - start) * fraction), "computing")
+
+
+RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {MaterialJob: _run_material, UpscaleJob: _run_upscale}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.assembly import ENCODING_FROM_PB, KIND_FROM_PB
+from texgen.detail import check_upscaler, with_detail
 from texgen.errors import InvalidRequestError
 from texgen.images import open_picture
 from texgen.maps import Encoding, MapKind
@@ -64,34 +65,45 @@ class Order:
     delivery: Delivery
 
 
-def generate_orders(request: pb.GenerateMaterialRequest, card: ModelCard, max_pixels: int) -> list[Order]:
+@dataclass(frozen=True)
+class Host:
+    """What orders depend on besides the model."""
+
+    max_pixels: int
+    upscaler: Callable[[], ModelCard]
+    """The model that enlarges; raises NotFoundError where there is none."""
+
+
+def generate_orders(request: pb.GenerateMaterialRequest, card: ModelCard, host: Host) -> list[Order]:
     """GenerateMaterial -> one order; its prompt, if any, must have been turned into classes, seed and controls before."""
-    size = _size(request)
+    size, detailed = _size(request), request.detail == pb.DETAIL_SR
     if request.recipe:
         if request.classes or request.HasField("seed") or request.HasField("psi") or request.controls or request.prompt:
             raise InvalidRequestError(
                 "a recipe already says classes, seed, psi and controls: give the recipe alone (and size, window, mask)", "recipe"
             )
-        recipe = read_recipe(request.recipe, card, size)
+        recipe = read_recipe(request.recipe, card, None if detailed else size)
     else:
         recipe = make_recipe(
             card,
             [(c.name, c.weight) for c in request.classes],
             _seed(request),
-            size or (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX),
+            (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detailed or not size else size,
             request.psi if request.HasField("psi") else 1.0,
             dict(request.controls),
         )
+    if detailed:
+        recipe = with_detail(recipe, card, host.upscaler(), size)
     rectangle = _rectangle(request)
     if rectangle is None and _mode(recipe) is MixMode.TRANSITION:
         rectangle = Rectangle(0, 0, _steps(recipe) * recipe.width_px, recipe.height_px)
     if request.endless and rectangle is None:
         rectangle = Rectangle(0, 0, recipe.width_px, recipe.height_px)
     mask = _recipe_mask(recipe, request.mask)
-    return [_order(request, card, max_pixels, MaterialJob(recipe, rectangle=rectangle, endless=request.endless, mask=mask))]
+    return [_order(request, card, host, MaterialJob(recipe, rectangle=rectangle, endless=request.endless, mask=mask))]
 
 
-def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, max_pixels: int) -> list[Order]:
+def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) -> list[Order]:
     """VaryMaterial -> an order a variation."""
     count = request.count or 1
     if count > MAX_COUNT:
@@ -105,10 +117,10 @@ def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, max_pixels: in
     first = _seed(request)
     locks = [LOCKS[lock] for lock in request.locks]
     recipes = [vary_recipe(card, base, first + i, request.amount, locks) for i in range(count)]
-    return [_order(request, card, max_pixels, MaterialJob(recipe)) for recipe in recipes]
+    return [_order(request, card, host, MaterialJob(recipe)) for recipe in recipes]
 
 
-def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, max_pixels: int) -> list[Order]:
+def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, host: Host) -> list[Order]:
     """MixMaterials -> one order, or one a tile of a transition."""
     if request.mode not in MODES:
         raise InvalidRequestError(f"mode {request.mode}: allowed are {', '.join(MixMode)}", "mode")
@@ -120,14 +132,20 @@ def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, max_pixels: int
     recipe = with_size(with_controls(recipe, card, dict(request.controls)), card, (recipe.width_px, recipe.height_px))
     if mode is MixMode.TRANSITION:
         places = [Rectangle(i * recipe.width_px, 0, recipe.width_px, recipe.height_px) for i in range(request.steps)]
-        return [_order(request, card, max_pixels, MaterialJob(recipe, rectangle=place)) for place in places]
-    return [_order(request, card, max_pixels, MaterialJob(recipe, mask=_recipe_mask(recipe, request.mask)))]
+        return [_order(request, card, host, MaterialJob(recipe, rectangle=place)) for place in places]
+    return [_order(request, card, host, MaterialJob(recipe, mask=_recipe_mask(recipe, request.mask)))]
 
 
-def _order(request: Any, card: ModelCard, max_pixels: int, job: MaterialJob) -> Order:
+def _order(request: Any, card: ModelCard, host: Host, job: MaterialJob) -> Order:
     width, height = (job.rectangle.width_px, job.rectangle.height_px) if job.rectangle else (job.recipe.width_px, job.recipe.height_px)
-    if width * height > max_pixels:
-        raise InvalidRequestError(f"{width} x {height} px is more than this server makes ({max_pixels} px)", "size")
+    if width * height > host.max_pixels:
+        raise InvalidRequestError(f"{width} x {height} px is more than this server makes ({host.max_pixels} px)", "size")
+    if job.recipe.detail:
+        if job.rectangle:
+            raise InvalidRequestError("a window, an endless field or a transition cannot have detail from the upscaler", "detail")
+        upscaler = host.upscaler()
+        check_upscaler(job.recipe.detail, upscaler)
+        job.helpers = (upscaler.id,)
     job.priority = priority_of(request)
     return Order(job, write_recipe(job.recipe, card), delivery_of(request, card))
 
@@ -200,5 +218,6 @@ def _recipe_mask(recipe: MaterialRecipe, data: bytes) -> NDArray[np.uint8] | Non
     if hashlib.sha256(data).hexdigest() != recipe.origin.mask_sha256:
         raise InvalidRequestError("the mask is not the one the recipe was made with (its SHA-256 differs)", "mask")
     picture = open_picture(data, "mask", formats=("PNG",), modes=("L", "1"))
-    values = np.asarray(picture.convert("L").resize((recipe.width_px, recipe.height_px)), np.float32)
+    drawn = recipe.drawn()
+    values = np.asarray(picture.convert("L").resize((drawn.width_px, drawn.height_px)), np.float32)
     return np.round(values / 255.0 * (len(recipe.origin.parts) - 1)).astype(np.uint8)

@@ -39,17 +39,17 @@ class TextureService(pb_grpc.TextureServiceServicer):
         choice = None
         if request.prompt:
             request, choice = await asyncio.get_running_loop().run_in_executor(self._pool, understood, request, card)
-        async for event in self._run(card, requests.generate_orders(request, card, self._config.max_pixels), choice):
+        async for event in self._run(card, requests.generate_orders(request, card, self._host()), choice):
             yield event
 
     async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(card, requests.vary_orders(request, card, self._config.max_pixels)):
+        async for event in self._run(card, requests.vary_orders(request, card, self._host())):
             yield event
 
     async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(card, requests.mix_orders(request, card, self._config.max_pixels)):
+        async for event in self._run(card, requests.mix_orders(request, card, self._host())):
             yield event
 
     async def CaptureMaterial(  # noqa: N802
@@ -68,6 +68,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
         order = await asyncio.get_running_loop().run_in_executor(self._pool, upscale_order, options, packed)
         async for event in self._run(card, [order]):
             yield event
+
+    def _host(self) -> requests.Host:
+        return requests.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
 
     async def _run(
         self, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from texgen.assembly import DTYPE_FROM_PB, ENCODING_FROM_PB, KIND_FROM_PB
 from texgen.errors import InvalidRequestError
 from texgen.images import decode
-from texgen.maps import MAP_SPECS, Encoding, MapKind, PackedMap, Pixels
+from texgen.maps import MAP_SPECS, MAX_EDGE_PX, Encoding, MapKind, PackedMap, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.channels import SCALES
 from texgen_server.engine.base import UpscaleJob
 from texgen_server.rpc.requests import Delivery, Order, encoding_of, priority_of
-from texgen_server.upscaling import MAX_EDGE_PX, Border
+from texgen_server.upscaling import Border
 
 MAX_UPLOAD_BYTES = 1 << 30
 """Of all maps of a call together."""

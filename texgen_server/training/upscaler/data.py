@@ -137,7 +137,7 @@ def degraded(large: Tensor, scale: int, random: torch.Generator) -> Tensor:
     """Shrunk as textures are: mostly averaged over whole pixels, at times with a bicubic or bilinear filter."""
     draw = float(torch.rand(1, generator=random))
     ways: list[tuple[float, Callable[[], Tensor]]] = [
-        (0.7, lambda: F.avg_pool2d(large, scale)),
+        (0.8, lambda: F.avg_pool2d(large, scale)),
         (0.9, lambda: F.interpolate(large, scale_factor=1.0 / scale, mode="bicubic", antialias=True)),
         (1.1, lambda: F.interpolate(large, scale_factor=1.0 / scale, mode="bilinear", antialias=True)),
     ]

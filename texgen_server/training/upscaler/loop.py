@@ -17,6 +17,7 @@ from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES, SLOPE_UNIT
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.upscaler import Upscaler, UpscalerParams, bicubic
+from texgen_server.training.distributed import Workers
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
 
@@ -30,7 +31,8 @@ class UpscalerConfig:
     """What shapes a run."""
 
     steps: int = 12000
-    batch: int = 6
+    batch: int = 12
+    """Of all workers together."""
     small_px: int = 80
     """Edge of the small crops; ``margin_px`` on each side is not judged, as it lacks its surroundings."""
     margin_px: int = 8
@@ -47,16 +49,16 @@ class UpscalerConfig:
 class UpscalerTrainer:
     """Holds the network, its average and the optimiser."""
 
-    def __init__(self, scans: FullScans, train: list[int], config: UpscalerConfig) -> None:
+    def __init__(self, scans: FullScans, train: list[int], config: UpscalerConfig, workers: Workers | None = None) -> None:
         torch.manual_seed(config.seed)
-        self.scans, self.config = scans, config
+        self.scans, self.config, self.workers = scans, config, workers or Workers()
         self.train_index = torch.tensor(train)
         self.network = channels_last(Upscaler(config.params))
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, betas=(0.9, 0.99), fused=True)
         self.features = FrozenFeatures("efficientnet-lite0") if config.features else None
         self.step_number = 0
-        self.random = torch.Generator().manual_seed(config.seed)
+        self.random = torch.Generator().manual_seed(self.stream_seed())
 
     def run(self) -> Iterator[dict[str, float]]:
         """Train to the end; yields each step's losses."""
@@ -66,9 +68,9 @@ class UpscalerTrainer:
     def step(self) -> dict[str, float]:
         """One update."""
         config = self.config
-        head = int(torch.multinomial(torch.tensor(config.shares), 1, generator=self.random))
-        scale = HEADS[head]
-        chosen = self.train_index[torch.randint(len(self.train_index), (config.batch,), generator=self.random)]
+        scale = self._scale()
+        count = config.batch // self.workers.count
+        chosen = self.train_index[torch.randint(len(self.train_index), (count,), generator=self.random)]
         pairs = self.scans.pairs(chosen, scale, config.small_px, self.random)
         small = pairs.small.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -86,6 +88,7 @@ class UpscalerTrainer:
             group["lr"] = config.lr * min(1.0, (self.step_number + 1) / 100, 0.02 + 2.0 * (1.0 - self.step_number / config.steps))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self.workers.average_gradients(list(self.network.parameters()))
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         keep = 0.5 ** (1.0 / min(config.ema_half_life_steps, 10.0 + self.step_number / 4))
@@ -94,6 +97,15 @@ class UpscalerTrainer:
         decibels = torch.zeros(judged.shape).masked_scatter(judged, gained.detach() * (-10.0 / math.log(10.0)))
         now = {f"x{scale}_{name}_db": float(decibels[judged[:, i], i].mean()) for i, name in enumerate(MAPS) if judged[:, i].any()}
         return {"scale": scale, "loss": float(loss.detach()), **now}
+
+    def _scale(self) -> int:
+        """The same on all workers: the step number seeds the choice."""
+        random = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step_number)
+        return HEADS[int(torch.multinomial(torch.tensor(self.config.shares), 1, generator=random))]
+
+    def stream_seed(self) -> int:
+        """Of the random stream: another one on each worker, and after each start."""
+        return self.config.seed + self.step_number * 17 + self.workers.rank * 1_000_003
 
     def _feature_distance(self, features: FrozenFeatures, made: Tensor, real: Tensor, pairs: Pairs) -> Tensor:
         """Mean distance of frozen features of the basecolor, where there is one."""
@@ -134,7 +146,7 @@ def load_upscaler(trainer: UpscalerTrainer, path: Path) -> None:
     """Continue where `save_upscaler` stood (but for the random stream, which starts anew)."""
     _, about = read_tensors(*_held(trainer), path)
     trainer.step_number = int(about["steps"])
-    trainer.random.manual_seed(trainer.config.seed + trainer.step_number * 17)
+    trainer.random.manual_seed(trainer.stream_seed())
 
 
 def _held(trainer: UpscalerTrainer) -> tuple[Networks, Optimizers]:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import Progress
 from safetensors.numpy import load_file
 
 from texgen.errors import InvalidRequestError
 from texgen_server.training.catalog import Asset, read_catalog, read_split
+from texgen_server.training.distributed import Workers
 from texgen_server.training.model_folder import data_table
 from texgen_server.training.upscaler.data import FullScans, prepare
 from texgen_server.training.upscaler.evaluate import UpscalerEval, evaluate_upscaler
@@ -39,14 +41,18 @@ class UpscalerRun:
 
 def train_upscaler(options: UpscalerRun, config: UpscalerConfig | None = None) -> None:
     """Train to ``steps``; state and log go to ``options.work``. Raises TexgenError on bad input."""
-    assets = read_catalog(options.data)
-    scans = prepared_scans(options.data, assets, options.work)
+    assets, workers = read_catalog(options.data), Workers.join(torch.device("cpu"))
+    if workers.rank == 0:
+        prepared_scans(options.data, assets, options.work)
+    workers.barrier()
+    scans = FullScans(options.work)
     train, _ = _parts(scans)
-    trainer = UpscalerTrainer(scans, train, replace(config or UpscalerConfig(), steps=options.steps))
+    trainer = UpscalerTrainer(scans, train, replace(config or UpscalerConfig(), steps=options.steps), workers)
     state = options.work / STATE_FILE
     _start(trainer, state, resume=options.resume)
+    workers.barrier()  # nobody writes a state before all have looked for one
     _run(trainer, options.work)
-    if options.export:
+    if options.export and workers.rank == 0:
         tensors = load_file(state)
         weights = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
         chosen = [a for a in assets if a.asset_id in {scans.assets[i] for i in train}]
@@ -85,6 +91,10 @@ def _start(trainer: UpscalerTrainer, state: Path, *, resume: bool) -> None:
 
 
 def _run(trainer: UpscalerTrainer, work: Path) -> None:
+    if trainer.workers.rank:
+        for _ in trainer.run():
+            pass
+        return
     started, seen = time.monotonic(), []
     with Progress(console=Console(stderr=True)) as bar, (work / "upscaler_log.jsonl").open("a", encoding="utf-8") as log:
         task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step_number)
