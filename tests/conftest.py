@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.tiny import write_tiny_model, write_tiny_upscaler
+from tests.tiny import write_tiny_estimator, write_tiny_model, write_tiny_upscaler
 from texgen import find_card
 from texgen.client import Client
 from texgen_server.config import ServerConfig
@@ -23,10 +23,11 @@ def _own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """A folder of models with a tiny random material model and a tiny random upscaler."""
+    """A folder of models with a tiny random model of each kind."""
     folder = tmp_path_factory.mktemp("models")
     write_tiny_model(folder / "material")
     write_tiny_upscaler(folder / "upscaler")
+    write_tiny_estimator(folder / "estimator")
     return folder
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from texgen_server.features import TAP_CHANNELS
+from texgen_server.networks.estimator import Estimator, EstimatorParams
 from texgen_server.networks.material import MaterialGenerator, MaterialParams
 from texgen_server.networks.upscaler import Upscaler, UpscalerParams
 from texgen_server.training.catalog import Asset
+from texgen_server.training.estimator.export import write_estimator
 from texgen_server.training.export import Export, write_model
 from texgen_server.training.layout_fit import MAX_WAVES
 from texgen_server.training.upscaler.export import write_upscaler
@@ -64,6 +66,14 @@ def tiny_upscaler(seed: int = 2) -> Upscaler:
         for head in network.heads.values():
             head.weight.normal_(0.0, 0.05)
     return network.eval()
+
+
+def write_tiny_estimator(folder: Path, seed: int = 3) -> None:
+    torch.manual_seed(seed)
+    params = EstimatorParams(len(CLASSES), (8, 8, 12, 12))
+    weights = {f"ema/{k}": v.detach().numpy() for k, v in Estimator(params).state_dict().items()}
+    classes = {name: [f"{name}0"] for name in CLASSES}
+    write_estimator(weights, params, classes, folder, "0.0.1", {"training_images": 0})
 
 
 def write_tiny_upscaler(folder: Path, seed: int = 2) -> None:

@@ -31,6 +31,14 @@ SPACE_FROM_PB = {
 SPACE_TO_PB = {k: v for v, k in SPACE_FROM_PB.items()}
 DTYPE_FROM_PB = {pb.DTYPE_UINT8: "uint8", pb.DTYPE_UINT16: "uint16", pb.DTYPE_FLOAT16: "float16"}
 DTYPE_TO_PB = {k: v for v, k in DTYPE_FROM_PB.items()}
+STEP_FROM_PB = {
+    pb.REPAIR_STEP_CLEANED: "cleaned",
+    pb.REPAIR_STEP_TILED: "tiled",
+    pb.REPAIR_STEP_FROM_HEIGHT: "from height",
+    pb.REPAIR_STEP_FROM_NORMAL: "from normal",
+    pb.REPAIR_STEP_FROM_ESTIMATE: "from estimate",
+}
+STEP_TO_PB = {v: k for k, v in STEP_FROM_PB.items()}
 
 MAX_MAP_BYTES = 2**31
 """A map that claims to be longer is refused before memory is taken for it."""
@@ -143,6 +151,7 @@ class Assembler:
             window_px=_window(summary),
             endless=summary.endless,
             understood=_understood(self.accepted),
+            repairs={KIND_FROM_PB[r.kind]: tuple(STEP_FROM_PB[s] for s in r.steps) for r in summary.repairs},
         )
 
 

@@ -18,6 +18,7 @@ from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.generate import add_generate
 from texgen.commands.models import add_models
+from texgen.commands.repair import add_repair
 from texgen.commands.upscale import add_upscale
 from texgen.errors import TexgenError
 
@@ -53,6 +54,7 @@ def build_parser() -> Any:
     add_mix(commands)
     add_capture(commands)
     add_upscale(commands)
+    add_repair(commands)
     add_models(commands)
     if importlib.util.find_spec("texgen_server"):
         from texgen_server.cli import add_commands

@@ -14,7 +14,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it
 
 import grpc
 
-from texgen.assembly import ENCODING_TO_PB, Assembler
+from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -32,8 +32,10 @@ from texgen.request_fields import (
     BORDERS,
     CHUNK_BYTES,
     DETAILS,
+    FILLABLE,
     LOCKS,
     MODES,
+    TILINGS,
     CallOptions,
     Options,
     checked_edge,
@@ -236,8 +238,37 @@ class Client:
             encoding=ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
             priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
         )
-        requests = itertools.chain([pb.UpscaleMaterialRequest(options=first)], map_pieces(maps))
-        return self._stream(self._textures.UpscaleMaterial, requests, options)[0]
+        chunks = (pb.UpscaleMaterialRequest(chunk=chunk) for chunk in map_pieces(maps))
+        return self._stream(self._textures.UpscaleMaterial, itertools.chain([pb.UpscaleMaterialRequest(options=first)], chunks), options)[0]
+
+    def repair(
+        self,
+        maps: Mapping[MapKind, Pixels],
+        *,
+        tiling: str = "auto",
+        clean: bool = False,
+        fill: Iterable[MapKind] = FILLABLE,
+        class_name: str = "",
+        model: str = "",
+        **options: Unpack[CallOptions],
+    ) -> Material:
+        """Make maps of one size tileable, fill missing ones, take JPEG blocks and noise away. ``maps`` as in `upscale`, normals OpenGL.
+
+        ``tiling`` is "auto" (where a seam shows), "always" or "never"; ``fill`` names the maps to make if they are missing;
+        ``class_name`` what the texture shows. The result's ``repairs`` say what was done to each map.
+        """
+        first = pb.RepairOptions(
+            model=model,
+            tiling=named(TILINGS, tiling, "tiling"),
+            clean=clean,
+            fill=[KIND_TO_PB[kind] for kind in fill],
+            class_name=class_name,
+            maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
+            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
+            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
+        )
+        chunks = (pb.RepairMaterialRequest(chunk=chunk) for chunk in map_pieces(maps))
+        return self._stream(self._textures.RepairMaterial, itertools.chain([pb.RepairMaterialRequest(options=first)], chunks), options)[0]
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""

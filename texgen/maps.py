@@ -112,6 +112,8 @@ class Material:
     endless: bool = False
     understood: dict[str, Any] = field(default_factory=dict)
     """What a prompt was understood as: classes, material, controls, similarity."""
+    repairs: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
+    """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from estimate"; nothing: left as it came."""
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:

@@ -27,6 +27,9 @@ BORDERS = {
     "mirror": pb.BORDER_MIRROR,
     "panorama": pb.BORDER_PANORAMA,
 }
+TILINGS = {"auto": pb.TILING_AUTO, "always": pb.TILING_ALWAYS, "never": pb.TILING_NEVER}
+FILLABLE = (MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.HEIGHT, MapKind.AO)
+"""Maps that a repair can make where they are missing."""
 CHUNK_BYTES = 512 * 1024
 
 
@@ -76,12 +79,12 @@ def map_header(kind: MapKind, pixels: Pixels) -> pb.MapHeader:
     )
 
 
-def map_pieces(maps: Mapping[MapKind, Pixels]) -> Iterator[pb.UpscaleMaterialRequest]:
+def map_pieces(maps: Mapping[MapKind, Pixels]) -> Iterator[pb.Chunk]:
     """The raw samples of maps, in pieces."""
     for kind, pixels in maps.items():
         data = encode(pixels, Encoding.RAW, MAP_SPECS[kind].color_space)
         for at in range(0, len(data), CHUNK_BYTES):
-            yield pb.UpscaleMaterialRequest(chunk=pb.Chunk(kind=KIND_TO_PB[kind], offset=at, data=data[at : at + CHUNK_BYTES]))
+            yield pb.Chunk(kind=KIND_TO_PB[kind], offset=at, data=data[at : at + CHUNK_BYTES])
 
 
 def named(table: Mapping[str, Any], name: str, what: str) -> Any:

@@ -15,6 +15,12 @@ MAP_CHANNELS = {"basecolor": 3, "normal": 2, "roughness": 1, "metallic": 1, "hei
 
 SLOPE_UNIT = 2.0
 
+ESTIMATED = ("normal", "roughness", "metallic", "height", "ao")
+"""The maps that the estimator makes, in its order; channels as in `MAP_CHANNELS`."""
+
+ESTIMATE_PX = 256
+"""Shorter edge of the picture that the estimator sees."""
+
 SCALES = (2, 4)
 """How many times the upscaler enlarges."""
 

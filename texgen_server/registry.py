@@ -18,7 +18,7 @@ from texgen_server.plan import MaterialTables, NetworkShape, network_shape
 
 NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"
-KINDS = ("material", "upscaler")
+KINDS = ("material", "upscaler", "estimator")
 
 
 @dataclass(frozen=True)

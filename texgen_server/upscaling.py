@@ -59,7 +59,7 @@ class Upscaling:
 
         A fourth channel of the basecolor is alpha. Normals are OpenGL or DirectX, as they come. Raises InvalidRequestError.
         """
-        height, width = _common_size(maps)
+        height, width = common_size(maps)
         if max(height, width) * self.scale > MAX_EDGE_PX:
             raise InvalidRequestError(
                 f"{width} x {height} px times {self.scale}: at most {MAX_EDGE_PX} px on an edge; take a smaller scale or picture", "scale"
@@ -97,7 +97,8 @@ class Upscaling:
         return inside
 
 
-def _common_size(maps: Mapping[MapKind, Pixels]) -> tuple[int, int]:
+def common_size(maps: Mapping[MapKind, Pixels]) -> tuple[int, int]:
+    """(rows, columns) of maps. Raises InvalidRequestError when there are none, or sizes differ."""
     sizes = {p.shape[:2] for p in maps.values()}
     if not sizes:
         raise InvalidRequestError("no maps came: send at least one", "maps")

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from texgen_server.training.relief import ambient_occlusion, blend_scanned, central_slopes, integrate
+from texgen_server.relief import central_slopes, integrate
+from texgen_server.training.scanned_relief import ambient_occlusion, blend_scanned
 
 
 def smooth(rng, size=64, cycles=6):

@@ -74,6 +74,22 @@ class Border(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BORDER_WRAP_Y: _ClassVar[Border]
     BORDER_MIRROR: _ClassVar[Border]
     BORDER_PANORAMA: _ClassVar[Border]
+
+class Tiling(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TILING_UNSPECIFIED: _ClassVar[Tiling]
+    TILING_AUTO: _ClassVar[Tiling]
+    TILING_ALWAYS: _ClassVar[Tiling]
+    TILING_NEVER: _ClassVar[Tiling]
+
+class RepairStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REPAIR_STEP_UNSPECIFIED: _ClassVar[RepairStep]
+    REPAIR_STEP_CLEANED: _ClassVar[RepairStep]
+    REPAIR_STEP_TILED: _ClassVar[RepairStep]
+    REPAIR_STEP_FROM_HEIGHT: _ClassVar[RepairStep]
+    REPAIR_STEP_FROM_NORMAL: _ClassVar[RepairStep]
+    REPAIR_STEP_FROM_ESTIMATE: _ClassVar[RepairStep]
 MAP_KIND_UNSPECIFIED: MapKind
 MAP_KIND_BASECOLOR: MapKind
 MAP_KIND_NORMAL: MapKind
@@ -114,6 +130,16 @@ BORDER_WRAP_X: Border
 BORDER_WRAP_Y: Border
 BORDER_MIRROR: Border
 BORDER_PANORAMA: Border
+TILING_UNSPECIFIED: Tiling
+TILING_AUTO: Tiling
+TILING_ALWAYS: Tiling
+TILING_NEVER: Tiling
+REPAIR_STEP_UNSPECIFIED: RepairStep
+REPAIR_STEP_CLEANED: RepairStep
+REPAIR_STEP_TILED: RepairStep
+REPAIR_STEP_FROM_HEIGHT: RepairStep
+REPAIR_STEP_FROM_NORMAL: RepairStep
+REPAIR_STEP_FROM_ESTIMATE: RepairStep
 
 class Size(_message.Message):
     __slots__ = ("width_px", "height_px")
@@ -303,6 +329,34 @@ class UpscaleOptions(_message.Message):
     priority: Priority
     def __init__(self, model: _Optional[str] = ..., scale: _Optional[int] = ..., border: _Optional[_Union[Border, str]] = ..., maps: _Optional[_Iterable[_Union[MapHeader, _Mapping]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
+class RepairMaterialRequest(_message.Message):
+    __slots__ = ("options", "chunk")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    options: RepairOptions
+    chunk: Chunk
+    def __init__(self, options: _Optional[_Union[RepairOptions, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ...) -> None: ...
+
+class RepairOptions(_message.Message):
+    __slots__ = ("model", "tiling", "clean", "fill", "class_name", "maps", "encoding", "priority")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    TILING_FIELD_NUMBER: _ClassVar[int]
+    CLEAN_FIELD_NUMBER: _ClassVar[int]
+    FILL_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAME_FIELD_NUMBER: _ClassVar[int]
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    tiling: Tiling
+    clean: bool
+    fill: _containers.RepeatedScalarFieldContainer[MapKind]
+    class_name: str
+    maps: _containers.RepeatedCompositeFieldContainer[MapHeader]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., tiling: _Optional[_Union[Tiling, str]] = ..., clean: bool = ..., fill: _Optional[_Iterable[_Union[MapKind, str]]] = ..., class_name: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapHeader, _Mapping]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
 class TextureEvent(_message.Message):
     __slots__ = ("accepted", "progress", "preview", "map_header", "chunk", "map_end", "summary")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
@@ -425,7 +479,7 @@ class MapTileability(_message.Message):
     def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., seam_percentile: _Optional[float] = ...) -> None: ...
 
 class Summary(_message.Message):
-    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest", "window", "endless")
+    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest", "window", "endless", "repairs")
     class ControlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -448,6 +502,7 @@ class Summary(_message.Message):
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     ENDLESS_FIELD_NUMBER: _ClassVar[int]
+    REPAIRS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     queue_s: float
     compute_s: float
@@ -463,7 +518,16 @@ class Summary(_message.Message):
     model_digest: str
     window: Window
     endless: bool
-    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ...) -> None: ...
+    repairs: _containers.RepeatedCompositeFieldContainer[MapRepair]
+    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., repairs: _Optional[_Iterable[_Union[MapRepair, _Mapping]]] = ...) -> None: ...
+
+class MapRepair(_message.Message):
+    __slots__ = ("kind", "steps")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    kind: MapKind
+    steps: _containers.RepeatedScalarFieldContainer[RepairStep]
+    def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., steps: _Optional[_Iterable[_Union[RepairStep, str]]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

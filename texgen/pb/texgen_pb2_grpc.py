@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class TextureServiceStub(object):
-    """Textures. Room is left for GenerateEnvironment, RepairMaterial (both answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -64,10 +64,15 @@ class TextureServiceStub(object):
                 request_serializer=texgen_dot_v1_dot_texgen__pb2.UpscaleMaterialRequest.SerializeToString,
                 response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
                 _registered_method=True)
+        self.RepairMaterial = channel.stream_stream(
+                '/texgen.v1.TextureService/RepairMaterial',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+                _registered_method=True)
 
 
 class TextureServiceServicer(object):
-    """Textures. Room is left for GenerateEnvironment, RepairMaterial (both answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -107,6 +112,13 @@ class TextureServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RepairMaterial(self, request_iterator, context):
+        """Makes maps tileable, fills missing ones, cleans them. The first request carries the options, then the maps follow in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TextureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -135,6 +147,11 @@ def add_TextureServiceServicer_to_server(servicer, server):
                     request_deserializer=texgen_dot_v1_dot_texgen__pb2.UpscaleMaterialRequest.FromString,
                     response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
             ),
+            'RepairMaterial': grpc.stream_stream_rpc_method_handler(
+                    servicer.RepairMaterial,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'texgen.v1.TextureService', rpc_method_handlers)
@@ -144,7 +161,7 @@ def add_TextureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextureService(object):
-    """Textures. Room is left for GenerateEnvironment, RepairMaterial (both answer with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -273,6 +290,33 @@ class TextureService(object):
             target,
             '/texgen.v1.TextureService/UpscaleMaterial',
             texgen_dot_v1_dot_texgen__pb2.UpscaleMaterialRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepairMaterial(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/texgen.v1.TextureService/RepairMaterial',
+            texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.SerializeToString,
             texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
             options,
             channel_credentials,

@@ -16,6 +16,7 @@ from texgen.errors import CancelledError
 from texgen.maps import MapKind, Pixels
 from texgen.modelcard import ModelCard
 from texgen.recipe import MaterialRecipe
+from texgen_server.repair import Tiling
 from texgen_server.synthesis import Rectangle
 from texgen_server.upscaling import Border
 
@@ -85,6 +86,18 @@ class UpscaleJob(Job):
     border: Border
 
 
+@dataclass
+class RepairJob(Job):
+    """Maps of one size to repair; helper: the upscaler, where they are cleaned."""
+
+    maps: dict[MapKind, Pixels]
+    tiling: Tiling
+    clean: bool
+    fill: frozenset[MapKind]
+    class_name: str
+    """Empty: unknown."""
+
+
 @dataclass(frozen=True)
 class Result:
     """Maps as (H, W, C) arrays, and what is to be told about them."""
@@ -93,6 +106,8 @@ class Result:
     recipe: MaterialRecipe | None = None
     """None for what no recipe made."""
     relief_tiles: float = 0.0
+    steps: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
+    """What a repair did to each map."""
     engine: str = ""
     queue_s: float = 0.0
     compute_s: float = 0.0

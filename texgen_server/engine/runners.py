@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from texgen.recipe import MaterialRecipe
 from texgen_server.backends.base import Backend
-from texgen_server.engine.base import Job, MaterialJob, Result, UpscaleJob
+from texgen_server.channels import CLEAN_SCALE
+from texgen_server.engine.base import Job, MaterialJob, RepairJob, Result, UpscaleJob
 from texgen_server.finish import store_normal
 from texgen_server.registry import MaterialModel
+from texgen_server.repair import Wishes, repair_maps
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 from texgen_server.upscaling import Border, Upscaling
@@ -71,6 +75,15 @@ def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Resu
     return Result(_upscaling(loaded[0], job, job.scale, job.border, _reporter(job)).maps(job.maps))
 
 
+def _run_repair(job: RepairJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+    card = loaded[0].model.card
+    share = np.array([name == job.class_name for name in card.class_names()], np.float32)
+    cleaner = _upscaling(loaded[1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
+    wishes = Wishes(job.tiling, job.clean, job.fill, share)
+    repaired = repair_maps(job.maps, wishes, cleaner, loaded[0].backend, job.token.check, _reporter(job))
+    return Result(repaired.maps, relief_tiles=repaired.relief_tiles, steps=repaired.steps)
+
+
 def _upscaling(upscaler: Loaded, job: Job, scale: int, border: Border, on_progress: Callable[[float], None]) -> Upscaling:
     halo_px = int(upscaler.model.card.network["halo_px"])
     return Upscaling(upscaler.backend, halo_px, scale, border, check=job.token.check, on_progress=on_progress)
@@ -81,4 +94,8 @@ def _reporter(job: Job, start: float = 0.0, end: float = 1.0) -> Callable[[float
     return lambda fraction: job.on_progress(0.05 + (COMPUTED - 0.05) * (start + (end - start) * fraction), "computing")
 
 
-RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {MaterialJob: _run_material, UpscaleJob: _run_upscale}
+RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {
+    MaterialJob: _run_material,
+    UpscaleJob: _run_upscale,
+    RepairJob: _run_repair,
+}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from texgen.errors import LoadError
 from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
+from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
 from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32
@@ -53,6 +54,11 @@ def build_generator(network: dict[str, object], weights: Weights) -> MaterialGen
 def build_upscaler(network: dict[str, object], weights: Weights) -> Upscaler:
     """The upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
     return _filled(Upscaler(UpscalerParams(int(str(network["width"])), int(str(network["depth"])))), weights)
+
+
+def build_estimator(network: dict[str, object], weights: Weights) -> Estimator:
+    """The estimator of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(Estimator(EstimatorParams(int(str(network["classes"])), tuple(network["widths"]))), weights)  # type: ignore[arg-type]
 
 
 def _filled(network: ModuleT, weights: Weights) -> ModuleT:
@@ -183,4 +189,15 @@ def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, P
     return parts
 
 
-BUILDERS: dict[str, Callable[[dict[str, object], Weights], dict[str, Part]]] = {"material": _material_parts, "upscaler": _upscaler_parts}
+def _estimator_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+    estimator = build_estimator(network, weights)
+    edge = 4 * estimator.params.multiple_px
+    example = (torch.zeros(1, SEEN, edge, edge), torch.zeros(1, estimator.params.classes))
+    return {"estimate": Part(estimator, example, (PLACES, (0,)), exact=False)}
+
+
+BUILDERS: dict[str, Callable[[dict[str, object], Weights], dict[str, Part]]] = {
+    "material": _material_parts,
+    "upscaler": _upscaler_parts,
+    "estimator": _estimator_parts,
+}

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator
 
-from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB
+from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
 from texgen.images import encode
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
 from texgen.modelcard import ModelCard
@@ -88,16 +88,17 @@ def summary_event(order: Order, card: ModelCard, result: Result, encode_s: float
         engine=result.engine,
         output_licence=card.output_licence if result.recipe else "",
         model_digest=card.digest,
+        height_range_tiles=result.relief_tiles,
+        repairs=[pb.MapRepair(kind=KIND_TO_PB[k], steps=[STEP_TO_PB[s] for s in steps]) for k, steps in result.steps.items()],
     )
     if result.recipe and isinstance(order.job, MaterialJob):
-        _tell_material(summary, order.job, result.recipe, result.relief_tiles)
+        _tell_material(summary, order.job, result.recipe)
     return pb.TextureEvent(summary=summary)
 
 
-def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: MaterialRecipe, relief_tiles: float) -> None:
+def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: MaterialRecipe) -> None:
     """What only a material's summary has."""
-    summary.height_range_tiles = relief_tiles
-    summary.height_range_m = relief_tiles * recipe.controls["tile_size_m"]
+    summary.height_range_m = summary.height_range_tiles * recipe.controls["tile_size_m"]
     summary.controls.update(recipe.controls)
     summary.seed = recipe.seed
     summary.endless = job.endless

@@ -17,10 +17,9 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, Job, Result
-from texgen_server.rpc import convert, requests
+from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
-from texgen_server.rpc.uploads import receive_maps, upscale_order
 
 POLL_S = 0.02
 AHEAD = 2
@@ -63,9 +62,19 @@ class TextureService(pb_grpc.TextureServiceServicer):
     async def UpscaleMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
     ) -> AsyncIterator[pb.TextureEvent]:
-        options, packed = await receive_maps(request_iterator, self._config.max_pixels)
+        options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_upscale(o, self._config.max_pixels))
         card = self._engine.card(options.model, "upscaler")
-        order = await asyncio.get_running_loop().run_in_executor(self._pool, upscale_order, options, packed)
+        order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.upscale_order, options, packed)
+        async for event in self._run(card, [order]):
+            yield event
+
+    async def RepairMaterial(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.RepairMaterialRequest], context: Context
+    ) -> AsyncIterator[pb.TextureEvent]:
+        options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_repair(o, self._config.max_pixels))
+        card = self._engine.card(options.model, "estimator")
+        upscaler = self._engine.card("", "upscaler") if options.clean else None
+        order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.repair_order, options, packed, card, upscaler)
         async for event in self._run(card, [order]):
             yield event
 

@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UpscaleMaterial: maps in pieces -> a checked order. Sizes are checked before memory is taken and before anything is decoded."""
+"""UpscaleMaterial, RepairMaterial: maps in pieces -> a checked order. Sizes are checked before memory is taken or anything is decoded."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from texgen.assembly import DTYPE_FROM_PB, ENCODING_FROM_PB, KIND_FROM_PB
 from texgen.errors import InvalidRequestError
 from texgen.images import decode
 from texgen.maps import MAP_SPECS, MAX_EDGE_PX, Encoding, MapKind, PackedMap, Pixels
+from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.channels import SCALES
-from texgen_server.engine.base import UpscaleJob
+from texgen_server.engine.base import RepairJob, UpscaleJob
+from texgen_server.filling import FILLABLE
+from texgen_server.repair import Tiling
 from texgen_server.rpc.requests import Delivery, Order, encoding_of, priority_of
 from texgen_server.upscaling import Border
 
+TILINGS = {
+    pb.TILING_UNSPECIFIED: Tiling.AUTO,
+    pb.TILING_AUTO: Tiling.AUTO,
+    pb.TILING_ALWAYS: Tiling.ALWAYS,
+    pb.TILING_NEVER: Tiling.NEVER,
+}
 MAX_UPLOAD_BYTES = 1 << 30
 """Of all maps of a call together."""
 BORDERS = {
@@ -28,16 +38,18 @@ BORDERS = {
 }
 
 
-async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest], max_pixels: int) -> tuple[pb.UpscaleOptions, list[PackedMap]]:
-    """Collect the pieces; never more than announced, no map of more than ``max_pixels``. Raises InvalidRequestError."""
-    options: pb.UpscaleOptions | None = None
+async def receive_maps(
+    parts: AsyncIterator[pb.UpscaleMaterialRequest] | AsyncIterator[pb.RepairMaterialRequest], check: Callable[[Any], None]
+) -> tuple[Any, list[PackedMap]]:
+    """Collect the pieces; never more than announced. ``check`` refuses options before the maps come. Raises InvalidRequestError."""
+    options: Any = None
     data: dict[pb.MapKind, bytearray] = {}
     async for part in parts:
         if part.WhichOneof("part") == "options":
             if options is not None:
                 raise InvalidRequestError("the options came twice: send them once, first", "options")
             options = part.options
-            _check_announced(options, max_pixels)
+            check(options)
             data = {header.kind: bytearray() for header in options.maps}
             continue
         if options is None:
@@ -48,18 +60,35 @@ async def receive_maps(parts: AsyncIterator[pb.UpscaleMaterialRequest], max_pixe
     return options, [_packed(header, bytes(data[header.kind])) for header in options.maps]
 
 
-def _check_announced(options: pb.UpscaleOptions, max_pixels: int) -> None:
-    """Everything that can be refused before the maps come."""
+def check_upscale(options: pb.UpscaleOptions, max_pixels: int) -> None:
+    """What can be refused of an UpscaleMaterial before its maps come. Raises InvalidRequestError."""
     if options.scale not in SCALES:
         raise InvalidRequestError(f"scale {options.scale}: allowed are {' and '.join(map(str, SCALES))}", "scale")
     if options.border not in BORDERS:
         raise InvalidRequestError(f"border {options.border}: allowed are {', '.join(Border)}", "border")
-    kinds = [header.kind for header in options.maps]
+    _check_announced(options.maps, options.scale, max_pixels)
+
+
+def check_repair(options: pb.RepairOptions, max_pixels: int) -> None:
+    """What can be refused of a RepairMaterial before its maps come. Raises InvalidRequestError."""
+    if options.tiling not in TILINGS:
+        raise InvalidRequestError(f"tiling {options.tiling}: allowed are {', '.join(Tiling)}", "tiling")
+    unknown = [kind for kind in options.fill if KIND_FROM_PB.get(kind) not in FILLABLE]
+    if unknown:
+        raise InvalidRequestError(
+            f"{KIND_FROM_PB.get(unknown[0], unknown[0])} cannot be filled: what can is {', '.join(FILLABLE)}; a colour comes from a photograph",
+            "fill",
+        )
+    _check_announced(options.maps, 1, max_pixels)
+
+
+def _check_announced(headers: Sequence[pb.MapHeader], scale: int, max_pixels: int) -> None:
+    kinds = [header.kind for header in headers]
     if not kinds or any(kind not in KIND_FROM_PB for kind in kinds) or len(set(kinds)) < len(kinds):
         raise InvalidRequestError(f"announce one to {len(MapKind)} maps, each kind once: {', '.join(MapKind)}", "maps")
-    for header in options.maps:
-        _check_header(header, options.scale, max_pixels)
-    total = sum(header.byte_size for header in options.maps)
+    for header in headers:
+        _check_header(header, scale, max_pixels)
+    total = sum(header.byte_size for header in headers)
     if total > MAX_UPLOAD_BYTES:
         raise InvalidRequestError(f"maps of {total} bytes together: allowed are {MAX_UPLOAD_BYTES}", "maps")
 
@@ -82,7 +111,7 @@ def _check_header(header: pb.MapHeader, scale: int, max_pixels: int) -> None:
         raise InvalidRequestError(f"{kind}: {header.byte_size} bytes do not hold {width} x {height} x {channels} raw samples", "maps")
 
 
-def _append(options: pb.UpscaleOptions, data: dict[pb.MapKind, bytearray], chunk: pb.Chunk) -> None:
+def _append(options: Any, data: dict[pb.MapKind, bytearray], chunk: pb.Chunk) -> None:
     announced = {header.kind: header.byte_size for header in options.maps}
     if chunk.kind not in announced or chunk.offset != len(data[chunk.kind]):
         raise InvalidRequestError("a piece of a map came out of order, or of a map that was not announced", "chunk")
@@ -113,6 +142,24 @@ def upscale_order(options: pb.UpscaleOptions, packed: list[PackedMap]) -> Order:
     """Decode and check. Raises InvalidRequestError."""
     job = UpscaleJob({p.kind: _pixels(p) for p in packed}, options.scale, BORDERS[options.border], priority=priority_of(options))
     return Order(job, "", Delivery([p.kind for p in packed], encoding_of(options.encoding)))
+
+
+def repair_order(options: pb.RepairOptions, packed: list[PackedMap], card: ModelCard, upscaler: ModelCard | None) -> Order:
+    """Decode and check; ``upscaler`` is the model that cleans, where that is asked for. Raises InvalidRequestError."""
+    if options.class_name and options.class_name not in card.class_names():
+        raise InvalidRequestError(f"unknown class {options.class_name!r}: there are {', '.join(card.class_names())}", "class_name")
+    fill = frozenset(KIND_FROM_PB[kind] for kind in options.fill)
+    job = RepairJob(
+        {p.kind: _pixels(p) for p in packed},
+        TILINGS[options.tiling],
+        options.clean,
+        fill,
+        options.class_name,
+        priority=priority_of(options),
+        helpers=(upscaler.id,) if upscaler else (),
+    )
+    kinds = fill | set(job.maps)
+    return Order(job, "", Delivery([k for k in MapKind if k in kinds], encoding_of(options.encoding)))
 
 
 def _pixels(packed: PackedMap) -> Pixels:

@@ -18,8 +18,8 @@ from PIL import Image
 
 from texgen.errors import InvalidRequestError
 from texgen.pbr_sets import WORDS, find_sets
+from texgen_server.relief import central_slopes
 from texgen_server.training.catalog import OWN_LICENCE
-from texgen_server.training.relief import central_slopes
 
 MIN_PX, MAX_PX = 256, 1024
 

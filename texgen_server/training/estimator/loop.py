@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of the estimator: absolute and squared error of every missing map, each in units of how much materials differ in it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from texgen_server.channels import ESTIMATED, MAP_CHANNELS
+from texgen_server.networks.estimator import Estimator, EstimatorParams
+from texgen_server.networks.layers import channels_last
+from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets
+from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
+
+SPREAD = {"normal": 0.12, "roughness": 0.2, "metallic": 0.35, "height": 0.15, "ao": 0.15}
+"""Deviation of each map over training materials, roughly: what an error is measured in."""
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """What shapes a run."""
+
+    steps: int = 3000
+    batch: int = 8
+    lr: float = 1e-3
+    weight_decay: float = 0.02
+    ema_half_life_steps: float = 200.0
+    seed: int = 0
+
+
+class EstimatorTrainer:
+    """Holds the network, its average and the optimiser."""
+
+    def __init__(self, source: TileSource, train: list[int], params: EstimatorParams, config: EstimatorConfig) -> None:
+        torch.manual_seed(config.seed)
+        self.source, self.config = source, config
+        self.train_index = torch.tensor(train)
+        self.weights = balanced(source, self.train_index)
+        self.network = channels_last(Estimator(params))
+        self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+        self.step_number = 0
+        self.random = torch.Generator().manual_seed(config.seed)
+
+    def run(self) -> Iterator[dict[str, float]]:
+        """Train to the end; yields each step's errors."""
+        while self.step_number < self.config.steps:
+            yield self.step()
+
+    def step(self) -> dict[str, float]:
+        """One update."""
+        config = self.config
+        chosen = self.train_index[torch.multinomial(self.weights, config.batch, replacement=True, generator=self.random)]
+        tiles = self.source.random(chosen, self.random)
+        there = random_presence(config.batch, self.random)
+        with torch.autocast("cpu", torch.bfloat16):
+            made = self.network(seen_input(tiles.maps, there).contiguous(memory_format=torch.channels_last), tiles.classes)
+        errors = map_errors(made.float(), targets(tiles.maps))
+        missing = 1.0 - there[:, [MAPS.index(name) for name in ESTIMATED]]
+        loss = (errors * (0.1 + missing)).mean()
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.lr * min(1.0, (self.step_number + 1) / 100, 0.02 + 2.0 * (1.0 - self.step_number / config.steps))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        keep = 0.5 ** (1.0 / min(config.ema_half_life_steps, 10.0 + self.step_number / 4))
+        torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1.0 - keep)
+        self.step_number += 1
+        now = {name: float(errors[missing[:, i] > 0, i].detach().mean()) for i, name in enumerate(ESTIMATED) if (missing[:, i] > 0).any()}
+        return {"loss": float(loss.detach()), **now}
+
+
+def map_errors(made: Tensor, real: Tensor) -> Tensor:
+    """(B, 5) error of each estimated map of each picture, in deviations: absolute plus squared."""
+    errors, first = [], 0
+    for name in ESTIMATED:
+        channels = MAP_CHANNELS[name]
+        difference = (made - real)[:, first : first + channels] / SPREAD[name]
+        errors.append((difference.abs() + difference * difference).mean((1, 2, 3)))
+        first += channels
+    return torch.stack(errors, 1)
+
+
+def balanced(source: TileSource, index: Tensor) -> Tensor:
+    """Chances of materials, so that a class counts with the root of its size."""
+    rows = source.class_rows[index]
+    counts = torch.stack([(rows == row).sum() for row in rows]).float()
+    return counts.rsqrt()
+
+
+def save_estimator(trainer: EstimatorTrainer, path: Path) -> None:
+    """Write everything `load_estimator` needs, atomically."""
+    write_tensors(*_held(trainer), path, {"steps": str(trainer.step_number)})
+
+
+def load_estimator(trainer: EstimatorTrainer, path: Path) -> None:
+    """Continue where `save_estimator` stood (but for the random stream, which starts anew)."""
+    _, about = read_tensors(*_held(trainer), path)
+    trainer.step_number = int(about["steps"])
+    trainer.random.manual_seed(trainer.config.seed + trainer.step_number * 17)
+
+
+def _held(trainer: EstimatorTrainer) -> tuple[Networks, Optimizers]:
+    return {"network": trainer.network, "ema": trainer.ema}, {"optimizer": trainer.optimizer}
