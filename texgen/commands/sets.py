@@ -30,7 +30,8 @@ class Piece:
     kind: MapKind
     file: PictureFile
     channels: tuple[int, ...]
-    flip_green: bool = False
+    inverted: tuple[int, ...] = ()
+    """Which of them run the other way: green of a DirectX normal map, gloss."""
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -76,17 +77,17 @@ def read_pictures(files: dict[str, Path]) -> Pictures:
 
 def put_back(piece: Piece, made: Any, out: Any) -> None:
     """A finished map (H, W, C) into its channels of a file's pixels."""
-    if piece.flip_green:
-        made = made.copy()
-        made[..., 1] = ~made[..., 1]
+    made = made.copy()
+    for channel in piece.inverted:
+        made[..., channel] = ~made[..., channel]
     out[..., list(piece.channels)] = made[..., : len(piece.channels)]
 
 
 def taken(piece: Piece) -> Pixels:
     """(H, W, C) as the server takes it: a grey basecolor becomes three equal channels, three equal ones of data become one."""
     pixels: Any = np.ascontiguousarray(piece.file.pixels[..., list(piece.channels)])
-    if piece.flip_green:
-        pixels[..., 1] = ~pixels[..., 1]
+    for channel in piece.inverted:
+        pixels[..., channel] = ~pixels[..., channel]
     if piece.kind is MapKind.BASECOLOR and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, 2)
     result: Pixels = pixels if piece.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
@@ -103,13 +104,14 @@ def pieces_of(kind: str, file: PictureFile) -> Iterator[Piece]:
     if kind in ("normal", "normal_dx"):
         if count < 3:
             raise InvalidRequestError(f"{file.path} is grey: a normal map has three channels", "maps")
-        yield Piece(MapKind.NORMAL, file, colors, flip_green=kind == "normal_dx")
+        yield Piece(MapKind.NORMAL, file, colors, (1,) if kind == "normal_dx" else ())
     elif kind == "arm" and count >= 3:
         yield from (Piece(packed, file, (i,)) for i, packed in enumerate(PACKED))
     else:
         single = MapKind(kind) if kind in PLAIN else MapKind.ROUGHNESS
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
-        yield from [Piece(single, file, colors)] if same else [Piece(single, file, (i,)) for i in colors]
+        inverted = (0,) if kind == "gloss" else ()
+        yield from [Piece(single, file, colors, inverted)] if same else [Piece(single, file, (i,), inverted) for i in colors]
     if count == 4:
         yield Piece(MapKind.ROUGHNESS, file, (3,))
 

@@ -20,6 +20,8 @@ from texgen_server.networks.layers import CircularConv, upsample
 SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
 """Channels of the input: the maps, zero where missing, then for each map 1 where it is there."""
 MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
+CLASS_GAIN = 10.0
+"""Makes what a class says of itself be learned sooner than the rest."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,13 @@ class _Block(nn.Module):
         self.first, self.second = CircularConv(width, width), CircularConv(width, width, gain=0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.second(F.silu(self.first(F.silu(x))))
+        y: Tensor = self.second(_active(self.first(_active(x))))
         return x + y
+
+
+def _active(x: Tensor) -> Tensor:
+    """Each pixel's features brought to one length, then a leaky ReLU, which no channel dies in."""
+    return F.leaky_relu(x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-4), 0.2)
 
 
 class Estimator(nn.Module):
@@ -57,9 +64,11 @@ class Estimator(nn.Module):
         self.stem = CircularConv(SEEN * 4, widths[0])
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
         self.downs = nn.ModuleList(CircularConv(4 * a, b) for a, b in pairwise(widths))
-        self.whole = nn.Sequential(nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.SiLU())
+        self.whole = nn.Sequential(nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.LeakyReLU(0.2))
         self.shift = nn.Linear(widths[-1], widths[-1])
         self.level = nn.Linear(widths[-1], MADE)
+        self.class_level = nn.Linear(params.classes, MADE, bias=False)
+        nn.init.zeros_(self.class_level.weight)
         self.ups = nn.ModuleList(CircularConv(b + a, a) for a, b in pairwise(widths))
         self.up_blocks = nn.ModuleList(_Block(a) for a in widths[:-1])
         self.head = CircularConv(widths[0], MADE * 4, gain=0.1)
@@ -71,9 +80,11 @@ class Estimator(nn.Module):
             if i < len(self.downs):
                 kept.append(x)
                 x = self.downs[i](F.pixel_unshuffle(x, 2))
-        whole = self.whole(torch.cat([x.mean((2, 3)), x.std((2, 3)), classes], 1))
+        active = _active(x)
+        whole = self.whole(torch.cat([active.mean((2, 3)), active.std((2, 3)), classes], 1))
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
             x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))
-        out = F.pixel_shuffle(self.head(F.silu(x)), 2) + self.level(whole)[:, :, None, None]
+        level = self.level(whole) + self.class_level(classes * CLASS_GAIN)
+        out = F.pixel_shuffle(self.head(_active(x)), 2) + level[:, :, None, None]
         return torch.cat([out[:, :2], torch.sigmoid(out[:, 2:])], 1)

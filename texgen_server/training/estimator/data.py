@@ -16,7 +16,7 @@ MAPS = tuple(MAP_CHANNELS)
 KEPT_SHARE = 0.3
 """How often a map other than the basecolor is there in training."""
 NO_COLOR_SHARE = 0.05
-CLASS_SHARE = 0.3
+CLASS_SHARE = 0.5
 """How often the class is told in training."""
 REPEATED_SHARE = 0.25
 """How often a picture shows two by two tiles instead of one."""

@@ -7,6 +7,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -17,6 +18,7 @@ from texgen_server.networks.estimator import EstimatorParams
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.estimator.data import TileSource
+from texgen_server.training.estimator.evaluate import EstimatorEval, evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
 from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, load_estimator, save_estimator
 from texgen_server.training.model_folder import data_table
@@ -63,6 +65,14 @@ def train_estimator(options: EstimatorRun, config: EstimatorConfig | None = None
         }
         data = {k: v for k, v in table.items() if k != "loss_network"}
         write_estimator(load_file(state), params, classes, options.export, options.version, data)
+
+
+def measure_estimator(options: EstimatorEval) -> dict[str, Any]:
+    """`evaluate_estimator` on the held-out materials."""
+    if not (options.work / "pack.json").is_file():
+        prepare(options.data, read_catalog(options.data), options.work)
+    pack = Pack(options.work)
+    return evaluate_estimator(options, pack, *parts(pack))
 
 
 def tile_source(work: Path) -> TileSource:

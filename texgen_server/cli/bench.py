@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen bench``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from texgen.errors import InvalidRequestError
+from texgen_server.cli.shared import add_parser, require
+
+
+def add_bench(commands: Any) -> None:
+    """``texgen bench``"""
+    parser = add_parser(commands, "bench", "Measure speed, as ratios within one run.", "texgen bench material --sizes 256,1024")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = add_parser(kinds, "material", "Measure the material model beside its peers.", "texgen bench material --sizes 256,1024")
+    material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    material.add_argument("--sizes", default="256,512,1024,2048", metavar="PX,PX", help="edges (default 256,512,1024,2048)")
+    material.add_argument("--batches", default="1,8", metavar="N,N", help="sets at a time (default 1,8)")
+    material.add_argument("--rounds", type=int, default=5, metavar="N", help="medians of this many (default 5)")
+    material.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    material.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    material.set_defaults(run=_bench_material)
+    upscaler = add_parser(kinds, "upscaler", "Measure the upscaler beside Real-ESRGAN's arithmetic.", "texgen bench upscaler --size 1024")
+    upscaler.add_argument("--size", type=int, default=1024, metavar="PX", help="edge of the small maps (default 1024)")
+    upscaler.add_argument("--rounds", type=int, default=3, metavar="N", help="medians of N (default 3)")
+    upscaler.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    upscaler.add_argument("--json", action="store_true", help="one JSON object")
+    upscaler.set_defaults(run=_bench_upscaler)
+
+
+def _bench_upscaler(options: argparse.Namespace) -> int:
+    require("torch", extra="server")
+    from texgen_server.bench.report import table
+    from texgen_server.bench.upscaler import UpscalerBench, bench_upscaler
+    from texgen_server.config import default_cache_folder
+
+    chosen = UpscalerBench(options.models, default_cache_folder() / "graphs", options.size, max(1, options.rounds))
+    sys.stdout.write(table(bench_upscaler(chosen), as_json=options.json))
+    return 0
+
+
+def _bench_material(options: argparse.Namespace) -> int:
+    require("torch", extra="server")
+    from texgen_server.bench.material import BenchOptions, bench_material
+    from texgen_server.bench.report import table
+    from texgen_server.config import default_cache_folder
+
+    sizes, batches = _numbers(options.sizes, "sizes", 32), _numbers(options.batches, "batches", 1)
+    result = bench_material(
+        BenchOptions(options.models, default_cache_folder() / "graphs", sizes, batches, max(1, options.rounds), not options.no_peers)
+    )
+    sys.stdout.write(table(result, as_json=options.json))
+    return 0
+
+
+def _numbers(text: str, what: str, step: int) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(p.isdigit() and int(p) and int(p) % step == 0 for p in parts):
+        raise InvalidRequestError(
+            f"--{what} {text!r}: write multiples of {step}, such as {256 if step > 1 else 1},{512 if step > 1 else 8}", what
+        )
+    return tuple(map(int, parts))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen eval``"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from texgen_server.cli.shared import add_parser, require
+
+
+def add_eval(commands: Any) -> None:
+    """``texgen eval``"""
+    parser = add_parser(commands, "eval", "Measure a model.", "texgen eval material --data ../shared/data")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = add_parser(
+        kinds, "material", "Measure the material model against held-out assets.", "texgen eval material --data ../shared/data"
+    )
+    material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    material.add_argument(
+        "--work", type=Path, default=Path("runs/eval"), metavar="DIR", help="packed data and pictures (default runs/eval)"
+    )
+    material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    material.add_argument("--model", default="material", metavar="ID", help="default: material")
+    material.add_argument("--size", type=int, default=256, metavar="PX", help="size judged, one tile wide (default 256)")
+    material.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    material.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="only write the card's pictures into DIR: generated beside real, every class"
+    )
+    material.add_argument("--blind", type=Path, metavar="HTML", help="only write an offline page: real or generated? which class?")
+    material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials; with --pictures draw them")
+    material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
+    material.set_defaults(run=_eval_material)
+    _add_upscaler(kinds)
+    _add_estimator(kinds)
+
+
+def _add_upscaler(kinds: Any) -> None:
+    parser = add_parser(
+        kinds, "upscaler", "Measure the upscaler on held-out scans beside its peers.", "texgen eval upscaler --data ../shared/data"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    parser.add_argument("--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans (default runs/upscaler)")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    parser.add_argument("--model", default="upscaler", metavar="ID", help="default: upscaler")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write crops beside the peers' there")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=_eval_upscaler)
+
+
+def _add_estimator(kinds: Any) -> None:
+    parser = add_parser(
+        kinds,
+        "estimator",
+        "Measure filled maps of held-out materials beside the class mean.",
+        "texgen eval estimator --data ../shared/data",
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    parser.add_argument("--work", type=Path, default=Path("runs/estimator"), metavar="DIR", help="pack (default runs/estimator)")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    parser.add_argument("--model", default="estimator", metavar="ID", help="default: estimator")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write filled maps beside real ones there")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(run=_eval_estimator)
+
+
+def _eval_estimator(options: argparse.Namespace) -> int:
+    require("torch", extra="train")
+    from texgen_server.config import default_cache_folder
+    from texgen_server.training.estimator.evaluate import EstimatorEval
+    from texgen_server.training.estimator.run import measure_estimator
+    from texgen_server.training.evaluate import report
+
+    cache = default_cache_folder() / "graphs"
+    chosen = EstimatorEval(options.data, options.work, cache, options.models, options.model, pictures=options.pictures)
+    sys.stdout.write(report(measure_estimator(chosen), as_json=options.json))
+    return 0
+
+
+def _eval_upscaler(options: argparse.Namespace) -> int:
+    require("torch", extra="train")
+    from texgen_server.config import default_cache_folder
+    from texgen_server.training.evaluate import report
+    from texgen_server.training.upscaler.evaluate import UpscalerEval
+    from texgen_server.training.upscaler.run import measure_upscaler
+
+    chosen = UpscalerEval(options.work, default_cache_folder() / "graphs", options.models, options.model, pictures=options.pictures)
+    sys.stdout.write(report(measure_upscaler(options.data, chosen), as_json=options.json))
+    return 0
+
+
+def _eval_material(options: argparse.Namespace) -> int:
+    require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.evaluate import EvalOptions, draw_pictures, report
+
+    chosen = EvalOptions(size_px=options.size, **{key: getattr(options, key) for key in ("data", "work", "models", "model")})
+    if options.pictures and not options.captures:
+        draw_pictures(chosen, options.pictures)
+    elif options.blind:
+        from texgen_server.training.blind import write_blind_page
+
+        write_blind_page(chosen, options.blind)
+    else:
+        sys.stdout.write(report(_measured(options, chosen), as_json=options.json))
+    return 0
+
+
+def _measured(options: argparse.Namespace, chosen: Any) -> dict[str, Any]:
+    if options.captures:
+        from texgen_server.training.evaluate_capture import evaluate_captures
+
+        return evaluate_captures(chosen, options.pictures)
+    if options.controls:
+        from texgen_server.training.evaluate_controls import evaluate_model_controls
+
+        return evaluate_model_controls(chosen.model, chosen.models)
+    from texgen_server.training.evaluate import evaluate_material
+
+    return evaluate_material(chosen)

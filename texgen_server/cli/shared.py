@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server's commands share."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from typing import Any
+
+from texgen.errors import InvalidRequestError
+
+
+def add_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
+    """A parser whose help ends in an example."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=description, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    return parser
+
+
+def require(*modules: str, extra: str) -> None:
+    """Raises InvalidRequestError naming the extra when a module is not installed."""
+    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    if missing:
+        raise InvalidRequestError(f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'")

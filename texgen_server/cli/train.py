@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen train``"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from texgen_server.cli.shared import add_parser, require
+
+
+def add_train(commands: Any) -> None:
+    """``texgen train``"""
+    parser = add_parser(commands, "train", "Train a model.", "texgen train material --data ../shared/data --work runs/material --resume")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    material = add_parser(
+        kinds, "material", "Train the material model.", "texgen train material --data ../shared/data --work runs/material"
+    )
+    material.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with materials.csv and materials/, or your own sets in ambientCG, Poly Haven or texgen naming, by class in folders",
+    )
+    material.add_argument(
+        "--work", type=Path, default=Path("runs/material"), metavar="DIR", help="state, log and samples (default runs/material)"
+    )
+    material.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    material.add_argument("--init", type=Path, metavar="DIR", help="start from the weights of a model folder, such as models/material")
+    material.add_argument("--stages", default="128:60000,256:10000", help="SIZE:IMAGES,... (default 128:60000,256:10000)")
+    material.add_argument("--batch", type=int, default=16, metavar="N", help="images per step over all workers (default 16)")
+    material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+    material.add_argument(
+        "--loss",
+        dest="game",
+        choices=["relativistic", "hinge", "wgan-gp"],
+        default="relativistic",
+        help="adversarial loss (default relativistic)",
+    )
+    material.add_argument(
+        "--export", type=Path, metavar="DIR", help="write the EMA weights as a model folder when done, or at once with --stages 0:0"
+    )
+    material.add_argument("--version", default="0.1.0", help="version of the exported model")
+    material.add_argument(
+        "--materials", type=int, default=0, metavar="N", help="train on a fixed choice of N materials only, to compare runs"
+    )
+    material.set_defaults(run=_train_material)
+    _add_upscaler(kinds)
+    _add_estimator(kinds)
+    curves = add_parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
+    curves.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="folders of runs (their --work); named by the folder")
+    curves.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
+    curves.set_defaults(run=_train_curves)
+
+
+def _add_upscaler(kinds: Any) -> None:
+    upscaler = add_parser(kinds, "upscaler", "Train the upscaler.", "texgen train upscaler --data ../shared/data --work runs/upscaler")
+    upscaler.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    upscaler.add_argument(
+        "--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans, state, log (default runs/upscaler)"
+    )
+    upscaler.add_argument(
+        "--steps", type=int, default=12000, metavar="N", help="updates of 12 crops each, over all sessions (default 12000)"
+    )
+    upscaler.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    upscaler.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
+    upscaler.add_argument("--version", default="0.1.0", help="version of the exported model")
+    upscaler.set_defaults(run=_train_upscaler)
+
+
+def _add_estimator(kinds: Any) -> None:
+    parser = add_parser(
+        kinds, "estimator", "Train the estimator of missing maps.", "texgen train estimator --data ../shared/data --work runs/estimator"
+    )
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/estimator"), metavar="DIR", help="pack, state, log (default runs/estimator)"
+    )
+    parser.add_argument("--steps", type=int, default=3000, metavar="N", help="updates of 8 pictures each, over all sessions (default 3000)")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    parser.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
+    parser.add_argument("--version", default="0.1.0", help="version of the exported model")
+    parser.set_defaults(run=_train_estimator)
+
+
+def _train_material(options: argparse.Namespace) -> int:
+    require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.run import RunOptions, parse_stages, train_material
+
+    chosen = {
+        key: getattr(options, key)
+        for key in ("data", "work", "resume", "init", "batch", "device", "export", "version", "game", "materials")
+    }
+    train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
+    return 0
+
+
+def _train_upscaler(options: argparse.Namespace) -> int:
+    require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.training.upscaler.run import UpscalerRun, train_upscaler
+
+    train_upscaler(UpscalerRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
+    return 0
+
+
+def _train_estimator(options: argparse.Namespace) -> int:
+    require("torch", extra="train")
+    from texgen_server.training.estimator.run import EstimatorRun, train_estimator
+
+    train_estimator(EstimatorRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
+    return 0
+
+
+def _train_curves(options: argparse.Namespace) -> int:
+    from texgen_server.training.curves import draw_curves
+
+    draw_curves({run.name: run / "log.jsonl" for run in options.runs}, options.out)
+    return 0

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture for the estimator's card: maps filled from a basecolor alone, above the real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from texgen.maps import MapKind, Pixels, to_unit
+from texgen_server.backends.base import Backend
+from texgen_server.filling import FILLABLE, fill_maps
+from texgen_server.training.pictures import save_webp
+
+SHOWN = ("Tiles045", "bark_willow_02", "coast_sand_rocks_02", "CorrugatedSteel003", "Rust004")
+CELL_PX = 180
+
+
+def draw_filled(
+    truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str], backend: Backend, share: NDArray[np.float32], folder: Path
+) -> None:
+    """``filled.webp``: for each material basecolor, then each fillable map, estimated above real; at most 300 kB."""
+    rows = []
+    for index, name in names.items():
+        if name in SHOWN:
+            made = fill_maps({MapKind.BASECOLOR: truths[index][MapKind.BASECOLOR]}, FILLABLE, backend, share).maps
+            kinds = (MapKind.BASECOLOR, *FILLABLE)
+            rows += [np.concatenate([_cell(maps[kind]) for kind in kinds], 1) for maps in (truths[index] | made, truths[index])]
+    folder.mkdir(parents=True, exist_ok=True)
+    save_webp(Image.fromarray(np.concatenate(rows)), folder / "filled.webp")
+
+
+def _cell(pixels: Pixels) -> NDArray[np.uint8]:
+    samples = np.round(to_unit(pixels) * 255.0).astype(np.uint8)
+    picture = Image.fromarray(np.broadcast_to(samples, (*samples.shape[:2], 3)).copy())
+    return np.asarray(picture.resize((CELL_PX, CELL_PX), Image.Resampling.BOX))
