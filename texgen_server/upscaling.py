@@ -90,7 +90,8 @@ class Upscaling:
                 cut = _cut(maps[MapKind(kind)], np.arange(top - halo, bottom + halo), np.arange(left - halo, right + halo), self.border)
                 small[0, first : first + channels] = _planes(kind, cut)
             first += channels
-        found = self.backend.run(f"residual_x{self.scale}", [small], fleeting=True)
+        detail = self.backend.run("detail", [small], fleeting=True)
+        found = self.backend.run(f"residual_x{self.scale}", detail, fleeting=True)
         (large,) = self.backend.run(f"compose_x{self.scale}", [small, *found], fleeting=True)
         border = halo * self.scale
         inside: Array = large[0, :, border:-border, border:-border]

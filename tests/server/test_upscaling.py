@@ -161,3 +161,12 @@ def test_openvino_enlarges_as_torch_does(model, upscaling, rng, scale, tmp_path)
     theirs = replace(upscaling, scale=scale).maps(maps)
     for kind in theirs:
         assert np.abs(ours[kind].astype(int) - theirs[kind].astype(int)).max() <= (1 if ours[kind].dtype == np.uint8 else 7)
+
+
+def test_half_precision_keeps_the_detail_of_a_smooth_map(model, upscaling, tmp_path):
+    """A height that changes by less than bfloat16 can tell apart around 0.7 comes out as in float32."""
+    rows = np.arange(48) / 48 * 2 * np.pi
+    height = np.round((0.7 + 0.001 * np.sin(rows)[:, None] * np.cos(3 * rows)[None]) * 65535).astype(np.uint16)[..., None]
+    exact = upscaling.maps({MapKind.HEIGHT: height})[MapKind.HEIGHT].astype(int)
+    half = replace(upscaling, backend=load_backend(model, "openvino", "bf16", tmp_path)).maps({MapKind.HEIGHT: height})
+    assert np.abs(half[MapKind.HEIGHT].astype(int) - exact).max() <= 3  # of 131 levels between valley and peak; bfloat16 has 256 a step

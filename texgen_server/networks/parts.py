@@ -16,7 +16,7 @@ from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, OUTPUT_CHANNELS,
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
-from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32
+from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32, detail32
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -129,15 +129,22 @@ class GuidedHeadPart(HeadPart):
         return self.generator.head32(features, guided_coarse(guide))
 
 
+class DetailPart(nn.Module):
+    """(maps) -> their detail."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return detail32(maps)
+
+
 class ResidualPart(nn.Module):
-    """(maps) -> what a bicubic enlargement lacks, before pixel-shuffle; its local mean."""
+    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its local mean."""
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
         super().__init__()
         self.upscaler, self.scale = upscaler, scale
 
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        return self.upscaler.residual(maps, self.scale)
+    def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
+        return self.upscaler.residual(detail, self.scale)
 
 
 class ComposePart(nn.Module):
@@ -181,7 +188,7 @@ def _material_parts(network: dict[str, object], weights: Weights) -> dict[str, P
 def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
     upscaler = build_upscaler(network, weights)
     maps = torch.zeros(1, CHANNELS, 16, 16)
-    parts = {}
+    parts = {"detail": Part(DetailPart(), (maps,), (PLACES,), exact=True)}
     for scale in (CLEAN_SCALE, *SCALES):
         residual = torch.zeros(1, CHANNELS * scale * scale, 16, 16)
         parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (maps,), (PLACES,), exact=False, rare=True)

@@ -50,11 +50,11 @@ class Upscaler(nn.Module):
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
         self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in (CLEAN_SCALE, *SCALES)})
 
-    def residual(self, maps: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """What to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle; and its local mean, to be taken
-        away from all of them: (B, 9 s^2, h, w) and (B, 9, h, w).
+    def residual(self, detail: Tensor, scale: int) -> tuple[Tensor, Tensor]:
+        """Of maps' `detail32`: what to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle; and its local
+        mean, to be taken away from all of them: (B, 9 s^2, h, w) and (B, 9, h, w).
         """
-        x = first = self.stem(maps - local_mean(maps))
+        x = first = self.stem(detail)
         for i in range(0, self.params.depth, 2):
             y = self.body[i](self.slopes[i](x))
             x = x + self.body[i + 1](self.slopes[i + 1](y))
@@ -64,7 +64,13 @@ class Upscaler(nn.Module):
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
         """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""
-        return compose32(maps, *self.residual(maps, scale), scale)
+        return compose32(maps, *self.residual(detail32(maps), scale), scale)
+
+
+def detail32(maps: Tensor) -> Tensor:
+    """Maps less their local mean, in float32: in half the precision a smooth map's detail would drown in rounding."""
+    with torch.autocast(maps.device.type, enabled=False):
+        return maps.float() - local_mean(maps.float())
 
 
 def compose32(maps: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:

@@ -22,7 +22,7 @@ from texgen_server.training.state import Networks, Optimizers, read_tensors, wri
 from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
 
 HEADS = (CLEAN_SCALE, *SCALES)
-LEAST_ERROR, CLEAN_LEAST_ERROR = (0.5 / 255.0) ** 2, (2.0 / 255.0) ** 2
+LEAST_ERROR, CLEAN_LEAST_ERROR = (0.1 / 255.0) ** 2, (2.0 / 255.0) ** 2
 """Added to squared errors before their logarithm: what 8 bits cannot hold need not be learned; nor is a clean map worth more than all."""
 
 
