@@ -10,9 +10,11 @@ from texgen import find_card
 from texgen.maps import MapKind
 from texgen.recipe import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.registry import load_material
+from texgen_server.filling import fill_maps
+from texgen_server.registry import load_material, load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
+from texgen_server.upscaling import Upscaling
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +50,50 @@ def test_psi_zero_is_one_picture_whatever_the_seed(model, backend):
         made.append(Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))[0][MapKind.BASECOLOR])
     assert np.array_equal(made[0], made[1])
     assert np.array_equal(made[0], made[2])
+
+
+def brick_wall(edge=256):
+    """Courses of bricks with thin joints, and a height that agrees: what an upscaler must not blur."""
+    y, x = np.mgrid[:edge, :edge]
+    course = y // 32
+    joint = (y % 32 < 3) | ((x + 32 * (course % 2)) % 64 < 3)
+    shade = np.random.default_rng(1).random((edge // 32, edge // 64 + 1))[course, ((x + 32 * (course % 2)) // 64) % (edge // 64)]
+    color = np.where(joint[..., None], [190, 185, 175], np.stack([130 + 50 * shade, 70 + 25 * shade, 55 + 15 * shade], -1))
+    return {MapKind.BASECOLOR: color.astype(np.uint8), MapKind.AO: np.where(joint, 120, 250).astype(np.uint8)[..., None]}
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_the_upscaler_keeps_joints_better_than_bicubic_and_flat_flat(scale):
+    from PIL import Image
+
+    card = find_card("upscaler")
+    upscaling = Upscaling(TorchBackend(load_model(card), "cpu", "f32"), int(card.network["halo_px"]), scale)
+    wall = brick_wall()
+    small = {k: p.reshape(256 // scale, scale, 256 // scale, scale, -1).mean((1, 3)).round().astype(np.uint8) for k, p in wall.items()}
+    made = upscaling.maps(small)
+    for kind, real in wall.items():
+        planes = [Image.fromarray(small[kind][..., i]).resize((256, 256), Image.Resampling.BICUBIC) for i in range(real.shape[2])]
+        ours, theirs = (np.mean((m.astype(float) - real) ** 2) for m in (made[kind], np.stack(planes, -1)))
+        assert ours < 0.85 * theirs, kind
+        assert np.abs(made[kind].mean((0, 1)) - small[kind].mean((0, 1))).max() < 0.5
+    flat = {MapKind.BASECOLOR: np.full((40, 40, 3), (200, 90, 30), np.uint8)}
+    assert (upscaling.maps(flat)[MapKind.BASECOLOR] == (200, 90, 30)).all()
+
+
+def test_the_estimator_knows_metal_from_wood_and_dents_from_bumps():
+    card = find_card("estimator")
+    estimator = TorchBackend(load_model(card), "cpu", "f32")
+    grey = {MapKind.BASECOLOR: np.full((256, 256, 3), 128, np.uint8)}
+    metallic = {}
+    for name in ("metal", "wood"):
+        share = np.array([own == name for own in card.class_names()], np.float32)
+        metallic[name] = fill_maps(grey, [MapKind.METALLIC], estimator, share).maps[MapKind.METALLIC].mean()
+    assert metallic["metal"] > metallic["wood"] + 50
+    joints = 1 - brick_wall()[MapKind.AO][..., 0] / 255
+    height = np.round((0.8 - 0.6 * joints) * 65535).astype(np.uint16)[..., None]
+    filled = fill_maps({MapKind.HEIGHT: height}, [MapKind.AO], estimator, np.zeros(len(card.classes), np.float32))
+    ao = filled.maps[MapKind.AO][..., 0]
+    assert ao[joints > 0.3].mean() < ao[joints < 0.1].mean()
 
 
 def test_every_class_has_phrases_and_every_material_words(model):

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from texgen._version import __version__
+from texgen.maps import MapKind, PackedMap
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
@@ -22,6 +23,8 @@ from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 
 POLL_S = 0.02
+HUGE_BYTES = 1 << 30
+"""Of the maps of a result: from here on they are packed one after the other."""
 AHEAD = 2
 """Results of one call that may be queued or running at a time."""
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -100,16 +103,18 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
 
     async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
-        """Pack all maps in the pool, send them in order."""
+        """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
         loop, started, waited = asyncio.get_running_loop(), time.monotonic(), 0.0
         text = convert.recipe_of(order, card, result)
-        packing = [
-            loop.run_in_executor(self._pool, convert.pack_map, kind, result.maps[kind], order.delivery.encoding, text)
-            for kind in order.delivery.maps
-        ]
+        kinds, encoding = order.delivery.maps, order.delivery.encoding
+        ahead = 1 if sum(p.nbytes for p in result.maps.values()) > HUGE_BYTES else len(kinds)
+        packing: dict[MapKind, asyncio.Future[tuple[PackedMap, float]]] = {}
         seams = {}
-        for kind, pending in zip(order.delivery.maps, packing, strict=True):
-            packed, seams[kind] = await pending
+        for index, kind in enumerate(kinds):
+            for other in kinds[index : index + ahead]:
+                if other in result.maps:
+                    packing[other] = loop.run_in_executor(self._pool, convert.pack_map, other, result.maps.pop(other), encoding, text)
+            packed, seams[kind] = await packing.pop(kind)
             waited = time.monotonic() - started
             for event in convert.map_events(packed):
                 yield event

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import MapKind, Pixels, to_unit
+from texgen.maps import MapKind, Pixels, seam_percentile, to_unit
 from texgen.modelcard import ModelCard, find_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.base import Backend
 from texgen_server.filling import FILLABLE, fill_maps
 from texgen_server.finish import normal_from_height
 from texgen_server.registry import load_model
+from texgen_server.tiling import make_tileable, seam_axes
 from texgen_server.training.data import Pack
+from texgen_server.training.estimator.sheet import cropped, draw_filled, draw_repaired
 
 DENSITY = 512
 GIVEN = {
@@ -66,11 +68,22 @@ def evaluate_estimator(options: EstimatorEval, pack: Pack, train: list[int], hel
                             (error(kind, filled, truths[i][kind]), error(kind, means[i][kind], truths[i][kind]))
                         )
             result[case + (", class told" if told else "")] = {kind: _row(np.array(pairs)) for kind, pairs in rows.items()}
+    result["seams of crops"] = _seams(truths)
     if options.pictures:
-        from texgen_server.training.estimator.sheet import draw_filled
-
+        draw_repaired(truths, {i: pack.assets[i] for i in held}, options.pictures)
         draw_filled(truths, {i: pack.assets[i] for i in held}, backend, np.zeros(len(card.classes), np.float32), options.pictures)
     return result
+
+
+def _seams(truths: dict[int, dict[MapKind, Pixels]]) -> dict[str, float]:
+    """Crops that do not tile, before and after: how often a seam is seen, and the mean percentile of the basecolor's seam."""
+    before = [cropped(maps) for maps in truths.values()]
+    after = [make_tileable(maps, (True, True)) for maps in before]
+    out = {}
+    for name, crops in (("before", before), ("after", after)):
+        out[f"seen {name}"] = float(np.mean([any(seam_axes(maps)) for maps in crops]))
+        out[f"percentile {name}"] = float(np.mean([seam_percentile(maps[MapKind.BASECOLOR]) for maps in crops]))
+    return out
 
 
 def _filled(truth: dict[MapKind, Pixels], given: tuple[MapKind, ...], backend: Backend, share: Picture) -> dict[MapKind, Pixels]:

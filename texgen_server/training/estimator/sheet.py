@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture for the estimator's card: maps filled from a basecolor alone, above the real ones."""
+"""Pictures for the estimator's card: maps filled from a basecolor alone, above the real ones; crops made tileable."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from PIL import Image
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen_server.backends.base import Backend
 from texgen_server.filling import FILLABLE, fill_maps
+from texgen_server.tiling import make_tileable
 from texgen_server.training.pictures import save_webp
 
 SHOWN = ("Tiles045", "bark_willow_02", "coast_sand_rocks_02", "CorrugatedSteel003", "Rust004")
@@ -32,7 +34,24 @@ def draw_filled(
     save_webp(Image.fromarray(np.concatenate(rows)), folder / "filled.webp")
 
 
-def _cell(pixels: Pixels) -> NDArray[np.uint8]:
+def draw_repaired(truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str], folder: Path) -> None:
+    """``tiled.webp``: a crop of each material, two by two, as it is and made tileable, basecolor and normal; at most 300 kB."""
+    rows = []
+    for index, name in names.items():
+        if name in SHOWN:
+            crop = cropped(truths[index])
+            made = make_tileable(crop, (True, True))
+            kinds = (MapKind.BASECOLOR, MapKind.NORMAL)
+            rows.append(np.concatenate([_cell(np.tile(maps[kind], (2, 2, 1)), 2 * CELL_PX) for kind in kinds for maps in (crop, made)], 1))
+    save_webp(Image.fromarray(np.concatenate(rows)), folder / "tiled.webp")
+
+
+def cropped(maps: dict[MapKind, Pixels]) -> dict[MapKind, Pixels]:
+    """A part that does not tile."""
+    return {kind: pixels[37:437, 21:401].copy() for kind, pixels in maps.items()}
+
+
+def _cell(pixels: NDArray[Any], edge_px: int = CELL_PX) -> NDArray[np.uint8]:
     samples = np.round(to_unit(pixels) * 255.0).astype(np.uint8)
     picture = Image.fromarray(np.broadcast_to(samples, (*samples.shape[:2], 3)).copy())
-    return np.asarray(picture.resize((CELL_PX, CELL_PX), Image.Resampling.BOX))
+    return np.asarray(picture.resize((edge_px, edge_px), Image.Resampling.BOX))
