@@ -20,7 +20,7 @@ def test_lookup_order(models, monkeypatch, tmp_path):
     monkeypatch.setenv("TEXGEN_MODELS", str(models))
     assert models_folder() == models
     assert models_folder(tmp_path) == tmp_path
-    assert [c.id for c in list_cards()] == ["material", "upscaler"]
+    assert [c.id for c in list_cards()] == ["estimator", "material", "upscaler"]
     assert find_card("").id == "material"
     with pytest.raises(NotFoundError, match="there are material, upscaler"):
         find_card("wood")
