@@ -24,8 +24,8 @@ STRIP_SHARE = 0.25
 """Width of the strip as a share of the picture's."""
 BAND_SHARE = 0.42
 """Width of the band on each side of the strip within which its border may run, as a share of the strip's."""
-SEARCH_PX = 256
-"""Where the strip comes from is searched with the picture shrunk to about this edge."""
+SEARCH_PX, CHOICE_PX = 256, 512
+"""Where strips could come from is searched with the picture shrunk to about the first edge, the best chosen at the second."""
 CANDIDATES = 12
 FEATHER_SHARE = 1.0 / 300.0
 """Half width of the soft border as a share of the picture's."""
@@ -81,7 +81,7 @@ def make_tileable(maps: Mapping[MapKind, Pixels], axes: tuple[bool, bool]) -> di
         if axes[axis]:
             turned = {k: _turned(p, axis) for k, p in made.items()}
             closed = axis == 0 or not axes[0]  # whether the other axis tiles already, so that the strip's borders must close too
-            patch = find_patch(_stacked(turned), closed=closed)
+            patch = find_patch(turned, closed=closed)
             laid = {k: lay_patch(p, patch, unit=k is MapKind.NORMAL) for k, p in turned.items()}
             made = {k: _turned(p, axis) for k, p in laid.items()}
     return made
@@ -117,25 +117,28 @@ def _even(pixels: Pixels) -> Pixels:
     return _as(pixels, np.clip(unit, 0.0, 1.0) * np.float32(top))
 
 
-def _stacked(maps: Mapping[MapKind, Pixels]) -> Array:
-    """(H, W, C) of all channels, each in units of its deviation; relief counts with half the weight."""
-    planes = []
-    for kind, pixels in maps.items():
-        unit = to_unit(pixels[..., :3])
-        deviation = max(float(unit.std()), 0.02)
-        planes.append(unit * np.float32((0.5 if kind is MapKind.NORMAL else 1.0) / deviation))
-    return np.concatenate(planes, 2)
+def _weights(maps: Mapping[MapKind, Pixels]) -> dict[MapKind, float]:
+    """What a difference in each map counts: in units of its deviation; relief half of it."""
+    deviations = {kind: max(float(to_unit(pixels[..., :3]).std()), 0.02) for kind, pixels in maps.items()}
+    return {kind: (0.5 if kind is MapKind.NORMAL else 1.0) / deviation for kind, deviation in deviations.items()}
 
 
-def find_patch(stack: Array, *, closed: bool) -> Patch:
-    """The best strip over the seam between the last and the first column of (H, W, C).
+def find_patch(maps: Mapping[MapKind, Pixels], *, closed: bool) -> Patch:
+    """The best strip over the seam between the last and the first column: chosen with the picture shrunk, then fitted at full size.
 
     ``closed``: the rows tile already, so the strip may be rolled down, and its borders close.
     """
+    step = max(1, min(next(iter(maps.values())).shape[:2]) // CHOICE_PX)
+    small = {kind: _shrunk(to_unit(pixels[..., :3]), step) for kind, pixels in maps.items()}
+    weights = _weights(maps)
+    patch = _best_patch(np.concatenate([small[kind] * np.float32(weights[kind]) for kind in maps], 2), closed=closed)
+    return patch if step == 1 else _fitted(maps, weights, patch, step, closed=closed)
+
+
+def _best_patch(stack: Array, *, closed: bool) -> Patch:
+    """Of (H, W, C)."""
     width = stack.shape[1]
-    strip = max(4, round(width * STRIP_SHARE))
-    band = max(1, round(strip * BAND_SHARE))
-    start = width // 2 - strip // 2
+    strip, band, start = _widths(width)
     rolled = np.roll(stack, width // 2, 1)
     best: tuple[float, Patch] | None = None
     for source, shift in _candidates(stack, strip, band, closed=closed):
@@ -147,6 +150,44 @@ def find_patch(stack: Array, *, closed: bool) -> Patch:
             best = (left_cost + right_cost, Patch(source, shift, start + left, start + strip - band + right, start))
     assert best is not None
     return best[1]
+
+
+def _widths(width: int) -> tuple[int, int, int]:
+    """Of a picture's strip: its width, the width of its bands, and the column of the rolled picture that it starts at."""
+    strip = max(4, round(width * STRIP_SHARE))
+    return strip, max(1, round(strip * BAND_SHARE)), width // 2 - strip // 2
+
+
+def _fitted(maps: Mapping[MapKind, Pixels], weights: dict[MapKind, float], coarse: Patch, step: int, *, closed: bool) -> Patch:
+    """A patch of the picture shrunk by ``step``, moved to the best place near by at full size, and cut there."""
+    width = next(iter(maps.values())).shape[1]
+    strip, band, start = _widths(width)
+    sides = (0, strip - band)
+    source, shift = min(coarse.source * step, width - strip), coarse.shift * step
+
+    def difference(place: tuple[int, int]) -> float:
+        return sum(float(_costs(maps, weights, *place, side, 2 * step).sum()) for side in sides)
+
+    reach = step
+    while reach := reach // 2:
+        near = [(source + i * reach, shift + j * reach) for i in (-1, 0, 1) for j in ((-1, 0, 1) if closed else (0,))]
+        source, shift = min((place for place in near if 0 <= place[0] <= width - strip), key=difference)
+    left, right = (cheapest_path(_costs(maps, weights, source, shift, side, 1), closed=closed)[0] for side in sides)
+    return Patch(source, shift, start + left, start + strip - band + right, start)
+
+
+def _costs(maps: Mapping[MapKind, Pixels], weights: dict[MapKind, float], source: int, shift: int, side: int, every: int) -> Array:
+    """(H / every, band) squared difference between the strip and what it is laid on, in the band at an offset from the strip's left border."""
+    height, width = next(iter(maps.values())).shape[:2]
+    _, band, start = _widths(width)
+    rows, columns = np.arange(0, height, every), side + np.arange(band)
+    under = np.ix_(rows, (start + columns - width // 2) % width)
+    over = np.ix_((rows - shift) % height, source + columns)
+    total = np.zeros((len(rows), band), np.float32)
+    for kind, pixels in maps.items():
+        difference = to_unit(pixels[under][..., :3]) - to_unit(pixels[over][..., :3])
+        total += (difference * difference).sum(2) * np.float32(weights[kind] ** 2)
+    return total
 
 
 def _candidates(stack: Array, strip: int, band: int, *, closed: bool) -> list[tuple[int, int]]:
@@ -174,7 +215,7 @@ def _candidates(stack: Array, strip: int, band: int, *, closed: bool) -> list[tu
             chosen.append((source, shift))
         if len(chosen) == CANDIDATES:
             break
-    most = stack.shape[1] - max(4, round(stack.shape[1] * STRIP_SHARE))
+    most = stack.shape[1] - _widths(stack.shape[1])[0]
     return [(min(source * step, most), shift * step) for source, shift in chosen]
 
 
@@ -219,7 +260,7 @@ def lay_patch(pixels: Pixels, patch: Patch, *, unit: bool) -> Pixels:
     """The strip on one map (H, W, C); ``unit``: its samples are unit vectors and stay so."""
     width = pixels.shape[1]
     out = np.roll(pixels, width // 2, 1)
-    strip = max(4, round(width * STRIP_SHARE))
+    strip = _widths(width)[0]
     area = np.s_[:, patch.start : patch.start + strip]
     laid = np.roll(pixels[:, patch.source : patch.source + strip], patch.shift, 0)
     feather = max(0.75, width * FEATHER_SHARE)

@@ -117,7 +117,11 @@ def test_models_and_server_tell_about_themselves(client, card):
     assert (model.id, model.digest) == ("material", card.digest)
     assert [c.name for c in model.classes] == card.class_names()
     assert {c.name for c in model.controls} == {c.name for c in card.controls}
-    assert [(m.id, m.kind) for m in client.list_models()] == [("estimator", "estimator"), ("material", "material"), ("upscaler", "upscaler")]
+    assert [(m.id, m.kind) for m in client.list_models()] == [
+        ("estimator", "estimator"),
+        ("material", "material"),
+        ("upscaler", "upscaler"),
+    ]
     info = client.server_info()
     assert info.limits.max_edge_px == card.max_edge_px
     assert info.version

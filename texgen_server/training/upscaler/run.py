@@ -56,9 +56,11 @@ def train_upscaler(options: UpscalerRun, config: UpscalerConfig | None = None) -
         tensors = load_file(state)
         weights = {k.removeprefix("ema/"): v for k, v in tensors.items() if k.startswith("ema/")}
         chosen = [a for a in assets if a.asset_id in {scans.assets[i] for i in train}]
-        write_upscaler(
-            weights, trainer.config.params, options.export, options.version, data_table(chosen, trainer.step_number * trainer.config.batch)
-        )
+        data = data_table(chosen, trainer.step_number * trainer.config.batch)
+        if not trainer.config.features:
+            data.pop("loss_network")
+        data["assets"] = [a.asset_id for a in chosen]
+        write_upscaler(weights, trainer.config.params, options.export, options.version, data)
 
 
 def measure_upscaler(data: Path, options: UpscalerEval) -> dict[str, Any]:
