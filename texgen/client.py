@@ -32,7 +32,6 @@ from texgen.request_fields import (
     BORDERS,
     CHUNK_BYTES,
     DETAILS,
-    FILLABLE,
     LOCKS,
     MODES,
     TILINGS,
@@ -247,14 +246,15 @@ class Client:
         *,
         tiling: str = "auto",
         clean: bool = False,
-        fill: Iterable[MapKind] = FILLABLE,
+        fill: Iterable[MapKind] = (),
         class_name: str = "",
         model: str = "",
         **options: Unpack[CallOptions],
     ) -> Material:
         """Make maps of one size tileable, fill missing ones, take JPEG blocks and noise away. ``maps`` as in `upscale`, normals OpenGL.
 
-        ``tiling`` is "auto" (where a seam shows), "always" or "never"; ``fill`` names the maps to make if they are missing;
+        ``tiling`` is "auto" (where a seam shows), "always" or "never"; ``fill`` names the maps to make if they are missing
+        (`texgen.request_fields.FILLABLE` at most; needs a model of kind estimator);
         ``class_name`` what the texture shows. The result's ``repairs`` say what was done to each map.
         """
         first = pb.RepairOptions(

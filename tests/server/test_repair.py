@@ -118,6 +118,7 @@ def test_a_photograph_becomes_a_set(client, rng):
     made = client.repair(
         {MapKind.BASECOLOR: blobs(rng)},
         clean=True,
+        fill=FILLABLE,
         class_name="brick",
         encoding=Encoding.RAW,
         on_progress=lambda p: seen.append(p.fraction),
@@ -153,4 +154,4 @@ def test_a_tileable_set_is_left_as_it_came(client, rng):
 def test_what_is_wrong_is_told(client, rng, maps, arguments, message):
     pixels = {kind: rng.integers(0, 256, shape, np.uint8) for kind, shape in maps.items()}
     with pytest.raises(InvalidRequestError, match=message):
-        client.repair(pixels, **arguments)
+        client.repair(pixels, **({"fill": FILLABLE} | arguments))

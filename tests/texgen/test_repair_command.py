@@ -27,7 +27,7 @@ def repair(models, tmp_path):
 
 def test_a_photograph_becomes_a_set(repair, tmp_path, rng, capsys):
     Image.fromarray(blobs(rng)).save(tmp_path / "wall.jpg", quality=60)
-    assert repair(tmp_path / "wall.jpg", "--clean", "--class", "brick") == 0
+    assert repair(tmp_path / "wall.jpg", "--clean", "--fill", "all", "--class", "brick") == 0
     names = {"wall.jpg", *(f"wall_{kind}.png" for kind in ("normal_gl", "roughness", "metallic", "height", "ao"))}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     told = capsys.readouterr()
@@ -60,9 +60,9 @@ def test_a_set_keeps_its_packing_and_gets_what_it_lacks(repair, tmp_path, rng, c
     ("names", "arguments", "message"),
     [
         (["wall_color.png"], ("--fill", "colour"), "allowed are all, none, or some of"),
-        (["wall_color.png"], ("--class", "cheese"), "unknown class 'cheese'"),
+        (["wall_color.png"], ("--fill", "all", "--class", "cheese"), "unknown class 'cheese'"),
         (["wall_gloss.png", "wall_rough.png"], (), "is a second roughness of its set"),
-        (["wall_rough.png"], (), "send at least one of them"),
+        (["wall_rough.png"], ("--fill", "all"), "send at least one of them"),
         (["wall.txt"], (), "no file in"),
     ],
 )
@@ -80,6 +80,18 @@ def test_nothing_is_overwritten(repair, tmp_path, rng, capsys):
     Image.fromarray(blobs(rng)).save(tmp_path / "wall.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "wall_ao.png").write_text("mine")
-    assert repair(tmp_path / "wall.png") == 9
+    assert repair(tmp_path / "wall.png", "--fill", "all") == 9
     assert "wall_ao.png" in capsys.readouterr().err
     assert (tmp_path / "out" / "wall_ao.png").read_text() == "mine"
+
+
+def test_without_an_estimator_it_tiles_and_cleans(models, tmp_path, rng, capsys):
+    import shutil
+
+    shutil.copytree(models / "upscaler", tmp_path / "models" / "upscaler")
+    Image.fromarray(blobs(rng)).save(tmp_path / "wall.png")
+    call = ["repair", str(tmp_path / "wall.png"), "--out", str(tmp_path / "out"), "--models", str(tmp_path / "models"), "--device", "torch"]
+    assert main([*call, "--clean"]) == 0
+    assert "basecolor cleaned, tiled" in capsys.readouterr().err
+    assert main([*call, "--fill", "ao", "--force"]) == 3
+    assert "no model 'estimator'" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def add_repair(commands: Any) -> None:
     add_source(parser)
     parser.add_argument("--tile", choices=tuple(TILINGS), default="auto", help="make it tileable: auto where a seam shows (default)")
     parser.add_argument(
-        "--fill", default="all", metavar="MAPS", help=f"missing maps to make: all (default), none, or some of {','.join(FILLABLE)}"
+        "--fill", default="none", metavar="MAPS", help=f"missing maps to make: none (default), all, or some of {','.join(FILLABLE)}"
     )
     parser.add_argument("--clean", action="store_true", help="take JPEG blocks and noise away first")
     parser.add_argument("--class", dest="class_name", default="", metavar="NAME", help="what it shows, such as brick: estimates get better")

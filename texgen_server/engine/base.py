@@ -88,7 +88,7 @@ class UpscaleJob(Job):
 
 @dataclass
 class RepairJob(Job):
-    """Maps of one size to repair; helper: the upscaler, where they are cleaned."""
+    """Maps of one size to repair, by the estimator where some are filled; helper: the upscaler, where they are cleaned."""
 
     maps: dict[MapKind, Pixels]
     tiling: Tiling

@@ -78,7 +78,7 @@ def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Resu
 def _run_repair(job: RepairJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
     card = loaded[0].model.card
     share = np.array([name == job.class_name for name in card.class_names()], np.float32)
-    cleaner = _upscaling(loaded[1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
+    cleaner = _upscaling(loaded[-1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
     wishes = Wishes(job.tiling, job.clean, job.fill, share)
     repaired = repair_maps(job.maps, wishes, cleaner, loaded[0].backend, job.token.check, _reporter(job))
     return Result(repaired.maps, relief_tiles=repaired.relief_tiles, steps=repaired.steps)

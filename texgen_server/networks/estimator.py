@@ -20,8 +20,12 @@ from texgen_server.networks.layers import CircularConv, upsample
 SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
 """Channels of the input: the maps, zero where missing, then for each map 1 where it is there."""
 MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
-CLASS_GAIN = 10.0
-"""Makes what a class says of itself be learned sooner than the rest."""
+GROUPS = 4
+OUTPUT_GAIN = 0.1
+"""Keeps a step of training small beside what maps differ by: without it the mean of a map jumps about, and its detail is never learned."""
+FIRST_LEVELS = (0.0, 0.0, 0.8, -3.0, 0.0, 2.5)
+"""What training starts from: logits of a rough, dielectric, open surface."""
+SLOPE_GAIN, LOGIT_GAIN = 3.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -38,21 +42,24 @@ class EstimatorParams:
         return int(2 ** len(self.widths))
 
 
+class _Stage(nn.Sequential):
+    """A convolution, its features brought to one size over the whole picture."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(CircularConv(channels_in, channels_out), nn.GroupNorm(GROUPS, channels_out))
+
+
 class _Block(nn.Module):
-    """Two convolutions with a skip."""
+    """Two convolutions with a skip; what comes out is brought to one size again."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = CircularConv(width, width), CircularConv(width, width, gain=0.5)
+        self.first, self.second = _Stage(width, width), CircularConv(width, width, gain=0.5)
+        self.norm = nn.GroupNorm(GROUPS, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.second(_active(self.first(_active(x))))
-        return x + y
-
-
-def _active(x: Tensor) -> Tensor:
-    """Each pixel's features brought to one length, then a leaky ReLU, which no channel dies in."""
-    return F.leaky_relu(x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-4), 0.2)
+        out: Tensor = self.norm(x + self.second(F.leaky_relu(self.first(x), 0.2)))
+        return F.leaky_relu(out, 0.2)
 
 
 class Estimator(nn.Module):
@@ -61,30 +68,34 @@ class Estimator(nn.Module):
     def __init__(self, params: EstimatorParams) -> None:
         super().__init__()
         self.params, widths = params, params.widths
-        self.stem = CircularConv(SEEN * 4, widths[0])
+        self.stem = _Stage(SEEN * 4, widths[0])
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
-        self.downs = nn.ModuleList(CircularConv(4 * a, b) for a, b in pairwise(widths))
+        self.downs = nn.ModuleList(_Stage(4 * a, b) for a, b in pairwise(widths))
         self.whole = nn.Sequential(nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.LeakyReLU(0.2))
         self.shift = nn.Linear(widths[-1], widths[-1])
         self.level = nn.Linear(widths[-1], MADE)
+        with torch.no_grad():
+            self.level.bias.copy_(torch.tensor(FIRST_LEVELS) / OUTPUT_GAIN)
         self.class_level = nn.Linear(params.classes, MADE, bias=False)
         nn.init.zeros_(self.class_level.weight)
-        self.ups = nn.ModuleList(CircularConv(b + a, a) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(_Stage(b + a, a) for a, b in pairwise(widths))
         self.up_blocks = nn.ModuleList(_Block(a) for a in widths[:-1])
         self.head = CircularConv(widths[0], MADE * 4, gain=0.1)
 
     def forward(self, seen: Tensor, classes: Tensor) -> Tensor:
-        x, kept = self.stem(F.pixel_unshuffle(seen, 2)), []
+        count = len(MAP_CHANNELS)
+        shown = torch.cat([seen[:, :-count] - 0.25, seen[:, -count:] - 0.5], 1)  # about their means, so that detail stands out
+        x, kept = self.stem(F.pixel_unshuffle(shown, 2)), []
         for i, block in enumerate(self.down_blocks):
             x = block(x)
             if i < len(self.downs):
                 kept.append(x)
                 x = self.downs[i](F.pixel_unshuffle(x, 2))
-        active = _active(x)
-        whole = self.whole(torch.cat([active.mean((2, 3)), active.std((2, 3)), classes], 1))
+        whole = self.whole(torch.cat([x.mean((2, 3)), x.std((2, 3)), classes], 1))
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
             x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))
-        level = self.level(whole) + self.class_level(classes * CLASS_GAIN)
-        out = F.pixel_shuffle(self.head(_active(x)), 2) + level[:, :, None, None]
-        return torch.cat([out[:, :2], torch.sigmoid(out[:, 2:])], 1)
+        level = OUTPUT_GAIN * self.level(whole) + self.class_level(classes)
+        out = OUTPUT_GAIN * F.pixel_shuffle(self.head(x), 2)
+        slopes = SLOPE_GAIN * (out[:, :2] - out[:, :2].mean((2, 3), keepdim=True))  # of a torus they have no mean
+        return torch.cat([slopes, torch.sigmoid(out[:, 2:] * LOGIT_GAIN + level[:, 2:, None, None])], 1)

@@ -75,7 +75,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         self, request_iterator: AsyncIterator[pb.RepairMaterialRequest], context: Context
     ) -> AsyncIterator[pb.TextureEvent]:
         options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_repair(o, self._config.max_pixels))
-        card = self._engine.card(options.model, "estimator")
+        card = self._engine.card(options.model, "estimator") if options.fill else self._engine.card("", "upscaler")
         upscaler = self._engine.card("", "upscaler") if options.clean else None
         order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.repair_order, options, packed, card, upscaler)
         async for event in self._run(card, [order]):

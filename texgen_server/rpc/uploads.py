@@ -145,8 +145,11 @@ def upscale_order(options: pb.UpscaleOptions, packed: list[PackedMap]) -> Order:
 
 
 def repair_order(options: pb.RepairOptions, packed: list[PackedMap], card: ModelCard, upscaler: ModelCard | None) -> Order:
-    """Decode and check; ``upscaler`` is the model that cleans, where that is asked for. Raises InvalidRequestError."""
-    if options.class_name and options.class_name not in card.class_names():
+    """Decode and check. ``card`` is the estimator's where maps are to be filled, ``upscaler`` the model that cleans, if asked for.
+
+    Raises InvalidRequestError.
+    """
+    if options.fill and options.class_name and options.class_name not in card.class_names():
         raise InvalidRequestError(f"unknown class {options.class_name!r}: there are {', '.join(card.class_names())}", "class_name")
     fill = frozenset(KIND_FROM_PB[kind] for kind in options.fill)
     job = RepairJob(

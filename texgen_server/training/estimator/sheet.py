@@ -43,6 +43,7 @@ def draw_repaired(truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str
             made = make_tileable(crop, (True, True))
             kinds = (MapKind.BASECOLOR, MapKind.NORMAL)
             rows.append(np.concatenate([_cell(np.tile(maps[kind], (2, 2, 1)), 2 * CELL_PX) for kind in kinds for maps in (crop, made)], 1))
+    folder.mkdir(parents=True, exist_ok=True)
     save_webp(Image.fromarray(np.concatenate(rows)), folder / "tiled.webp")
 
 
