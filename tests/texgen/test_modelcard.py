@@ -22,7 +22,7 @@ def test_lookup_order(models, monkeypatch, tmp_path):
     assert models_folder(tmp_path) == tmp_path
     assert [c.id for c in list_cards()] == ["estimator", "material", "upscaler"]
     assert find_card("").id == "material"
-    with pytest.raises(NotFoundError, match="there are material, upscaler"):
+    with pytest.raises(NotFoundError, match="there are estimator, material, upscaler"):
         find_card("wood")
     with pytest.raises(NotFoundError):
         find_card("../material")
