@@ -90,7 +90,7 @@ def unchanged(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
 
 
 def non_local_means(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
-    """OpenCV's non-local means on the torus, for 8-bit colour; with the strength that was best over held-out scans."""
+    """OpenCV's non-local means on the torus, for 8-bit colour; at a fixed strength, which was not tuned."""
     import cv2
 
     colors: NDArray[np.uint8] = to_pixels("basecolor", maps["basecolor"]).astype(np.uint8)
