@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from texgen_server.channels import MAP_CHANNELS
 from texgen_server.networks.parts import build_upscaler
 from texgen_server.networks.upscaler import UpscalerParams
 from texgen_server.registry import load_model
+from texgen_server.training.upscaler import evaluate
 from texgen_server.training.upscaler.data import FULL_PX, FullScans
+from texgen_server.training.upscaler.evaluate import UpscalerEval
 from texgen_server.training.upscaler.export import write_upscaler
+from texgen_server.training.upscaler.figures import compare
 from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
 
 pytestmark = pytest.mark.slow
@@ -75,3 +79,23 @@ def test_turned_crops_keep_their_normals(scans):
         assert (slopes[0] - want[1]).abs()[2:-2, 2:-2].max() < 1e-3
         assert (slopes[1] - want[0]).abs()[2:-2, 2:-2].max() < 1e-3
     assert len(seen) == 8
+
+
+def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeypatch):
+    """Figures of every method and map, pictures within their size; what the file keeps is not measured again, but for a line cut off."""
+    np.save(tmp_path / "upscaler.npy", np.asarray(scans.maps)[:, :, :256, :256])
+    (tmp_path / "upscaler.json").write_text(json.dumps({"assets": ["Tiles045"], "known": scans.known.tolist()}))
+    monkeypatch.setattr(evaluate, "real_esrgan", lambda: None)
+    small, options = FullScans(tmp_path), UpscalerEval(tmp_path, tmp_path / "cache", models, device="torch", pictures=tmp_path)
+    first = evaluate.evaluate_upscaler(options, [0], small)
+    assert set(first["texgen x4"]) == set(first["lanczos x2"]) == set(MAP_CHANNELS) - {"metallic"}
+    assert first["texgen's lead x4"]["ao"] == pytest.approx(
+        first["texgen x4"]["ao"]["psnr_db"] - max(first[f"{peer} x4"]["ao"]["psnr_db"] for peer in ("bicubic", "lanczos"))
+    )
+    assert all(0 < (tmp_path / name).stat().st_size <= 300_000 for name in ("crops_x2.webp", "crops_x4.webp", "cleaned.webp"))
+    journal = tmp_path / "upscaler_eval.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    measured = []
+    monkeypatch.setattr(evaluate, "compare", lambda name, *pair: measured.append(name) or compare(name, *pair))
+    assert evaluate.evaluate_upscaler(replace(options, pictures=None), [0], small) == first
+    assert len(measured) == len(first["texgen x1"])

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,42 +49,28 @@ def add_train(commands: Any) -> None:
         "--materials", type=int, default=0, metavar="N", help="train on a fixed choice of N materials only, to compare runs"
     )
     material.set_defaults(run=_train_material)
-    _add_upscaler(kinds)
-    _add_estimator(kinds)
+    _add_stepwise(kinds, "upscaler", "Train the upscaler.", steps=12000, each="12 crops", keeps="scans", run=_train_upscaler)
+    _add_stepwise(
+        kinds, "estimator", "Train the estimator of missing maps.", steps=3000, each="8 pictures", keeps="pack", run=_train_estimator
+    )
     curves = add_parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
     curves.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="folders of runs (their --work); named by the folder")
     curves.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
     curves.set_defaults(run=_train_curves)
 
 
-def _add_upscaler(kinds: Any) -> None:
-    upscaler = add_parser(kinds, "upscaler", "Train the upscaler.", "texgen train upscaler --data ../shared/data --work runs/upscaler")
-    upscaler.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
-    upscaler.add_argument(
-        "--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans, state, log (default runs/upscaler)"
-    )
-    upscaler.add_argument(
-        "--steps", type=int, default=12000, metavar="N", help="updates of 12 crops each, over all sessions (default 12000)"
-    )
-    upscaler.add_argument("--resume", action="store_true", help="go on from the state in --work")
-    upscaler.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
-    upscaler.add_argument("--version", default="0.1.0", help="version of the exported model")
-    upscaler.set_defaults(run=_train_upscaler)
-
-
-def _add_estimator(kinds: Any) -> None:
-    parser = add_parser(
-        kinds, "estimator", "Train the estimator of missing maps.", "texgen train estimator --data ../shared/data --work runs/estimator"
-    )
+def _add_stepwise(kinds: Any, name: str, summary: str, *, steps: int, each: str, keeps: str, run: Callable[[Any], None]) -> None:
+    """``texgen train upscaler`` and ``texgen train estimator``."""
+    parser = add_parser(kinds, name, summary, f"texgen train {name} --data ../shared/data --work runs/{name}")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
+    parser.add_argument("--work", type=Path, default=Path(f"runs/{name}"), metavar="DIR", help=f"{keeps}, state, log (default runs/{name})")
     parser.add_argument(
-        "--work", type=Path, default=Path("runs/estimator"), metavar="DIR", help="pack, state, log (default runs/estimator)"
+        "--steps", type=int, default=steps, metavar="N", help=f"updates of {each} each, over all sessions (default {steps})"
     )
-    parser.add_argument("--steps", type=int, default=3000, metavar="N", help="updates of 8 pictures each, over all sessions (default 3000)")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --work")
     parser.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
     parser.add_argument("--version", default="0.1.0", help="version of the exported model")
-    parser.set_defaults(run=_train_estimator)
+    parser.set_defaults(run=partial(_train_stepwise, run))
 
 
 def _train_material(options: argparse.Namespace) -> int:
@@ -97,20 +85,24 @@ def _train_material(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train_upscaler(options: argparse.Namespace) -> int:
+def _train_stepwise(run: Callable[[Any], None], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.training.upscaler.run import UpscalerRun, train_upscaler
+    from texgen_server.training.stepwise import StepwiseRun
 
-    train_upscaler(UpscalerRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
+    run(StepwiseRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
     return 0
 
 
-def _train_estimator(options: argparse.Namespace) -> int:
-    require("torch", extra="train")
-    from texgen_server.training.estimator.run import EstimatorRun, train_estimator
+def _train_upscaler(run: Any) -> None:
+    from texgen_server.training.upscaler.run import train_upscaler
 
-    train_estimator(EstimatorRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
-    return 0
+    train_upscaler(run)
+
+
+def _train_estimator(run: Any) -> None:
+    from texgen_server.training.estimator.run import train_estimator
+
+    train_estimator(run)
 
 
 def _train_curves(options: argparse.Namespace) -> int:

@@ -16,6 +16,8 @@ from texgen_server.training.upscaler.evaluate import pair
 from texgen_server.training.upscaler.methods import Method, Picture
 
 CROP_PX = 176
+MARGIN_PX = 32
+"""Seen around a crop, in px of what is given."""
 TITLE_PX = 16
 SHOWN = (
     ("Tiles045", "basecolor"),
@@ -43,22 +45,33 @@ def draw_crops(methods: dict[str, Method], scans: FullScans, held: list[int], sc
 
 
 def _row(methods: dict[str, Method], both: tuple[dict[str, Picture], dict[str, Picture]], kind: str, scale: int) -> Bytes:
+    """Every method sees the place and `MARGIN_PX` around it."""
     real, given = both
-    shown: list[Picture | None] = [np.kron(given[kind], np.ones((scale, scale, 1), np.float32))]
+    corner = [edge * 3 // 10 for edge in given[kind].shape[:2]]
+    small = {name: _window(picture, corner, CROP_PX // scale, MARGIN_PX) for name, picture in given.items()}
+    inside = [MARGIN_PX * scale] * 2
+    shown: list[Picture | None] = [np.kron(_window(given[kind], corner, CROP_PX // scale), np.ones((scale, scale, 1), np.float32))]
     for name, method in methods.items():
         if name != "as it came":
-            shown.append(method(given, scale).get(kind))
-    shown.append(real[kind])
+            made = method(small, scale).get(kind)
+            shown.append(None if made is None else _window(made, inside, CROP_PX))
+    shown.append(_window(real[kind], [start * scale for start in corner], CROP_PX))
     low, high = (float(real[kind].min()), float(real[kind].max())) if kind == "height" else (0.0, 1.0)
     return np.concatenate([_crop(picture, low, high) for picture in shown], 1)
 
 
+def _window(picture: Picture, corner: list[int], size: int, margin: int = 0) -> Picture:
+    """On the torus."""
+    rows, columns = ((np.arange(size + 2 * margin) + start - margin) % edge for start, edge in zip(corner, picture.shape, strict=False))
+    piece: Picture = picture[rows[:, None], columns]
+    return piece
+
+
 def _crop(picture: Picture | None, low: float, high: float) -> Bytes:
-    """The same place of each picture; white where a method has none."""
+    """In 8 bits; white where a method has none."""
     if picture is None:
         return np.full((CROP_PX, CROP_PX, 3), 255, np.uint8)
-    top, left = (edge * 3 // 10 for edge in picture.shape[:2])
-    piece = (picture[top : top + CROP_PX, left : left + CROP_PX] - low) / (high - low)
+    piece = (picture - low) / (high - low)
     return np.broadcast_to(np.clip(piece * 255.0 + 0.5, 0, 255).astype(np.uint8), (CROP_PX, CROP_PX, 3))
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -21,6 +24,7 @@ from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
 from texgen_server.registry import load_model
 from texgen_server.training.upscaler.data import MAPS, FullScans, through_jpeg
 from texgen_server.training.upscaler.figures import FeatureDistance, compare
+from texgen_server.training.upscaler.kept import Figures, KeptFigures
 from texgen_server.training.upscaler.methods import (
     Method,
     Picture,
@@ -51,7 +55,10 @@ class UpscalerEval:
 
 
 def evaluate_upscaler(options: UpscalerEval, held: list[int], scans: FullScans) -> dict[str, Any]:
-    """Means over the held-out scans: "method scale" -> map -> figures; and by how many dB the upscaler leads on each map."""
+    """Means over the held-out scans: "method scale" -> map -> figures; and by how many dB the upscaler leads on each map.
+
+    Figures are kept in ``work/upscaler_eval.jsonl`` as they come; what is there is not measured again.
+    """
     card = find_card(options.model, options.models)
     backend = load_backend(load_model(card), options.device, "auto", options.cache)
     halo = int(card.network["halo_px"])
@@ -60,11 +67,11 @@ def evaluate_upscaler(options: UpscalerEval, held: list[int], scans: FullScans) 
         made = Upscaling(backend, halo, scale).maps({MapKind(k): to_pixels(k, v) for k, v in small.items()})
         return {str(k): from_pixels(v) for k, v in made.items()}
 
-    distance = FeatureDistance()
+    judge = _Judge(scans, held, KeptFigures(options.work / "upscaler_eval.jsonl"), f"texgen {card.digest} {backend.name}")
     result: dict[str, Any] = {"model": card.id, "digest": card.digest, "engine": backend.name, "scans": len(held)}
     for scale in (*SCALES, CLEAN_SCALE):
         chosen = _methods(ours, scale)
-        figures = {name: _figures(method, scans, held, scale, distance) for name, method in chosen.items()}
+        figures = {name: judge.means(name, method, scale) for name, method in chosen.items()}
         result |= {f"{name} x{scale}": means for name, means in figures.items()}
         result[f"texgen's lead x{scale}"] = _leads(figures)
         if options.pictures:
@@ -79,23 +86,39 @@ def _methods(ours: Method, scale: int) -> dict[str, Method]:
         return {"as it came": unchanged, "non-local means": non_local_means, "texgen": ours}
     filters = {"bicubic": by_filter(Image.Resampling.BICUBIC), "lanczos": by_filter(Image.Resampling.LANCZOS)}
     peer = real_esrgan() if scale == 4 else None
-    return {**filters, **({"Real-ESRGAN x4plus": peer} if peer else {}), "texgen": ours}
+    return {**filters, "texgen": ours, **({"Real-ESRGAN x4plus": peer} if peer else {})}
 
 
-def _figures(method: Method, scans: FullScans, held: list[int], scale: int, distance: FeatureDistance) -> dict[str, dict[str, float]]:
-    rows: dict[str, list[dict[str, float]]] = {}
-    for index in held:
-        real, small = pair(scans, index, scale)
+class _Judge:
+    """Runs methods over the held-out scans and tells on stderr how far it is."""
+
+    def __init__(self, scans: FullScans, held: list[int], kept: KeptFigures, own_key: str) -> None:
+        self.scans, self.held, self.kept, self.own_key = scans, held, kept, own_key
+        self.distance = FeatureDistance()
+        self.console = Console(stderr=True)
+
+    def means(self, name: str, method: Method, scale: int) -> Figures:
+        """Mean figures of each map over the scans that have it."""
+        key = self.own_key if name == "texgen" else name
+        rows: dict[str, list[dict[str, float]]] = {}
+        for index in track(self.held, f"{name} x{scale}", console=self.console):
+            asset = self.scans.assets[index]
+            for kind, figures in self.kept.get(key, scale, asset, partial(self._measure, method, index, scale)).items():
+                rows.setdefault(kind, []).append(figures)
+        means = {kind: {figure: float(np.mean([r[figure] for r in each])) for figure in each[0]} for kind, each in rows.items()}
+        self.console.print(f"{name} x{scale}: " + ", ".join(f"{kind} {f['psnr_db']:.2f} dB" for kind, f in means.items()), highlight=False)
+        return means
+
+    def _measure(self, method: Method, index: int, scale: int) -> Figures:
+        real, small = pair(self.scans, index, scale)
         made = method(small, scale)
-        for name in made:
-            figures = compare(name, made[name], real[name])
-            if name == "basecolor":
-                figures["lite1_distance"] = distance(made[name], real[name])
-            rows.setdefault(name, []).append(figures)
-    return {name: {key: float(np.mean([r[key] for r in each])) for key in each[0]} for name, each in rows.items()}
+        figures = {name: compare(name, made[name], real[name]) for name in made}
+        if "basecolor" in made:
+            figures["basecolor"]["lite1_distance"] = self.distance(made["basecolor"], real["basecolor"])
+        return figures
 
 
-def _leads(figures: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
+def _leads(figures: dict[str, Figures]) -> dict[str, float]:
     """Map -> dB over the best of all other methods."""
     best = {m: max(f[m]["psnr_db"] for name, f in figures.items() if name != "texgen" and m in f) for m in figures["texgen"]}
     return {m: f["psnr_db"] - best[m] for m, f in figures["texgen"].items()}
