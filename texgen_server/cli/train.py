@@ -49,7 +49,7 @@ def add_train(commands: Any) -> None:
         "--materials", type=int, default=0, metavar="N", help="train on a fixed choice of N materials only, to compare runs"
     )
     material.set_defaults(run=_train_material)
-    _add_stepwise(kinds, "upscaler", "Train the upscaler.", steps=12000, each="12 crops", keeps="scans", run=_train_upscaler)
+    _add_stepwise(kinds, "upscaler", "Train the upscaler.", steps=12000, each="8 crops", keeps="scans", run=_train_upscaler)
     _add_stepwise(
         kinds, "estimator", "Train the estimator of missing maps.", steps=3000, each="8 pictures", keeps="pack", run=_train_estimator
     )

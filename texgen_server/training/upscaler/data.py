@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS
-from texgen_server.networks.upscaler import CHANNELS
+from texgen_server.networks.upscaler import CHANNELS, bicubic
 from texgen_server.training.catalog import Asset
 from texgen_server.training.data import height_px, native_px
+from texgen_server.training.upscaler.errors import map_errors
 from texgen_server.upscaling import slopes_from_normal
 
 FULL_PX = 1024
@@ -82,6 +83,8 @@ class FullScans:
     """The prepared scans, memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._errors: dict[int, Tensor] = {}
         meta = json.loads((folder / "upscaler.json").read_text(encoding="utf-8"))
         self.assets: list[str] = meta["assets"]
         self.known = torch.tensor(meta["known"])  # (N, 6)
@@ -90,6 +93,15 @@ class FullScans:
     def whole(self, index: int) -> Tensor:
         """(9, 1024, 1024) with normal x and y as stored, in [0, 1]."""
         return torch.from_numpy(self.maps[index].astype(np.float32) / 65535.0)
+
+    def bicubic_errors(self, scale: int) -> Tensor:
+        """(N, 6) mean squared error of a bicubic enlargement of each whole scan, and of what 8 bits round away; kept in a file."""
+        if scale not in self._errors:
+            path = self.folder / f"bicubic_x{scale}.npy"
+            if not path.is_file():
+                np.save(path, np.stack([_bicubic_error(self.whole(i), scale) for i in range(len(self.assets))]))
+            self._errors[scale] = torch.from_numpy(np.load(path))
+        return self._errors[scale]
 
     def pairs(self, index: Tensor, scale: int, small_px: int, random: torch.Generator) -> Pairs:
         """Random crops of these scans, flipped and turned, and their degraded small versions."""
@@ -106,6 +118,16 @@ class FullScans:
         if scale != CLEAN_SCALE:
             with_jpeg(small, random)
         return Pairs(with_slopes(small) * shown[..., None, None], with_slopes(large), judged)
+
+
+def _bicubic_error(maps: Tensor, scale: int) -> Array:
+    """(6,) of one scan (9, H, W) on the torus."""
+    small = with_slopes(quantised(F.avg_pool2d(maps, scale))[None])
+    padded = F.pad(small, (2, 2, 2, 2), "circular")
+    large = F.pixel_shuffle(bicubic(padded, scale)[..., 2:-2, 2:-2], scale)
+    rounded = torch.tensor([0.0 if name == "height" else (1.0 / 255.0) ** 2 / 12.0 for name in MAPS])
+    errors: Array = (map_errors(large, with_slopes(maps[None]))[0] + rounded + 1e-8).numpy()
+    return errors
 
 
 def _kept(count: int, random: torch.Generator) -> Tensor:

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the upscaler: PSNR of every map of every crop, each counting the same, and frozen features of the colour."""
+"""Training of the upscaler: PSNR of every map of every scan, each counting the same, and frozen features of the colour."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES, SLOPE_UNIT
+from texgen_server.channels import CLEAN_SCALE, SCALES
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.upscaler import Upscaler, UpscalerParams, bicubic
 from texgen_server.training.distributed import Workers
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
+from texgen_server.training.upscaler.errors import map_errors
 
 HEADS = (CLEAN_SCALE, *SCALES)
-LEAST_ERROR, CLEAN_LEAST_ERROR = (0.1 / 255.0) ** 2, (2.0 / 255.0) ** 2
-"""Added to squared errors before their logarithm: what 8 bits cannot hold need not be learned; nor is a clean map worth more than all."""
+CLEAN_LEAST_ERROR = (2.0 / 255.0) ** 2
+"""Added to squared errors of x1 before their logarithm, lest a clean map be worth more than all others."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class UpscalerConfig:
     """What shapes a run."""
 
     steps: int = 12000
-    batch: int = 12
+    batch: int = 8
     """Of all workers together."""
     small_px: int = 80
     """Edge of the small crops; ``margin_px`` on each side is not judged, as it lacks its surroundings."""
     margin_px: int = 8
     shares: tuple[float, float, float] = (0.15, 0.3, 0.55)
     """How often a step is at x1, x2, x4."""
-    lr: float = 1e-3
+    lr: float = 6e-4
     features: float = 0.0
-    """Weight of the distance of frozen features, beside a loss of 1 for 4.3 dB."""
+    """Weight of the distance of frozen features, beside a loss of 1 for all of bicubic's error."""
     ema_half_life_steps: float = 300.0
     seed: int = 0
     params: UpscalerParams = field(default_factory=UpscalerParams)
@@ -79,8 +79,11 @@ class UpscalerTrainer:
         made, base, real = (m[..., cut:-cut, cut:-cut] for m in full)
         judged = pairs.judged > 0
         errors, before = map_errors(made, real)[judged], map_errors(base, real)[judged]
-        least = CLEAN_LEAST_ERROR if scale == CLEAN_SCALE else LEAST_ERROR
-        gained = torch.log((errors + least) / (before + least))
+        if scale == CLEAN_SCALE:  # what it was spoiled with differs from crop to crop
+            gained = torch.log((errors + CLEAN_LEAST_ERROR) / (before + CLEAN_LEAST_ERROR))
+        else:  # the slope of a scan's PSNR: crops without detail weigh what they weigh in the scan's error, next to nothing
+            whole = self.scans.bicubic_errors(scale)[chosen][judged]
+            gained = (errors - before) / whole
         loss = gained.mean()
         if self.features and scale != CLEAN_SCALE:
             loss = loss + config.features * self._feature_distance(self.features, made, real, pairs)
@@ -94,8 +97,8 @@ class UpscalerTrainer:
         keep = 0.5 ** (1.0 / min(config.ema_half_life_steps, 10.0 + self.step_number / 4))
         torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1.0 - keep)
         self.step_number += 1
-        decibels = torch.zeros(judged.shape).masked_scatter(judged, gained.detach() * (-10.0 / math.log(10.0)))
-        now = {f"x{scale}_{name}_db": float(decibels[judged[:, i], i].mean()) for i, name in enumerate(MAPS) if judged[:, i].any()}
+        share = torch.zeros(judged.shape).masked_scatter(judged, gained.detach())
+        now = {f"x{scale}_{name}_gain": float(-share[judged[:, i], i].mean()) for i, name in enumerate(MAPS) if judged[:, i].any()}
         return {"scale": scale, "loss": float(loss.detach()), **now}
 
     def _scale(self) -> int:
@@ -117,24 +120,6 @@ class UpscalerTrainer:
         taps = features(made[there, :3].clamp(0.0, 1.0) * 2.0 - 1.0)
         terms = [(a.float() - b.float()).abs().mean() / b.float().abs().mean().clamp_min(1e-3) for a, b in zip(taps, aims, strict=True)]
         return torch.stack(terms).mean()
-
-
-def map_errors(made: Tensor, real: Tensor) -> Tensor:
-    """(B, 6) mean squared error of each map of each picture; normals as unit vectors in [0, 1]."""
-    errors, first = [], 0
-    for name, channels in MAP_CHANNELS.items():
-        ours, theirs = (m[:, first : first + channels] for m in (made, real))
-        if name == "normal":
-            ours, theirs = unit_normals(ours) * 0.5, unit_normals(theirs) * 0.5
-        errors.append(((ours - theirs) ** 2).mean((1, 2, 3)))
-        first += channels
-    return torch.stack(errors, 1)
-
-
-def unit_normals(slopes: Tensor) -> Tensor:
-    """Slopes (B, 2, H, W) in units -> (B, 3, H, W)."""
-    normal = torch.cat([slopes * SLOPE_UNIT, torch.ones_like(slopes[:, :1])], 1)
-    return normal * torch.rsqrt((normal * normal).sum(1, keepdim=True))
 
 
 def save_upscaler(trainer: UpscalerTrainer, path: Path) -> None:

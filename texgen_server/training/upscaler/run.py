@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors.numpy import load_file
 
+from texgen_server.channels import SCALES
 from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.distributed import Workers
 from texgen_server.training.model_folder import data_table
@@ -27,7 +28,9 @@ def train_upscaler(options: StepwiseRun, config: UpscalerConfig | None = None) -
     """Train to ``steps``; state and log go to ``options.work``. Raises TexgenError on bad input."""
     assets, workers = read_catalog(options.data), Workers.join(torch.device("cpu"))
     if workers.rank == 0:
-        prepared_scans(options.data, assets, options.work)
+        scans = prepared_scans(options.data, assets, options.work)
+        for scale in SCALES:
+            scans.bicubic_errors(scale)
     workers.barrier()
     scans = FullScans(options.work)
     train, _ = _parts(scans)
@@ -37,7 +40,9 @@ def train_upscaler(options: StepwiseRun, config: UpscalerConfig | None = None) -
     workers.barrier()  # nobody writes a state before all have looked for one
     if workers.rank == 0:
         save = partial(save_upscaler, trainer, state)
-        run_logged(trainer, options.steps, options.work / "upscaler_log.jsonl", save, lambda r: f"{-4.343 * r['loss']:.2f} dB over bicubic")
+        run_logged(
+            trainer, options.steps, options.work / "upscaler_log.jsonl", save, lambda r: f"{-100 * r['loss']:.1f} % of bicubic's error gone"
+        )
     else:
         for _ in trainer.run():
             pass
