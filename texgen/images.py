@@ -99,7 +99,7 @@ def decode(packed: PackedMap) -> Pixels:
         if pixels.size != shape[0] * shape[1] * shape[2]:
             raise InvalidRequestError(f"raw {packed.kind} holds {pixels.size} samples instead of {shape}")
         return pixels.reshape(shape).astype(packed.dtype)
-    pixels = decode_png(packed.data) if packed.encoding is Encoding.PNG else _decode_exr(packed.data)
+    pixels = decode_png(packed.data) if packed.encoding is Encoding.PNG else decode_exr(packed.data)
     if pixels.shape != shape:
         raise InvalidRequestError(f"{packed.kind} holds {pixels.shape} samples instead of {shape}")
     return pixels
@@ -116,7 +116,8 @@ def decode_png(data: bytes) -> Pixels:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _decode_exr(data: bytes) -> Pixels:
+def decode_exr(data: bytes) -> Pixels:
+    """OpenEXR of one layer -> (H, W, C), linear. Needs the extra ``exr``."""
     openexr = _load_openexr()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "map.exr")

@@ -44,7 +44,7 @@ def test_tiles_turn_with_their_slopes(pack):
     """Slopes of a tile that was flipped and turned are those of its height."""
     source = TileSource(pack, ["bright", "dark"])
     for seed in range(12):
-        maps = source.random(torch.tensor([1]), torch.Generator().manual_seed(seed)).maps[0]
+        maps = source.random(torch.tensor([1]), 128, torch.Generator().manual_seed(seed)).maps[0]
         height = maps[7]
         right, down = ((torch.roll(height, -1, a) - torch.roll(height, 1, a)) * 0.5 for a in (1, 0))
         for made, want in ((maps[3], right), (maps[4], down)):

@@ -21,11 +21,11 @@ SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
 """Channels of the input: the maps, zero where missing, then for each map 1 where it is there."""
 MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
 GROUPS = 4
-OUTPUT_GAIN = 0.1
-"""Keeps a step of training small beside what maps differ by: without it the mean of a map jumps about, and its detail is never learned."""
-FIRST_LEVELS = (0.0, 0.0, 0.8, -3.0, 0.0, 2.5)
-"""What training starts from: logits of a rough, dielectric, open surface."""
-SLOPE_GAIN, LOGIT_GAIN = 3.0, 3.0
+LEVEL_GAIN, DETAIL_GAIN = 0.1, 0.1
+"""Keep a step of training small beside what maps differ by: without them the mean of a map jumps about, and its detail is never learned."""
+FIRST_LEVELS = (0.0, 0.0, 0.56, 0.1, 0.5, 0.9)
+"""What training starts from: about the mean of all materials."""
+SLOPE_GAIN = 3.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,10 @@ class _Block(nn.Module):
 
 
 class Estimator(nn.Module):
-    """(maps and what is there (B, 15, H, W), class shares (B, K)) -> (B, 6, H, W): slopes in units, the others in [0, 1]."""
+    """(maps and what is there (B, 15, H, W), class shares (B, K)) -> (B, 6, H, W): slopes in units, the others about [0, 1], not clipped.
+
+    A map is its level, of the whole picture, plus detail without a mean, so that neither is learned at the other's cost.
+    """
 
     def __init__(self, params: EstimatorParams) -> None:
         super().__init__()
@@ -75,7 +78,7 @@ class Estimator(nn.Module):
         self.shift = nn.Linear(widths[-1], widths[-1])
         self.level = nn.Linear(widths[-1], MADE)
         with torch.no_grad():
-            self.level.bias.copy_(torch.tensor(FIRST_LEVELS) / OUTPUT_GAIN)
+            self.level.bias.copy_(torch.tensor(FIRST_LEVELS) / LEVEL_GAIN)
         self.class_level = nn.Linear(params.classes, MADE, bias=False)
         nn.init.zeros_(self.class_level.weight)
         self.ups = nn.ModuleList(_Stage(b + a, a) for a, b in pairwise(widths))
@@ -95,7 +98,7 @@ class Estimator(nn.Module):
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
             x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))
-        level = OUTPUT_GAIN * self.level(whole) + self.class_level(classes)
-        out = OUTPUT_GAIN * F.pixel_shuffle(self.head(x), 2)
-        slopes = SLOPE_GAIN * (out[:, :2] - out[:, :2].mean((2, 3), keepdim=True))  # of a torus they have no mean
-        return torch.cat([slopes, torch.sigmoid(out[:, 2:] * LOGIT_GAIN + level[:, 2:, None, None])], 1)
+        level = LEVEL_GAIN * self.level(whole) + self.class_level(classes)
+        detail = F.pixel_shuffle(self.head(x), 2).float()
+        detail = DETAIL_GAIN * (detail - detail.mean((2, 3), keepdim=True))
+        return torch.cat([SLOPE_GAIN * detail[:, :2], detail[:, 2:] + level[:, 2:, None, None]], 1)

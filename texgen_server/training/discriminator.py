@@ -83,7 +83,7 @@ class Head(nn.Module):
 class Discriminator(nn.Module):
     """Scores (B, n) of four feature heads and one raw-channel head; higher is more real."""
 
-    def __init__(self, materials: int, classes: int, densities: int, condition_dim: int = 64) -> None:
+    def __init__(self, materials: int, classes: int, densities: int, raw_channels: int = RAW_CHANNELS, condition_dim: int = 64) -> None:
         super().__init__()
         self.mixing = FeatureMixing()
         self.heads = nn.ModuleList(
@@ -92,7 +92,7 @@ class Discriminator(nn.Module):
         self.material = nn.Embedding(materials + 1, condition_dim)  # the last one: "some member of the class"
         self.group = nn.Embedding(classes, condition_dim)
         self.density = nn.Embedding(densities, condition_dim)
-        widths = ((RAW_CHANNELS, 32), (32, 64), (64, 96))
+        widths = ((raw_channels, 32), (32, 64), (64, 96))
         raw = [m for a, b in widths for m in (spectral_norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(0.2))]
         self.raw = nn.Sequential(*raw, spectral_norm(nn.Conv2d(96, 1, 3, 1, 1)))
 

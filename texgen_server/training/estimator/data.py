@@ -18,46 +18,37 @@ KEPT_SHARE = 0.3
 NO_COLOR_SHARE = 0.05
 CLASS_SHARE = 0.5
 """How often the class is told in training."""
-REPEATED_SHARE = 0.25
-"""How often a picture shows two by two tiles instead of one."""
 
 
 @dataclass
 class Tiles:
     """Whole tiles with all maps as channels, in the order of `MAP_CHANNELS`."""
 
-    maps: Tensor  # (B, 9, 256, 256)
+    maps: Tensor  # (B, 9, size, size)
     classes: Tensor  # (B, K)
 
 
 class TileSource:
-    """The materials of a pack at 256 px per tile."""
+    """The materials of a pack, whole tiles."""
 
     def __init__(self, pack: Pack, class_names: list[str]) -> None:
         self.pack, self.class_names = pack, class_names
         rows = [class_names.index(c) if c in class_names else -1 for c in pack.classes]
         self.class_rows = torch.tensor(rows)
 
-    def whole(self, index: int) -> Tensor:
-        """(9, 256, 256) of one material, as it lies in the pack."""
-        stored = torch.from_numpy(self.pack.maps[ESTIMATE_PX][index].astype(np.float32)) / 65535.0
-        return _all_maps(stored, float(self.pack.relief[index]) * ESTIMATE_PX)
+    def whole(self, index: int, size_px: int = ESTIMATE_PX) -> Tensor:
+        """(9, size, size) of one material, as it lies in the pack."""
+        stored = torch.from_numpy(self.pack.maps[size_px][index].astype(np.float32)) / 65535.0
+        return _all_maps(stored, float(self.pack.relief[index]) * size_px)
 
     def classes(self, index: Tensor) -> Tensor:
         """(B, K) ones at the materials' classes."""
         rows = self.class_rows[index]
         return torch.nn.functional.one_hot(rows.clamp_min(0), len(self.class_names)).float() * (rows >= 0)[:, None]
 
-    def random(self, index: Tensor, random: torch.Generator) -> Tiles:
-        """Rolled, flipped, turned, recoloured; some repeated two by two."""
-        maps = []
-        for material in index.tolist():
-            if float(torch.rand(1, generator=random)) < REPEATED_SHARE:
-                stored = torch.from_numpy(self.pack.maps[ESTIMATE_PX // 2][material].astype(np.float32)) / 65535.0
-                tile = _all_maps(stored, float(self.pack.relief[material]) * ESTIMATE_PX / 2).repeat(1, 2, 2)
-            else:
-                tile = self.whole(material)
-            maps.append(_moved(tile, random))
+    def random(self, index: Tensor, size_px: int, random: torch.Generator) -> Tiles:
+        """Rolled, flipped, turned, recoloured."""
+        maps = [_moved(self.whole(material, size_px), random) for material in index.tolist()]
         told = torch.rand(len(index), 1, generator=random) < CLASS_SHARE
         return Tiles(torch.stack(maps), self.classes(index) * told)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the estimator: absolute and squared error of every missing map, each in units of how much materials differ in it."""
+"""Training of the estimator: root-mean-square error of every missing map, and of its detail alone, in units of how much materials differ."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from texgen_server.channels import ESTIMATED, MAP_CHANNELS
+from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
 from texgen_server.networks.estimator import Estimator, EstimatorParams
 from texgen_server.networks.layers import channels_last
 from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
-SPREAD = {"normal": 0.12, "roughness": 0.2, "metallic": 0.35, "height": 0.15, "ao": 0.15}
-"""Deviation of each map over training materials, roughly: what an error is measured in."""
+LEVEL_SPREAD = {"normal": 0.07, "roughness": 0.24, "metallic": 0.28, "height": 0.13, "ao": 0.12}
+DETAIL_SPREAD = {"normal": 0.07, "roughness": 0.05, "metallic": 0.03, "height": 0.13, "ao": 0.07}
+"""Deviation of the means of maps over training materials, and within them: what errors are measured in. Slopes and heights have no mean of
+their own."""
+DETAIL_WEIGHT, LEAST_SQUARE = 0.5, 1e-5
+STEPS_PX = {ESTIMATE_PX // 2: (0.75, 3), ESTIMATE_PX: (0.25, 1)}
+"""Edge of the tiles of a step -> how often, and in how many times the batch: small ones cost a quarter."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,18 @@ class EstimatorTrainer:
         while self.step_number < self.config.steps:
             yield self.step()
 
+    def _size_px(self) -> int:
+        shares = torch.tensor([share for share, _ in STEPS_PX.values()])
+        return list(STEPS_PX)[int(torch.multinomial(shares, 1, generator=self.random))]
+
     def step(self) -> dict[str, float]:
         """One update."""
         config = self.config
-        chosen = self.train_index[torch.multinomial(self.weights, config.batch, replacement=True, generator=self.random)]
-        tiles = self.source.random(chosen, self.random)
-        there = random_presence(config.batch, self.random)
+        size_px = self._size_px()
+        count = config.batch * STEPS_PX[size_px][1]
+        chosen = self.train_index[torch.multinomial(self.weights, count, replacement=True, generator=self.random)]
+        tiles = self.source.random(chosen, size_px, self.random)
+        there = random_presence(count, self.random)
         with torch.autocast("cpu", torch.bfloat16):
             made = self.network(seen_input(tiles.maps, there).contiguous(memory_format=torch.channels_last), tiles.classes)
         errors = map_errors(made.float(), targets(tiles.maps))
@@ -77,12 +88,15 @@ class EstimatorTrainer:
 
 
 def map_errors(made: Tensor, real: Tensor) -> Tensor:
-    """(B, 5) error of each estimated map of each picture, in deviations: absolute plus squared."""
+    """(B, 5) error of each estimated map of each picture: all of it, plus its detail alone."""
     errors, first = [], 0
     for name in ESTIMATED:
         channels = MAP_CHANNELS[name]
-        difference = (made - real)[:, first : first + channels] / SPREAD[name]
-        errors.append((difference.abs() + difference * difference).mean((1, 2, 3)))
+        difference = (made - real)[:, first : first + channels]
+        mean_square = (difference * difference).mean((1, 2, 3))
+        detail = (mean_square - difference.mean((2, 3)).square().mean(1)).clamp_min(0.0)
+        whole_error = torch.sqrt(mean_square + LEAST_SQUARE) / LEVEL_SPREAD[name]
+        errors.append(whole_error + DETAIL_WEIGHT * torch.sqrt(detail + LEAST_SQUARE) / DETAIL_SPREAD[name])
         first += channels
     return torch.stack(errors, 1)
 

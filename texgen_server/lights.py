@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Round lights, far away, and how they are drawn on a panorama: with a sharp edge and exactly their flux at any size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.panorama import direction, pixel_angles, solid_angles
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Light:
+    """A round light of even radiance, far away."""
+
+    azimuth_deg: float
+    elevation_deg: float
+    radius_deg: float
+    flux: tuple[float, float, float]
+    """Radiance times steradians, linear Rec.709."""
+
+
+def draw_light(light: Light, height: int, samples: int = 4) -> tuple[slice, NDArray[np.int64], Array]:
+    """A light on a panorama of that height: the rows it covers, the columns (which may wrap), and the radiance (rows, columns, 3).
+
+    Its edge is drawn with ``samples`` squared points a pixel, and the radiance is such that the flux is exact on the pixels.
+    """
+    azimuths, elevations = pixel_angles(height)
+    step = 180.0 / height
+    reach = light.radius_deg + step
+    rows = np.flatnonzero(np.abs(elevations - light.elevation_deg) <= reach + step)
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    polar = abs(light.elevation_deg) + reach + step >= 90.0
+    spread = 180.0 if polar else min(180.0, reach / np.cos(np.radians(abs(light.elevation_deg) + reach)) + step)
+    columns = np.flatnonzero(np.abs((azimuths - light.azimuth_deg + 180.0) % 360.0 - 180.0) <= spread)
+    inside = np.zeros((bottom - top, len(columns)), np.float32)
+    centre = direction(light.azimuth_deg, light.elevation_deg)
+    limit = np.cos(np.radians(max(light.radius_deg, 0.75 * step)))  # never smaller than a pixel's corner: it would fall between samples
+    offsets = ((np.arange(samples) + 0.5) / samples - 0.5) * step
+    for down in offsets:
+        for right in offsets:
+            inside += direction(azimuths[columns][None] + right, elevations[top:bottom, None] - down) @ centre > limit
+    covered = float((inside * solid_angles(height)[top:bottom]).sum())
+    return slice(top, bottom), columns, inside[..., None] / covered * np.array(light.flux, np.float32)

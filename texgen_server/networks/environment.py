@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The environment generator: from a small panorama that says where light comes from to a large one with its detail.
+
+A style-modulated convolutional GAN as the material's (`networks.material`), but on the sphere: convolutions wrap in azimuth and go over the
+poles, every pixel knows its elevation and no pixel its azimuth, so a roll of the input rolls the output. The sky has a style of its own,
+all else another one. Lights are no business of the network: they are analytic, and drawn on its result.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from texgen_server.networks.layers import StyleModulation
+
+LAYOUT_ROWS = 32
+"""Rows of the small panorama; it has twice as many columns."""
+PLAN_CHANNELS = 8
+"""Of what every level is told: log2 radiance of red, green and blue (in units of `STOPS`), share of sky, share of ground below the horizon,
+sine and cosine of the elevation, glow around the brightest light."""
+STOPS = 4.0
+STYLES = 2  # of the sky, of all else
+
+
+@dataclass(frozen=True)
+class EnvironmentParams:
+    """Size of an environment generator; written into ``model.toml`` beside the weights."""
+
+    code_dim: int = 32
+    style_dim: int = 128
+    noise_channels: int = 8
+    widths: tuple[int, ...] = (160, 128, 80, 32)  # at 32, 64, 128, 256 rows
+
+    @property
+    def rows(self) -> int:
+        """Of the result."""
+        return int(LAYOUT_ROWS * 2 ** len(self.widths))
+
+
+def panorama_pad(x: Tensor) -> Tensor:
+    """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in elevation."""
+    half = x.shape[3] // 2
+    top, bottom = (torch.cat([row[..., half:], row[..., :half]], 3) for row in (x[:, :, :1], x[:, :, -1:]))
+    x = torch.cat([top, x, bottom], 2)
+    return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+
+
+class PanoramaConv(nn.Module):
+    """3x3 convolution on the panorama, He-initialised with ``gain``."""
+
+    def __init__(self, channels_in: int, channels_out: int, gain: float = math.sqrt(2.0)) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, 3)
+        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(channels_in * 9))
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(panorama_pad(x))
+        return out
+
+
+def enlarged(x: Tensor, scale: int = 2) -> Tensor:
+    """Bilinear enlargement of a panorama: (B, C, H, W) -> (B, C, scale H, scale W)."""
+    return F.interpolate(panorama_pad(x), scale_factor=float(scale), mode="bilinear", align_corners=False)[..., scale:-scale, scale:-scale]
+
+
+class _Block(nn.Module):
+    """Two modulated convolutions at one resolution, with the plan and noise added, and a residual skip."""
+
+    def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
+        super().__init__()
+        self.grow = grow
+        self.conv1, self.conv2 = PanoramaConv(channels_in, channels_out), PanoramaConv(channels_out, channels_out)
+        self.style1, self.style2 = StyleModulation(channels_out, style_dim), StyleModulation(channels_out, style_dim)
+        self.plan = nn.Conv2d(PLAN_CHANNELS, channels_out, 1, bias=False)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
+        self.noise_gain = nn.Parameter(torch.full((channels_out,), 0.1))
+        nn.init.normal_(self.plan.weight, 0.0, 0.3)
+
+    def forward(self, x: Tensor, style: Tensor, plan: Tensor, noise: Tensor) -> Tensor:
+        if self.grow:
+            x = enlarged(x)
+        share = torch.cat([plan[:, 3:4], 1.0 - plan[:, 3:4]], 1)
+        y = self.style1(self.conv1(x) + self.plan(plan), style, share)
+        y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
+        y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
+        out: Tensor = (y + self.skip(x)) * 0.7071
+        return out
+
+
+class EnvironmentGenerator(nn.Module):
+    """Codes, plans and noise -> what the small panorama lacks."""
+
+    def __init__(self, params: EnvironmentParams) -> None:
+        super().__init__()
+        self.params, widths, dim = params, params.widths, params.style_dim
+        self.mapping = nn.Sequential(nn.Linear(params.code_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
+        self.stem = PanoramaConv(PLAN_CHANNELS + params.noise_channels, widths[0], gain=1.0)
+        pairs = zip((widths[0], *widths[:-1]), widths, strict=True)
+        self.blocks = nn.ModuleList(_Block(a, b, dim, grow=i > 0) for i, (a, b) in enumerate(pairs))
+        self.head = PanoramaConv(widths[-1], 3 * 4, gain=0.1)
+
+    def forward(self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]) -> Tensor:
+        """Draw a panorama.
+
+        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, 32, 64) ~ N(0, 1); for each level i ``plans[i]``
+        (B, 8, 32 2^i, 64 2^i), see `PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 32 2^i, 64 2^i) ~ N(0, 1).
+        Returns (B, 3, R, 2 R) log2 radiance in units of `STOPS`, R as in `EnvironmentParams.rows`.
+        """
+        style = self.mapping(codes)
+        x = self.stem(torch.cat([plans[0], start], 1))
+        for i, block in enumerate(self.blocks):
+            x = block(x, style, plans[i], noises[i])
+        return self.head32(x, plans[-1])
+
+    def head32(self, x: Tensor, plan: Tensor) -> Tensor:
+        """The last convolution in float32: radiance spans many stops."""
+        with torch.autocast(x.device.type, enabled=False):
+            conv = self.head.conv
+            fine = F.conv2d(panorama_pad(x.float()), conv.weight.float(), None if conv.bias is None else conv.bias.float())
+            return F.pixel_shuffle(fine, 2) + enlarged(plan[:, :3].float())

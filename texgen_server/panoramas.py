@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small panoramas ("layouts"): what an environment is made of before the network draws it. Put together, lit, brought to any size.
+
+A layout is (4, 32, 64) float32: log2 radiance of red, green and blue in units of `STOPS`, and the share of sky. Numpy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.panorama import direction, pixel_angles, pixel_directions
+
+Array = NDArray[np.float32]
+
+GLOW_DEG = 6.0
+"""How far from the brightest light its glow has fallen to half."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of one place: its layout, its sky alone (3, 32, 64), and where its brightest light is."""
+
+    layout: Array
+    sky: Array
+    light: tuple[float, float] | None
+
+    @property
+    def outdoors(self) -> bool:
+        """Whether it has a sky."""
+        return bool(self.layout[3].any())
+
+    def mirrored(self) -> Surroundings:
+        """Left and right exchanged; what lies at azimuth 0 stays there."""
+        light = (-self.light[0], self.light[1]) if self.light else None
+        return Surroundings(mirrored(self.layout), mirrored(self.sky), light)
+
+
+def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
+    """The layout of one place under the sky of another; without skies, both side by side: ``share`` (64,) of the first for each column.
+
+    The ground keeps its brightness against its sky.
+    """
+    if not (above.outdoors and below.outdoors):
+        return (above.layout * share + below.layout * (1.0 - share)).astype(np.float32)
+    sky_share = below.layout[3]
+    brighter = _sky_level(above.sky) - _sky_level(below.sky)
+    colors = above.sky * sky_share + (below.layout[:3] + brighter) * (1.0 - sky_share)
+    return np.concatenate([colors, sky_share[None]]).astype(np.float32)
+
+
+def _sky_level(sky: Array) -> float:
+    """Mean of the upper half."""
+    return float(sky[:, : sky.shape[1] // 2].mean())
+
+
+def mirrored(layout: Array) -> Array:
+    """Left and right exchanged; what lies at azimuth 0 stays there."""
+    return layout[:, :, ::-1]
+
+
+def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
+    """(8, rows, 2 rows): what the network is told at a level (`networks.environment.PLAN_CHANNELS`).
+
+    ``light`` is azimuth and elevation of the brightest light in degrees; None: there is none.
+    """
+    _, elevation = pixel_angles(rows)
+    across = np.ones((1, 2 * rows), np.float32)
+    radians = np.radians(elevation)[:, None]
+    grown = enlarged(layout, rows // layout.shape[1])
+    ground = np.clip(-elevation[:, None] / 5.0, 0.0, 1.0) * across
+    glow = np.zeros((rows, 2 * rows), np.float32) if light is None else glow_around(light, rows)
+    return np.concatenate([grown, np.stack([ground, np.sin(radians) * across, np.cos(radians) * across, glow])]).astype(np.float32)
+
+
+def glow_around(light: tuple[float, float], rows: int) -> Array:
+    """(rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square of the angle."""
+    apart = np.degrees(np.arccos(np.clip(pixel_directions(rows) @ direction(*light), -1.0, 1.0)))
+    glow: Array = (1.0 / (1.0 + (apart / GLOW_DEG) ** 2)).astype(np.float32)
+    return glow
+
+
+def enlarged(planes: Array, scale: int) -> Array:
+    """(C, H, 2 H) -> (C, scale H, scale 2 H), bilinear, round the world and over the poles."""
+    if scale == 1:
+        return planes
+    out = planes
+    for axis in (1, 2):
+        out = _enlarged_along(out, axis, scale)
+    return out
+
+
+def _enlarged_along(planes: Array, axis: int, scale: int) -> Array:
+    before, after = _neighbours(planes, axis)
+    shares = (np.arange(scale) + 0.5) / scale - 0.5
+    parts = [before * max(-s, 0.0) + after * max(s, 0.0) + planes * (1.0 - abs(s)) for s in shares]
+    shape = list(planes.shape)
+    shape[axis] *= scale
+    return np.stack(parts, axis + 1).reshape(shape).astype(np.float32)
+
+
+def _neighbours(planes: Array, axis: int) -> tuple[Array, Array]:
+    """The pixel before and the pixel after each one along an axis."""
+    before, after = np.roll(planes, 1, axis), np.roll(planes, -1, axis)
+    if axis == 1:  # over the pole to the other side
+        half = planes.shape[2] // 2
+        before[:, 0], after[:, -1] = np.roll(planes[:, 0], half, 1), np.roll(planes[:, -1], half, 1)
+    return before, after

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HDR maps -> what training needs: the brightest light at azimuth 0, lights taken out, logarithms, small panoramas."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from texgen.errors import InvalidRequestError
+from texgen.images import decode_exr
+from texgen.panorama import geometric_mean, luminance, pixel_angles
+from texgen_server.lights import Light
+from texgen_server.networks.environment import LAYOUT_ROWS, STOPS
+from texgen_server.training.environment.lights import take_lights
+from texgen_server.training.environment.sky import filled_sky, sky_mask
+
+ROWS = 512
+SPLIT_FILE = Path(__file__).with_name("split.csv")
+VALIDATION_SHARE = 0.1
+DARKEST, BRIGHTEST = -12.0, 14.0
+"""Stops from the geometric mean that are kept."""
+INDOORS = ("indoor", "studio")
+"""Classes without a sky, whatever the ceiling looks like."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HdrAsset:
+    """One CC0 map of the training data."""
+
+    asset_id: str
+    publisher: str
+    environment_class: str
+    licence: str
+    source: str
+    lost_share: float
+    """Of its light, where the brightest pixels were clamped."""
+
+
+def read_environments(data: Path) -> list[HdrAsset]:
+    """Read ``data/environments.csv``, sorted by asset id. Raises InvalidRequestError when it is missing, or an asset is not CC0."""
+    path = data / "environments.csv"
+    if not path.is_file():
+        raise InvalidRequestError(f"no {path.name} in {data}: --data takes the folder that holds environments.csv and environments/")
+    with path.open(newline="", encoding="utf-8") as file:
+        assets = [_asset(row) for row in csv.DictReader(file)]
+    not_free = [a.asset_id for a in assets if not a.licence.upper().startswith("CC0")]
+    if not_free:
+        raise InvalidRequestError(f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}")
+    return sorted(assets, key=lambda a: a.asset_id)
+
+
+def _asset(row: dict[str, str]) -> HdrAsset:
+    lost = float(row["energy_lost_to_clamp"] or 0.0)
+    return HdrAsset(row["asset_id"], row["publisher"], row["class"], row["licence"], row["source"], lost)
+
+
+def place_of(asset_id: str) -> str:
+    """Maps of one place, or one shoot, share this: they are held out together."""
+    return re.sub(r"(_puresky|_\d+[a-z]?(_\w+)?|\d+[AB]?)$", "", asset_id.removeprefix("pmndrs_"))
+
+
+def make_split(assets: list[HdrAsset]) -> set[str]:
+    """Asset ids of the validation part: about a tenth of each class, whole places, chosen by hash."""
+    held: set[str] = set()
+    for name in sorted({a.environment_class for a in assets}):
+        members = [a for a in assets if a.environment_class == name]
+        budget = max(1, round(len(members) * VALIDATION_SHARE))
+        places = sorted({place_of(a.asset_id) for a in members}, key=lambda p: hashlib.sha256(p.encode()).digest())
+        for place in places:
+            own = {a.asset_id for a in assets if place_of(a.asset_id) == place}
+            if len(own) <= budget:
+                held |= own
+                budget -= len(own)
+    return held
+
+
+def read_split() -> set[str]:
+    """Asset ids of the committed validation part."""
+    with SPLIT_FILE.open(newline="", encoding="utf-8") as file:
+        return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
+
+
+def write_split(assets: list[HdrAsset]) -> None:
+    """Write the committed split file from `make_split`."""
+    held = make_split(assets)
+    with SPLIT_FILE.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["asset_id", "class", "place", "part"])
+        for a in assets:
+            writer.writerow([a.asset_id, a.environment_class, place_of(a.asset_id), "validation" if a.asset_id in held else "train"])
+
+
+def load_hdr(data: Path, asset: HdrAsset) -> Array:
+    """(512, 1024, 3) radiance, not below 0. Raises InvalidRequestError when the file is of another size."""
+    pixels = np.maximum(decode_exr((data / "environments" / f"{asset.asset_id}.exr").read_bytes()).astype(np.float32), 0.0)
+    if pixels.shape != (ROWS, 2 * ROWS, 3):
+        raise InvalidRequestError(f"{asset.asset_id}: {pixels.shape[1]} x {pixels.shape[0]} px; training takes {2 * ROWS} x {ROWS}")
+    return pixels
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One map, turned so that its brightest light, or side, is at azimuth 0."""
+
+    stops: Array  # (3, 512, 1024) log2 radiance over the exposure, in units of STOPS, without the lights
+    layout: Array  # (4, 32, 64) see `panoramas`
+    sky: Array  # (3, 32, 64) the sky alone; zeros where there is none
+    lights: list[Light]
+    exposure: float  # geometric mean of the luminance without the lights
+
+
+def prepared(panorama: Array, lost_share: float, *, indoors: bool) -> Prepared:
+    """Lights out, turned, in logarithms."""
+    lights, rest = take_lights(panorama, lost_share)
+    turn = _brightest_column(rest) if not lights else round((lights[0].azimuth_deg + 180.0) / 180.0 * ROWS - 0.5)
+    shift = ROWS - turn
+    rest = np.roll(rest, shift, 1)
+    lights = [_turned(light, shift * 180.0 / ROWS) for light in lights]
+    exposure = geometric_mean(rest)
+    cells = rest.reshape(LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 2 * LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 3).mean((1, 3)).transpose(2, 0, 1)
+    small = rest.reshape(ROWS // 2, 2, ROWS, 2, 3).mean((1, 3))
+    mask = np.zeros(small.shape[:2], bool) if indoors else sky_mask(small)
+    share = mask.reshape(LAYOUT_ROWS, -1, 2 * LAYOUT_ROWS, ROWS // 2 // LAYOUT_ROWS).mean((1, 3)).astype(np.float32)
+    colors = in_stops(cells, exposure)
+    sky = filled_sky(colors, share) if share.any() else np.zeros_like(colors)
+    return Prepared(in_stops(rest.transpose(2, 0, 1), exposure), np.concatenate([colors, share[None]]), sky, lights, exposure)
+
+
+def in_stops(radiance: Array, exposure: float) -> Array:
+    """Radiance -> log2 over the exposure, in units of `STOPS`."""
+    stops: Array = (np.clip(np.log2(np.maximum(radiance / exposure, 1e-6)), DARKEST, BRIGHTEST) / STOPS).astype(np.float32)
+    return stops
+
+
+def _turned(light: Light, degrees: float) -> Light:
+    return Light((light.azimuth_deg + degrees + 180.0) % 360.0 - 180.0, light.elevation_deg, light.radius_deg, light.flux)
+
+
+def _brightest_column(rest: Array) -> int:
+    """Where most light comes from above the horizon, seen without detail."""
+    _, elevation = pixel_angles(ROWS)
+    weights = np.cos(np.radians(elevation)) * (elevation > -10.0)
+    along = (luminance(rest) * weights[:, None].astype(np.float32)).sum(0)
+    return int(ndimage.gaussian_filter1d(along, 2 * ROWS / 30.0, mode="wrap").argmax())
+
+
+def prepare_environments(data: Path, assets: list[HdrAsset], out: Path) -> None:
+    """Write ``stops.npy`` (N, 3, 512, 1024) float16, ``layouts.npz`` and ``environments.json``."""
+    out.mkdir(parents=True, exist_ok=True)
+    stops = np.lib.format.open_memmap(out / "stops.npy", "w+", np.float16, (len(assets), 3, ROWS, 2 * ROWS))
+    layouts, skies, facts = [], [], []
+    for i, asset in enumerate(assets):
+        one = prepared(load_hdr(data, asset), asset.lost_share, indoors=asset.environment_class in INDOORS)
+        stops[i] = one.stops
+        layouts.append(one.layout)
+        skies.append(one.sky)
+        lights = [[light.azimuth_deg, light.elevation_deg, light.radius_deg, *light.flux] for light in one.lights]
+        facts.append({"asset": asset.asset_id, "class": asset.environment_class, "exposure": one.exposure, "lights": lights})
+    stops.flush()
+    np.savez(out / "layouts.npz", layouts=np.stack(layouts), skies=np.stack(skies))
+    (out / "environments.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+class HdrPack:
+    """What `prepare_environments` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        facts = json.loads((folder / "environments.json").read_text(encoding="utf-8"))
+        self.assets: list[str] = [f["asset"] for f in facts]
+        self.classes: list[str] = [f["class"] for f in facts]
+        self.exposures: list[float] = [f["exposure"] for f in facts]
+        self.lights = [[Light(a, e, r, (red, green, blue)) for a, e, r, red, green, blue in f["lights"]] for f in facts]
+        self.stops = np.load(folder / "stops.npy", mmap_mode="r")
+        with np.load(folder / "layouts.npz") as small:
+            self.layouts: Array = small["layouts"]
+            self.skies: Array = small["skies"]
