@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.tiny import write_tiny_estimator, write_tiny_model, write_tiny_upscaler
+from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
 from texgen import find_card
 from texgen.client import Client
 from texgen_server.config import ServerConfig
@@ -28,6 +28,7 @@ def models(tmp_path_factory):
     write_tiny_model(folder / "material")
     write_tiny_upscaler(folder / "upscaler")
     write_tiny_estimator(folder / "estimator")
+    write_tiny_environment(folder / "environment")
     return folder
 
 

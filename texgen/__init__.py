@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from texgen._version import __version__
 from texgen.errors import TexgenError
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, Material, PackedMap
+from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Environment, Light, MapKind, Material, PackedMap
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = [
     "Client",
     "ColorSpace",
     "Encoding",
+    "Environment",
+    "Light",
     "MapKind",
     "Material",
     "ModelCard",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event stream -> materials. No transport inside: the Python client and the Blender add-on both use it."""
+"""Event stream -> materials, environments. No transport inside: the Python client and the Blender add-on both use it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from texgen.errors import ConnectionFailedError
-from texgen.maps import ColorSpace, Encoding, MapKind, Material, PackedMap
+from texgen.maps import ColorSpace, Encoding, Environment, Light, MapKind, Material, PackedMap
 from texgen.pb import texgen_pb2 as pb
 
 KIND_FROM_PB = {
@@ -19,6 +19,7 @@ KIND_FROM_PB = {
     pb.MAP_KIND_METALLIC: MapKind.METALLIC,
     pb.MAP_KIND_HEIGHT: MapKind.HEIGHT,
     pb.MAP_KIND_AO: MapKind.AO,
+    pb.MAP_KIND_ENVIRONMENT: MapKind.ENVIRONMENT,
 }
 KIND_TO_PB = {k: v for v, k in KIND_FROM_PB.items()}
 ENCODING_FROM_PB = {pb.ENCODING_RAW: Encoding.RAW, pb.ENCODING_PNG: Encoding.PNG, pb.ENCODING_EXR: Encoding.EXR}
@@ -58,7 +59,7 @@ class Assembler:
 
     def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
         self.accepted: pb.Accepted | None = None
-        self.materials: list[Material] = []
+        self.finished: list[Material | Environment] = []
         self._on_progress = on_progress or (lambda _: None)
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
@@ -80,28 +81,37 @@ class Assembler:
             case "map_end":
                 self._finish(event.map_end)
             case "summary":
-                self.materials.append(self._material(event.summary))
+                self.finished.append(
+                    self._environment(event.summary) if MapKind.ENVIRONMENT in self._maps else self._material(event.summary)
+                )
                 self._on_progress(Progress(self._overall(0.0), "done" if self._complete() else "queued"))
 
     def result(self) -> Material:
         """The finished material. Raises ConnectionFailedError when the stream ended before its summary."""
-        return self.results()[-1]
+        return self.materials()[-1]
 
-    def results(self) -> list[Material]:
+    def materials(self) -> list[Material]:
         """All materials of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
+        return [result for result in self._results() if isinstance(result, Material)]
+
+    def environments(self) -> list[Environment]:
+        """All environments of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
+        return [result for result in self._results() if isinstance(result, Environment)]
+
+    def _results(self) -> list[Material | Environment]:
         if not self._complete():
             raise ConnectionFailedError("the server ended the stream before the result was complete; nothing was kept, try again")
-        return self.materials
+        return self.finished
 
     def _count(self) -> int:
         return max(1, self.accepted.count) if self.accepted else 1
 
     def _complete(self) -> bool:
-        return len(self.materials) >= self._count()
+        return len(self.finished) >= self._count()
 
     def _overall(self, fraction: float) -> float:
         """0..1 over all results of the call, from the fraction of the current one."""
-        return min(1.0, (len(self.materials) + fraction) / self._count())
+        return min(1.0, (len(self.finished) + fraction) / self._count())
 
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
@@ -134,6 +144,20 @@ class Assembler:
         self._header, self._pieces = None, bytearray()
         self._on_progress(Progress(self._overall(0.9), "receiving"))
 
+    def _environment(self, summary: pb.Summary) -> Environment:
+        return Environment(
+            panorama=self._maps[MapKind.ENVIRONMENT],
+            recipe=summary.recipe,
+            seed=summary.seed,
+            model_digest=summary.model_digest,
+            engine=summary.engine,
+            output_licence=summary.output_licence,
+            lights=tuple(_light(light) for light in summary.lights),
+            controls=dict(sorted(summary.controls.items())),
+            timings_s=_timings(summary),
+            cache_hit=summary.cache_hit,
+        )
+
     def _material(self, summary: pb.Summary) -> Material:
         return Material(
             maps=self._maps,
@@ -145,7 +169,7 @@ class Assembler:
             height_range_tiles=summary.height_range_tiles,
             height_range_m=summary.height_range_m,
             controls=dict(sorted(summary.controls.items())),
-            timings_s={"queue": summary.queue_s, "compute": summary.compute_s, "encode": summary.encode_s},
+            timings_s=_timings(summary),
             tileability={KIND_FROM_PB[t.kind]: t.seam_percentile for t in summary.tileability},
             cache_hit=summary.cache_hit,
             window_px=_window(summary),
@@ -153,6 +177,15 @@ class Assembler:
             understood=_understood(self.accepted),
             repairs={KIND_FROM_PB[r.kind]: tuple(STEP_FROM_PB[s] for s in r.steps) for r in summary.repairs},
         )
+
+
+def _timings(summary: pb.Summary) -> dict[str, float]:
+    return {"queue": summary.queue_s, "compute": summary.compute_s, "encode": summary.encode_s}
+
+
+def _light(light: pb.Light) -> Light:
+    red, green, blue = light.flux
+    return Light(light.azimuth_deg, light.elevation_deg, light.radius_deg, (red, green, blue))
 
 
 def _window(summary: pb.Summary) -> tuple[int, int, int, int] | None:

@@ -16,6 +16,7 @@ from typing import Any
 from texgen._version import __version__
 from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
+from texgen.commands.environment import add_environment
 from texgen.commands.generate import add_generate
 from texgen.commands.models import add_models
 from texgen.commands.repair import add_repair
@@ -55,6 +56,7 @@ def build_parser() -> Any:
     add_capture(commands)
     add_upscale(commands)
     add_repair(commands)
+    add_environment(commands)
     add_models(commands)
     if importlib.util.find_spec("texgen_server"):
         from texgen_server.cli import add_commands

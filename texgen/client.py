@@ -25,7 +25,7 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
-from texgen.maps import Encoding, MapKind, Material, Pixels
+from texgen.maps import Encoding, Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen.request_fields import (
@@ -270,6 +270,35 @@ class Client:
         chunks = (pb.RepairMaterialRequest(chunk=chunk) for chunk in map_pieces(maps))
         return self._stream(self._textures.RepairMaterial, itertools.chain([pb.RepairMaterialRequest(options=first)], chunks), options)[0]
 
+    def generate_environment(
+        self,
+        classes: str | Mapping[str, float] = "",
+        *,
+        seed: int | None = None,
+        width_px: int = 0,
+        controls: Mapping[str, float] | None = None,
+        recipe: str = "",
+        model: str = "",
+        **options: Unpack[CallOptions],
+    ) -> Environment:
+        """Generate an environment: a panorama of linear radiance that lights a scene, twice as wide as high.
+
+        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed and controls. ``width_px`` is 1024, 2048,
+        4096 or 8192 (0: 1024, or the recipe's). Encodings are EXR (half float, ZIP) and RAW (float16).
+        """
+        mix = {classes: 1.0} if isinstance(classes, str) else classes
+        request = pb.GenerateEnvironmentRequest(
+            model=model,
+            recipe=recipe,
+            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
+            seed=checked_seed(seed),
+            width_px=checked_edge(width_px),
+            controls=dict(controls or {}),
+            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.EXR)],
+            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
+        )
+        return self._assembled(self._textures.GenerateEnvironment, request, options).environments()[0]
+
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""
         return list(self._call(self._models.ListModels, pb.ListModelsRequest()).models)
@@ -285,6 +314,9 @@ class Client:
         return info
 
     def _stream(self, method: Any, request: Any, options: CallOptions) -> list[Material]:
+        return self._assembled(method, request, options).materials()
+
+    def _assembled(self, method: Any, request: Any, options: CallOptions) -> Assembler:
         assembler = Assembler(options.get("on_progress"))
         call = method(request, timeout=self._deadline_s, metadata=self._metadata)
         try:
@@ -294,7 +326,7 @@ class Client:
             raise self._translated(error, started=assembler.accepted is not None) from error
         finally:
             call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
-        return assembler.results()
+        return assembler
 
     def _call(self, method: Any, request: Any) -> Any:
         try:

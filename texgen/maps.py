@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the project: map kinds and what each holds, packed maps, and a finished material.
+"""The words of the project: map kinds and what each holds, packed maps, a finished material, a finished environment.
 
 Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; ``to_unit`` gives float32 in [0, 1].
 """
@@ -30,6 +30,7 @@ class MapKind(StrEnum):
     METALLIC = "metallic"
     HEIGHT = "height"
     AO = "ao"
+    ENVIRONMENT = "environment"
 
 
 class ColorSpace(StrEnum):
@@ -69,8 +70,11 @@ MAP_SPECS: dict[MapKind, MapSpec] = {
         MapSpec(MapKind.METALLIC, 1, "uint8", ColorSpace.DATA, "_metallic"),
         MapSpec(MapKind.HEIGHT, 1, "uint16", ColorSpace.DATA, "_height"),
         MapSpec(MapKind.AO, 1, "uint8", ColorSpace.DATA, "_ao"),
+        MapSpec(MapKind.ENVIRONMENT, 3, "float16", ColorSpace.LINEAR, "_environment"),
     )
 }
+MATERIAL_MAPS = tuple(kind for kind in MapKind if kind is not MapKind.ENVIRONMENT)
+"""The maps of a material; an environment is a single one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,36 @@ class Material:
     """What a prompt was understood as: classes, material, controls, similarity."""
     repairs: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
     """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from estimate"; nothing: left as it came."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """A round light of even radiance, far away."""
+
+    azimuth_deg: float
+    """0 at the centre of the panorama, increasing to the right."""
+    elevation_deg: float
+    radius_deg: float
+    flux: tuple[float, float, float]
+    """Radiance times steradians, linear Rec.709."""
+
+
+@dataclass
+class Environment:
+    """A finished environment: an equirectangular panorama of linear radiance (Rec.709), and what lights it."""
+
+    panorama: PackedMap
+    recipe: str
+    """Text that makes it again, given the same models."""
+    seed: int
+    model_digest: str
+    engine: str
+    output_licence: str
+    lights: tuple[Light, ...]
+    """Drawn into the panorama, the brightest first."""
+    controls: dict[str, float] = field(default_factory=dict)
+    timings_s: dict[str, float] = field(default_factory=dict)
+    cache_hit: bool = False
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:

@@ -24,7 +24,8 @@ MAX_STEPS = 16
 MAX_DEPTH = 3
 """How deep recipes may lie in recipes: a variation of a mix of variations."""
 DEFAULT_SIZE_PX = 1024
-DETAIL_SCALES = (2, 4)
+DETAIL_SCALES = (2, 4, 8)
+"""8 is twice enlarged: for environments."""
 DETAIL_DIGEST_HEX = 16
 
 
@@ -49,7 +50,7 @@ class MixMode(StrEnum):
 class Variation:
     """Another member near ``base``; the recipe's own seed says which."""
 
-    base: MaterialRecipe
+    base: Recipe
     amount: float
     """0 is the base itself, 1 as far as a new seed."""
     locks: tuple[Lock, ...] = ()
@@ -59,7 +60,7 @@ class Variation:
 class Mixture:
     """Several recipes in one."""
 
-    parts: tuple[tuple[MaterialRecipe, float], ...]
+    parts: tuple[tuple[Recipe, float], ...]
     """(recipe, weight) with weights that sum to 1."""
     mode: MixMode
     mask_sha256: str = ""
@@ -101,7 +102,7 @@ class Detail:
 
 
 @dataclass(frozen=True)
-class MaterialRecipe:
+class Recipe:
     """A checked request for one material. Build it with the functions below; the numbers are quantised as in the text."""
 
     model_digest: str
@@ -117,7 +118,7 @@ class MaterialRecipe:
     detail: Detail | None = None
     """None: the generator draws at full size."""
 
-    def drawn(self) -> MaterialRecipe:
+    def drawn(self) -> Recipe:
         """What the generator draws: this recipe itself, or its smaller picture. ``tile_px`` counts px of that one."""
         scale = self.detail.scale if self.detail else 1
         return replace(self, width_px=self.width_px // scale, height_px=self.height_px // scale, detail=None)
@@ -161,7 +162,7 @@ def make_recipe(
     size_px: tuple[int, int] = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX),
     psi: float = 1.0,
     controls: Mapping[str, float] | None = None,
-) -> MaterialRecipe:
+) -> Recipe:
     """Check every field against the model and quantise it. ``size_px`` is (width, height).
 
     Raises InvalidRequestError with the field's name; the message says what is allowed.
@@ -171,7 +172,7 @@ def make_recipe(
     if not 0.0 <= psi <= MAX_PSI:
         raise InvalidRequestError(f"psi {psi}: allowed is 0 (the class's average) to {MAX_PSI}", "psi")
     width, height = (_check_edge(card, edge, name) for edge, name in zip(size_px, ("width", "height"), strict=True))
-    return MaterialRecipe(
+    return Recipe(
         model_digest=card.digest,
         width_px=width,
         height_px=height,
@@ -236,7 +237,7 @@ def _check_controls(card: ModelCard, given: Mapping[str, float]) -> dict[str, fl
     return {name: _float32(value) for name, value in full.items()}
 
 
-def vary_recipe(card: ModelCard, base: MaterialRecipe, seed: int, amount: float, locks: Iterable[str] = ()) -> MaterialRecipe:
+def vary_recipe(card: ModelCard, base: Recipe, seed: int, amount: float, locks: Iterable[str] = ()) -> Recipe:
     """A variation of ``base``: same size and finishing controls. Raises InvalidRequestError."""
     if not 0.0 <= amount <= 1.0:
         raise InvalidRequestError(f"amount {amount}: allowed is 0 (the same) to 1 (as far as a new seed)", "amount")
@@ -253,13 +254,13 @@ def vary_recipe(card: ModelCard, base: MaterialRecipe, seed: int, amount: float,
 
 def mix_recipe(
     card: ModelCard,
-    parts: Iterable[tuple[MaterialRecipe, float]],
+    parts: Iterable[tuple[Recipe, float]],
     mode: MixMode = MixMode.BLEND,
     *,
     size_px: tuple[int, int] | None = None,
     mask_sha256: str = "",
     steps: int = 0,
-) -> MaterialRecipe:
+) -> Recipe:
     """A mixture of recipes of one model. Size and seed are the first part's, finishing controls the weighted mean.
 
     Raises InvalidRequestError.
@@ -275,17 +276,17 @@ def mix_recipe(
     return _derived(card, outer, Mixture(weighted, mode, mask_sha256, steps))
 
 
-def capture_recipe(card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]) -> MaterialRecipe:
+def capture_recipe(card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]) -> Recipe:
     """The recipe of a capture, with all controls at their defaults. Raises InvalidRequestError."""
     return with_origin(make_recipe(card, [(card.classes[0].name, 1.0)], seed, size_px), captured)
 
 
-def with_origin(plain: MaterialRecipe, captured: Captured) -> MaterialRecipe:
+def with_origin(plain: Recipe, captured: Captured) -> Recipe:
     """A plain recipe's size, seed and controls with what was captured instead of its classes."""
     return replace(plain, classes=(), psi=1.0, origin=captured)
 
 
-def _check_parts(parts: list[tuple[MaterialRecipe, float]], mode: MixMode, mask_sha256: str, steps: int) -> None:
+def _check_parts(parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: str, steps: int) -> None:
     fewest, most = (2, 2) if mode is MixMode.TRANSITION else (2, MAX_PARTS)
     if not fewest <= len(parts) <= most:
         raise InvalidRequestError(f"{len(parts)} recipes: a {mode} takes {fewest}" + (f" to {most}" if most > fewest else ""), "parts")
@@ -301,7 +302,7 @@ def _check_parts(parts: list[tuple[MaterialRecipe, float]], mode: MixMode, mask_
         raise InvalidRequestError(f"{steps} steps: a transition takes 1 to {MAX_STEPS}", "steps")
 
 
-def _derived(card: ModelCard, outer: MaterialRecipe, origin: Origin) -> MaterialRecipe:
+def _derived(card: ModelCard, outer: Recipe, origin: Origin) -> Recipe:
     """``outer`` with that origin; its controls inside the network (but the tile size) go back to neutral, as the parts have theirs."""
     inside = {c.name: _float32(c.default) for c in card.controls if not c.post_process and c.name != "tile_px"}
     recipe = replace(outer, origin=origin, controls={**outer.controls, **inside})
@@ -312,13 +313,13 @@ def _derived(card: ModelCard, outer: MaterialRecipe, origin: Origin) -> Material
     return recipe
 
 
-def with_controls(recipe: MaterialRecipe, card: ModelCard, given: Mapping[str, float]) -> MaterialRecipe:
+def with_controls(recipe: Recipe, card: ModelCard, given: Mapping[str, float]) -> Recipe:
     """The recipe with some controls set. Raises InvalidRequestError."""
     checked = _check_controls(card, given)
     return replace(recipe, controls={**recipe.controls, **{name: checked[name] for name in given}})
 
 
-def with_size(recipe: MaterialRecipe, card: ModelCard, size_px: tuple[int, int]) -> MaterialRecipe:
+def with_size(recipe: Recipe, card: ModelCard, size_px: tuple[int, int]) -> Recipe:
     """The recipe at another size (width, height). Raises InvalidRequestError."""
     scale = recipe.detail.scale if recipe.detail else 1
     width, height = (_check_edge(card, edge, name, scale) for edge, name in zip(size_px, ("width", "height"), strict=True))

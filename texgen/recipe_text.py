@@ -30,10 +30,10 @@ from texgen.recipe import (
     Captured,
     Detail,
     Lock,
-    MaterialRecipe,
     MixMode,
     Mixture,
     Origin,
+    Recipe,
     Variation,
     make_recipe,
     mix_recipe,
@@ -51,7 +51,7 @@ _KINDS: dict[type, int] = {Variation: 1, Mixture: 2, Captured: 3}
 _MODES = tuple(MixMode)
 
 
-def write_recipe(recipe: MaterialRecipe, card: ModelCard) -> str:
+def write_recipe(recipe: Recipe, card: ModelCard) -> str:
     """Recipe -> text; the shorter form whenever it fits. Raises InvalidRequestError when it is longer than the long form allows."""
     body = bytes.fromhex(recipe.model_digest)[:DIGEST_BYTES] + _body(recipe.drawn(), card)
     if recipe.detail:
@@ -63,7 +63,7 @@ def write_recipe(recipe: MaterialRecipe, card: ModelCard) -> str:
     return prefix + base64.urlsafe_b64encode(body).decode().rstrip("=")
 
 
-def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = None) -> MaterialRecipe:
+def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = None) -> Recipe:
     """Text -> checked recipe; ``size_px`` (width, height) overrides the recipe's size.
 
     Raises InvalidRequestError when the text is damaged or was made by another model.
@@ -81,13 +81,13 @@ def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = No
     return with_size(recipe, card, size_px or (recipe.width_px, recipe.height_px))
 
 
-def _enlarged(drawn: MaterialRecipe, detail: Detail) -> MaterialRecipe:
+def _enlarged(drawn: Recipe, detail: Detail) -> Recipe:
     if detail.scale not in DETAIL_SCALES:
         raise InvalidRequestError(f"the recipe is damaged: detail at scale {detail.scale}", "recipe")
     return replace(drawn, width_px=drawn.width_px * detail.scale, height_px=drawn.height_px * detail.scale, detail=detail)
 
 
-def _body(recipe: MaterialRecipe, card: ModelCard) -> bytes:
+def _body(recipe: Recipe, card: ModelCard) -> bytes:
     names = card.class_names()
     out = b"".join(_varint(n) for n in (recipe.width_px, recipe.height_px, recipe.seed, round(recipe.psi * 1000)))
     out += _varint(len(recipe.classes))
@@ -112,7 +112,7 @@ def _origin_bytes(origin: Origin, card: ModelCard) -> bytes:
             return _captured_bytes(origin)
 
 
-def _nested(recipe: MaterialRecipe, card: ModelCard) -> bytes:
+def _nested(recipe: Recipe, card: ModelCard) -> bytes:
     body = _body(recipe, card)
     return _varint(len(body)) + body
 
@@ -130,7 +130,7 @@ def _captured_bytes(captured: Captured) -> bytes:
     return out + np.stack([amplitudes.real, amplitudes.imag], -1).astype("<f2").tobytes()
 
 
-def _read_body(reader: _Reader, card: ModelCard) -> MaterialRecipe:
+def _read_body(reader: _Reader, card: ModelCard) -> Recipe:
     width, height, seed, psi = (reader.varint() for _ in range(4))
     try:
         mix = [(card.classes[reader.varint()].name, reader.varint() / 1000) for _ in range(reader.varint())]
@@ -148,7 +148,7 @@ def _all_controls(card: ModelCard) -> dict[str, float]:
     return {c.name: c.default for c in card.controls}
 
 
-def _read_origin(kind: int, reader: _Reader, card: ModelCard, seed: int, size_px: tuple[int, int]) -> MaterialRecipe:
+def _read_origin(kind: int, reader: _Reader, card: ModelCard, seed: int, size_px: tuple[int, int]) -> Recipe:
     if kind == _KINDS[Variation]:
         amount, bits = reader.varint() / 1000, reader.varint()
         return vary_recipe(card, _read_nested(reader, card), seed, amount, [lock for i, lock in enumerate(Lock) if bits >> i & 1])
@@ -168,7 +168,7 @@ def _read_origin(kind: int, reader: _Reader, card: ModelCard, seed: int, size_px
     raise InvalidRequestError("the recipe is damaged: an origin that does not exist", "recipe")
 
 
-def _read_nested(reader: _Reader, card: ModelCard) -> MaterialRecipe:
+def _read_nested(reader: _Reader, card: ModelCard) -> Recipe:
     return _read_body(_Reader(reader.take(reader.varint()), reader.depth + 1), card)
 
 

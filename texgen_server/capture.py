@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen.recipe import Captured, MaterialRecipe, capture_recipe, make_recipe
+from texgen.recipe import Captured, Recipe, capture_recipe, make_recipe
 from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields
@@ -78,7 +78,7 @@ def colourise(photo: Array, palette: tuple[tuple[float, float, float], ...]) -> 
 
 def capture(
     networks: CaptureNetworks, photo: Array, options: CaptureOptions, check: Callable[[], None], on_progress: Callable[[float], None]
-) -> MaterialRecipe:
+) -> Recipe:
     """Find the recipe of a photograph (H, W, 3), sRGB in 0..1. ``check`` raises to stop."""
     model = networks.model
     if options.palette:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.images import linear_to_srgb, srgb_to_linear
-from texgen.maps import MAP_SPECS, MapKind, Pixels
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind, Pixels
 from texgen_server.plan import Array, Plan
 
 STRIP_ROWS = 256
@@ -68,7 +68,7 @@ def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
 
 def empty_maps(rows: int, columns: int) -> dict[MapKind, NDArray[Any]]:
     """Room for all maps of a picture, (H, W, C) each."""
-    return {kind: np.zeros((rows, columns, spec.channels), spec.dtype) for kind, spec in MAP_SPECS.items()}
+    return {kind: np.zeros((rows, columns, MAP_SPECS[kind].channels), MAP_SPECS[kind].dtype) for kind in MATERIAL_MAPS}
 
 
 def store_window(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: int, finish: Finish, shares: Array | None) -> None:

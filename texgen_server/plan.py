@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.modelcard import ModelCard
-from texgen.recipe import MaterialRecipe
+from texgen.recipe import Recipe
 from texgen_server.canvas import Canvas
 
 Array = NDArray[np.float32]
@@ -101,7 +101,7 @@ class Transition:
 class Plan:
     """Everything that shapes a material but the place of its pixels."""
 
-    recipe: MaterialRecipe
+    recipe: Recipe
     sources: tuple[Source, ...]
     canvas: Canvas
     mask: NDArray[np.uint8] | Transition | None = None

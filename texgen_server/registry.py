@@ -14,11 +14,13 @@ from safetensors.numpy import load
 
 from texgen.errors import LoadError
 from texgen.modelcard import ModelCard
+from texgen_server.environment.scene import EnvironmentTables
+from texgen_server.environment.sky_model import SkyModel
 from texgen_server.plan import MaterialTables, NetworkShape, network_shape
 
 NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"
-KINDS = ("material", "upscaler", "estimator")
+KINDS = ("material", "environment", "upscaler", "estimator")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class MaterialModel(LoadedModel):
     shape: NetworkShape
 
 
+@dataclass(frozen=True)
+class EnvironmentModel(LoadedModel):
+    """An environment generator, with what training measured of each map."""
+
+    tables: EnvironmentTables
+
+
 def load_model(card: ModelCard) -> LoadedModel:
     """Read and check the weights of a model of any kind.
 
@@ -45,6 +54,8 @@ def load_model(card: ModelCard) -> LoadedModel:
     """
     if card.kind == "material":
         return load_material(card)
+    if card.kind == "environment":
+        return load_environment(card)
     if card.kind not in KINDS:
         raise LoadError(f"{card.folder}: a model of kind {card.kind!r}; this version runs {', '.join(KINDS)}")
     return LoadedModel(card, _network(_tensors(card)))
@@ -75,6 +86,24 @@ def load_material(card: ModelCard) -> MaterialModel:
     if unknown:
         raise LoadError(f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; export the model anew")
     return MaterialModel(card, _network(tensors), tables, network_shape(card))
+
+
+def load_environment(card: ModelCard) -> EnvironmentModel:
+    """`load_model` for an environment generator."""
+    tensors = _tensors(card)
+    try:
+        tables = EnvironmentTables(
+            **{name: tensors[name].astype(np.float32) for name in ("codes", "layouts", "skies", "lights", "exposures")},
+            sunny=tensors["sunny"] > 0,
+            rows=_class_rows(card),
+            model=SkyModel(*(tensors[f"clear/{name}"].astype(np.float32) for name in ("elevations_deg", "stops", "sun"))),
+        )
+    except KeyError as error:
+        raise LoadError(f"{card.folder}: the weights lack {error}; export the model anew") from error
+    members = sum(len(c.materials) for c in card.classes)
+    if len(tables.codes) != members:
+        raise LoadError(f"{card.folder}: {len(tables.codes)} codes for {members} maps; export the model anew")
+    return EnvironmentModel(card, _network(tensors), tables)
 
 
 def _tensors(card: ModelCard) -> dict[str, NDArray[np.float32]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.recipe import Captured, Lock, MaterialRecipe, MixMode, Mixture, Variation
+from texgen.recipe import Captured, Lock, MixMode, Mixture, Recipe, Variation
 from texgen_server.canvas import Canvas, base_canvas, halo_cells
 from texgen_server.noise import uniforms
 from texgen_server.plan import SHAPE_LEVELS, Array, Layout, MaterialTables, NetworkShape, Plan, Source, Transition
@@ -24,7 +24,7 @@ MIN_RAMP_CELLS = 8
 """Shortest way from one material to the other in a transition: less is an edge."""
 
 
-def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:
+def tile_layout(recipe: Recipe) -> tuple[tuple[int, int], float]:
     """Whole tiles down and across, and pixels per tile.
 
     The wanted density is lowered to the shorter edge (so that a small picture shows a whole tile), then rounded so that a whole
@@ -36,7 +36,7 @@ def tile_layout(recipe: MaterialRecipe) -> tuple[tuple[int, int], float]:
 
 
 def make_plan(
-    recipe: MaterialRecipe,
+    recipe: Recipe,
     tables: MaterialTables,
     shape: NetworkShape,
     *,
@@ -86,7 +86,7 @@ def _reach_cells(canvas: Canvas, shape: NetworkShape) -> int:
     return halo + math.ceil((halo + 1) * ratio)
 
 
-def _relief_plan(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape, canvas: Canvas) -> Plan | None:
+def _relief_plan(recipe: Recipe, tables: MaterialTables, shape: NetworkShape, canvas: Canvas) -> Plan | None:
     """A variation that locks the relief takes it from its base."""
     if not (isinstance(recipe.origin, Variation) and Lock.RELIEF in recipe.origin.locks):
         return None
@@ -94,7 +94,7 @@ def _relief_plan(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkS
     return Plan(recipe, _sources(base, tables, shape), canvas, None, _relief_plan(base, tables, shape, canvas))
 
 
-def choose_code(recipe: MaterialRecipe, tables: MaterialTables) -> tuple[Array, list[tuple[int, float]]]:
+def choose_code(recipe: Recipe, tables: MaterialTables) -> tuple[Array, list[tuple[int, float]]]:
     """The code (1, code_dim) that a recipe's classes, seed and psi name, and the (row, share) whose layouts it has.
 
     In each class the seed picks one training material and moves up to half of the way to another; psi pulls towards (or, above 1,
@@ -128,7 +128,7 @@ def _stream(name: str) -> int:
     return int.from_bytes(name.encode()[:6].ljust(6, b"\0"), "little") % 65_521
 
 
-def _sources(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
+def _sources(recipe: Recipe, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
     """The sources of a recipe, with the controls that act inside the network applied to all of them."""
     match recipe.origin:
         case None:
@@ -148,7 +148,7 @@ def _sources(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape
     )
 
 
-def _shift(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) -> Array:
+def _shift(recipe: Recipe, tables: MaterialTables, shape: NetworkShape) -> Array:
     """What the latent controls add to the style."""
     shift = np.zeros(shape.style_dim, np.float32)
     for name, direction in tables.directions.items():
@@ -156,9 +156,7 @@ def _shift(recipe: MaterialRecipe, tables: MaterialTables, shape: NetworkShape) 
     return shift
 
 
-def plain_source(
-    recipe: MaterialRecipe, code: Array, members: list[tuple[int, float]], tables: MaterialTables, shape: NetworkShape
-) -> Source:
+def plain_source(recipe: Recipe, code: Array, members: list[tuple[int, float]], tables: MaterialTables, shape: NetworkShape) -> Source:
     """The source of a given code (1, code_dim) with the layouts of the given (row, share); seed and controls by recipe."""
     regularity = recipe.controls["regularity"]
     return Source(
@@ -180,7 +178,7 @@ def _full_shares(shape: NetworkShape) -> dict[str, Any]:
     return {"style_share": ones, "noise_share": np.ones(shape.levels + 1, np.float32), "layout_share": 1.0}
 
 
-def _captured_source(recipe: MaterialRecipe, captured: Captured, tables: MaterialTables, shape: NetworkShape) -> Source:
+def _captured_source(recipe: Recipe, captured: Captured, tables: MaterialTables, shape: NetworkShape) -> Source:
     if (len(captured.code), len(captured.shift)) != (tables.codes.shape[1], shape.style_dim):
         raise InvalidRequestError("the capture's numbers do not fit the model: capture the photograph again", "recipe")
     layout = Layout(
@@ -202,7 +200,7 @@ def _captured_source(recipe: MaterialRecipe, captured: Captured, tables: Materia
     )
 
 
-def _varied(recipe: MaterialRecipe, variation: Variation, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
+def _varied(recipe: Recipe, variation: Variation, tables: MaterialTables, shape: NetworkShape) -> tuple[Source, ...]:
     """The base's sources and the target's: shares by amount, level by level, as the locks allow.
 
     The target is what the variation's own seed makes of the base's classes; a capture varies in its noise alone.

@@ -305,6 +305,45 @@ class CaptureOptions(_message.Message):
     priority: Priority
     def __init__(self, model: _Optional[str] = ..., photo_bytes: _Optional[int] = ..., class_name: _Optional[str] = ..., palette: _Optional[_Iterable[int]] = ..., seed: _Optional[int] = ..., size: _Optional[_Union[Size, _Mapping]] = ..., steps: _Optional[int] = ..., maps: _Optional[_Iterable[_Union[MapKind, str]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
+class GenerateEnvironmentRequest(_message.Message):
+    __slots__ = ("model", "recipe", "classes", "seed", "width_px", "controls", "encoding", "priority")
+    class ControlsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PX_FIELD_NUMBER: _ClassVar[int]
+    CONTROLS_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    recipe: str
+    classes: _containers.RepeatedCompositeFieldContainer[ClassWeight]
+    seed: int
+    width_px: int
+    controls: _containers.ScalarMap[str, float]
+    encoding: Encoding
+    priority: Priority
+    def __init__(self, model: _Optional[str] = ..., recipe: _Optional[str] = ..., classes: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., seed: _Optional[int] = ..., width_px: _Optional[int] = ..., controls: _Optional[_Mapping[str, float]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
+
+class Light(_message.Message):
+    __slots__ = ("azimuth_deg", "elevation_deg", "radius_deg", "flux")
+    AZIMUTH_DEG_FIELD_NUMBER: _ClassVar[int]
+    ELEVATION_DEG_FIELD_NUMBER: _ClassVar[int]
+    RADIUS_DEG_FIELD_NUMBER: _ClassVar[int]
+    FLUX_FIELD_NUMBER: _ClassVar[int]
+    azimuth_deg: float
+    elevation_deg: float
+    radius_deg: float
+    flux: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, azimuth_deg: _Optional[float] = ..., elevation_deg: _Optional[float] = ..., radius_deg: _Optional[float] = ..., flux: _Optional[_Iterable[float]] = ...) -> None: ...
+
 class UpscaleMaterialRequest(_message.Message):
     __slots__ = ("options", "chunk")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -479,7 +518,7 @@ class MapTileability(_message.Message):
     def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., seam_percentile: _Optional[float] = ...) -> None: ...
 
 class Summary(_message.Message):
-    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest", "window", "endless", "repairs")
+    __slots__ = ("recipe", "queue_s", "compute_s", "encode_s", "cache_hit", "tileability", "height_range_tiles", "height_range_m", "engine", "output_licence", "controls", "seed", "model_digest", "window", "endless", "repairs", "lights")
     class ControlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -503,6 +542,7 @@ class Summary(_message.Message):
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     ENDLESS_FIELD_NUMBER: _ClassVar[int]
     REPAIRS_FIELD_NUMBER: _ClassVar[int]
+    LIGHTS_FIELD_NUMBER: _ClassVar[int]
     recipe: str
     queue_s: float
     compute_s: float
@@ -519,7 +559,8 @@ class Summary(_message.Message):
     window: Window
     endless: bool
     repairs: _containers.RepeatedCompositeFieldContainer[MapRepair]
-    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., repairs: _Optional[_Iterable[_Union[MapRepair, _Mapping]]] = ...) -> None: ...
+    lights: _containers.RepeatedCompositeFieldContainer[Light]
+    def __init__(self, recipe: _Optional[str] = ..., queue_s: _Optional[float] = ..., compute_s: _Optional[float] = ..., encode_s: _Optional[float] = ..., cache_hit: bool = ..., tileability: _Optional[_Iterable[_Union[MapTileability, _Mapping]]] = ..., height_range_tiles: _Optional[float] = ..., height_range_m: _Optional[float] = ..., engine: _Optional[str] = ..., output_licence: _Optional[str] = ..., controls: _Optional[_Mapping[str, float]] = ..., seed: _Optional[int] = ..., model_digest: _Optional[str] = ..., window: _Optional[_Union[Window, _Mapping]] = ..., endless: bool = ..., repairs: _Optional[_Iterable[_Union[MapRepair, _Mapping]]] = ..., lights: _Optional[_Iterable[_Union[Light, _Mapping]]] = ...) -> None: ...
 
 class MapRepair(_message.Message):
     __slots__ = ("kind", "steps")

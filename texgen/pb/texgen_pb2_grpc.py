@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class TextureServiceStub(object):
-    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -69,10 +69,15 @@ class TextureServiceStub(object):
                 request_serializer=texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.SerializeToString,
                 response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
                 _registered_method=True)
+        self.GenerateEnvironment = channel.unary_stream(
+                '/texgen.v1.TextureService/GenerateEnvironment',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+                _registered_method=True)
 
 
 class TextureServiceServicer(object):
-    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -119,6 +124,13 @@ class TextureServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GenerateEnvironment(self, request, context):
+        """Generates an environment: an equirectangular panorama of radiance that lights a scene.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TextureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +164,11 @@ def add_TextureServiceServicer_to_server(servicer, server):
                     request_deserializer=texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.FromString,
                     response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
             ),
+            'GenerateEnvironment': grpc.unary_stream_rpc_method_handler(
+                    servicer.GenerateEnvironment,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'texgen.v1.TextureService', rpc_method_handlers)
@@ -161,7 +178,7 @@ def add_TextureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextureService(object):
-    """Textures. Room is left for GenerateEnvironment (answers with a stream of TextureEvent) and Explore (bidirectional).
+    """Textures. Room is left for Explore (bidirectional).
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -317,6 +334,33 @@ class TextureService(object):
             target,
             '/texgen.v1.TextureService/RepairMaterial',
             texgen_dot_v1_dot_texgen__pb2.RepairMaterialRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateEnvironment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/texgen.v1.TextureService/GenerateEnvironment',
+            texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.SerializeToString,
             texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
             options,
             channel_credentials,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from texgen.maps import MAP_SPECS, MapKind, Pixels
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind, Pixels
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.bench.clock import gemm_flops_per_s, seconds
@@ -55,7 +55,7 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
 
 def _maps(size_px: int) -> dict[MapKind, Pixels]:
     rng = np.random.default_rng(0)
-    return {k: rng.integers(0, 256, (size_px, size_px, s.channels)).astype(s.dtype) for k, s in MAP_SPECS.items()}
+    return {k: rng.integers(0, 256, (size_px, size_px, s.channels)).astype(s.dtype) for k, s in MAP_SPECS.items() if k in MATERIAL_MAPS}
 
 
 def _peer(device: str, options: UpscalerBench, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -51,6 +51,15 @@ def add_train(commands: Any) -> None:
     material.set_defaults(run=_train_material)
     _add_stepwise(kinds, "upscaler", "Train the upscaler.", steps=12000, each="8 crops", keeps="scans", run=_train_upscaler)
     _add_stepwise(
+        kinds,
+        "environment",
+        "Train the environment model.",
+        steps=6000,
+        each="6 windows",
+        keeps="prepared maps",
+        run=_train_environment,
+    )
+    _add_stepwise(
         kinds, "estimator", "Train the estimator of missing maps.", steps=3000, each="8 pictures", keeps="pack", run=_train_estimator
     )
     curves = add_parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
@@ -97,6 +106,12 @@ def _train_upscaler(run: Any) -> None:
     from texgen_server.training.upscaler.run import train_upscaler
 
     train_upscaler(run)
+
+
+def _train_environment(run: Any) -> None:
+    from texgen_server.training.environment.run import train_environment
+
+    train_environment(run)
 
 
 def _train_estimator(run: Any) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import CancelledError
-from texgen.maps import MapKind, Pixels
+from texgen.maps import Light, MapKind, Pixels
 from texgen.modelcard import ModelCard
-from texgen.recipe import MaterialRecipe
+from texgen.recipe import Recipe
 from texgen_server.repair import Tiling
 from texgen_server.synthesis import Rectangle
 from texgen_server.upscaling import Border
@@ -67,7 +67,7 @@ class Job:
 class MaterialJob(Job):
     """One material to make."""
 
-    recipe: MaterialRecipe
+    recipe: Recipe
     rectangle: Rectangle | None = None
     """The part of the field that is wanted; None: the whole torus."""
     endless: bool = False
@@ -75,6 +75,13 @@ class MaterialJob(Job):
     """(H, W) part of each pixel, for a painted mixture."""
     photo: Photo | None = None
     """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
+
+
+@dataclass
+class EnvironmentJob(Job):
+    """One environment to make; helper: the upscaler, where the recipe has detail."""
+
+    recipe: Recipe
 
 
 @dataclass
@@ -103,11 +110,13 @@ class Result:
     """Maps as (H, W, C) arrays, and what is to be told about them."""
 
     maps: dict[MapKind, Pixels]
-    recipe: MaterialRecipe | None = None
+    recipe: Recipe | None = None
     """None for what no recipe made."""
     relief_tiles: float = 0.0
     steps: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
     """What a repair did to each map."""
+    lights: tuple[Light, ...] = ()
+    """Of an environment."""
     engine: str = ""
     queue_s: float = 0.0
     compute_s: float = 0.0

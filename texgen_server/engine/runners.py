@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from texgen.recipe import MaterialRecipe
+from texgen.maps import MapKind, Pixels
+from texgen.recipe import Recipe
 from texgen_server.backends.base import Backend
 from texgen_server.channels import CLEAN_SCALE
-from texgen_server.engine.base import Job, MaterialJob, RepairJob, Result, UpscaleJob
+from texgen_server.drawing import Drawing
+from texgen_server.engine.base import EnvironmentJob, Job, MaterialJob, RepairJob, Result, UpscaleJob
+from texgen_server.environment.controls import controlled
+from texgen_server.environment.scene import draw_scene
 from texgen_server.finish import store_normal
 from texgen_server.registry import MaterialModel
 from texgen_server.repair import Wishes, repair_maps
@@ -23,6 +27,9 @@ COMPUTED = 0.7
 """Share of the progress that computing takes; packing and sending take the rest."""
 DRAWN = 0.3
 """Share of the computing that the generator takes where the upscaler follows."""
+
+ENLARGING = {2: (2,), 4: (4,), 8: (4, 2)}
+"""How a panorama comes to so many times its size."""
 
 Kept = dict[str, Any]
 """What an engine keeps from one job for the next, by the model's digest."""
@@ -57,7 +64,7 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
     return Result(maps, recipe, relief_tiles)
 
 
-def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> MaterialRecipe:
+def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
     """Find the recipe of a job's photograph; torch is imported here, when it is needed."""
     from texgen_server.capture import CaptureNetworks, CaptureOptions, capture
 
@@ -69,6 +76,29 @@ def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> MaterialRec
     options = CaptureOptions(job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps)
     networks: CaptureNetworks = kept[model.card.digest]
     return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
+
+
+def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+    model, backend = loaded[0]
+    scene = controlled(draw_scene(job.recipe, model.tables), job.recipe.controls, model.tables)
+    network = model.card.network
+    drawing = Drawing(backend, network["noise_channels"], len(network["widths"]), check=job.token.check)
+    scale = job.recipe.detail.scale if job.recipe.detail else 1
+    panorama, lights = drawing.panorama(scene, _enlarger(loaded[1], job, scale) if scale > 1 else None)
+    return Result({MapKind.ENVIRONMENT: panorama}, job.recipe, lights=lights)
+
+
+def _enlarger(upscaler: Loaded, job: Job, scale: int) -> Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]:
+    """Four times at most at once; a panorama goes on over its poles."""
+    steps = ENLARGING[scale]
+
+    def enlarge(maps: dict[MapKind, Pixels]) -> dict[MapKind, Pixels]:
+        for number, step in enumerate(steps):
+            report = _reporter(job, DRAWN + (1.0 - DRAWN) * number / len(steps), DRAWN + (1.0 - DRAWN) * (number + 1) / len(steps))
+            maps = _upscaling(upscaler, job, step, Border.PANORAMA, report).maps(maps)
+        return maps
+
+    return enlarge
 
 
 def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
@@ -96,6 +126,7 @@ def _reporter(job: Job, start: float = 0.0, end: float = 1.0) -> Callable[[float
 
 RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {
     MaterialJob: _run_material,
+    EnvironmentJob: _run_environment,
     UpscaleJob: _run_upscale,
     RepairJob: _run_repair,
 }

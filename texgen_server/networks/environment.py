@@ -15,14 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.channels import LAYOUT_ROWS
 from texgen_server.networks.layers import StyleModulation
 
-LAYOUT_ROWS = 32
-"""Rows of the small panorama; it has twice as many columns."""
 PLAN_CHANNELS = 8
-"""Of what every level is told: log2 radiance of red, green and blue (in units of `STOPS`), share of sky, share of ground below the horizon,
+"""Of what every level is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon,
 sine and cosine of the elevation, glow around the brightest light."""
-STOPS = 4.0
 STYLES = 2  # of the sky, of all else
 
 
@@ -109,13 +107,17 @@ class EnvironmentGenerator(nn.Module):
 
         ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, 32, 64) ~ N(0, 1); for each level i ``plans[i]``
         (B, 8, 32 2^i, 64 2^i), see `PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 32 2^i, 64 2^i) ~ N(0, 1).
-        Returns (B, 3, R, 2 R) log2 radiance in units of `STOPS`, R as in `EnvironmentParams.rows`.
+        Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in `EnvironmentParams.rows`.
         """
-        style = self.mapping(codes)
-        x = self.stem(torch.cat([plans[0], start], 1))
+        return self.head32(self.trunk(codes, start, plans, noises), plans[-1])
+
+    def trunk(self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]) -> Tensor:
+        """All but the head: -> features (B, C, R / 2, R)."""
+        style: Tensor = self.mapping(codes)
+        x: Tensor = self.stem(torch.cat([plans[0], start], 1))
         for i, block in enumerate(self.blocks):
             x = block(x, style, plans[i], noises[i])
-        return self.head32(x, plans[-1])
+        return x
 
     def head32(self, x: Tensor, plan: Tensor) -> Tensor:
         """The last convolution in float32: radiance spans many stops."""

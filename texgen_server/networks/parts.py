@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
-from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
+from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, LAYOUT_ROWS, OUTPUT_CHANNELS, SCALES
+from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, EnvironmentGenerator, EnvironmentParams
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
@@ -59,6 +60,13 @@ def build_upscaler(network: dict[str, object], weights: Weights) -> Upscaler:
 def build_estimator(network: dict[str, object], weights: Weights) -> Estimator:
     """The estimator of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
     return _filled(Estimator(EstimatorParams(int(str(network["classes"])), tuple(network["widths"]))), weights)  # type: ignore[arg-type]
+
+
+def build_environment(network: dict[str, object], weights: Weights) -> EnvironmentGenerator:
+    """The generator of an environment model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    code_dim, style_dim, noise_channels = (int(str(network[key])) for key in ("code_dim", "style_dim", "noise_channels"))
+    params = EnvironmentParams(code_dim, style_dim, noise_channels, tuple(network["widths"]))  # type: ignore[arg-type]
+    return _filled(EnvironmentGenerator(params), weights)
 
 
 def _filled(network: ModuleT, weights: Weights) -> ModuleT:
@@ -158,6 +166,29 @@ class ComposePart(nn.Module):
         return compose32(maps, residual, mean, self.scale)
 
 
+class EnvironmentTrunkPart(nn.Module):
+    """(codes, start, plans..., noises...) -> finest features."""
+
+    def __init__(self, generator: EnvironmentGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, codes: Tensor, start: Tensor, *fields: Tensor) -> Tensor:
+        n = len(self.generator.params.widths)
+        return self.generator.trunk(codes, start, list(fields[:n]), list(fields[n:]))
+
+
+class EnvironmentHeadPart(nn.Module):
+    """(finest features, finest plan) -> panorama."""
+
+    def __init__(self, generator: EnvironmentGenerator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, features: Tensor, plan: Tensor) -> Tensor:
+        return self.generator.head32(features, plan)
+
+
 PLACES = (0, 2, 3)
 """Batch, rows and columns of (B, C, H, W)."""
 
@@ -203,8 +234,23 @@ def _estimator_parts(network: dict[str, object], weights: Weights) -> dict[str, 
     return {"estimate": Part(estimator, example, (PLACES, (0,)), exact=False)}
 
 
+def _environment_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+    generator = build_environment(network, weights)
+    params = generator.params
+    rows = [LAYOUT_ROWS * 2**i for i in range(len(params.widths))]
+    plans = [torch.zeros(1, PLAN_CHANNELS, n, 2 * n) for n in rows]
+    noises = [torch.zeros(1, 1, n, 2 * n) for n in rows]
+    trunk = (torch.zeros(1, STYLES, params.code_dim), torch.zeros(1, params.noise_channels, LAYOUT_ROWS, 2 * LAYOUT_ROWS), *plans, *noises)
+    features = torch.zeros(1, params.widths[-1], rows[-1], 2 * rows[-1])
+    return {
+        "trunk": Part(EnvironmentTrunkPart(generator), trunk, ((0,),) * len(trunk), exact=False),
+        "head": Part(EnvironmentHeadPart(generator), (features, plans[-1]), ((0,), (0,)), exact=True),
+    }
+
+
 BUILDERS: dict[str, Callable[[dict[str, object], Weights], dict[str, Part]]] = {
     "material": _material_parts,
     "upscaler": _upscaler_parts,
     "estimator": _estimator_parts,
+    "environment": _environment_parts,
 }

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
 from texgen.images import encode
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
+from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Light, MapKind, PackedMap, Pixels, seam_percentile
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import MaterialRecipe
+from texgen.recipe import Recipe
 from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, MaterialJob, Result
+from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, Result
 from texgen_server.prompt import reads_prompts
 from texgen_server.rpc.photos import can_capture
 from texgen_server.rpc.requests import Order
@@ -62,7 +62,7 @@ def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice
     return pb.TextureEvent(
         accepted=pb.Accepted(
             request_id=secrets.token_hex(6),
-            seed=order.job.recipe.seed if isinstance(order.job, MaterialJob) else 0,
+            seed=order.job.recipe.seed if isinstance(order.job, MaterialJob | EnvironmentJob) else 0,
             model_digest=card.digest,
             recipe=order.recipe_text,
             index=index,
@@ -89,18 +89,24 @@ def summary_event(order: Order, card: ModelCard, result: Result, encode_s: float
         output_licence=card.output_licence if result.recipe else "",
         model_digest=card.digest,
         height_range_tiles=result.relief_tiles,
+        lights=[_light(light) for light in result.lights],
         repairs=[pb.MapRepair(kind=KIND_TO_PB[k], steps=[STEP_TO_PB[s] for s in steps]) for k, steps in result.steps.items()],
     )
+    if result.recipe:
+        summary.seed = result.recipe.seed
+        summary.controls.update(result.recipe.controls)
     if result.recipe and isinstance(order.job, MaterialJob):
         _tell_material(summary, order.job, result.recipe)
     return pb.TextureEvent(summary=summary)
 
 
-def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: MaterialRecipe) -> None:
+def _light(light: Light) -> pb.Light:
+    return pb.Light(azimuth_deg=light.azimuth_deg, elevation_deg=light.elevation_deg, radius_deg=light.radius_deg, flux=light.flux)
+
+
+def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: Recipe) -> None:
     """What only a material's summary has."""
     summary.height_range_m = summary.height_range_tiles * recipe.controls["tile_size_m"]
-    summary.controls.update(recipe.controls)
-    summary.seed = recipe.seed
     summary.endless = job.endless
     if (place := job.rectangle) is not None:
         summary.window.CopyFrom(pb.Window(x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px))

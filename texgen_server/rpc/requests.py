@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.assembly import ENCODING_FROM_PB, KIND_FROM_PB
-from texgen.detail import check_upscaler, with_detail
+from texgen.detail import MATERIAL_SCALES, check_upscaler, panorama_size, with_detail
 from texgen.errors import InvalidRequestError
 from texgen.images import open_picture
 from texgen.maps import Encoding, MapKind
@@ -22,9 +22,9 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.recipe import (
     DEFAULT_SIZE_PX,
     Lock,
-    MaterialRecipe,
     MixMode,
     Mixture,
+    Recipe,
     make_recipe,
     mix_recipe,
     vary_recipe,
@@ -32,7 +32,7 @@ from texgen.recipe import (
     with_size,
 )
 from texgen.recipe_text import read_recipe, write_recipe
-from texgen_server.engine.base import BATCH, INTERACTIVE, Job, MaterialJob
+from texgen_server.engine.base import BATCH, INTERACTIVE, EnvironmentJob, Job, MaterialJob
 from texgen_server.synthesis import Rectangle
 
 MAX_COUNT = 64
@@ -103,6 +103,39 @@ def generate_orders(request: pb.GenerateMaterialRequest, card: ModelCard, host: 
     return [_order(request, card, host, MaterialJob(recipe, rectangle=rectangle, endless=request.endless, mask=mask))]
 
 
+def environment_orders(request: pb.GenerateEnvironmentRequest, card: ModelCard, host: Host) -> list[Order]:
+    """GenerateEnvironment -> one order."""
+    own = card.max_edge_px
+    if request.recipe:
+        if request.classes or request.HasField("seed") or request.controls:
+            raise InvalidRequestError("a recipe already says classes, seed and controls: give the recipe alone (and width_px)", "recipe")
+        recipe = read_recipe(request.recipe, card)
+    else:
+        mix = [(c.name, c.weight) for c in request.classes]
+        recipe = make_recipe(card, mix, _seed(request), (own, own // 2), controls=dict(request.controls))
+    width = request.width_px or recipe.width_px
+    if (width, width // 2) != (recipe.width_px, recipe.height_px):
+        recipe = panorama_size(recipe, card, host.upscaler, width)
+    if recipe.width_px * recipe.height_px > host.max_pixels:
+        raise InvalidRequestError(
+            f"{recipe.width_px} x {recipe.height_px} px is more than this server makes ({host.max_pixels} px)", "width_px"
+        )
+    job = EnvironmentJob(recipe, priority=priority_of(request), helpers=_helpers(recipe, host))
+    if request.encoding not in (pb.ENCODING_UNSPECIFIED, pb.ENCODING_EXR, pb.ENCODING_RAW):
+        raise InvalidRequestError("an environment is radiance: allowed encodings are exr and raw (PNG cannot hold it)", "encoding")
+    encoding = encoding_of(request.encoding or pb.ENCODING_EXR)
+    return [Order(job, write_recipe(recipe, card), Delivery([MapKind.ENVIRONMENT], encoding))]
+
+
+def _helpers(recipe: Recipe, host: Host) -> tuple[str, ...]:
+    """The upscaler, where a recipe takes it. Raises InvalidRequestError when it is of another version."""
+    if recipe.detail is None:
+        return ()
+    upscaler = host.upscaler()
+    check_upscaler(recipe.detail, upscaler)
+    return (upscaler.id,)
+
+
 def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) -> list[Order]:
     """VaryMaterial -> an order a variation."""
     count = request.count or 1
@@ -140,12 +173,11 @@ def _order(request: Any, card: ModelCard, host: Host, job: MaterialJob) -> Order
     width, height = (job.rectangle.width_px, job.rectangle.height_px) if job.rectangle else (job.recipe.width_px, job.recipe.height_px)
     if width * height > host.max_pixels:
         raise InvalidRequestError(f"{width} x {height} px is more than this server makes ({host.max_pixels} px)", "size")
-    if job.recipe.detail:
-        if job.rectangle:
-            raise InvalidRequestError("a window, an endless field or a transition cannot have detail from the upscaler", "detail")
-        upscaler = host.upscaler()
-        check_upscaler(job.recipe.detail, upscaler)
-        job.helpers = (upscaler.id,)
+    if job.recipe.detail and job.rectangle:
+        raise InvalidRequestError("a window, an endless field or a transition cannot have detail from the upscaler", "detail")
+    if job.recipe.detail and job.recipe.detail.scale not in MATERIAL_SCALES:
+        raise InvalidRequestError(f"the recipe is damaged: a material with detail at scale {job.recipe.detail.scale}", "recipe")
+    job.helpers = _helpers(job.recipe, host)
     job.priority = priority_of(request)
     return Order(job, write_recipe(job.recipe, card), delivery_of(request, card))
 
@@ -198,15 +230,15 @@ def _rectangle(request: pb.GenerateMaterialRequest) -> Rectangle | None:
     return Rectangle(window.x_px, window.y_px, window.width_px, window.height_px)
 
 
-def _mode(recipe: MaterialRecipe) -> MixMode | None:
+def _mode(recipe: Recipe) -> MixMode | None:
     return recipe.origin.mode if isinstance(recipe.origin, Mixture) else None
 
 
-def _steps(recipe: MaterialRecipe) -> int:
+def _steps(recipe: Recipe) -> int:
     return recipe.origin.steps if isinstance(recipe.origin, Mixture) else 0
 
 
-def _recipe_mask(recipe: MaterialRecipe, data: bytes) -> NDArray[np.uint8] | None:
+def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
     """The part of each pixel at the recipe's size, for a painted mixture. Raises InvalidRequestError."""
     if _mode(recipe) is not MixMode.PAINT:
         if data:

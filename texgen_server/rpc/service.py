@@ -81,6 +81,13 @@ class TextureService(pb_grpc.TextureServiceServicer):
         async for event in self._run(card, [order]):
             yield event
 
+    async def GenerateEnvironment(  # noqa: N802
+        self, request: pb.GenerateEnvironmentRequest, context: Context
+    ) -> AsyncIterator[pb.TextureEvent]:
+        card = self._engine.card(request.model, "environment")
+        async for event in self._run(card, requests.environment_orders(request, card, self._host())):
+            yield event
+
     def _host(self) -> requests.Host:
         return requests.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from texgen.assembly import DTYPE_FROM_PB, ENCODING_FROM_PB, KIND_FROM_PB
 from texgen.errors import InvalidRequestError
 from texgen.images import decode
-from texgen.maps import MAP_SPECS, MAX_EDGE_PX, Encoding, MapKind, PackedMap, Pixels
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MAX_EDGE_PX, Encoding, MapKind, PackedMap, Pixels
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.channels import SCALES
@@ -84,8 +84,8 @@ def check_repair(options: pb.RepairOptions, max_pixels: int) -> None:
 
 def _check_announced(headers: Sequence[pb.MapHeader], scale: int, max_pixels: int) -> None:
     kinds = [header.kind for header in headers]
-    if not kinds or any(kind not in KIND_FROM_PB for kind in kinds) or len(set(kinds)) < len(kinds):
-        raise InvalidRequestError(f"announce one to {len(MapKind)} maps, each kind once: {', '.join(MapKind)}", "maps")
+    if not kinds or any(KIND_FROM_PB.get(kind) not in MATERIAL_MAPS for kind in kinds) or len(set(kinds)) < len(kinds):
+        raise InvalidRequestError(f"announce one to {len(MATERIAL_MAPS)} maps, each kind once: {', '.join(MATERIAL_MAPS)}", "maps")
     for header in headers:
         _check_header(header, scale, max_pixels)
     total = sum(header.byte_size for header in headers)
@@ -162,7 +162,7 @@ def repair_order(options: pb.RepairOptions, packed: list[PackedMap], card: Model
         helpers=(upscaler.id,) if upscaler else (),
     )
     kinds = fill | set(job.maps)
-    return Order(job, "", Delivery([k for k in MapKind if k in kinds], encoding_of(options.encoding)))
+    return Order(job, "", Delivery([k for k in MATERIAL_MAPS if k in kinds], encoding_of(options.encoding)))
 
 
 def _pixels(packed: PackedMap) -> Pixels:

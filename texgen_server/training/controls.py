@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 
-def _control(
+def control(
     name: str, label: str, description: str, limits: tuple[float, float, float], *, unit: str = "", post_process: bool = True
 ) -> dict[str, Any]:
+    """One ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value."""
     minimum, default, maximum = limits
     return {
         "name": name,
@@ -23,7 +24,7 @@ def _control(
 
 
 CONTROLS: list[dict[str, Any]] = [
-    _control(
+    control(
         "tile_px",
         "Tile size",
         "Pixels that one tile of the material takes: a smaller value shows more, smaller features.",
@@ -31,20 +32,20 @@ CONTROLS: list[dict[str, Any]] = [
         unit="px",
         post_process=False,
     ),
-    _control(
+    control(
         "regularity",
         "Regularity",
         "Strength of the regular layout, such as brick courses and joints; 0 leaves only what is random.",
         (0.0, 1.0, 1.5),
         post_process=False,
     ),
-    _control("relief_depth", "Relief depth", "Multiplies the height range, and with it the slopes of the normal map.", (0.0, 1.0, 4.0)),
-    _control("roughness_offset", "Roughness offset", "Added to the roughness map: negative is shinier.", (-0.5, 0.0, 0.5)),
-    _control("hue_shift", "Hue shift", "Turns the hue of the base colour (in OKLab).", (-180.0, 0.0, 180.0), unit="deg"),
-    _control("saturation", "Saturation", "Multiplies the chroma of the base colour (in OKLab); 0 is grey.", (0.0, 1.0, 2.0)),
-    _control("brightness", "Brightness", "Multiplies the lightness of the base colour (in OKLab).", (0.25, 1.0, 1.75)),
-    _control("contrast", "Contrast", "Spreads the lightness of the base colour around the material's mean.", (0.0, 1.0, 2.0)),
-    _control(
+    control("relief_depth", "Relief depth", "Multiplies the height range, and with it the slopes of the normal map.", (0.0, 1.0, 4.0)),
+    control("roughness_offset", "Roughness offset", "Added to the roughness map: negative is shinier.", (-0.5, 0.0, 0.5)),
+    control("hue_shift", "Hue shift", "Turns the hue of the base colour (in OKLab).", (-180.0, 0.0, 180.0), unit="deg"),
+    control("saturation", "Saturation", "Multiplies the chroma of the base colour (in OKLab); 0 is grey.", (0.0, 1.0, 2.0)),
+    control("brightness", "Brightness", "Multiplies the lightness of the base colour (in OKLab).", (0.25, 1.0, 1.75)),
+    control("contrast", "Contrast", "Spreads the lightness of the base colour around the material's mean.", (0.0, 1.0, 2.0)),
+    control(
         "tile_size_m",
         "Real tile size",
         "Edge of one tile in metres; changes no pixel, only the metadata and the displacement scale.",
@@ -54,25 +55,25 @@ CONTROLS: list[dict[str, Any]] = [
 ]
 
 LATENT_CONTROLS: dict[str, dict[str, Any]] = {
-    control["name"]: control
-    for control in (
-        _control(
+    entry["name"]: entry
+    for entry in (
+        control(
             "wetness",
             "Wetness",
             "Darker and shinier, as after rain: a direction of the latent space.",
             (-1.0, 0.0, 1.0),
             post_process=False,
         ),
-        _control(
+        control(
             "wear",
             "Wear",
             "More contrast between worn and whole places: a direction of the latent space.",
             (-1.0, 0.0, 1.0),
             post_process=False,
         ),
-        _control("moss", "Moss", "Greener: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
-        _control("age", "Age", "Yellowed and faded: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
-        _control(
+        control("moss", "Moss", "Greener: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
+        control("age", "Age", "Yellowed and faded: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
+        control(
             "coarseness", "Coarseness", "Deeper, larger relief: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False
         ),
     )

@@ -6,20 +6,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from texgen.maps import MapKind
+from texgen.maps import MATERIAL_MAPS, MapKind
 from texgen.modelcard import compute_digest
-from texgen_server.training.catalog import OWN_LICENCE, Asset
+from texgen_server.training.catalog import OWN_LICENCE
 
 WEIGHTS_FILE = "weights.safetensors"
 
 Table = dict[str, Any]
+
+
+class Sourced(Protocol):
+    """A training asset of any kind."""
+
+    @property
+    def publisher(self) -> str: ...
+
+    @property
+    def licence(self) -> str: ...
 
 
 def write_folder(
@@ -31,6 +42,7 @@ def write_folder(
     data: Table,
     classes: list[Table],
     controls: list[Table],
+    maps: Sequence[MapKind] = MATERIAL_MAPS,
 ) -> None:
     """Write weights and ``model.toml`` into ``folder``, which names the model. ``model`` says title, kind and version."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,13 +55,13 @@ def write_folder(
         "licence": licence,
         "output_licence": licence,
         "digest": compute_digest(weights, network, classes, controls),
-        "maps": [str(k) for k in MapKind],
+        "maps": [str(k) for k in maps],
     }
     tables = {"model": about, "sizes": sizes, "network": network, "weights": weights, "data": data}
     (folder / "model.toml").write_text(_toml(tables, {"class": classes, "control": controls}), encoding="utf-8")
 
 
-def data_table(assets: list[Asset], images: int) -> Table:
+def data_table(assets: Sequence[Sourced], images: int) -> Table:
     """Where the training data came from, and how many images were trained on."""
     publishers = Counter(a.publisher for a in assets)
     return {

@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from texgen.errors import InvalidRequestError
 from texgen.images import decode_exr
+from texgen.maps import Light
 from texgen.panorama import geometric_mean, luminance, pixel_angles
-from texgen_server.lights import Light
-from texgen_server.networks.environment import LAYOUT_ROWS, STOPS
+from texgen_server.channels import LAYOUT_ROWS, STOPS
 from texgen_server.training.environment.lights import take_lights
 from texgen_server.training.environment.sky import filled_sky, sky_mask
 
@@ -125,7 +125,7 @@ def prepared(panorama: Array, lost_share: float, *, indoors: bool) -> Prepared:
     turn = _brightest_column(rest) if not lights else round((lights[0].azimuth_deg + 180.0) / 180.0 * ROWS - 0.5)
     shift = ROWS - turn
     rest = np.roll(rest, shift, 1)
-    lights = [_turned(light, shift * 180.0 / ROWS) for light in lights]
+    lights = [_turned(light, -lights[0].azimuth_deg) for light in lights]  # the brightest exactly at 0, not at a pixel
     exposure = geometric_mean(rest)
     cells = rest.reshape(LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 2 * LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 3).mean((1, 3)).transpose(2, 0, 1)
     small = rest.reshape(ROWS // 2, 2, ROWS, 2, 3).mean((1, 3))

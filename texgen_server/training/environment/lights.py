@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from texgen.maps import Light
 from texgen.panorama import direction, luminance, pixel_directions, solid_angles
-from texgen_server.lights import Light
+from texgen_server.environment.scene import MOST_LIGHTS
 
 Array = NDArray[np.float32]
 
-MOST = 3
 RING_DEG = (6.0, 10.0)
 """Around a peak: where its surroundings are measured."""
 ABOVE_RING, SHARE_OF_PEAK = 12.0, 0.01
@@ -33,7 +33,7 @@ def take_lights(panorama: Array, lost_share: float = 0.0) -> tuple[list[Light], 
     rest, rays, weights = panorama.astype(np.float32), pixel_directions(panorama.shape[0]), solid_angles(panorama.shape[0])
     total = float((luminance(rest) * weights).sum())
     lights: list[Light] = []
-    while len(lights) < MOST and (found := _brightest(rest, rays, weights, total)):
+    while len(lights) < MOST_LIGHTS and (found := _brightest(rest, rays, weights, total)):
         light, without = found
         if any(_apart_deg(light, other) < APART_DEG for other in lights):
             break

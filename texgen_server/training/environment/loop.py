@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
 from texgen_server.features import FrozenFeatures
-from texgen_server.networks.environment import LAYOUT_ROWS, STOPS, EnvironmentGenerator, EnvironmentParams
+from texgen_server.networks.environment import EnvironmentGenerator, EnvironmentParams
 from texgen_server.networks.layers import channels_last
-from texgen_server.panoramas import Surroundings, joined, mirrored, plan_at
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
 from texgen_server.training.codes import Codes
 from texgen_server.training.discriminator import VIEWS, Discriminator
@@ -252,13 +253,6 @@ def developed(stops: Tensor, key: float) -> Tensor:
     """Log2 radiance in units of `STOPS` -> a picture in [-1, 1] in which radiance 1 becomes about ``key``; highlights roll off."""
     radiance = torch.exp2(stops.float() * STOPS) * key
     return (radiance / (1.0 + radiance)).clamp_min(1e-4) ** (1.0 / 2.2) * 2.0 - 1.0
-
-
-def sides(where: float) -> NDArray[np.float32]:
-    """(64,) how much of each column belongs to the first of two rooms: half of the circle around a place, with soft borders."""
-    angle = (np.arange(2 * LAYOUT_ROWS) + 0.5) / (2 * LAYOUT_ROWS) - where
-    share: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-6.0 * np.cos(2.0 * np.pi * angle)))).astype(np.float32)
-    return share
 
 
 def surroundings(pack: HdrPack, index: int, *, flip: bool) -> Surroundings:

@@ -15,7 +15,9 @@ Mask = NDArray[np.bool_]
 DARKER_STOPS = 1.6
 """Sky is at most so much darker than what is typical above the horizon."""
 SMOOTH_STOPS = 0.45
-"""And deviates by less than this within a few pixels."""
+"""And deviates by less than this within a few pixels, unless it is bright."""
+BRIGHT_STOPS = 1.0
+"""Above the horizon nothing but sky is brighter than is typical there by so much."""
 LEAST_ZENITH, LEAST_SHARE = 0.5, 0.03
 """A panorama whose zenith is less than that much sky, or whose sky is less than that share of all, has none: a room, a street at night."""
 
@@ -27,7 +29,8 @@ def sky_mask(panorama: Array) -> Mask:
     stops = np.log2(light + 1e-4 * light.mean())
     _, elevation = pixel_angles(height)
     typical = np.percentile(stops[elevation > 3.0], 60)
-    likely = (stops > typical - DARKER_STOPS) & (_roughness(stops) < SMOOTH_STOPS) & (elevation[:, None] > -1.0)
+    smooth = (stops > typical - DARKER_STOPS) & (_roughness(stops) < SMOOTH_STOPS)
+    likely = (smooth | (stops > typical + BRIGHT_STOPS)) & (elevation[:, None] > -1.0)
     likely = _around(likely, lambda m: ndimage.binary_opening(m, iterations=2))
     labels, count = ndimage.label(np.concatenate([likely] * 2, 1))
     sizes = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(count + 1))

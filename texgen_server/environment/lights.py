@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from texgen.maps import Light
 from texgen.panorama import direction, pixel_angles, solid_angles
 
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Light:
-    """A round light of even radiance, far away."""
+HALF_MOST = 60000.0
+"""Radiance that half floats hold safely."""
 
-    azimuth_deg: float
-    elevation_deg: float
-    radius_deg: float
-    flux: tuple[float, float, float]
-    """Radiance times steradians, linear Rec.709."""
+
+def half_safe(light: Light, height: int) -> Light:
+    """The light, or one of the same flux so much larger that half floats hold its radiance at that size."""
+    pixel = 180.0 / height
+    radius = max(light.radius_deg, 0.75 * pixel)
+    area = 2.0 * np.pi * (1.0 - np.cos(np.radians(radius)))
+    over = max(light.flux) / area / HALF_MOST
+    return replace(light, radius_deg=float(light.radius_deg if over <= 1.0 else radius * np.sqrt(over)))
 
 
 def draw_light(light: Light, height: int, samples: int = 4) -> tuple[slice, NDArray[np.int64], Array]:
@@ -44,5 +47,5 @@ def draw_light(light: Light, height: int, samples: int = 4) -> tuple[slice, NDAr
     for down in offsets:
         for right in offsets:
             inside += direction(azimuths[columns][None] + right, elevations[top:bottom, None] - down) @ centre > limit
-    covered = float((inside * solid_angles(height)[top:bottom]).sum())
+    covered = float((inside.astype(np.float64) * solid_angles(height)[top:bottom]).sum())
     return slice(top, bottom), columns, inside[..., None] / covered * np.array(light.flux, np.float32)

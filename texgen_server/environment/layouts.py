@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.panorama import direction, pixel_angles, pixel_directions
+from texgen_server.channels import LAYOUT_ROWS
 
 Array = NDArray[np.float32]
 
@@ -49,6 +50,13 @@ def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
     brighter = _sky_level(above.sky) - _sky_level(below.sky)
     colors = above.sky * sky_share + (below.layout[:3] + brighter) * (1.0 - sky_share)
     return np.concatenate([colors, sky_share[None]]).astype(np.float32)
+
+
+def sides(where: float) -> Array:
+    """(64,) how much of each column belongs to the first of two rooms: half of the circle around a place, with soft borders."""
+    angle = (np.arange(2 * LAYOUT_ROWS) + 0.5) / (2 * LAYOUT_ROWS) - where
+    share: Array = (1.0 / (1.0 + np.exp(-6.0 * np.cos(2.0 * np.pi * angle)))).astype(np.float32)
+    return share
 
 
 def _sky_level(sky: Array) -> float:

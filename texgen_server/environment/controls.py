@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the controls do to a scene, before and after the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.maps import Light
+from texgen.panorama import pixel_angles
+from texgen_server.channels import STOPS
+from texgen_server.environment.scene import EnvironmentTables, Scene
+from texgen_server.environment.sky_model import SkyModel
+from texgen_server.environment.white_balance import white_balance
+
+Array = NDArray[np.float32]
+
+AS_DRAWN_DEG = -20.0
+"""The sun's elevation at which it stands where the class and the seed put it."""
+SET_BELOW_DEG = -1.0
+"""No disc is drawn below this."""
+OVERCAST_SUN_STOPS = 14.0
+"""What a closed cover of clouds takes from the sun."""
+HORIZON_DEG = 8.0
+USUAL_ELEVATION_DEG = 35.0
+
+
+def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
+    """The scene with every control at its value."""
+    if value["sun_elevation_deg"] != AS_DRAWN_DEG:
+        scene = _raised(scene, value["sun_elevation_deg"], tables)
+    if value["cloud_cover"]:
+        scene = _clouded(scene, value["cloud_cover"], tables)
+    layout = scene.layout + _tones(scene.layout, value["horizon_ev"], value["ground_ev"])
+    lights = scene.lights
+    if lights:
+        sun = lights[0]
+        factor = 2.0 ** value["sun_intensity_ev"]
+        key = Light(sun.azimuth_deg, sun.elevation_deg, sun.radius_deg * value["sun_size"], _scaled(sun.flux, np.full(3, factor)))
+        lights = (key, *lights[1:])
+    gains = scene.gains * np.float32(2.0 ** value["exposure_ev"]) * white_balance(value["white_balance_k"])
+    return replace(scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"])
+
+
+def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
+    """(4, 32, 64) to add: a brighter band at the horizon, a brighter ground."""
+    _, elevation = pixel_angles(layout.shape[1])
+    added = np.zeros_like(layout)
+    added[:3] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
+    below = 1.0 - layout[3] if layout[3].any() else (elevation < 0.0).astype(np.float32)[:, None]
+    added[:3] += ground_ev / STOPS * below
+    return added
+
+
+def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Scene:
+    """The brightest light at another elevation; under a sun, sky and ground follow."""
+    old = scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
+    lights = scene.lights
+    if not tables.sunny[scene.row]:
+        moved = tuple(replace(light, elevation_deg=elevation_deg) for light in lights[:1])
+        return replace(scene, lights=(*moved, *lights[1:]))
+    model = tables.model
+    change = model.sky(elevation_deg) - model.sky(old)
+    sun_change = model.sun_stops(elevation_deg) - model.sun_stops(old)
+    if lights:
+        sun = replace(lights[0], elevation_deg=elevation_deg, flux=_scaled(lights[0].flux, np.exp2(sun_change)))
+        lights = (sun, *lights[1:]) if elevation_deg > -1.0 else ()
+    else:  # behind clouds it brightens all of the sky alike
+        change = np.broadcast_to(change.mean((1, 2), keepdims=True), change.shape)
+    ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(model, old, sunlit=bool(scene.lights))
+    share = scene.layout[3]
+    layout = scene.layout.copy()
+    layout[:3] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
+    return replace(scene, layout=layout, lights=lights)
+
+
+def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:
+    """(3,) log2 of the irradiance of the ground under a clear sky, with its sun or without."""
+    sky = model.sky(elevation_deg)
+    _, elevation = pixel_angles(sky.shape[1])
+    up = np.radians(np.maximum(elevation, 0.0))
+    weights = np.sin(up) * np.cos(up)
+    light = (np.exp2(sky.astype(np.float64)).mean(2) * weights).sum(1) / weights.sum() * math.pi
+    if sunlit:
+        light = light + np.exp2(model.sun_stops(elevation_deg).astype(np.float64)) * math.sin(math.radians(max(elevation_deg, 0.5)))
+    result: Array = np.log2(light).astype(np.float32)
+    return result
+
+
+def _likely_elevation(tables: EnvironmentTables, row: int) -> float:
+    """Of a sun that is not seen: the mean of its class, else 35 degrees."""
+    rows = next(rows for rows in tables.rows.values() if row in rows)
+    seen = [tables.lights[r, 0, 1] for r in rows if tables.lights[r, 0, 2] > 0 and tables.sunny[r]]
+    return float(np.mean(seen)) if seen else 35.0
+
+
+def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
+    """Above 0 towards an overcast sky, below 0 towards a clear one."""
+    share = scene.layout[3]
+    if not tables.sunny[scene.row] or not share.any():
+        return scene
+    weight = share / share.sum()
+    level = (scene.layout[:3] * weight).sum((1, 2))
+    if cover > 0:
+        _, elevation = pixel_angles(share.shape[0])
+        gradient = np.log2((1.0 + 2.0 * np.sin(np.radians(np.maximum(elevation, 0.0)))) / 3.0) / STOPS  # CIE overcast sky
+        gradient = gradient - (gradient[:, None] * weight).sum()
+        aim = level.mean() + np.broadcast_to(gradient[None, :, None], (3, *share.shape))
+        lights = tuple(
+            replace(light, flux=_scaled(light.flux, np.full(3, 2.0 ** (-OVERCAST_SUN_STOPS * cover**2)))) for light in scene.lights
+        )
+        code = _class_code(tables, "overcast")
+    else:
+        elevation_deg = scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
+        clear = tables.model.sky(elevation_deg) / STOPS
+        aim = clear - (clear * weight).sum((1, 2))[:, None, None] + level.mean()
+        lights, code = scene.lights, _class_code(tables, "outdoor_clear")
+    amount = np.float32(abs(cover))
+    layout, codes = scene.layout.copy(), scene.codes.copy()
+    layout[:3] += amount * share * (aim - layout[:3])
+    if code is not None:
+        codes[0] += amount * (code - codes[0])
+    return replace(scene, layout=layout, codes=codes, lights=lights)
+
+
+def _class_code(tables: EnvironmentTables, name: str) -> Array | None:
+    return tables.codes[list(tables.rows[name])].mean(0) if name in tables.rows else None
+
+
+def _scaled(flux: tuple[float, float, float], factors: NDArray[np.floating]) -> tuple[float, float, float]:
+    red, green, blue = (float(f * k) for f, k in zip(flux, factors, strict=True))
+    return red, green, blue
