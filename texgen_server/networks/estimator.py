@@ -26,6 +26,8 @@ LEVEL_GAIN, DETAIL_GAIN = 0.1, 0.1
 FIRST_LEVELS = (0.0, 0.0, 0.56, 0.1, 0.5, 0.9)
 """What training starts from: about the mean of all materials."""
 SLOPE_GAIN = 3.0
+LEVEL_DROPOUT = 0.4
+"""In training: a few hundred materials are soon known by heart by what the whole picture tells."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Estimator(nn.Module):
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
         self.downs = nn.ModuleList(_Stage(4 * a, b) for a, b in pairwise(widths))
         self.whole = nn.Sequential(nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.LeakyReLU(0.2))
+        self.forget = nn.Dropout(LEVEL_DROPOUT)
         self.shift = nn.Linear(widths[-1], widths[-1])
         self.level = nn.Linear(widths[-1], MADE)
         with torch.no_grad():
@@ -94,7 +97,7 @@ class Estimator(nn.Module):
             if i < len(self.downs):
                 kept.append(x)
                 x = self.downs[i](F.pixel_unshuffle(x, 2))
-        whole = self.whole(torch.cat([x.mean((2, 3)), x.std((2, 3)), classes], 1))
+        whole = self.whole(torch.cat([self.forget(x.mean((2, 3))), self.forget(x.std((2, 3))), classes], 1))
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
             x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))
