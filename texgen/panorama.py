@@ -38,6 +38,12 @@ def direction(azimuth_deg: float | Array, elevation_deg: float | Array) -> Array
     return np.stack(np.broadcast_arrays(flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)), -1).astype(np.float32)
 
 
+def blender_direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:
+    """Where Blender's world (x, y, z up) shows this place of a panorama that an Environment Texture node has, unrotated."""
+    right, up, forward = map(float, direction(azimuth_deg, elevation_deg))
+    return forward, -right, up
+
+
 def angles(directions: Array) -> tuple[Array, Array]:
     """Unit vectors (..., 3) -> azimuth in [-180, 180] and elevation, in degrees."""
     azimuth = np.degrees(np.arctan2(directions[..., 0], directions[..., 2]))
