@@ -29,6 +29,7 @@ TEXGEN_MODULES = (
     "maps.py",
     "modelcard.py",
     "recipe.py",
+    "recipe_making.py",
     "recipe_text.py",
     "assembly.py",
     "pb/__init__.py",

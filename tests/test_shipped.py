@@ -8,7 +8,7 @@ import pytest
 
 from texgen import find_card
 from texgen.maps import MapKind
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.registry import load_material, load_model
 from texgen_server.sampling import make_plan

@@ -4,27 +4,12 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
-
-import grpc
-
-from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler
-from texgen.errors import (
-    AuthenticationError,
-    CancelledError,
-    CapacityError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    LoadError,
-    NotFoundError,
-    TexgenError,
-)
+from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB
+from texgen.connection import DEFAULT_DEADLINE_S, Connection
 from texgen.maps import Encoding, Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
@@ -47,33 +32,6 @@ from texgen.request_fields import (
     window_message,
 )
 
-DEFAULT_DEADLINE_S = 600.0
-
-_ERRORS: dict[grpc.StatusCode, type[TexgenError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
-    grpc.StatusCode.NOT_FOUND: NotFoundError,
-    grpc.StatusCode.FAILED_PRECONDITION: LoadError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: CapacityError,
-    grpc.StatusCode.CANCELLED: CancelledError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: CancelledError,
-    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
-}
-
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{"service": "texgen.v1.TextureService"}, {"service": "texgen.v1.ModelService"}],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.2s",
-                "maxBackoff": "3s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
-            },
-        }
-    ]
-}
-
 
 class Client:
     """A connection to a texgen server.
@@ -83,16 +41,10 @@ class Client:
     """
 
     def __init__(self, address: str, token: str = "", tls_ca: Path | None = None, deadline_s: float = DEFAULT_DEADLINE_S) -> None:
-        self.address, self._deadline_s = address, deadline_s
-        options = [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
-        if tls_ca is None:
-            self._channel = grpc.insecure_channel(address, options)
-        else:
-            self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(_read_ca(tls_ca)), options)
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        self._textures = pb_grpc.TextureServiceStub(self._channel)
-        self._models = pb_grpc.ModelServiceStub(self._channel)
-        self._server = pb_grpc.ServerServiceStub(self._channel)
+        self._connection = Connection(address, token, tls_ca, deadline_s)
+        self._textures = pb_grpc.TextureServiceStub(self._connection.channel)
+        self._models = pb_grpc.ModelServiceStub(self._connection.channel)
+        self._server = pb_grpc.ServerServiceStub(self._connection.channel)
 
     def __enter__(self) -> Client:
         return self
@@ -102,7 +54,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls in flight end with CancelledError."""
-        self._channel.close()
+        self._connection.close()
 
     def generate(
         self,
@@ -297,54 +249,21 @@ class Client:
             encoding=ENCODING_TO_PB[options.get("encoding", Encoding.EXR)],
             priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
         )
-        return self._assembled(self._textures.GenerateEnvironment, request, options).environments()[0]
+        return self._connection.stream(self._textures.GenerateEnvironment, request, options.get("on_progress")).environments()[0]
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""
-        return list(self._call(self._models.ListModels, pb.ListModelsRequest()).models)
+        return list(self._connection.call(self._models.ListModels, pb.ListModelsRequest()).models)
 
     def get_model(self, model: str = "") -> pb.Model:
         """One model with its classes and controls; the empty id is the default material model."""
-        result: pb.Model = self._call(self._models.GetModel, pb.GetModelRequest(model=model)).model
+        result: pb.Model = self._connection.call(self._models.GetModel, pb.GetModelRequest(model=model)).model
         return result
 
     def server_info(self) -> pb.GetServerInfoResponse:
         """Version, devices, limits, queue depth."""
-        info: pb.GetServerInfoResponse = self._call(self._server.GetServerInfo, pb.GetServerInfoRequest())
+        info: pb.GetServerInfoResponse = self._connection.call(self._server.GetServerInfo, pb.GetServerInfoRequest())
         return info
 
     def _stream(self, method: Any, request: Any, options: CallOptions) -> list[Material]:
-        return self._assembled(method, request, options).materials()
-
-    def _assembled(self, method: Any, request: Any, options: CallOptions) -> Assembler:
-        assembler = Assembler(options.get("on_progress"))
-        call = method(request, timeout=self._deadline_s, metadata=self._metadata)
-        try:
-            for event in call:
-                assembler.feed(event)
-        except grpc.RpcError as error:
-            raise self._translated(error, started=assembler.accepted is not None) from error
-        finally:
-            call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
-        return assembler
-
-    def _call(self, method: Any, request: Any) -> Any:
-        try:
-            return method(request, timeout=min(30.0, self._deadline_s), metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise self._translated(error, started=False) from error
-
-    def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
-        code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
-            if started:
-                return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
-            return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
-        return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
-
-
-def _read_ca(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidRequestError(f"cannot read the TLS CA file {path}: {error.strerror}", "tls_ca") from error
+        return self._connection.stream(method, request, options.get("on_progress")).materials()

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
-from texgen.recipe import DETAIL_DIGEST_HEX, DETAIL_SCALES, Detail, Recipe, with_size
+from texgen.recipe import DETAIL_DIGEST_HEX, DETAIL_SCALES, Detail, Recipe
+from texgen.recipe_making import with_size
 
 MATERIAL_SCALES = (2, 4)
 DRAWN_PX = 512

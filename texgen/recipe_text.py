@@ -35,13 +35,8 @@ from texgen.recipe import (
     Origin,
     Recipe,
     Variation,
-    make_recipe,
-    mix_recipe,
-    vary_recipe,
-    with_controls,
-    with_origin,
-    with_size,
 )
+from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe, with_controls, with_origin, with_size
 
 SHORT_PREFIX, LONG_PREFIX = "tg1:", "tg1x:"
 SHORT_BYTES, LONG_BYTES = 64, 4096

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen.recipe import Captured, Recipe, capture_recipe, make_recipe
+from texgen.recipe import Captured, Recipe
+from texgen.recipe_making import capture_recipe, make_recipe
 from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields

@@ -20,6 +20,8 @@ ESTIMATED = ("normal", "roughness", "metallic", "height", "ao")
 
 ESTIMATE_PX = 256
 """Shorter edge of the picture that the estimator sees."""
+ESTIMATE_MULTIPLE_PX = 16
+"""Edges of that picture are multiples of this."""
 
 SCALES = (2, 4)
 """How many times the upscaler enlarges."""

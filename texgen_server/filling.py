@@ -17,15 +17,13 @@ from PIL import Image
 from texgen.errors import InvalidRequestError
 from texgen.maps import MAP_SPECS, MapKind, Pixels, to_unit
 from texgen_server.backends.base import Backend
-from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
+from texgen_server.channels import ESTIMATE_MULTIPLE_PX, ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
 from texgen_server.finish import store_normal
 from texgen_server.relief import central_slopes, integrate, slopes_from_normal
 
 Array = NDArray[np.float32]
 
 FILLABLE = tuple(MapKind(name) for name in ESTIMATED)
-MULTIPLE_PX = 16
-"""Edges of what the estimator sees are multiples of this."""
 LONGEST_PX = 2048
 """Longest edge that the estimator sees: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
@@ -122,7 +120,7 @@ def estimator_input(maps: Mapping[MapKind, Pixels]) -> Array:
 
 def _small_size(shape: tuple[int, ...]) -> tuple[int, int]:
     factor = ESTIMATE_PX / min(shape)
-    rows, columns = (min(LONGEST_PX, max(1, round(n * factor / MULTIPLE_PX)) * MULTIPLE_PX) for n in shape)
+    rows, columns = (min(LONGEST_PX, max(1, round(n * factor / ESTIMATE_MULTIPLE_PX)) * ESTIMATE_MULTIPLE_PX) for n in shape)
     return rows, columns
 
 

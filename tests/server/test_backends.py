@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from texgen.errors import InvalidRequestError
-from texgen.recipe import MixMode, make_recipe, mix_recipe
+from texgen.recipe import MixMode
+from texgen.recipe_making import make_recipe, mix_recipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window

@@ -13,7 +13,8 @@ from texgen.detail import check_upscaler, with_detail
 from texgen.errors import InvalidRequestError
 from texgen.images import decode
 from texgen.maps import Encoding, MapKind, seam_percentile
-from texgen.recipe import Detail, make_recipe, mix_recipe, vary_recipe, with_size
+from texgen.recipe import Detail
+from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe, with_size
 from texgen.recipe_text import SHORT_PREFIX, read_recipe, write_recipe
 from texgen_server.finish import normal_from_height
 

@@ -13,7 +13,7 @@ from texgen.errors import InvalidRequestError
 from texgen.images import decode
 from texgen.maps import Encoding, Light
 from texgen.panorama import angles, luminance, pixel_angles, pixel_directions, radiance_harmonics, solid_angles
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.channels import LAYOUT_ROWS, STOPS
 from texgen_server.environment.controls import controlled
 from texgen_server.environment.layouts import Surroundings, enlarged, joined, plan_at

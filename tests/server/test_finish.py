@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from texgen.maps import MAP_SPECS, MapKind, to_unit
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.finish import adjust_color, empty_maps, make_finish, normal_from_height, store_normal, store_window
 from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan

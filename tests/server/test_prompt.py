@@ -10,7 +10,7 @@ import pytest
 
 from texgen import find_card
 from texgen.errors import InvalidRequestError, LoadError
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.prompt import PromptReader
 from texgen_server.registry import load_material
 from texgen_server.sampling import choose_code, seed_of_member

@@ -9,7 +9,7 @@ import pytest
 from tests.server.test_tiling import blobs
 from texgen.errors import InvalidRequestError
 from texgen.images import decode
-from texgen.maps import MAP_SPECS, Encoding, MapKind
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, Encoding, MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
@@ -123,7 +123,7 @@ def test_a_photograph_becomes_a_set(client, rng):
         encoding=Encoding.RAW,
         on_progress=lambda p: seen.append(p.fraction),
     )
-    assert list(made.maps) == list(MapKind)
+    assert tuple(made.maps) == MATERIAL_MAPS
     assert made.repairs[MapKind.BASECOLOR] == ("cleaned", "tiled")
     assert {made.repairs[k] for k in FILLABLE} == {("from estimate",)}
     assert made.height_range_tiles > 0
@@ -138,6 +138,19 @@ def test_a_tileable_set_is_left_as_it_came(client, rng):
     assert made.repairs == {MapKind.BASECOLOR: (), MapKind.AO: ("from estimate",)}
 
 
+def test_alpha_comes_along(client, rng):
+    """A seam is mended in the alpha as in the colour; cleaning and filling take colours only."""
+    color = blobs(rng)
+    alpha = np.where(color[..., :1] > 128, 255, 0).astype(np.uint8)
+    made = client.repair(
+        {MapKind.BASECOLOR: np.concatenate([color, alpha], 2)}, tiling="always", fill=[MapKind.ROUGHNESS], encoding=Encoding.RAW
+    )
+    after = decode(made.maps[MapKind.BASECOLOR])
+    assert after.shape[2] == 4
+    agree = (after[..., 3] > 127) == (after[..., 0] > 128)
+    assert agree.mean() > 0.97
+
+
 @pytest.mark.parametrize(
     ("maps", "arguments", "message"),
     [
@@ -148,6 +161,7 @@ def test_a_tileable_set_is_left_as_it_came(client, rng):
         ({MapKind.BASECOLOR: (32, 32, 3)}, {"tiling": "perhaps"}, "allowed are auto, always, never"),
         ({MapKind.BASECOLOR: (32, 32, 3), MapKind.AO: (32, 31, 1)}, {}, "maps of unlike sizes"),
         ({MapKind.BASECOLOR: (32, 32, 3)}, {"model": "material"}, "of kind 'material'"),
+        ({MapKind.BASECOLOR: (32, 32, 3)}, {"class_name": "brick", "fill": ()}, "say in fill which to make"),
         ({}, {}, "announce one to 6 maps"),
     ],
 )

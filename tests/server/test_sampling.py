@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from texgen.recipe import Lock, MixMode, make_recipe, mix_recipe, vary_recipe
+from texgen.recipe import Lock, MixMode
+from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe
 from texgen_server.canvas import Window
 from texgen_server.fields import make_fields
 from texgen_server.layout import layout_field, sample_places

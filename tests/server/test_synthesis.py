@@ -9,7 +9,8 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import MapKind
-from texgen.recipe import MixMode, make_recipe, mix_recipe, vary_recipe
+from texgen.recipe import MixMode
+from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window, halo_cells
 from texgen_server.registry import load_material

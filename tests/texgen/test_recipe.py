@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.tiny import CLASSES
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
 from texgen.errors import InvalidRequestError
-from texgen.recipe import MAX_SEED, Captured, Lock, MixMode, capture_recipe, make_recipe, mix_recipe, vary_recipe
+from texgen.recipe import MAX_SEED, Captured, Lock, MixMode
+from texgen.recipe_making import capture_recipe, make_recipe, mix_recipe, vary_recipe
 from texgen.recipe_text import LONG_PREFIX, SHORT_PREFIX, read_recipe, write_recipe
 
 NAMES = sorted(CLASSES)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from texgen.modelcard import find_card
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.backends import load_backend
 from texgen_server.backends.base import Backend
 from texgen_server.bench.clock import flops, gemm_flops_per_s, seconds

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import ESTIMATED, MAP_CHANNELS
+from texgen_server.channels import ESTIMATE_MULTIPLE_PX, ESTIMATED, MAP_CHANNELS
 from texgen_server.networks.layers import CircularConv, upsample
 
 SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
@@ -37,11 +37,6 @@ class EstimatorParams:
     classes: int
     widths: tuple[int, ...] = (32, 64, 96, 128)
     """Of the levels, from half the picture's resolution down."""
-
-    @property
-    def multiple_px(self) -> int:
-        """Edges of the picture are multiples of this."""
-        return int(2 ** len(self.widths))
 
 
 class _Stage(nn.Sequential):
@@ -73,6 +68,7 @@ class Estimator(nn.Module):
     def __init__(self, params: EstimatorParams) -> None:
         super().__init__()
         self.params, widths = params, params.widths
+        assert ESTIMATE_MULTIPLE_PX % 2 ** len(widths) == 0, "a picture must halve down to the coarsest level"
         self.stem = _Stage(SEEN * 4, widths[0])
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
         self.downs = nn.ModuleList(_Stage(4 * a, b) for a, b in pairwise(widths))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
-from texgen_server.channels import CLEAN_SCALE, GUIDE_CHANNELS, LAYOUT_ROWS, OUTPUT_CHANNELS, SCALES
+from texgen_server.channels import CLEAN_SCALE, ESTIMATE_MULTIPLE_PX, GUIDE_CHANNELS, LAYOUT_ROWS, OUTPUT_CHANNELS, SCALES
 from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, EnvironmentGenerator, EnvironmentParams
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
@@ -229,7 +229,7 @@ def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, P
 
 def _estimator_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
     estimator = build_estimator(network, weights)
-    edge = 4 * estimator.params.multiple_px
+    edge = 4 * ESTIMATE_MULTIPLE_PX
     example = (torch.zeros(1, SEEN, edge, edge), torch.zeros(1, estimator.params.classes))
     return {"estimate": Part(estimator, example, (PLACES, (0,)), exact=False)}
 

@@ -14,7 +14,8 @@ from texgen.errors import InvalidRequestError, LoadError
 from texgen.images import open_picture
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import DEFAULT_SIZE_PX, make_recipe
+from texgen.recipe import DEFAULT_SIZE_PX
+from texgen.recipe_making import make_recipe
 from texgen_server.engine.base import MaterialJob, Photo
 from texgen_server.rpc.requests import Order, delivery_of, priority_of
 

@@ -19,18 +19,8 @@ from texgen.images import open_picture
 from texgen.maps import Encoding, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import (
-    DEFAULT_SIZE_PX,
-    Lock,
-    MixMode,
-    Mixture,
-    Recipe,
-    make_recipe,
-    mix_recipe,
-    vary_recipe,
-    with_controls,
-    with_size,
-)
+from texgen.recipe import DEFAULT_SIZE_PX, Lock, MixMode, Mixture, Recipe
+from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe, with_controls, with_size
 from texgen.recipe_text import read_recipe, write_recipe
 from texgen_server.engine.base import BATCH, INTERACTIVE, EnvironmentJob, Job, MaterialJob
 from texgen_server.synthesis import Rectangle

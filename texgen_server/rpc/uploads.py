@@ -79,6 +79,10 @@ def check_repair(options: pb.RepairOptions, max_pixels: int) -> None:
             f"{KIND_FROM_PB.get(unknown[0], unknown[0])} cannot be filled: what can is {', '.join(FILLABLE)}; a colour comes from a photograph",
             "fill",
         )
+    if options.class_name and not options.fill:
+        raise InvalidRequestError(
+            "a class serves the estimate of missing maps: say in fill which to make, or leave the class out", "class_name"
+        )
     _check_announced(options.maps, 1, max_pixels)
 
 

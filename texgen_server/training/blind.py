@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.modelcard import find_card
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.canvas import Window
 from texgen_server.fields import make_fields
 from texgen_server.networks.material import MaterialGenerator

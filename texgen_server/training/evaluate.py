@@ -15,7 +15,7 @@ from torch import Tensor
 
 from texgen.maps import MapKind, seam_percentile
 from texgen.modelcard import find_card
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
 from texgen_server.features import TAP_CHANNELS, FrozenFeatures

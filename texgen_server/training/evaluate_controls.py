@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen.modelcard import find_card
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen.shading import render_lit
 from texgen_server.backends.base import Backend
 from texgen_server.backends.torch_backend import TorchBackend

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from texgen.recipe import make_recipe
+from texgen.recipe_making import make_recipe
 from texgen_server.backends.base import Backend
 from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan

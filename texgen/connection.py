@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A channel to a server: token, TLS, retries, deadline, and errors as `texgen.errors`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
+
+import grpc
+
+from texgen.assembly import Assembler, Progress
+from texgen.errors import (
+    AuthenticationError,
+    CancelledError,
+    CapacityError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    LoadError,
+    NotFoundError,
+    TexgenError,
+)
+
+DEFAULT_DEADLINE_S = 600.0
+
+_ERRORS: dict[grpc.StatusCode, type[TexgenError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: LoadError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: CapacityError,
+    grpc.StatusCode.CANCELLED: CancelledError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: CancelledError,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+}
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "texgen.v1.TextureService"}, {"service": "texgen.v1.ModelService"}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.2s",
+                "maxBackoff": "3s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
+            },
+        }
+    ]
+}
+
+
+class Connection:
+    """A channel and what goes with every call on it. Methods raise the errors of `texgen.errors`."""
+
+    def __init__(self, address: str, token: str, tls_ca: Path | None, deadline_s: float) -> None:
+        self.address, self.deadline_s = address, deadline_s
+        options = [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
+        if tls_ca is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(_read_ca(tls_ca)), options)
+        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+
+    def close(self) -> None:
+        """Calls in flight end with CancelledError."""
+        self.channel.close()
+
+    def stream(self, method: Any, request: Any, on_progress: Callable[[Progress], None] | None = None) -> Assembler:
+        """The events of a call, assembled."""
+        assembler = Assembler(on_progress)
+        call = method(request, timeout=self.deadline_s, metadata=self.metadata)
+        try:
+            for event in call:
+                assembler.feed(event)
+        except grpc.RpcError as error:
+            raise self._translated(error, started=assembler.accepted is not None) from error
+        finally:
+            call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
+        return assembler
+
+    def call(self, method: Any, request: Any) -> Any:
+        """The answer of a short call."""
+        try:
+            return method(request, timeout=min(30.0, self.deadline_s), metadata=self.metadata)
+        except grpc.RpcError as error:
+            raise self._translated(error, started=False) from error
+
+    def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
+        code, details = error.code(), error.details() or ""
+        if code is grpc.StatusCode.UNAVAILABLE:
+            if started:
+                return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
+            return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
+        return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
+
+
+def _read_ca(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"cannot read the TLS CA file {path}: {error.strerror}", "tls_ca") from error
