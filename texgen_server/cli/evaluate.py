@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,37 +34,54 @@ def add_eval(commands: Any) -> None:
     material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials; with --pictures draw them")
     material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
     material.set_defaults(run=_eval_material)
-    _add_upscaler(kinds)
-    _add_estimator(kinds)
-
-
-def _add_upscaler(kinds: Any) -> None:
-    parser = add_parser(
-        kinds, "upscaler", "Measure the upscaler on held-out scans beside its peers.", "texgen eval upscaler --data ../shared/data"
+    _add_stepwise(
+        kinds,
+        "upscaler",
+        "Measure the upscaler on held-out scans beside its peers.",
+        keeps="scans and figures, kept as they come",
+        draws="crops beside the peers'",
+        run=_eval_upscaler,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
-    parser.add_argument("--work", type=Path, default=Path("runs/upscaler"), metavar="DIR", help="scans (default runs/upscaler)")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
-    parser.add_argument("--model", default="upscaler", metavar="ID", help="default: upscaler")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write crops beside the peers' there")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.set_defaults(run=_eval_upscaler)
-
-
-def _add_estimator(kinds: Any) -> None:
-    parser = add_parser(
+    _add_stepwise(
         kinds,
         "estimator",
         "Measure filled maps of held-out materials beside the class mean.",
-        "texgen eval estimator --data ../shared/data",
+        keeps="pack",
+        draws="filled maps beside real ones",
+        run=_eval_estimator,
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
-    parser.add_argument("--work", type=Path, default=Path("runs/estimator"), metavar="DIR", help="pack (default runs/estimator)")
+    _add_stepwise(
+        kinds,
+        "environment",
+        "Measure how environments light, and how they look, beside held-out maps.",
+        keeps="prepared maps",
+        draws="each class beside real maps, with relit balls",
+        run=_eval_environment,
+    )
+
+
+def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str, run: Callable[[argparse.Namespace], int]) -> None:
+    """``texgen eval upscaler``, ``texgen eval estimator``, ``texgen eval environment``."""
+    parser = add_parser(kinds, name, summary, f"texgen eval {name} --data ../shared/data")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
+    parser.add_argument("--work", type=Path, default=Path(f"runs/{name}"), metavar="DIR", help=f"{keeps} (default runs/{name})")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
-    parser.add_argument("--model", default="estimator", metavar="ID", help="default: estimator")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write filled maps beside real ones there")
+    parser.add_argument("--model", default=name, metavar="ID", help=f"default: {name}")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help=f"write {draws} there")
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.set_defaults(run=_eval_estimator)
+    parser.set_defaults(run=run)
+
+
+def _eval_environment(options: argparse.Namespace) -> int:
+    require("torch", "efficientnet_lite_pytorch", extra="train")
+    from texgen_server.config import default_cache_folder
+    from texgen_server.training.environment.evaluate import EnvironmentEval
+    from texgen_server.training.environment.run import measure_environment
+    from texgen_server.training.evaluate import report
+
+    chosen = EnvironmentEval(options.work, default_cache_folder() / "graphs", options.models, options.model, pictures=options.pictures)
+    sys.stdout.write(report(measure_environment(options.data, chosen), as_json=options.json))
+    return 0
 
 
 def _eval_estimator(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.numpy import load_file
@@ -13,6 +14,7 @@ from safetensors.numpy import load_file
 from texgen_server.training.distributed import Workers
 from texgen_server.training.environment.clear_skies import clear_skies
 from texgen_server.training.environment.data import HdrAsset, HdrPack, prepare_environments, read_environments, read_split
+from texgen_server.training.environment.evaluate import EnvironmentEval, evaluate_environment
 from texgen_server.training.environment.export import write_environment
 from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment
 from texgen_server.training.model_folder import data_table
@@ -43,6 +45,12 @@ def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = N
         chosen = {pack.assets[i] for i in train}
         data = data_table([a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch)
         write_environment(load_file(state), pack, train, trainer.config.params, clear_skies(), options.export, options.version, data)
+
+
+def measure_environment(data: Path, options: EnvironmentEval) -> dict[str, Any]:
+    """`evaluate_environment` on all maps."""
+    pack = prepared_pack(data, read_environments(data), options.work)
+    return evaluate_environment(options, pack, parts(pack)[1])
 
 
 def prepared_pack(data: Path, assets: list[HdrAsset], work: Path) -> HdrPack:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A map that was not trained on -> the nearest that the training maps' layouts span: what the model can say of its light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from texgen.panorama import harmonics, pixel_directions, solid_angles
+from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.environment.layouts import mirrored
+
+Array = NDArray[np.float32]
+
+STEPS, RATE = 100, 0.15
+HARMONICS_WEIGHT = 1.0
+
+
+@dataclass(frozen=True)
+class LayoutBasis:
+    """Principal components of the training maps' layouts and their mirror images."""
+
+    mean: Array  # (4, 32, 64)
+    axes: Array  # (K, 4, 32, 64), each scaled to its deviation
+
+
+def layout_basis(layouts: Array) -> LayoutBasis:
+    """Of (N, 4, 32, 64): as many axes as there are layouts."""
+    both = np.concatenate([layouts, np.stack([mirrored(layout) for layout in layouts])])
+    mean = both.mean(0)
+    weights = np.sqrt(solid_angles(LAYOUT_ROWS))[None]
+    flat = ((both - mean) * weights).reshape(len(both), -1)
+    _, sizes, axes = np.linalg.svd(flat, full_matrices=False)
+    kept = axes[: len(layouts)] * (sizes[: len(layouts), None] / np.sqrt(len(both)))
+    return LayoutBasis(mean, (kept.reshape(-1, *mean.shape) / weights).astype(np.float32))
+
+
+def inverted(layout: Array, basis: LayoutBasis) -> Array:
+    """The layout that 100 steps from the mean find: nearest in logarithms, cell by cell, and in the first nine harmonics of its light."""
+    aim, mean, axes = (torch.from_numpy(np.ascontiguousarray(a)) for a in (layout, basis.mean, basis.axes))
+    weights = torch.from_numpy(solid_angles(LAYOUT_ROWS))
+    harmonic = torch.from_numpy(harmonics(pixel_directions(LAYOUT_ROWS))) * weights[..., None]
+
+    def light(of: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("chw,hwk->ck", torch.exp2(of[:3] * STOPS), harmonic)
+
+    shares = torch.zeros(len(axes), requires_grad=True)
+    optimizer = torch.optim.Adam([shares], RATE)
+    wanted = light(aim)
+    for step in range(STEPS):
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * (1.0 - step / STEPS)
+        found = mean + torch.einsum("k,kchw->chw", shares, axes)
+        cells = ((found - aim).abs() * weights).mean() / weights.mean()
+        loss = cells + HARMONICS_WEIGHT * (light(found) - wanted).norm() / wanted.norm() + 1e-3 * shares.square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    result: Array = (mean + torch.einsum("k,kchw->chw", shares.detach(), axes)).numpy()
+    result[3] = np.clip(result[3], 0.0, 1.0)
+    return result
