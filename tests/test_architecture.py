@@ -51,7 +51,8 @@ BELOW = {
         "synthesis",
         "upscaling",
     },
-    "rpc": {"channels", "engine", "filling", "repair", "synthesis", "upscaling", "sampling", "prompt", "config"},
+    "tokens": set(),
+    "rpc": {"channels", "engine", "tokens", "filling", "repair", "synthesis", "upscaling", "sampling", "prompt", "config"},
     "training": {
         "drawing",
         "environment",
@@ -75,7 +76,7 @@ BELOW = {
         "image_statistics",
     },
     "bench": {"channels", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
-    "cli": {"config", "engine", "rpc", "training", "bench", "backends"},
+    "cli": {"config", "engine", "tokens", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/connection.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
 LATE_DOORS = {

@@ -36,12 +36,20 @@ from texgen.request_fields import (
 class Client:
     """A connection to a texgen server.
 
-    ``address`` is HOST:PORT; ``token`` the server's token, if it has one; ``tls_ca`` a PEM file to trust for a TLS connection.
+    ``address`` is HOST:PORT; ``token`` the server's token, if it has one; ``tls_ca`` a PEM file to trust for a TLS connection; ``tls_pair``
+    PEM files of a certificate and its key, for a server that asks clients for one.
     Use it as a context manager, or call `close`. Methods raise the errors of `texgen.errors`.
     """
 
-    def __init__(self, address: str, token: str = "", tls_ca: Path | None = None, deadline_s: float = DEFAULT_DEADLINE_S) -> None:
-        self._connection = Connection(address, token, tls_ca, deadline_s)
+    def __init__(
+        self,
+        address: str,
+        token: str = "",
+        tls_ca: Path | None = None,
+        deadline_s: float = DEFAULT_DEADLINE_S,
+        tls_pair: tuple[Path, Path] | None = None,
+    ) -> None:
+        self._connection = Connection(address, token, tls_ca, deadline_s, tls_pair)
         self._textures = pb_grpc.TextureServiceStub(self._connection.channel)
         self._models = pb_grpc.ModelServiceStub(self._connection.channel)
         self._server = pb_grpc.ServerServiceStub(self._connection.channel)

@@ -56,13 +56,15 @@ _SERVICE_CONFIG = {
 class Connection:
     """A channel and what goes with every call on it. Methods raise the errors of `texgen.errors`."""
 
-    def __init__(self, address: str, token: str, tls_ca: Path | None, deadline_s: float) -> None:
+    def __init__(self, address: str, token: str, tls_ca: Path | None, deadline_s: float, tls_pair: tuple[Path, Path] | None = None) -> None:
         self.address, self.deadline_s = address, deadline_s
         options = [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
-        if tls_ca is None:
+        if tls_ca is None and tls_pair is None:
             self.channel = grpc.insecure_channel(address, options)
         else:
-            self.channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(_read_ca(tls_ca)), options)
+            certificate, key = (_read_pem(path) for path in tls_pair) if tls_pair else (None, None)
+            credentials = grpc.ssl_channel_credentials(_read_pem(tls_ca) if tls_ca else None, key, certificate)
+            self.channel = grpc.secure_channel(address, credentials, options)
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def close(self) -> None:
@@ -98,8 +100,8 @@ class Connection:
         return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
 
 
-def _read_ca(path: Path) -> bytes:
+def _read_pem(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the TLS CA file {path}: {error.strerror}", "tls_ca") from error
+        raise InvalidRequestError(f"cannot read the TLS file {path}: {error.strerror}", "tls") from error

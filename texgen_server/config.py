@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import sys
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from texgen.errors import InvalidRequestError
 
@@ -26,22 +30,123 @@ def default_cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What a server is started with."""
+    """What a server is started with. Every field may stand in a TOML file, in a variable ``TEXGEN_<FIELD>``, or in a flag: the later wins."""
 
     host: str = "127.0.0.1"
     port: int = 50051
     """0 picks a free one."""
-    token: str = ""
-    """Empty: no token is asked for, which only a loopback address allows."""
+    token: str = field(default="", repr=False)
+    """One token for all; empty, and without ``tokens_file``: none is asked for, which only a loopback address allows."""
+    tokens_file: Path | None = None
+    """Names and hashes (`tokens`)."""
+    tls_cert: Path | None = None
+    """PEM file: serve TLS with it and ``tls_key``."""
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """PEM file: clients must show a certificate that it signed."""
     models: Path | None = None
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
     cache_folder: Path = field(default_factory=default_cache_folder)
     max_queue: int = 64
+    max_in_flight: int = 256
+    """Calls for textures at a time, of all peers together."""
+    max_in_flight_per_peer: int = 64
     max_pixels: int = 8192 * 8192
+    max_pixels_in_flight: int = 16 * 8192 * 8192
+    """Of all results that are queued or being made."""
     max_message_bytes: int = 4 << 20
     grace_s: float = 10.0
+
+    @property
+    def asks_for_tokens(self) -> bool:
+        """Whether a client must show one."""
+        return bool(self.token or self.tokens_file)
+
+
+SECRET = ("token",)
+"""Fields that are never printed."""
+
+
+def load_config(
+    path: Path | None = None, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> ServerConfig:
+    """Defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags (None: not given). Raises InvalidRequestError naming what is wrong."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        values |= {name: _converted(name, value, f"{path}") for name, value in _read_toml(path).items()}
+    variables = os.environ if environment is None else environment
+    for name in _fields():
+        variable = f"{VARIABLE_PREFIX}{name.upper()}"
+        if variable in variables and name not in NOT_FROM_VARIABLES:
+            values[name] = _converted(name, variables[variable], variable)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    config = ServerConfig(**values)
+    _check(config)
+    return config
+
+
+VARIABLE_PREFIX = "TEXGEN_"
+NOT_FROM_VARIABLES = ("models", "cache_folder")
+"""Their variables, TEXGEN_MODELS and TEXGEN_CACHE, serve the client's commands too and are read where they are used."""
+
+
+def _fields() -> dict[str, str]:
+    """Name -> type as it is written."""
+    return {f.name: str(f.type) for f in fields(ServerConfig)}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequestError(f"cannot read the configuration {path}: {error.strerror}", "config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"{path} is not valid TOML: {error}", "config") from error
+    return document
+
+
+def _converted(name: str, value: Any, source: str) -> Any:
+    """A value of a file or a variable in the field's type."""
+    types = _fields()
+    if name not in types:
+        raise InvalidRequestError(f"{source}: there is no setting {name!r}; there are {', '.join(types)}", name)
+    try:
+        if "Path" in types[name]:
+            return Path(str(value)).expanduser()
+        return {"int": int, "float": float, "str": str}[types[name]](value)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"{source}: {name} = {value!r} is no {types[name]}", name) from error
+
+
+def _check(config: ServerConfig) -> None:
+    for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
+        if getattr(config, name) < 1:
+            raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
+    if not 0 <= config.port <= 65535:
+        raise InvalidRequestError(f"port = {config.port}: allowed are 0 to 65535", "port")
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise InvalidRequestError("TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert")
+    if config.tls_client_ca and not config.tls_cert:
+        raise InvalidRequestError(
+            "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert and tls_key too", "tls_client_ca"
+        )
+    check_exposure(config)
+
+
+def printed(config: ServerConfig) -> str:
+    """The configuration as TOML; secrets are left out, and said to be set or not."""
+    lines = []
+    for name in _fields():
+        value = getattr(config, name)
+        if name in SECRET:
+            lines.append(f"# {name} is {'set' if value else 'not set'}")
+        elif value is None:
+            lines.append(f"# {name} is not set")
+        else:
+            lines.append(f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}")
+    return "\n".join(lines) + "\n"
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -52,15 +157,20 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def check_exposure(host: str) -> None:
-    """Refuse a non-loopback address: it would need TLS, which this version does not serve yet. Raises InvalidRequestError."""
+def check_exposure(config: ServerConfig) -> None:
+    """Refuse a non-loopback address without TLS and a token. Raises InvalidRequestError."""
     try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
+        loopback = ipaddress.ip_address(config.host.strip("[]")).is_loopback
     except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+        loopback = config.host == "localhost"
+    missing = [
+        what
+        for what, there in (("TLS (tls_cert, tls_key)", config.tls_cert), ("a token (tokens_file)", config.asks_for_tokens))
+        if not there
+    ]
+    if not loopback and missing:
         raise InvalidRequestError(
-            f"address {host!r} is not loopback, and this version serves no TLS: listen on 127.0.0.1 and bring clients in through an "
-            "SSH tunnel (ssh -L 50051:127.0.0.1:50051 HOST)",
+            f"address {config.host!r} is not loopback, and {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing: give both, or "
+            "listen on 127.0.0.1 and bring clients in through an SSH tunnel (ssh -L 50051:127.0.0.1:50051 HOST)",
             "listen",
         )

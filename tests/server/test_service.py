@@ -27,7 +27,7 @@ from texgen.errors import (
     NotFoundError,
 )
 from texgen.images import decode
-from texgen.maps import Encoding, MapKind
+from texgen.maps import MATERIAL_MAPS, Encoding, MapKind
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig
@@ -42,18 +42,18 @@ TOKEN = (("authorization", "Bearer secret"),)
 def test_a_material_arrives_whole(client):
     stages = []
     material = client.generate("bark", seed=3, size_px=(96, 64), on_progress=lambda p: stages.append(p.stage))
-    assert list(material.maps) == list(MapKind)
+    assert list(material.maps) == list(MATERIAL_MAPS)
     for kind, packed in material.maps.items():
         assert decode(packed).shape[:2] == (64, 96), kind
     assert material.maps[MapKind.HEIGHT].dtype == "uint16"
-    assert set(material.tileability) == set(MapKind)
+    assert set(material.tileability) == set(MATERIAL_MAPS)
     assert material.engine == "torch-cpu/f32"
     assert stages[-1] == "done"
 
 
 def test_encodings_hold_the_same_pixels(client):
     png, raw = (client.generate("bark", seed=3, size_px=(64, 64), encoding=e) for e in (Encoding.PNG, Encoding.RAW))
-    for kind in MapKind:
+    for kind in MATERIAL_MAPS:
         assert np.array_equal(decode(png.maps[kind]), decode(raw.maps[kind]))
 
 
@@ -118,6 +118,7 @@ def test_models_and_server_tell_about_themselves(client, card):
     assert [c.name for c in model.classes] == card.class_names()
     assert {c.name for c in model.controls} == {c.name for c in card.controls}
     assert [(m.id, m.kind) for m in client.list_models()] == [
+        ("environment", "environment"),
         ("estimator", "estimator"),
         ("material", "material"),
         ("upscaler", "upscaler"),
@@ -165,7 +166,7 @@ def test_our_bugs_leak_nothing():
 
 
 def test_a_full_queue_says_when_to_come_back(models, card):
-    from texgen.recipe import make_recipe
+    from texgen.recipe_making import make_recipe
 
     engine = LocalEngine(ServerConfig(models=models, device="torch", max_queue=1))
     recipe = make_recipe(card, [("bark", 1.0)], 1, (1024, 1024))
@@ -177,7 +178,7 @@ def test_a_full_queue_says_when_to_come_back(models, card):
 
 
 def test_a_cancelled_job_stops_and_the_engine_lives_on(models, card):
-    from texgen.recipe import make_recipe
+    from texgen.recipe_making import make_recipe
 
     engine = LocalEngine(ServerConfig(models=models, device="torch"))
     recipe = make_recipe(card, [("bark", 1.0)], 1, (64, 64))
@@ -190,7 +191,7 @@ def test_a_cancelled_job_stops_and_the_engine_lives_on(models, card):
 
 
 def test_interactive_goes_first(models, card):
-    from texgen.recipe import make_recipe
+    from texgen.recipe_making import make_recipe
     from texgen_server.engine.base import BATCH, INTERACTIVE
 
     engine = LocalEngine(ServerConfig(models=models, device="torch"))

@@ -88,7 +88,7 @@ def test_json_is_one_object(run, tmp_path):
         (["--recipe", "tg1:AAAA"], 2, "damaged"),
         (["--recipe", "tg1:AAAA", "--seed", "4"], 2, "do not go with it"),
         ([], 2, "--class"),
-        (["--class", "bark", "--model", "wood"], 3, "there are estimator, material"),
+        (["--class", "bark", "--model", "wood"], 3, "there are environment, estimator, material"),
         (["--class", "bark", "--device", "abacus"], 2, "openvino"),
     ],
 )

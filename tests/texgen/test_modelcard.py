@@ -20,9 +20,9 @@ def test_lookup_order(models, monkeypatch, tmp_path):
     monkeypatch.setenv("TEXGEN_MODELS", str(models))
     assert models_folder() == models
     assert models_folder(tmp_path) == tmp_path
-    assert [c.id for c in list_cards()] == ["estimator", "material", "upscaler"]
+    assert [c.id for c in list_cards()] == ["environment", "estimator", "material", "upscaler"]
     assert find_card("").id == "material"
-    with pytest.raises(NotFoundError, match="there are estimator, material, upscaler"):
+    with pytest.raises(NotFoundError, match="there are environment, estimator, material, upscaler"):
         find_card("wood")
     with pytest.raises(NotFoundError):
         find_card("../material")

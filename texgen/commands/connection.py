@@ -30,6 +30,8 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--server", metavar="HOST:PORT")
     group.add_argument("--token-file", type=Path, metavar="F", help="file with the server's token")
     group.add_argument("--tls-ca", type=Path, metavar="F", help="PEM file: connect with TLS and trust it")
+    group.add_argument("--tls-cert", type=Path, metavar="F", help="PEM file: our certificate, for a server that asks for one")
+    group.add_argument("--tls-key", type=Path, metavar="F", help="PEM file: its key")
     group.add_argument("--models", type=Path, metavar="DIR", help="folder of models for the server inside this command")
     group.add_argument("--device", default="auto", help="device for the server inside this command: auto, cpu, openvino, torch, cuda")
 
@@ -81,7 +83,10 @@ def connected(options: argparse.Namespace) -> Iterator[Any]:
     from texgen.client import Client
 
     if options.server:
-        with Client(options.server, read_token(options.token_file), options.tls_ca) as client:
+        if bool(options.tls_cert) != bool(options.tls_key):
+            raise InvalidRequestError("--tls-cert and --tls-key go together", "tls")
+        pair = (options.tls_cert, options.tls_key) if options.tls_cert else None
+        with Client(options.server, read_token(options.token_file), options.tls_ca, tls_pair=pair) as client:
             yield client
         return
     if not importlib.util.find_spec("texgen_server") or not importlib.util.find_spec("grpc_health"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of the server's side: serve, train, eval, bench. Mounted into ``texgen`` when this package is installed."""
+"""Commands of the server's side: serve, token, train, eval, bench. Mounted into ``texgen`` when this package is installed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from texgen_server.cli.bench import add_bench
 from texgen_server.cli.evaluate import add_eval
-from texgen_server.cli.serve import add_serve
+from texgen_server.cli.serve import add_serve, add_token
 from texgen_server.cli.train import add_train
 
 
 def add_commands(commands: Any) -> None:
     """Add ours to the ``texgen`` command line."""
     add_serve(commands)
+    add_token(commands)
     add_train(commands)
     add_eval(commands)
     add_bench(commands)

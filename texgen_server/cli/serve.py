@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen serve``"""
+"""``texgen serve``, ``texgen token``"""
 
 from __future__ import annotations
 
@@ -11,44 +11,80 @@ from typing import Any
 
 from texgen_server.cli.shared import add_parser
 
+PATHS = {
+    "tokens_file": "ask clients for one of the tokens whose hashes are in this file (see 'texgen token create')",
+    "tls_cert": "PEM file: serve TLS with this certificate",
+    "tls_key": "PEM file: its key",
+    "tls_client_ca": "PEM file: clients must show a certificate that it signed",
+    "models": "folder of models",
+}
+TEXTS = {
+    "device": "auto, cpu, openvino, torch, cuda (default auto)",
+    "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
+}
+NUMBERS = {
+    "threads": "CPU threads, 0 for all (default 0)",
+    "max_queue": "requests that may wait (default 64)",
+    "max_in_flight": "calls for textures at a time, of all peers (default 256)",
+    "max_in_flight_per_peer": "and of one (default 64)",
+}
+
 
 def add_serve(commands: Any) -> None:
     """``texgen serve``"""
-    parser = add_parser(commands, "serve", "Serve models over gRPC.", "texgen serve --listen 127.0.0.1:50051 --token-file token.txt")
-    parser.add_argument(
-        "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="port 0 picks a free one (default 127.0.0.1:50051)"
-    )
+    parser = add_parser(commands, "serve", "Serve models over gRPC.", "texgen serve --listen 127.0.0.1:50051 --tokens-file tokens.toml")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="port 0 picks a free one (default 127.0.0.1:50051)")
+    parser.add_argument("--config", type=Path, metavar="TOML", help="settings; TEXGEN_* variables win over it, flags over both")
+    parser.add_argument("--print-config", action="store_true", help="only print the settings in force, without secrets")
     parser.add_argument("--token-file", type=Path, metavar="F", help="ask clients for the token in this file")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
-    parser.add_argument("--device", default="auto", help="auto, cpu, openvino, torch, cuda (default auto)")
-    parser.add_argument("--precision", default="auto", help="auto, bf16, f32 (default auto: fixed per kind of device)")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads, 0 for all (default 0)")
-    parser.add_argument("--max-queue", type=int, default=64, metavar="N", help="requests that may wait (default 64)")
+    for table, kind, what in ((PATHS, Path, "F"), (TEXTS, str, "NAME"), (NUMBERS, int, "N")):
+        for name, text in table.items():
+            parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=what, help=text)
     parser.set_defaults(run=_serve)
+
+
+def add_token(commands: Any) -> None:
+    """``texgen token create``"""
+    parser = add_parser(commands, "token", "Make tokens for a server.", "texgen token create --file tokens.toml --name studio")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    create = add_parser(
+        actions, "create", "Make a token; its hash is added to a file.", "texgen token create --file tokens.toml --name studio"
+    )
+    create.add_argument("--file", type=Path, required=True, metavar="TOML", help="the server's --tokens-file; made when it is not there")
+    create.add_argument("--name", required=True, help="whose it is: in the log, and in limits")
+    create.add_argument("--max-in-flight", type=int, default=0, metavar="N", help="calls at a time (default: the server's)")
+    create.set_defaults(run=_create_token)
+
+
+def _create_token(options: argparse.Namespace) -> int:
+    from texgen_server.tokens import create_token
+
+    token = create_token(options.file, options.name, options.max_in_flight)
+    sys.stdout.write(f"{token}\n")
+    sys.stderr.write(f"This is shown once; {options.file} holds its hash only. Give it to clients in a file: --token-file.\n")
+    return 0
 
 
 def _serve(options: argparse.Namespace) -> int:
     from texgen.commands.connection import read_token
-    from texgen_server.config import ServerConfig, check_exposure, parse_listen
+    from texgen_server.config import load_config, parse_listen, printed
     from texgen_server.rpc.server import RunningServer, serve_forever
 
-    host, port = parse_listen(options.listen)
-    check_exposure(host)
-    config = ServerConfig(
-        host=host,
-        port=port,
-        token=read_token(options.token_file),
-        models=options.models,
-        device=options.device,
-        precision=options.precision,
-        threads=options.threads,
-        max_queue=options.max_queue,
-    )
+    flags: dict[str, Any] = {name: getattr(options, name) for name in (*PATHS, *TEXTS, *NUMBERS)}
+    if options.listen:
+        flags["host"], flags["port"] = parse_listen(options.listen)
+    if options.token_file:
+        flags["token"] = read_token(options.token_file)
+    config = load_config(options.config, flags)
+    if options.print_config:
+        sys.stdout.write(printed(config))
+        return 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
 
     def ready(server: RunningServer) -> None:
         engine = ", ".join(d.engine for d in server.engine.devices())
-        sys.stdout.write(f"texgen is serving on {host}:{server.port} ({engine}); stop with Ctrl+C\n")
+        how = ", TLS" if config.tls_cert else ""
+        sys.stdout.write(f"texgen is serving on {config.host}:{server.port} ({engine}{how}); stop with Ctrl+C\n")
         sys.stdout.flush()
 
     serve_forever(config, ready)

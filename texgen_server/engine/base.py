@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,19 +26,23 @@ INTERACTIVE, BATCH = 0, 1
 
 
 class CancelToken:
-    """Set by whoever no longer wants the result; checked by the work between its steps."""
+    """Set by whoever no longer wants the result, or by its deadline; checked by the work between its steps."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.deadline = math.inf
+        """On the monotonic clock."""
 
     def cancel(self) -> None:
         """Ask the work to stop at its next step."""
         self._event.set()
 
     def check(self) -> None:
-        """Raises CancelledError once cancelled."""
+        """Raises CancelledError once cancelled, or past the deadline."""
         if self._event.is_set():
             raise CancelledError("the request was cancelled")
+        if time.monotonic() > self.deadline:
+            raise CancelledError("the request's deadline has passed")
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,11 @@ class Job:
     token: CancelToken = field(default_factory=CancelToken)
     on_progress: Callable[[float, str], None] = lambda fraction, stage: None
 
+    @property
+    def pixels(self) -> int:
+        """Of the result: what it is weighed by."""
+        raise NotImplementedError
+
 
 @dataclass
 class MaterialJob(Job):
@@ -76,12 +87,21 @@ class MaterialJob(Job):
     photo: Photo | None = None
     """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
 
+    @property
+    def pixels(self) -> int:
+        place = self.rectangle
+        return place.width_px * place.height_px if place else self.recipe.width_px * self.recipe.height_px
+
 
 @dataclass
 class EnvironmentJob(Job):
     """One environment to make; helper: the upscaler, where the recipe has detail."""
 
     recipe: Recipe
+
+    @property
+    def pixels(self) -> int:
+        return self.recipe.width_px * self.recipe.height_px
 
 
 @dataclass
@@ -91,6 +111,10 @@ class UpscaleJob(Job):
     maps: dict[MapKind, Pixels]
     scale: int
     border: Border
+
+    @property
+    def pixels(self) -> int:
+        return _area(self.maps) * self.scale**2
 
 
 @dataclass
@@ -103,6 +127,15 @@ class RepairJob(Job):
     fill: frozenset[MapKind]
     class_name: str
     """Empty: unknown."""
+
+    @property
+    def pixels(self) -> int:
+        return _area(self.maps)
+
+
+def _area(maps: dict[MapKind, Pixels]) -> int:
+    """Pixels of the largest map."""
+    return max(int(p.shape[0] * p.shape[1]) for p in maps.values())
 
 
 @dataclass(frozen=True)

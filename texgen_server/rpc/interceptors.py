@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -23,6 +24,7 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
+from texgen_server.tokens import Token, find_token
 
 log = logging.getLogger("texgen.server")
 
@@ -35,6 +37,7 @@ STATUS: dict[type[Exception], int] = {
     AuthenticationError: code_pb2.UNAUTHENTICATED,
 }
 RETRY_AFTER_MS = 500
+SCHEME = "Bearer "
 OPEN_PREFIX = "/grpc.health.v1.Health/"
 
 
@@ -57,38 +60,58 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=str(error), details=packed)
 
 
+PEER: ContextVar[Peer] = ContextVar("peer")
+"""Who makes the current call: set before its handler runs."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who calls: a token's name, or an address where none is asked for."""
+
+    name: str
+    max_in_flight: int = 0
+    """0: as many as any."""
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """Checks the token of every call but health, and turns exceptions into status."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
+    def __init__(self, tokens: tuple[Token, ...]) -> None:
+        self._tokens = tokens
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        allowed = handler_call_details.method.startswith(OPEN_PREFIX) or self._token_matches(handler_call_details)
-        return _wrapped(handler, allowed=allowed)
+        if not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX):
+            return _wrapped(handler, allowed=True, token=None)
+        token = self._shown(handler_call_details)
+        return _wrapped(handler, allowed=token is not None, token=token)
 
-    def _token_matches(self, details: grpc.HandlerCallDetails) -> bool:
-        if not self._token:
-            return True
+    def _shown(self, details: grpc.HandlerCallDetails) -> Token | None:
         given = next((v for k, v in details.invocation_metadata or () if k == "authorization"), "")
-        value = given if isinstance(given, bytes) else given.encode()
-        return hmac.compare_digest(value, b"Bearer " + self._token)
+        text = given.decode("latin-1") if isinstance(given, bytes) else given
+        return find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
 
 
-def _wrapped(handler: Any, *, allowed: bool) -> Any:
+def _peer(token: Token | None, context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
+    """A token's name; else the address without its port."""
+    return Peer(token.name, token.max_in_flight) if token else Peer(str(context.peer()).rpartition(":")[0])
+
+
+def _wrapped(handler: Any, *, allowed: bool, token: Token | None) -> Any:
     """The handler of one call with the guard around it; streaming requests are passed through."""
     if handler.unary_unary:
 
         async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            PEER.set(_peer(token, context))
             return await _guarded(handler.unary_unary(request, context), context, allowed=allowed)
 
         return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
     if handler.unary_stream:
 
         async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            PEER.set(_peer(token, context))
             events = handler.unary_stream(request, context)
             while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
                 yield event
@@ -97,6 +120,7 @@ def _wrapped(handler: Any, *, allowed: bool) -> Any:
     if handler.stream_stream:
 
         async def both(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            PEER.set(_peer(token, context))
             events = aiter(handler.stream_stream(requests, context))
             while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
                 yield event

@@ -9,13 +9,14 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
-from texgen.errors import OutputError, TexgenError
+from texgen.errors import InvalidRequestError, OutputError, TexgenError
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure
@@ -23,6 +24,7 @@ from texgen_server.engine.base import Engine
 from texgen_server.engine.local import LocalEngine
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
+from texgen_server.tokens import Token, hashed, read_tokens
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
 
@@ -31,11 +33,11 @@ class RunningServer:
     """A started server. Make it and use it inside one event loop."""
 
     def __init__(self, config: ServerConfig, engine: Engine) -> None:
-        check_exposure(config.host)
+        check_exposure(config)
         self.config, self.engine, self.port = config, engine, 0
         self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
         options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
-        self._server = grpc.aio.server(interceptors=[Guard(config.token)], options=options)
+        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config))], options=options)
         self._health = HealthServicer()
         pb_grpc.add_TextureServiceServicer_to_server(TextureService(engine, config, self._pool), self._server)
         pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine), self._server)
@@ -47,7 +49,9 @@ class RunningServer:
         """Bind and serve. Raises OutputError when the address is taken."""
         address = f"{self.config.host}:{self.config.port}"
         try:
-            self.port = self._server.add_insecure_port(address)
+            credentials = _credentials(self.config)
+            add = self._server.add_secure_port if credentials else self._server.add_insecure_port
+            self.port = add(address, *([credentials] if credentials else []))
         except RuntimeError as error:
             raise OutputError(
                 f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another"
@@ -62,6 +66,28 @@ class RunningServer:
         await self._server.stop(self.config.grace_s)
         self.engine.close(self.config.grace_s)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _tokens(config: ServerConfig) -> tuple[Token, ...]:
+    """Those of the file, and the single one. Raises InvalidRequestError."""
+    own = (Token("token", hashed(config.token)),) if config.token else ()
+    return own + (read_tokens(config.tokens_file) if config.tokens_file else ())
+
+
+def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
+    """TLS, with certificates asked of clients where a CA for them is given; None: no TLS. Raises InvalidRequestError."""
+    if not (config.tls_cert and config.tls_key):
+        return None
+    pair = (_pem(config.tls_key, "tls_key"), _pem(config.tls_cert, "tls_cert"))
+    authority = _pem(config.tls_client_ca, "tls_client_ca") if config.tls_client_ca else None
+    return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+
+
+def _pem(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequestError(f"cannot read {what} {path}: {error.strerror}", what) from error
 
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:

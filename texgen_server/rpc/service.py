@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, Future
@@ -19,6 +20,8 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, Job, Result
 from texgen_server.rpc import convert, requests, uploads
+from texgen_server.rpc.admission import Admission
+from texgen_server.rpc.interceptors import PEER
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 
@@ -35,23 +38,24 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     def __init__(self, engine: Engine, config: ServerConfig, pool: Executor) -> None:
         self._engine, self._config, self._pool = engine, config, pool
+        self._admission = Admission(config)
 
     async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
         choice = None
         if request.prompt:
             request, choice = await asyncio.get_running_loop().run_in_executor(self._pool, understood, request, card)
-        async for event in self._run(card, requests.generate_orders(request, card, self._host()), choice):
+        async for event in self._run(context, card, requests.generate_orders(request, card, self._host()), choice):
             yield event
 
     async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(card, requests.vary_orders(request, card, self._host())):
+        async for event in self._run(context, card, requests.vary_orders(request, card, self._host())):
             yield event
 
     async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(card, requests.mix_orders(request, card, self._host())):
+        async for event in self._run(context, card, requests.mix_orders(request, card, self._host())):
             yield event
 
     async def CaptureMaterial(  # noqa: N802
@@ -59,7 +63,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
     ) -> AsyncIterator[pb.TextureEvent]:
         options, photo = await receive_photo(request_iterator)
         card = self._engine.card(options.model)
-        async for event in self._run(card, [capture_order(options, photo, card, self._config.max_pixels)]):
+        async for event in self._run(context, card, [capture_order(options, photo, card, self._config.max_pixels)]):
             yield event
 
     async def UpscaleMaterial(  # noqa: N802
@@ -68,7 +72,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_upscale(o, self._config.max_pixels))
         card = self._engine.card(options.model, "upscaler")
         order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.upscale_order, options, packed)
-        async for event in self._run(card, [order]):
+        async for event in self._run(context, card, [order]):
             yield event
 
     async def RepairMaterial(  # noqa: N802
@@ -78,24 +82,28 @@ class TextureService(pb_grpc.TextureServiceServicer):
         card = self._engine.card(options.model, "estimator") if options.fill else self._engine.card("", "upscaler")
         upscaler = self._engine.card("", "upscaler") if options.clean else None
         order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.repair_order, options, packed, card, upscaler)
-        async for event in self._run(card, [order]):
+        async for event in self._run(context, card, [order]):
             yield event
 
     async def GenerateEnvironment(  # noqa: N802
         self, request: pb.GenerateEnvironmentRequest, context: Context
     ) -> AsyncIterator[pb.TextureEvent]:
         card = self._engine.card(request.model, "environment")
-        async for event in self._run(card, requests.environment_orders(request, card, self._host())):
+        async for event in self._run(context, card, requests.environment_orders(request, card, self._host())):
             yield event
 
     def _host(self) -> requests.Host:
         return requests.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
 
     async def _run(
-        self, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
+        self, context: Context, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
     ) -> AsyncIterator[pb.TextureEvent]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
         pending: list[Future[Result]] = []
+        left_s = context.time_remaining()
+        for order in orders:
+            order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
+        ticket = self._admission.enter(PEER.get(), sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
         try:
             for index, order in enumerate(orders):
                 pending += [self._engine.submit(card.id, ahead.job) for ahead in orders[len(pending) : index + AHEAD]]
@@ -108,6 +116,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         finally:
             for order in orders:
                 order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
+            ticket.release_after(pending)
 
     async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
         """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
