@@ -90,9 +90,9 @@ class Upscaling:
                 cut = _cut(maps[MapKind(kind)], np.arange(top - halo, bottom + halo), np.arange(left - halo, right + halo), self.border)
                 small[0, first : first + channels] = _planes(kind, cut)
             first += channels
-        detail = self.backend.run("detail", [small], fleeting=True)
-        found = self.backend.run(f"residual_x{self.scale}", detail, fleeting=True)
-        (large,) = self.backend.run(f"compose_x{self.scale}", [small, *found], fleeting=True)
+        detail, contrast = self.backend.run("detail", [small], fleeting=True)
+        found = self.backend.run(f"residual_x{self.scale}", [detail], fleeting=True)
+        (large,) = self.backend.run(f"compose_x{self.scale}", [small, contrast, *found], fleeting=True)
         border = halo * self.scale
         inside: Array = large[0, :, border:-border, border:-border]
         return inside

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from tests.tiny import UPSCALER_PARAMS, tiny_upscaler, write_tiny_upscaler
 from texgen.errors import InvalidRequestError
@@ -15,7 +16,7 @@ from texgen.maps import MAP_SPECS, MapKind
 from texgen.modelcard import read_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.networks.upscaler import CHANNELS, bicubic_kernel
+from texgen_server.networks.upscaler import CHANNELS, bicubic, bicubic_kernel
 from texgen_server.registry import load_model
 from texgen_server.upscaling import Border, Upscaling, normal_from_slopes, slopes_from_normal
 
@@ -74,6 +75,32 @@ def test_flat_stays_flat_exactly_whatever_the_weights(scale):
     cut = UPSCALER_PARAMS.halo_px * scale
     large = tiny_upscaler()(flat, scale)[..., cut:-cut, cut:-cut]
     assert (large - flat[..., :1, :1]).abs().max() < 1e-5
+
+
+@SCALE
+@torch.no_grad()
+def test_nothing_of_a_strong_map_leaks_into_a_constant_one(scale):
+    """A constant metallic map beside a grainy colour comes out constant: each map is enlarged in units of its own contrast."""
+    maps = torch.rand(1, CHANNELS, 48, 48)
+    maps[:, 6] = 1.0
+    large = tiny_upscaler()(maps, scale)
+    cut = UPSCALER_PARAMS.halo_px * scale
+    assert (large[:, 6, cut:-cut, cut:-cut] - 1.0).abs().max() < 1e-5
+    assert large[:, :3].std() > 0.2
+
+
+@SCALE
+@torch.no_grad()
+def test_what_is_added_grows_with_the_contrast(scale):
+    """Half the contrast of a map, half of what is added to it, all else alike."""
+    torch.manual_seed(0)
+    maps, network = torch.rand(1, CHANNELS, 48, 48), tiny_upscaler()
+    fainter = maps.clone()
+    fainter[:, 5] = 0.5 + (maps[:, 5] - 0.5) * 0.5
+    added = [network(m, scale)[:, 5] - F.pixel_shuffle(bicubic(m, scale), scale)[:, 5] for m in (maps, fainter)]
+    cut = UPSCALER_PARAMS.halo_px * scale
+    strong, faint = (a[:, cut:-cut, cut:-cut] for a in added)
+    assert (faint * 2.0 - strong).abs().mean() < 0.05 * strong.abs().mean()
 
 
 @SCALE

@@ -17,7 +17,7 @@ from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, Environmen
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
-from texgen_server.networks.upscaler import CHANNELS, Upscaler, UpscalerParams, compose32, detail32
+from texgen_server.networks.upscaler import CHANNELS, CONTRAST_PX, Upscaler, UpscalerParams, compose32, detail32
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -54,6 +54,8 @@ def build_generator(network: dict[str, object], weights: Weights) -> MaterialGen
 
 def build_upscaler(network: dict[str, object], weights: Weights) -> Upscaler:
     """The upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    if network.get("contrast_px") != CONTRAST_PX:
+        raise LoadError("this upscaler was made for an earlier version of the network, without contrasts; take the model of this version")
     return _filled(Upscaler(UpscalerParams(int(str(network["width"])), int(str(network["depth"])))), weights)
 
 
@@ -138,14 +140,14 @@ class GuidedHeadPart(HeadPart):
 
 
 class DetailPart(nn.Module):
-    """(maps) -> their detail."""
+    """(maps) -> their detail in units of their contrast; the contrast."""
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         return detail32(maps)
 
 
 class ResidualPart(nn.Module):
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its local mean."""
+    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels that one becomes."""
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
         super().__init__()
@@ -156,14 +158,14 @@ class ResidualPart(nn.Module):
 
 
 class ComposePart(nn.Module):
-    """(maps, residual, its mean) -> enlarged maps."""
+    """(maps, contrast, residual, its mean) -> enlarged maps."""
 
     def __init__(self, scale: int) -> None:
         super().__init__()
         self.scale = scale
 
-    def forward(self, maps: Tensor, residual: Tensor, mean: Tensor) -> Tensor:
-        return compose32(maps, residual, mean, self.scale)
+    def forward(self, maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor) -> Tensor:
+        return compose32(maps, contrast, residual, mean, self.scale)
 
 
 class EnvironmentTrunkPart(nn.Module):
@@ -223,7 +225,7 @@ def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, P
     for scale in (CLEAN_SCALE, *SCALES):
         residual = torch.zeros(1, CHANNELS * scale * scale, 16, 16)
         parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (maps,), (PLACES,), exact=False, rare=True)
-        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, residual, maps), (PLACES,) * 3, exact=True, rare=True)
+        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, maps, residual, maps), (PLACES,) * 4, exact=True, rare=True)
     return parts
 
 

@@ -4,8 +4,10 @@
 A compact body of plain convolutions at the small size, one head a scale, and what they find is added to a bicubic enlargement (at x1: to
 the maps themselves). Without biases a network cleans noise stronger or weaker than it was trained on (Mohan et al. 2020). Two properties
 hold by construction. There is no bias anywhere and the body sees only what differs from the local mean, so *flat stays flat*. And from
-what is added, its local mean is taken away, so the *mean stays*. Nothing here pads the torus: the caller gives a border of ``params.halo_px``
-pixels (wrapped, mirrored, or taken over the pole), and the result's is thrown away.
+what is added, its local mean is taken away, so the *mean stays*. Every map is seen in units of its own local contrast, and what is added
+to it is in those units too: a faint map is enlarged as well as a strong one, and nothing of a strong one leaks into a faint one.
+Nothing here pads the torus: the caller gives a border of ``params.halo_px`` pixels (wrapped, mirrored, or taken over the pole), and the
+result's is thrown away.
 """
 
 from __future__ import annotations
@@ -26,6 +28,14 @@ MEAN_PX, CLEAN_MEAN_PX = 5, 9
 (the blocks of a JPEG file are 8 px, and have means of their own)."""
 
 
+CONTRAST_PX = 11
+"""Edge of the window over which a map's contrast is measured."""
+LEAST_CONTRAST = 0.5 / 255.0
+"""Below it a map counts as fainter and fainter, not as strong as any: there is little but rounding in it."""
+USUAL_CONTRAST = 0.05
+"""A map of this contrast is seen as it is."""
+
+
 @dataclass(frozen=True)
 class UpscalerParams:
     """Size of an upscaler; written into ``model.toml`` beside the weights."""
@@ -35,8 +45,8 @@ class UpscalerParams:
 
     @property
     def halo_px(self) -> int:
-        """Border, in px of the small size, that the result's pixels depend on: convolutions and two local means."""
-        return self.depth + 2 + MEAN_PX // 2 + CLEAN_MEAN_PX // 2
+        """Border, in px of the small size, that the result's pixels depend on: convolutions, contrast and two local means."""
+        return self.depth + 2 + MEAN_PX // 2 + CONTRAST_PX // 2 + CLEAN_MEAN_PX // 2
 
 
 class Upscaler(nn.Module):
@@ -51,8 +61,8 @@ class Upscaler(nn.Module):
         self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in (CLEAN_SCALE, *SCALES)})
 
     def residual(self, detail: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Of maps' `detail32`: what to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle; and its local
-        mean, to be taken away from all of them: (B, 9 s^2, h, w) and (B, 9, h, w).
+        """Of the first of maps' `detail32`: what to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle, and
+        its mean over them, both in units of the contrast: (B, 9 s^2, h, w) and (B, 9, h, w).
         """
         x = first = self.stem(detail)
         for i in range(0, self.params.depth, 2):
@@ -60,25 +70,32 @@ class Upscaler(nn.Module):
             x = x + self.body[i + 1](self.slopes[i + 1](y))
         x, head = x + first, cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
         mean = F.conv2d(x, head.unflatten(0, (CHANNELS, scale * scale)).mean(1), padding=1)
-        return F.conv2d(x, head, padding=1), local_mean(mean, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
+        return F.conv2d(x, head, padding=1), mean
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
         """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""
-        return compose32(maps, *self.residual(detail32(maps), scale), scale)
+        detail, contrast = detail32(maps)
+        return compose32(maps, contrast, *self.residual(detail, scale), scale)
 
 
-def detail32(maps: Tensor) -> Tensor:
-    """Maps less their local mean, in float32: in half the precision a smooth map's detail would drown in rounding."""
+def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps less their local mean in units of their contrast, and the contrast over `USUAL_CONTRAST`: (B, 9, h, w) each.
+
+    In float32: in half the precision a smooth map's detail would drown in rounding.
+    """
     with torch.autocast(maps.device.type, enabled=False):
-        return maps.float() - local_mean(maps.float())
+        detail = maps.float() - local_mean(maps.float())
+        squares = local_mean(detail * detail, CONTRAST_PX).split(list(MAP_CHANNELS.values()), 1)
+        contrast = torch.cat([s.mean(1, keepdim=True).sqrt().expand_as(s) for s in squares], 1)
+        return detail * (USUAL_CONTRAST / (contrast + LEAST_CONTRAST)), contrast * (1.0 / USUAL_CONTRAST)
 
 
-def compose32(maps: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:
+def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:
     """Bicubic enlargement plus what `Upscaler.residual` gave, in float32 whatever the precision of the body: heights have 16 bits."""
     with torch.autocast(maps.device.type, enabled=False):
-        blocks = bicubic(maps.float(), scale) + residual.float()
-        blocks = blocks.unflatten(1, (CHANNELS, scale * scale)) - mean.float()[:, :, None]
-        return F.pixel_shuffle(torch.flatten(blocks, 1, 2), scale)
+        around = local_mean(mean.float() * contrast, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
+        blocks = residual.float().unflatten(1, (CHANNELS, scale * scale)) * contrast[:, :, None] - around[:, :, None]
+        return F.pixel_shuffle(bicubic(maps.float(), scale) + torch.flatten(blocks, 1, 2), scale)
 
 
 def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:

@@ -37,6 +37,7 @@ from texgen_server.training.upscaler.methods import (
 )
 from texgen_server.upscaling import Upscaling
 
+LEAST_DEVIATION = 0.5 / 255.0
 SPOILED_QUALITY, SPOILED_NOISE = 60, 0.02
 """What x1 is measured on: noise of this deviation, then every map saved as JPEG."""
 
@@ -127,8 +128,14 @@ def _leads(figures: dict[str, Figures]) -> dict[str, float]:
 def pair(scans: FullScans, index: int, scale: int) -> tuple[dict[str, Picture], dict[str, Picture]]:
     """A whole scan and what is to be enlarged or cleaned, as files would hold them: name -> (H, W, C) in [0, 1]."""
     full = scans.whole(index)
+    known = scans.known[index] & _varied(full)
     given = torch.cat(list(_spoiled(full, index))) if scale == CLEAN_SCALE else F.avg_pool2d(full, scale)
-    return _split(full, scans.known[index]), _split(given, scans.known[index])
+    return _split(full, known), _split(given, known)
+
+
+def _varied(maps: Tensor) -> Tensor:
+    """(6,) whether a map has anything to enlarge: more than rounding makes of a constant."""
+    return torch.stack([planes.std((1, 2)).max() > LEAST_DEVIATION for planes in maps.split(list(MAP_CHANNELS.values()))])
 
 
 def _spoiled(maps: Tensor, seed: int) -> Iterator[Tensor]:
