@@ -52,7 +52,8 @@ BELOW = {
         "upscaling",
     },
     "tokens": set(),
-    "rpc": {"channels", "engine", "tokens", "filling", "repair", "synthesis", "upscaling", "sampling", "prompt", "config"},
+    "cache": set(),
+    "rpc": {"cache", "channels", "engine", "tokens", "filling", "repair", "synthesis", "upscaling", "sampling", "prompt", "config"},
     "training": {
         "drawing",
         "environment",

@@ -49,6 +49,8 @@ class ServerConfig:
     precision: str = "auto"
     threads: int = 0
     cache_folder: Path = field(default_factory=default_cache_folder)
+    cache_bytes: int = 0
+    """Of results kept on disk below ``cache_folder``; 0: none."""
     max_queue: int = 64
     max_in_flight: int = 256
     """Calls for textures at a time, of all peers together."""
@@ -70,10 +72,13 @@ SECRET = ("token",)
 
 
 def load_config(
-    path: Path | None = None, flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+    path: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> ServerConfig:
     """Defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags (None: not given). Raises InvalidRequestError naming what is wrong."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(defaults or {})
     if path is not None:
         values |= {name: _converted(name, value, f"{path}") for name, value in _read_toml(path).items()}
     variables = os.environ if environment is None else environment
@@ -124,6 +129,8 @@ def _check(config: ServerConfig) -> None:
     for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
+    if config.cache_bytes < 0:
+        raise InvalidRequestError(f"cache_bytes = {config.cache_bytes}: give 0 (no cache) or more", "cache_bytes")
     if not 0 <= config.port <= 65535:
         raise InvalidRequestError(f"port = {config.port}: allowed are 0 to 65535", "port")
     if bool(config.tls_cert) != bool(config.tls_key):

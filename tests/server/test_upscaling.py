@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import UPSCALER_PARAMS, tiny_upscaler, write_tiny_upscaler
 from texgen.errors import InvalidRequestError

@@ -37,6 +37,15 @@ def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, t
     return TorchBackend(model, "cpu", "f32" if precision == "auto" else precision)
 
 
+def engine_name(device: str, precision: str) -> str:
+    """The name that results of `load_backend` with these will carry."""
+    chosen = _choose(device)
+    if chosen == "openvino":
+        return f"openvino-cpu/{_cpu_precision() if precision == 'auto' else precision}"
+    default = "bf16" if chosen == "cuda" else "f32"
+    return f"torch-{'cuda' if chosen == 'cuda' else 'cpu'}/{default if precision == 'auto' else precision}"
+
+
 def _choose(device: str) -> str:
     if device == "auto":
         device = "cuda" if _cuda_available() else "cpu"

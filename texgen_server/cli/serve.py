@@ -22,7 +22,9 @@ TEXTS = {
     "device": "auto, cpu, openvino, torch, cuda (default auto)",
     "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
 }
+DEFAULT_CACHE_BYTES = 4 << 30
 NUMBERS = {
+    "cache_bytes": "of results kept on disk, 0 for none (default 4 GiB)",
     "threads": "CPU threads, 0 for all (default 0)",
     "max_queue": "requests that may wait (default 64)",
     "max_in_flight": "calls for textures at a time, of all peers (default 256)",
@@ -75,7 +77,7 @@ def _serve(options: argparse.Namespace) -> int:
         flags["host"], flags["port"] = parse_listen(options.listen)
     if options.token_file:
         flags["token"] = read_token(options.token_file)
-    config = load_config(options.config, flags)
+    config = load_config(options.config, flags, defaults={"cache_bytes": DEFAULT_CACHE_BYTES})
     if options.print_config:
         sys.stdout.write(printed(config))
         return 0

@@ -191,6 +191,10 @@ class Engine(Protocol):
         """What it runs on."""
         ...
 
+    def name(self) -> str:
+        """Engine and precision that results will carry: the same name, the same bytes."""
+        ...
+
     def close(self, grace_s: float) -> None:
         """Finish what runs within ``grace_s``, cancel what waits, release the devices."""
         ...

@@ -14,7 +14,7 @@ from typing import Any
 
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError
 from texgen.modelcard import ModelCard, find_card, list_cards
-from texgen_server.backends import load_backend
+from texgen_server.backends import engine_name, load_backend
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, Job, Result
 from texgen_server.engine.runners import Loaded, run_job
@@ -82,6 +82,9 @@ class LocalEngine:
     def devices(self) -> list[DeviceInfo]:
         engine = next((loaded.backend.name for loaded in self._loaded.values()), "")
         return [DeviceInfo(self._config.device, engine, _resident_bytes())]
+
+    def name(self) -> str:
+        return engine_name(self._config.device, self._config.precision)
 
     def close(self, grace_s: float) -> None:
         with self._changed:

@@ -50,11 +50,15 @@ def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
             byte_size=len(packed.data),
         )
     )
-    for offset in range(0, len(packed.data), CHUNK_BYTES):
-        piece = packed.data[offset : offset + CHUNK_BYTES]
-        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=piece))
+    yield from chunk_events(kind, packed.data)
     digest = hashlib.sha256(packed.data).digest()
     yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=digest))
+
+
+def chunk_events(kind: pb.MapKind, data: bytes) -> Iterator[pb.TextureEvent]:
+    """A packed map in pieces."""
+    for offset in range(0, len(data), CHUNK_BYTES):
+        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=data[offset : offset + CHUNK_BYTES]))
 
 
 def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:

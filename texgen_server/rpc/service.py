@@ -17,6 +17,7 @@ from texgen.maps import MapKind, PackedMap
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen_server.cache import CachedResult, ResultCache
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, Job, Result
 from texgen_server.rpc import convert, requests, uploads
@@ -24,10 +25,11 @@ from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.interceptors import PEER
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
+from texgen_server.rpc.results import cached_events, header_of, result_key
 
 POLL_S = 0.02
 HUGE_BYTES = 1 << 30
-"""Of the maps of a result: from here on they are packed one after the other."""
+"""Of the maps of a result: from here on they are packed one after the other, and not cached."""
 AHEAD = 2
 """Results of one call that may be queued or running at a time."""
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -39,6 +41,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
     def __init__(self, engine: Engine, config: ServerConfig, pool: Executor) -> None:
         self._engine, self._config, self._pool = engine, config, pool
         self._admission = Admission(config)
+        self._cache = ResultCache(config.cache_folder / "results", config.cache_bytes) if config.cache_bytes else None
 
     async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
@@ -99,15 +102,21 @@ class TextureService(pb_grpc.TextureServiceServicer):
         self, context: Context, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
     ) -> AsyncIterator[pb.TextureEvent]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
-        pending: list[Future[Result]] = []
+        pending: dict[int, Future[Result]] = {}
         left_s = context.time_remaining()
         for order in orders:
             order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
         ticket = self._admission.enter(PEER.get(), sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
+        known: dict[int, CachedResult] = {}
         try:
             for index, order in enumerate(orders):
-                pending += [self._engine.submit(card.id, ahead.job) for ahead in orders[len(pending) : index + AHEAD]]
+                for ahead in set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known):
+                    await self._begin(orders, ahead, card, pending, known)
                 yield convert.accepted_event(order, card, index, len(orders), choice)
+                if index in known:
+                    for event in cached_events(known.pop(index)):
+                        yield event
+                    continue
                 async for progress in _watch(self._engine, order.job, pending[index]):
                     yield progress
                 result = pending[index].result()
@@ -116,16 +125,39 @@ class TextureService(pb_grpc.TextureServiceServicer):
         finally:
             for order in orders:
                 order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
-            ticket.release_after(pending)
+            ticket.release_after(pending.values())
+
+    async def _begin(
+        self, orders: list[requests.Order], index: int, card: ModelCard, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
+    ) -> None:
+        """Take a result from the cache, or queue its job."""
+        if cached := await self._cached(orders[index], card):
+            known[index] = cached
+        else:
+            pending[index] = self._engine.submit(card.id, orders[index].job)
+
+    def _key(self, order: requests.Order, card: ModelCard) -> str:
+        """What names the result in the cache; empty where there is none."""
+        return result_key(order, card, self._engine.name()) if self._cache else ""
+
+    async def _cached(self, order: requests.Order, card: ModelCard) -> CachedResult | None:
+        key = self._key(order, card)
+        if not (self._cache and key):
+            return None
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._cache.get, key)
 
     async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
         """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
         loop, started, waited = asyncio.get_running_loop(), time.monotonic(), 0.0
         text = convert.recipe_of(order, card, result)
         kinds, encoding = order.delivery.maps, order.delivery.encoding
-        ahead = 1 if sum(p.nbytes for p in result.maps.values()) > HUGE_BYTES else len(kinds)
+        size = sum(p.nbytes for p in result.maps.values())
+        ahead = 1 if size > HUGE_BYTES else len(kinds)
         packing: dict[MapKind, asyncio.Future[tuple[PackedMap, float]]] = {}
-        seams = {}
+        seams: dict[MapKind, float] = {}
+        key = self._key(order, card) if size <= HUGE_BYTES else ""
+        told: list[pb.TextureEvent] = []
+        data: list[bytes] = []
         for index, kind in enumerate(kinds):
             for other in kinds[index : index + ahead]:
                 if other in result.maps:
@@ -134,7 +166,14 @@ class TextureService(pb_grpc.TextureServiceServicer):
             waited = time.monotonic() - started
             for event in convert.map_events(packed):
                 yield event
-        yield convert.summary_event(order, card, result, waited, seams)
+                if key and not event.HasField("chunk"):
+                    told.append(event)
+            if key:
+                data.append(packed.data)
+        told.append(convert.summary_event(order, card, result, waited, seams))
+        yield told[-1]
+        if self._cache and key:
+            loop.run_in_executor(self._pool, self._cache.put, key, header_of(told), data)
 
 
 async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncIterator[pb.TextureEvent]:

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results on disk: a hit is byte-equal and says so; damage, a full disk, a crash and other servers lose nothing but the entry."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from texgen.client import Client
+from texgen.maps import Encoding, MapKind
+from texgen_server import cache as cache_module
+from texgen_server.cache import ResultCache
+from texgen_server.config import ServerConfig
+from texgen_server.rpc.server import EmbeddedServer
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return ResultCache(tmp_path, 1000)
+
+
+def files(folder):
+    return [p for p in (folder / "files").glob("*/*") if p.is_file()]
+
+
+def settled(folder, count):
+    """Wait until the server's pool has entered so many results."""
+    for _ in range(200):
+        with closing(sqlite3.connect(folder / "index.sqlite")) as database:
+            entered = database.execute("SELECT COUNT(*) FROM results").fetchone()[0]
+        if entered >= count:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{entered} results instead of {count}")
+
+
+def test_what_is_put_in_comes_out(cache):
+    cache.put("key", b"header", [b"one", b"two", b"one"])
+    found = cache.get("key")
+    assert (found.header, found.parts) == (b"header", [b"one", b"two", b"one"])
+    assert cache.get("other") is None
+    assert (cache.hits, cache.misses) == (1, 1)
+    assert cache.bytes_used() == 6  # the same bytes are kept once
+
+
+def test_the_least_recently_used_leave_first(cache, tmp_path):
+    for name in ("a", "b", "c"):
+        cache.put(name, b"", [name.encode() * 300])
+        time.sleep(0.01)
+    assert cache.get("a")
+    cache.put("d", b"", [b"d" * 300])
+    assert [bool(cache.get(name)) for name in "abcd"] == [True, False, True, True]
+    assert cache.bytes_used() == 900
+    assert len(files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "gone"])
+def test_a_damaged_entry_is_dropped(cache, tmp_path, caplog, damage):
+    cache.put("key", b"header", [b"one" * 30, b"two"])
+    path = max(files(tmp_path), key=lambda p: p.stat().st_size)
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"x" * 90 if damage == "changed" else b"one")
+    with caplog.at_level(logging.WARNING):
+        assert cache.get("key") is None
+    assert "damaged" in caplog.text
+    assert not files(tmp_path)
+    cache.put("key", b"header", [b"one" * 30, b"two"])
+    assert cache.get("key").parts == [b"one" * 30, b"two"]
+
+
+def test_a_full_disk_loses_the_entry_only(cache, monkeypatch, caplog):
+    monkeypatch.setattr(cache_module.Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    cache.put("key", b"header", [b"one"])
+    assert "No space left" in caplog.text
+    assert cache.get("key") is None
+
+
+def test_what_a_crash_left_is_swept_away_but_not_what_another_server_writes(cache, tmp_path):
+    cache.put("key", b"", [b"kept"])
+    folder = tmp_path / "files" / "ab"
+    folder.mkdir()
+    (folder / "orphan").write_bytes(b"old")
+    (folder / "writing.1.partial").write_bytes(b"new")
+    os.utime(folder / "orphan", (0, 0))
+    again = ResultCache(tmp_path, 1000)
+    assert not (folder / "orphan").exists()
+    assert (folder / "writing.1.partial").exists()
+    assert again.get("key").parts == [b"kept"]
+
+
+def test_several_servers_share_a_folder(tmp_path):
+    caches = [ResultCache(tmp_path, 10_000) for _ in range(4)]
+    wrong = []
+
+    def work(cache, start):
+        for i in range(25):
+            name = f"{(start + i) % 10}"
+            cache.put(name, name.encode(), [name.encode() * 400])
+            found = cache.get(name)
+            if found and found.parts != [name.encode() * 400]:
+                wrong.append(name)
+
+    threads = [threading.Thread(target=work, args=(cache, i)) for i, cache in enumerate(caches)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert caches[0].bytes_used() <= 10_000
+
+
+def test_a_hit_is_byte_equal_says_so_and_survives_a_restart(models, tmp_path):
+    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, cache_folder=tmp_path, cache_bytes=1 << 28)
+    request = {"seed": 3, "size_px": (64, 64), "encoding": Encoding.PNG}
+    with EmbeddedServer(config) as server, Client(server.address) as client:
+        first = client.generate("bark", **request)
+        settled(tmp_path / "results", 1)
+        again = client.generate("bark", **request)
+        assert (first.cache_hit, again.cache_hit) == (False, True)
+        assert again.maps == first.maps
+        assert (again.recipe, again.seed, again.controls, again.tileability) == (
+            first.recipe,
+            first.seed,
+            first.controls,
+            first.tileability,
+        )
+        assert client.generate("bark", **request | {"seed": 4}).cache_hit is False
+        assert client.generate("bark", **request | {"encoding": Encoding.RAW}).cache_hit is False
+        assert client.generate("bark", **request, maps=[MapKind.AO]).cache_hit is False
+        assert client.generate(recipe=first.recipe, encoding=Encoding.PNG).cache_hit is True
+        varied = client.vary(first.recipe, 0.5, count=3, seed=1)
+        settled(tmp_path / "results", 7)
+        mixed = client.vary(first.recipe, 0.5, count=5, seed=0)  # 0 and 4 are new
+        assert [m.cache_hit for m in mixed] == [False, True, True, True, False]
+        assert [m.maps for m in mixed[1:4]] == [m.maps for m in varied]
+        sky = client.generate_environment("indoor", seed=1, encoding=Encoding.RAW)
+        settled(tmp_path / "results", 10)
+    with EmbeddedServer(config) as server, Client(server.address) as client:
+        assert client.generate("bark", **request).cache_hit is True
+        assert client.generate_environment("indoor", seed=1, encoding=Encoding.RAW).panorama == sky.panorama

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results on disk, by what names them: files by their own SHA-256, and an SQLite index (WAL) that several servers may share.
+
+A result is a small header (opaque here) and its packed maps. Files are written under temporary names and renamed before the index knows them, so
+a crash leaves files without an entry at worst, which the next start sweeps away. What is read is hashed: a damaged entry is dropped, not served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger("texgen.cache")
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, header BLOB NOT NULL, used REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS files (sha256 TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS parts (key TEXT NOT NULL, place INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (key, place));
+CREATE INDEX IF NOT EXISTS parts_by_file ON parts (sha256);
+"""
+BUSY_S = 10.0
+ORPHAN_S = 3600.0
+"""A file without an entry may be one that another server is about to enter, unless it is older than this."""
+
+
+@dataclass(frozen=True)
+class CachedResult:
+    """What was put in: the same bytes."""
+
+    header: bytes
+    parts: list[bytes]
+
+
+class ResultCache:
+    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to use from any thread."""
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._files, self._max_bytes = folder / "files", max_bytes
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._index = folder / "index.sqlite"
+        self._lock = threading.Lock()
+        self.hits = self.misses = 0
+        with closing(self._connect()) as database, database:
+            database.executescript(SCHEMA)
+        self._sweep()
+
+    def get(self, key: str) -> CachedResult | None:
+        """The result of that key, if it is here whole."""
+        with closing(self._connect()) as database, database:
+            row = database.execute("SELECT header FROM results WHERE key = ?", (key,)).fetchone()
+            hashes = [r[0] for r in database.execute("SELECT sha256 FROM parts WHERE key = ? ORDER BY place", (key,))]
+            if row:
+                database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
+        parts = [self._read(sha256) for sha256 in hashes] if row else []
+        whole = [part for part in parts if part is not None]
+        if row and len(whole) < len(parts):
+            log.warning("the cached result %s is damaged; dropped", key[:16])
+            self._drop([key])
+        if not row or len(whole) < len(parts):
+            self._count(hit=False)
+            return None
+        self._count(hit=True)
+        return CachedResult(bytes(row[0]), whole)
+
+    def put(self, key: str, header: bytes, parts: Iterable[bytes]) -> None:
+        """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
+        try:
+            listed = list(parts)
+            hashes = [self._write(part) for part in listed]
+            with closing(self._connect()) as database, database:
+                database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, header, time.time()))
+                database.execute("DELETE FROM parts WHERE key = ?", (key,))
+                for place, (sha256, part) in enumerate(zip(hashes, listed, strict=True)):
+                    database.execute("INSERT OR IGNORE INTO files VALUES (?, ?)", (sha256, len(part)))
+                    database.execute("INSERT INTO parts VALUES (?, ?, ?)", (key, place, sha256))
+            self._shrink()
+        except (OSError, sqlite3.Error) as error:
+            log.warning("a result was not cached: %s", error)
+
+    def bytes_used(self) -> int:
+        """Of all files in the index."""
+        with closing(self._connect()) as database:
+            return int(database.execute("SELECT COALESCE(SUM(bytes), 0) FROM files").fetchone()[0])
+
+    def _count(self, *, hit: bool) -> None:
+        with self._lock:
+            self.hits, self.misses = self.hits + hit, self.misses + (not hit)
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._index, timeout=BUSY_S)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        return database
+
+    def _path(self, sha256: str) -> Path:
+        return self._files / sha256[:2] / sha256
+
+    def _read(self, sha256: str) -> bytes | None:
+        try:
+            data = self._path(sha256).read_bytes()
+        except OSError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == sha256 else None
+
+    def _write(self, data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self._path(sha256)
+        if self._read(sha256) is None:
+            path.parent.mkdir(exist_ok=True)
+            partial = path.with_name(f"{sha256}.{os.getpid()}.{threading.get_ident()}.partial")
+            try:
+                partial.write_bytes(data)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        return sha256
+
+    def _shrink(self) -> None:
+        """Drop the least recently used results until the rest fits."""
+        while self.bytes_used() > self._max_bytes:
+            with closing(self._connect()) as database:
+                oldest = database.execute("SELECT key FROM results ORDER BY used LIMIT 1").fetchone()
+            if oldest is None:
+                return
+            self._drop([oldest[0]])
+
+    def _drop(self, keys: list[str]) -> None:
+        """Forget results, then delete the files that no other one has."""
+        with closing(self._connect()) as database, database:
+            for key in keys:
+                database.execute("DELETE FROM results WHERE key = ?", (key,))
+                database.execute("DELETE FROM parts WHERE key = ?", (key,))
+            free = [r[0] for r in database.execute("SELECT sha256 FROM files WHERE sha256 NOT IN (SELECT sha256 FROM parts)")]
+            database.executemany("DELETE FROM files WHERE sha256 = ?", [(sha256,) for sha256 in free])
+        for sha256 in free:
+            self._path(sha256).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Files that no entry knows, left by a crash."""
+        with closing(self._connect()) as database:
+            known = {r[0] for r in database.execute("SELECT sha256 FROM files")}
+        for path in self._files.glob("*/*"):
+            try:
+                if path.name not in known and time.time() - path.stat().st_mtime > ORPHAN_S:
+                    path.unlink()
+            except OSError:  # another server was faster
+                continue
