@@ -268,6 +268,18 @@ class Client:
         result: pb.Model = self._connection.call(self._models.GetModel, pb.GetModelRequest(model=model)).model
         return result
 
+    def load_model(self, model: str = "") -> float:
+        """Load a model before its first request. Returns the seconds it took."""
+        return float(self._connection.call(self._models.LoadModel, pb.LoadModelRequest(model=model)).load_s)
+
+    def unload_model(self, model: str = "") -> bool:
+        """Release a model's memory; whether it was loaded."""
+        return bool(self._connection.call(self._models.UnloadModel, pb.UnloadModelRequest(model=model)).was_loaded)
+
+    def model_statistics(self, model: str = "") -> list[pb.ModelStatistics]:
+        """What a model, or each one, has done since the server started."""
+        return list(self._connection.call(self._models.GetModelStatistics, pb.GetModelStatisticsRequest(model=model)).models)
+
     def server_info(self) -> pb.GetServerInfoResponse:
         """Version, devices, limits, queue depth."""
         info: pb.GetServerInfoResponse = self._connection.call(self._server.GetServerInfo, pb.GetServerInfoRequest())

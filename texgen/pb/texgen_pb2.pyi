@@ -592,6 +592,74 @@ class GetModelResponse(_message.Message):
     model: Model
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
+class LoadModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class LoadModelResponse(_message.Message):
+    __slots__ = ("load_s",)
+    LOAD_S_FIELD_NUMBER: _ClassVar[int]
+    load_s: float
+    def __init__(self, load_s: _Optional[float] = ...) -> None: ...
+
+class UnloadModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class UnloadModelResponse(_message.Message):
+    __slots__ = ("was_loaded",)
+    WAS_LOADED_FIELD_NUMBER: _ClassVar[int]
+    was_loaded: bool
+    def __init__(self, was_loaded: bool = ...) -> None: ...
+
+class GetModelStatisticsRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class GetModelStatisticsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[ModelStatistics]
+    def __init__(self, models: _Optional[_Iterable[_Union[ModelStatistics, _Mapping]]] = ...) -> None: ...
+
+class ModelStatistics(_message.Message):
+    __slots__ = ("model", "loaded", "results", "cache_hits", "failures", "queue", "compute", "encode")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LOADED_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HITS_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    COMPUTE_FIELD_NUMBER: _ClassVar[int]
+    ENCODE_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    loaded: bool
+    results: int
+    cache_hits: int
+    failures: int
+    queue: Durations
+    compute: Durations
+    encode: Durations
+    def __init__(self, model: _Optional[str] = ..., loaded: bool = ..., results: _Optional[int] = ..., cache_hits: _Optional[int] = ..., failures: _Optional[int] = ..., queue: _Optional[_Union[Durations, _Mapping]] = ..., compute: _Optional[_Union[Durations, _Mapping]] = ..., encode: _Optional[_Union[Durations, _Mapping]] = ...) -> None: ...
+
+class Durations(_message.Message):
+    __slots__ = ("count", "sum_s", "p50_s", "p99_s")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUM_S_FIELD_NUMBER: _ClassVar[int]
+    P50_S_FIELD_NUMBER: _ClassVar[int]
+    P99_S_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    sum_s: float
+    p50_s: float
+    p99_s: float
+    def __init__(self, count: _Optional[int] = ..., sum_s: _Optional[float] = ..., p50_s: _Optional[float] = ..., p99_s: _Optional[float] = ...) -> None: ...
+
 class Model(_message.Message):
     __slots__ = ("id", "title", "kind", "version", "digest", "licence", "output_licence", "classes", "controls", "maps", "size_multiple_px", "max_edge_px", "min_edge_px", "reads_prompts", "makes_captures")
     ID_FIELD_NUMBER: _ClassVar[int]

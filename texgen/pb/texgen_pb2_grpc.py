@@ -374,7 +374,7 @@ class TextureService(object):
 
 
 class ModelServiceStub(object):
-    """What models a server has. Room is left for LoadModel, UnloadModel, GetModelStatistics.
+    """What models a server has, and how they fare.
     """
 
     def __init__(self, channel):
@@ -393,10 +393,25 @@ class ModelServiceStub(object):
                 request_serializer=texgen_dot_v1_dot_texgen__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=texgen_dot_v1_dot_texgen__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/texgen.v1.ModelService/LoadModel',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/texgen.v1.ModelService/UnloadModel',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
+        self.GetModelStatistics = channel.unary_unary(
+                '/texgen.v1.ModelService/GetModelStatistics',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer(object):
-    """What models a server has. Room is left for LoadModel, UnloadModel, GetModelStatistics.
+    """What models a server has, and how they fare.
     """
 
     def ListModels(self, request, context):
@@ -408,6 +423,27 @@ class ModelServiceServicer(object):
 
     def GetModel(self, request, context):
         """Describes one model: enough for a client to build its user interface.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadModel(self, request, context):
+        """Loads and compiles a model now instead of at its first request; a folder that was added since the start is found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Releases a model's memory once the work before it is done; its next request loads it again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelStatistics(self, request, context):
+        """What each model has done since the server started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -426,6 +462,21 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=texgen_dot_v1_dot_texgen__pb2.GetModelRequest.FromString,
                     response_serializer=texgen_dot_v1_dot_texgen__pb2.GetModelResponse.SerializeToString,
             ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.LoadModelRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.UnloadModelRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'GetModelStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelStatistics,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'texgen.v1.ModelService', rpc_method_handlers)
@@ -435,7 +486,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """What models a server has. Room is left for LoadModel, UnloadModel, GetModelStatistics.
+    """What models a server has, and how they fare.
     """
 
     @staticmethod
@@ -482,6 +533,87 @@ class ModelService(object):
             '/texgen.v1.ModelService/GetModel',
             texgen_dot_v1_dot_texgen__pb2.GetModelRequest.SerializeToString,
             texgen_dot_v1_dot_texgen__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/texgen.v1.ModelService/LoadModel',
+            texgen_dot_v1_dot_texgen__pb2.LoadModelRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/texgen.v1.ModelService/UnloadModel',
+            texgen_dot_v1_dot_texgen__pb2.UnloadModelRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/texgen.v1.ModelService/GetModelStatistics',
+            texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.GetModelStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -187,6 +187,18 @@ class Engine(Protocol):
         """Jobs waiting."""
         ...
 
+    def load(self, model_id: str) -> Future[None]:
+        """Load and compile a model before the jobs that wait. The future raises NotFoundError, LoadError."""
+        ...
+
+    def unload(self, model_id: str) -> Future[bool]:
+        """Release a model's memory when the running job is done; the result says whether it was loaded."""
+        ...
+
+    def loaded(self) -> list[str]:
+        """Ids of the models in memory, sorted."""
+        ...
+
     def devices(self) -> list[DeviceInfo]:
         """What it runs on."""
         ...

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,10 +27,13 @@ from texgen_server.registry import KINDS, load_model
 class _Entry:
     priority: int
     number: int
-    model_id: str = field(compare=False)
-    job: Job = field(compare=False)
-    future: Future[Result] = field(compare=False)
-    queued_at: float = field(compare=False)
+    job: Job | None = field(compare=False)
+    work: Callable[[], Any] = field(compare=False)
+    future: Future[Any] = field(compare=False)
+
+
+BEFORE_ALL = -1
+"""Priority of loading and unloading."""
 
 
 class LocalEngine:
@@ -47,6 +52,7 @@ class LocalEngine:
         self._thread.start()
 
     def cards(self) -> list[ModelCard]:
+        self._models |= {c.id: c for c in list_cards(self._config.models) if c.kind in KINDS and c.id not in self._models}
         return [self._models[k] for k in sorted(self._models)]
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
@@ -60,7 +66,22 @@ class LocalEngine:
         self._backend(self._any_card(model_id))
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
-        entry = _Entry(job.priority, next(self._numbers), model_id, job, Future(), time.monotonic())
+        queued_at = time.monotonic()
+        return self._push(job.priority, lambda: self._run(model_id, job, queued_at), job)
+
+    def load(self, model_id: str) -> Future[None]:
+        card = self._any_card(model_id)
+        return self._push(BEFORE_ALL, lambda: self._backend(card) and None)
+
+    def unload(self, model_id: str) -> Future[bool]:
+        card = self._any_card(model_id)
+        return self._push(BEFORE_ALL, lambda: self._release(card.id))
+
+    def loaded(self) -> list[str]:
+        return sorted(self._loaded)
+
+    def _push(self, priority: int, work: Callable[[], Any], job: Job | None = None) -> Future[Any]:
+        entry = _Entry(priority, next(self._numbers), job, work, Future())
         with self._changed:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
@@ -69,6 +90,16 @@ class LocalEngine:
             heapq.heappush(self._queue, entry)
             self._changed.notify()
         return entry.future
+
+    def _release(self, model_id: str) -> bool:
+        """In the device's thread: nothing runs meanwhile."""
+        loaded = self._loaded.pop(model_id, None)
+        if loaded is None:
+            return False
+        self._kept.clear()
+        loaded.backend.close()
+        gc.collect()
+        return True
 
     def position(self, job: Job) -> int:
         with self._changed:
@@ -102,7 +133,7 @@ class LocalEngine:
             if not entry.future.set_running_or_notify_cancel():
                 continue
             try:
-                entry.future.set_result(self._run(entry))
+                entry.future.set_result(entry.work())
             except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread lives on
                 entry.future.set_exception(error)
 
@@ -112,12 +143,12 @@ class LocalEngine:
                 self._changed.wait()
             return heapq.heappop(self._queue) if self._queue else None
 
-    def _run(self, entry: _Entry) -> Result:
-        entry.job.token.check()
-        loaded = [self._backend(self._any_card(name)) for name in (entry.model_id, *entry.job.helpers)]
+    def _run(self, model_id: str, job: Job, queued_at: float) -> Result:
+        job.token.check()
+        loaded = [self._backend(self._any_card(name)) for name in (model_id, *job.helpers)]
         started = time.monotonic()
-        result = run_job(entry.job, loaded, self._kept)
-        return replace(result, engine=loaded[0].backend.name, queue_s=started - entry.queued_at, compute_s=time.monotonic() - started)
+        result = run_job(job, loaded, self._kept)
+        return replace(result, engine=loaded[0].backend.name, queue_s=started - queued_at, compute_s=time.monotonic() - started)
 
     def _any_card(self, model_id: str) -> ModelCard:
         return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)

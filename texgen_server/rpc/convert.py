@@ -19,6 +19,7 @@ from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, R
 from texgen_server.prompt import reads_prompts
 from texgen_server.rpc.photos import can_capture
 from texgen_server.rpc.requests import Order
+from texgen_server.statistics import STAGES, ModelFigures
 
 CHUNK_BYTES = 512 * 1024
 
@@ -146,6 +147,25 @@ def model_message(card: ModelCard) -> pb.Model:
         max_edge_px=card.max_edge_px,
         reads_prompts=reads_prompts(card),
         makes_captures=can_capture(),
+    )
+
+
+def statistics_message(model: str, figures: ModelFigures, *, loaded: bool) -> pb.ModelStatistics:
+    """What a model has done."""
+    queue, compute, encode = (
+        pb.Durations(count=d.count, sum_s=d.sum_s, p50_s=d.quantile(0.5), p99_s=d.quantile(0.99))
+        for d in map(figures.durations.get, STAGES)
+        if d
+    )
+    return pb.ModelStatistics(
+        model=model,
+        loaded=loaded,
+        results=figures.results,
+        cache_hits=figures.cache_hits,
+        failures=figures.failures,
+        queue=queue,
+        compute=compute,
+        encode=encode,
     )
 
 

@@ -24,6 +24,7 @@ from texgen_server.engine.base import Engine
 from texgen_server.engine.local import LocalEngine
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
+from texgen_server.statistics import Statistics
 from texgen_server.tokens import Token, hashed, read_tokens
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
@@ -38,9 +39,9 @@ class RunningServer:
         self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
         options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
         self._server = grpc.aio.server(interceptors=[Guard(_tokens(config))], options=options)
-        self._health = HealthServicer()
-        pb_grpc.add_TextureServiceServicer_to_server(TextureService(engine, config, self._pool), self._server)
-        pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine), self._server)
+        self._health, statistics = HealthServicer(), Statistics()
+        pb_grpc.add_TextureServiceServicer_to_server(TextureService(engine, config, self._pool, statistics), self._server)
+        pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine, statistics), self._server)
         pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), self._server)

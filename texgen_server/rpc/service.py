@@ -26,20 +26,22 @@ from texgen_server.rpc.interceptors import PEER
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 from texgen_server.rpc.results import cached_events, header_of, result_key
+from texgen_server.statistics import Statistics
 
 POLL_S = 0.02
 HUGE_BYTES = 1 << 30
 """Of the maps of a result: from here on they are packed one after the other, and not cached."""
 AHEAD = 2
 """Results of one call that may be queued or running at a time."""
+DEFAULT_MODEL = "material"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TextureService(pb_grpc.TextureServiceServicer):
     """Textures."""
 
-    def __init__(self, engine: Engine, config: ServerConfig, pool: Executor) -> None:
-        self._engine, self._config, self._pool = engine, config, pool
+    def __init__(self, engine: Engine, config: ServerConfig, pool: Executor, statistics: Statistics) -> None:
+        self._engine, self._config, self._pool, self._statistics = engine, config, pool, statistics
         self._admission = Admission(config)
         self._cache = ResultCache(config.cache_folder / "results", config.cache_bytes) if config.cache_bytes else None
 
@@ -116,12 +118,16 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 if index in known:
                     for event in cached_events(known.pop(index)):
                         yield event
+                    self._statistics.hit(card.id)
                     continue
                 async for progress in _watch(self._engine, order.job, pending[index]):
                     yield progress
                 result = pending[index].result()
                 async for event in self._deliver(order, card, result):
                     yield event
+        except BaseException:  # whatever ended the call: the client left, the work failed
+            self._statistics.failed(card.id)
+            raise
         finally:
             for order in orders:
                 order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
@@ -172,6 +178,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 data.append(packed.data)
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
+        self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
         if self._cache and key:
             loop.run_in_executor(self._pool, self._cache.put, key, header_of(told), data)
 
@@ -194,14 +201,30 @@ async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncItera
 class ModelService(pb_grpc.ModelServiceServicer):
     """What models there are."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, statistics: Statistics) -> None:
+        self._engine, self._statistics = engine, statistics
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802
         return pb.ListModelsResponse(models=[convert.model_message(c) for c in self._engine.cards()])
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
         return pb.GetModelResponse(model=convert.model_message(self._engine.card(request.model, kind=None)))
+
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:  # noqa: N802
+        started = time.monotonic()
+        await asyncio.wrap_future(self._engine.load(request.model or DEFAULT_MODEL))
+        return pb.LoadModelResponse(load_s=time.monotonic() - started)
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:  # noqa: N802
+        return pb.UnloadModelResponse(was_loaded=await asyncio.wrap_future(self._engine.unload(request.model or DEFAULT_MODEL)))
+
+    async def GetModelStatistics(  # noqa: N802
+        self, request: pb.GetModelStatisticsRequest, context: Context
+    ) -> pb.GetModelStatisticsResponse:
+        loaded = self._engine.loaded()
+        names = [self._engine.card(request.model, kind=None).id] if request.model else sorted({*self._statistics.models(), *loaded})
+        figures = [convert.statistics_message(name, self._statistics.of(name), loaded=name in loaded) for name in names]
+        return pb.GetModelStatisticsResponse(models=figures)
 
 
 class ServerService(pb_grpc.ServerServiceServicer):

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each model has done since the server started: counts and durations."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+
+RECENT = 1024
+"""Durations that quantiles are taken of."""
+STAGES = ("queue", "compute", "encode")
+
+
+@dataclass
+class Durations:
+    """How long something took, in seconds."""
+
+    count: int = 0
+    sum_s: float = 0.0
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.count += 1
+        self.sum_s += seconds
+        self.recent.append(seconds)
+
+    def quantile(self, share: float) -> float:
+        """Of the recent ones; 0 when there are none."""
+        ordered = sorted(self.recent)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+@dataclass
+class ModelFigures:
+    """Of one model."""
+
+    results: int = 0
+    cache_hits: int = 0
+    failures: int = 0
+    durations: dict[str, Durations] = field(default_factory=lambda: {stage: Durations() for stage in STAGES})
+
+
+class Statistics:
+    """Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._models: dict[str, ModelFigures] = {}
+
+    def delivered(self, model: str, queue_s: float, compute_s: float, encode_s: float) -> None:
+        """A result was made and sent."""
+        with self._lock:
+            figures = self._of(model)
+            figures.results += 1
+            for stage, seconds in zip(STAGES, (queue_s, compute_s, encode_s), strict=True):
+                figures.durations[stage].add(seconds)
+
+    def hit(self, model: str) -> None:
+        """A result was sent from the cache."""
+        with self._lock:
+            figures = self._of(model)
+            figures.results += 1
+            figures.cache_hits += 1
+
+    def failed(self, model: str) -> None:
+        """A result failed, or nobody wanted it any more."""
+        with self._lock:
+            self._of(model).failures += 1
+
+    def models(self) -> list[str]:
+        """Those that have been asked for, sorted."""
+        with self._lock:
+            return sorted(self._models)
+
+    def of(self, model: str) -> ModelFigures:
+        """A model's figures; zeros for one that was never asked for."""
+        with self._lock:
+            return self._models.get(model) or ModelFigures()
+
+    def _of(self, model: str) -> ModelFigures:
+        return self._models.setdefault(model, ModelFigures())
