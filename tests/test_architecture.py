@@ -54,10 +54,12 @@ BELOW = {
     "tokens": set(),
     "cache": set(),
     "statistics": set(),
+    "metrics": {"cache", "engine", "statistics"},
     "rpc": {
         "cache",
         "channels",
         "engine",
+        "metrics",
         "statistics",
         "tokens",
         "filling",

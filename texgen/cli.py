@@ -18,6 +18,7 @@ from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
 from texgen.commands.generate import add_generate
+from texgen.commands.info import add_info
 from texgen.commands.models import add_models
 from texgen.commands.repair import add_repair
 from texgen.commands.upscale import add_upscale
@@ -57,6 +58,7 @@ def build_parser() -> Any:
     add_upscale(commands)
     add_repair(commands)
     add_environment(commands)
+    add_info(commands)
     add_models(commands)
     if importlib.util.find_spec("texgen_server"):
         from texgen_server.cli import add_commands

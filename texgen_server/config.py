@@ -60,6 +60,9 @@ class ServerConfig:
     """Of all results that are queued or being made."""
     max_message_bytes: int = 4 << 20
     grace_s: float = 10.0
+    metrics_port: int = 0
+    """Prometheus metrics over HTTP on this port of ``metrics_host``; 0: none."""
+    metrics_host: str = "127.0.0.1"
 
     @property
     def asks_for_tokens(self) -> bool:
@@ -131,8 +134,9 @@ def _check(config: ServerConfig) -> None:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
     if config.cache_bytes < 0:
         raise InvalidRequestError(f"cache_bytes = {config.cache_bytes}: give 0 (no cache) or more", "cache_bytes")
-    if not 0 <= config.port <= 65535:
-        raise InvalidRequestError(f"port = {config.port}: allowed are 0 to 65535", "port")
+    for name in ("port", "metrics_port"):
+        if not 0 <= getattr(config, name) <= 65535:
+            raise InvalidRequestError(f"{name} = {getattr(config, name)}: allowed are 0 to 65535", name)
     if bool(config.tls_cert) != bool(config.tls_key):
         raise InvalidRequestError("TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert")
     if config.tls_client_ca and not config.tls_cert:

@@ -29,6 +29,7 @@ NUMBERS = {
     "max_queue": "requests that may wait (default 64)",
     "max_in_flight": "calls for textures at a time, of all peers (default 256)",
     "max_in_flight_per_peer": "and of one (default 64)",
+    "metrics_port": "Prometheus metrics on this loopback port, 0 for none (default 0)",
 }
 
 

@@ -22,6 +22,7 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine.base import Engine
 from texgen_server.engine.local import LocalEngine
+from texgen_server.metrics import Exporter, families
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
 from texgen_server.statistics import Statistics
@@ -40,7 +41,10 @@ class RunningServer:
         options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
         self._server = grpc.aio.server(interceptors=[Guard(_tokens(config))], options=options)
         self._health, statistics = HealthServicer(), Statistics()
-        pb_grpc.add_TextureServiceServicer_to_server(TextureService(engine, config, self._pool, statistics), self._server)
+        textures = TextureService(engine, config, self._pool, statistics)
+        pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
+        self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)
+        self.metrics: Exporter | None = None
         pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine, statistics), self._server)
         pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -57,6 +61,8 @@ class RunningServer:
             raise OutputError(
                 f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another"
             ) from error
+        if self.config.metrics_port:
+            self.metrics = Exporter(self.config.metrics_host, self.config.metrics_port, self._collect)
         await self._server.start()
         for name in ("", *SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -65,6 +71,8 @@ class RunningServer:
         """Health NOT_SERVING, let running calls end within the grace period, release the devices."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self.config.grace_s)
+        if self.metrics:
+            self.metrics.close()
         self.engine.close(self.config.grace_s)
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -43,7 +43,11 @@ class TextureService(pb_grpc.TextureServiceServicer):
     def __init__(self, engine: Engine, config: ServerConfig, pool: Executor, statistics: Statistics) -> None:
         self._engine, self._config, self._pool, self._statistics = engine, config, pool, statistics
         self._admission = Admission(config)
-        self._cache = ResultCache(config.cache_folder / "results", config.cache_bytes) if config.cache_bytes else None
+        self.cache = ResultCache(config.cache_folder / "results", config.cache_bytes) if config.cache_bytes else None
+
+    def in_flight(self) -> int:
+        """Calls that hold something."""
+        return self._admission.in_flight()
 
     async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
         card = self._engine.card(request.model)
@@ -144,13 +148,13 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     def _key(self, order: requests.Order, card: ModelCard) -> str:
         """What names the result in the cache; empty where there is none."""
-        return result_key(order, card, self._engine.name()) if self._cache else ""
+        return result_key(order, card, self._engine.name()) if self.cache else ""
 
     async def _cached(self, order: requests.Order, card: ModelCard) -> CachedResult | None:
         key = self._key(order, card)
-        if not (self._cache and key):
+        if not (self.cache and key):
             return None
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._cache.get, key)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self.cache.get, key)
 
     async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
         """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
@@ -179,8 +183,8 @@ class TextureService(pb_grpc.TextureServiceServicer):
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
-        if self._cache and key:
-            loop.run_in_executor(self._pool, self._cache.put, key, header_of(told), data)
+        if self.cache and key:
+            loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
 
 
 async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncIterator[pb.TextureEvent]:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen info``: how a server is doing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from texgen.commands.connection import add_connection, add_parser, connected
+from texgen.errors import InvalidRequestError
+
+
+def add_info(commands: Any) -> None:
+    """``texgen info``"""
+    parser = add_parser(
+        commands.add_parser, "Show how a server is doing.", "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2", "info"
+    )
+    parser.add_argument("--watch", type=float, metavar="S", help="again every S seconds, until Ctrl+C")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_connection(parser)
+    parser.set_defaults(run=_info)
+
+
+def _info(options: argparse.Namespace) -> int:
+    if not options.server:
+        raise InvalidRequestError("--server is needed: the address of the server to ask, such as 127.0.0.1:50051", "server")
+    if options.watch is not None and (options.watch < 0.1 or options.json):
+        raise InvalidRequestError("--watch takes 0.1 seconds or more, and does not go with --json", "watch")
+    with connected(options) as client:
+        while True:
+            info, models = client.server_info(), client.model_statistics()
+            if options.json:
+                document = {"server": MessageToDict(info), "models": [MessageToDict(m) for m in models]}
+                sys.stdout.write(json.dumps(document) + "\n")
+                return 0
+            clear = "\x1b[2J\x1b[H" if options.watch is not None and sys.stdout.isatty() else ""
+            sys.stdout.write(clear + table(info, models))
+            sys.stdout.flush()
+            if options.watch is None:
+                return 0
+            time.sleep(options.watch)
+
+
+def table(info: Any, models: Any) -> str:
+    """What a person wants to see at a glance."""
+    lines = [f"texgen {info.version}, {info.queue_depth} waiting"]
+    lines += [f"{d.name}: {d.engine or 'no model loaded yet'}, {d.memory_used_bytes / 2**30:.2f} GiB" for d in info.devices]
+    lines.append(
+        f"{'model':<16}{'loaded':>7}{'results':>9}{'cached':>8}{'failed':>8}{'queue p50':>11}{'compute p50':>13}{'p99':>9}{'encode p50':>12}"
+    )
+    for m in models:
+        counts = f"{m.model:<16}{'yes' if m.loaded else 'no':>7}{m.results:>9}{m.cache_hits:>8}{m.failures:>8}"
+        lines.append(counts + f"{_ms(m.queue.p50_s):>11}{_ms(m.compute.p50_s):>13}{_ms(m.compute.p99_s):>9}{_ms(m.encode.p50_s):>12}")
+    return "\n".join(lines) + "\n"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
