@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB
 from texgen.connection import DEFAULT_DEADLINE_S, Connection
+from texgen.explore import Explorer
 from texgen.maps import Encoding, Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
@@ -258,6 +259,10 @@ class Client:
             priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
         )
         return self._connection.stream(self._textures.GenerateEnvironment, request, options.get("on_progress")).environments()[0]
+
+    def explore(self) -> Explorer:
+        """Follow sliders: only the latest position is answered. Use as a context manager, see `texgen.explore.Explorer`."""
+        return Explorer(self._connection, self._textures.Explore)
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""

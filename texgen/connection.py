@@ -91,6 +91,10 @@ class Connection:
         except grpc.RpcError as error:
             raise self._translated(error, started=False) from error
 
+    def translated(self, error: Exception) -> Exception:
+        """An error of a running call as one of `texgen.errors`; what is not gRPC's stays."""
+        return self._translated(error, started=True) if isinstance(error, grpc.RpcError) else error
+
     def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.UNAVAILABLE:

@@ -344,6 +344,32 @@ class Light(_message.Message):
     flux: _containers.RepeatedScalarFieldContainer[float]
     def __init__(self, azimuth_deg: _Optional[float] = ..., elevation_deg: _Optional[float] = ..., radius_deg: _Optional[float] = ..., flux: _Optional[_Iterable[float]] = ...) -> None: ...
 
+class ExploreRequest(_message.Message):
+    __slots__ = ("sequence", "material")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MATERIAL_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    material: GenerateMaterialRequest
+    def __init__(self, sequence: _Optional[int] = ..., material: _Optional[_Union[GenerateMaterialRequest, _Mapping]] = ...) -> None: ...
+
+class ExploreEvent(_message.Message):
+    __slots__ = ("sequence", "event", "error")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    event: TextureEvent
+    error: ExploreError
+    def __init__(self, sequence: _Optional[int] = ..., event: _Optional[_Union[TextureEvent, _Mapping]] = ..., error: _Optional[_Union[ExploreError, _Mapping]] = ...) -> None: ...
+
+class ExploreError(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
 class UpscaleMaterialRequest(_message.Message):
     __slots__ = ("options", "chunk")
     OPTIONS_FIELD_NUMBER: _ClassVar[int]

@@ -28,7 +28,7 @@ if _version_not_supported:
 
 
 class TextureServiceStub(object):
-    """Textures. Room is left for Explore (bidirectional).
+    """Textures.
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -74,10 +74,15 @@ class TextureServiceStub(object):
                 request_serializer=texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.SerializeToString,
                 response_deserializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
                 _registered_method=True)
+        self.Explore = channel.stream_stream(
+                '/texgen.v1.TextureService/Explore',
+                request_serializer=texgen_dot_v1_dot_texgen__pb2.ExploreRequest.SerializeToString,
+                response_deserializer=texgen_dot_v1_dot_texgen__pb2.ExploreEvent.FromString,
+                _registered_method=True)
 
 
 class TextureServiceServicer(object):
-    """Textures. Room is left for Explore (bidirectional).
+    """Textures.
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -131,6 +136,14 @@ class TextureServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explore(self, request_iterator, context):
+        """Follows a person who drags sliders: requests come as they are moved, and only the latest one is answered when the one before it is done.
+        At most one is made at a time; a request that cannot be made gets an error of its own and ends nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TextureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -169,6 +182,11 @@ def add_TextureServiceServicer_to_server(servicer, server):
                     request_deserializer=texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.FromString,
                     response_serializer=texgen_dot_v1_dot_texgen__pb2.TextureEvent.SerializeToString,
             ),
+            'Explore': grpc.stream_stream_rpc_method_handler(
+                    servicer.Explore,
+                    request_deserializer=texgen_dot_v1_dot_texgen__pb2.ExploreRequest.FromString,
+                    response_serializer=texgen_dot_v1_dot_texgen__pb2.ExploreEvent.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'texgen.v1.TextureService', rpc_method_handlers)
@@ -178,7 +196,7 @@ def add_TextureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextureService(object):
-    """Textures. Room is left for Explore (bidirectional).
+    """Textures.
     The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
     results they follow each other.
     """
@@ -362,6 +380,33 @@ class TextureService(object):
             '/texgen.v1.TextureService/GenerateEnvironment',
             texgen_dot_v1_dot_texgen__pb2.GenerateEnvironmentRequest.SerializeToString,
             texgen_dot_v1_dot_texgen__pb2.TextureEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explore(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/texgen.v1.TextureService/Explore',
+            texgen_dot_v1_dot_texgen__pb2.ExploreRequest.SerializeToString,
+            texgen_dot_v1_dot_texgen__pb2.ExploreEvent.FromString,
             options,
             channel_credentials,
             insecure,

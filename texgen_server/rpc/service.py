@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 
 from texgen._version import __version__
+from texgen.errors import TexgenError
 from texgen.maps import MapKind, PackedMap
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
@@ -22,7 +23,8 @@ from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, Job, Result
 from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.admission import Admission
-from texgen_server.rpc.interceptors import PEER
+from texgen_server.rpc.interceptors import PEER, status_of
+from texgen_server.rpc.latest import latest
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 from texgen_server.rpc.results import cached_events, header_of, result_key
@@ -100,6 +102,18 @@ class TextureService(pb_grpc.TextureServiceServicer):
         card = self._engine.card(request.model, "environment")
         async for event in self._run(context, card, requests.environment_orders(request, card, self._host())):
             yield event
+
+    async def Explore(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.ExploreRequest], context: Context
+    ) -> AsyncIterator[pb.ExploreEvent]:
+        async for request in latest(request_iterator):
+            try:
+                card = self._engine.card(request.material.model)
+                async for event in self._run(context, card, requests.generate_orders(request.material, card, self._host())):
+                    yield pb.ExploreEvent(sequence=request.sequence, event=event)
+            except TexgenError as error:
+                status = status_of(error, "")
+                yield pb.ExploreEvent(sequence=request.sequence, error=pb.ExploreError(code=status.code, message=status.message))
 
     def _host(self) -> requests.Host:
         return requests.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))

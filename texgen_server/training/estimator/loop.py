@@ -87,6 +87,11 @@ class EstimatorTrainer:
         return {"loss": float(loss.detach()), **now}
 
 
+def images_seen(steps: int, batch: int) -> int:
+    """About how many tiles so many steps saw."""
+    return round(steps * batch * sum(share * times for share, times in STEPS_PX.values()))
+
+
 def map_errors(made: Tensor, real: Tensor) -> Tensor:
     """(B, 5) error of each estimated map of each picture: all of it, plus its detail alone."""
     errors, first = [], 0

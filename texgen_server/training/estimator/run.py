@@ -15,7 +15,7 @@ from texgen_server.training.data import Pack, prepare
 from texgen_server.training.estimator.data import TileSource
 from texgen_server.training.estimator.evaluate import EstimatorEval, evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, load_estimator, save_estimator
+from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, images_seen, load_estimator, save_estimator
 from texgen_server.training.model_folder import data_table
 from texgen_server.training.stepwise import StepwiseRun, run_logged, start
 
@@ -37,7 +37,7 @@ def train_estimator(options: StepwiseRun, config: EstimatorConfig | None = None)
     run_logged(trainer, options.steps, options.work / "estimator_log.jsonl", save, lambda r: f"error {r['loss']:.3f}")
     if options.export:
         chosen = {source.pack.assets[i] for i in train}
-        table = data_table([a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch)
+        table = data_table([a for a in assets if a.asset_id in chosen], images_seen(trainer.step_number, trainer.config.batch))
         classes = {
             c: [a for a, own in zip(source.pack.assets, source.pack.classes, strict=True) if own == c and a in chosen]
             for c in source.class_names
