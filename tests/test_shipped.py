@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from texgen import find_card
-from texgen.maps import MapKind
+from texgen.maps import MapKind, to_unit
 from texgen.recipe_making import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
+from texgen_server.filling import FILLABLE, fill_maps
+from texgen_server.finish import normal_from_height
 from texgen_server.registry import load_material, load_model
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
@@ -94,3 +96,29 @@ def test_every_class_has_phrases_and_every_material_words(model):
     tags = tomllib.loads((model.card.folder / "tags.toml").read_text(encoding="utf-8"))
     assert set(tags["phrases"]) == set(model.card.class_names())
     assert set(tags["materials"]) == {m for c in model.card.classes for m in c.materials}
+
+
+def test_the_estimator_completes_a_brick_wall():
+    """Height from the normal is the wall's own; bricks come out rough and not metallic, and darker in the joints than on the bricks."""
+    maps = brick_wall()
+    edges = maps[MapKind.AO][..., 0].astype(np.float32) / 255.0
+    for axis in (0, 1):  # no step: a slope has to be seen
+        edges = (np.roll(edges, 1, axis) + edges + np.roll(edges, -1, axis)) / 3.0
+    height = np.round(edges * 65535.0).astype(np.uint16)
+    normal = (normal_from_height(height, 6.0).transpose(1, 2, 0) * 0.5 + 0.5) * 255.0
+    model = load_model(find_card("estimator"))
+    share = np.array([name == "brick" for name in model.card.class_names()], np.float32)
+    given = {MapKind.BASECOLOR: maps[MapKind.BASECOLOR], MapKind.NORMAL: np.round(normal).astype(np.uint8)}
+    filled = fill_maps(given, FILLABLE, TorchBackend(model, "cpu", "f32"), share)
+    made = {kind: to_unit(pixels)[..., 0] for kind, pixels in filled.maps.items()}
+    assert filled.sources == {
+        MapKind.ROUGHNESS: "estimate",
+        MapKind.METALLIC: "estimate",
+        MapKind.HEIGHT: "normal",
+        MapKind.AO: "estimate",
+    }
+    assert np.corrcoef(made[MapKind.HEIGHT].ravel(), height.ravel())[0, 1] > 0.97
+    assert made[MapKind.METALLIC].mean() < 0.05
+    assert 0.4 < made[MapKind.ROUGHNESS].mean() < 1.0
+    deep = height < 0.7 * height.max()
+    assert made[MapKind.AO][deep].mean() < made[MapKind.AO][~deep].mean()

@@ -28,6 +28,7 @@ LONGEST_PX = 2048
 """Longest edge that the estimator sees: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
 """Least and most height range, black to white, as a fraction of the shorter edge, where it is estimated."""
+METAL_DOUBT = 0.15
 FILTER_PX, FILTER_FLOOR = 4, 1e-3
 """Half window of the guided filter, in px of the small picture, and the variance below which the guide counts as flat."""
 
@@ -59,7 +60,8 @@ def fill_maps(maps: Mapping[MapKind, Pixels], wanted: Iterable[MapKind], estimat
     relief_px = 0.0
     for kind in missing:
         if kind not in (MapKind.NORMAL, MapKind.HEIGHT):
-            made[kind] = _stored(kind, sharpened(estimate[kind][0], maps))
+            estimated = _stretched(estimate[kind][0]) if kind is MapKind.METALLIC else estimate[kind][0]
+            made[kind] = _stored(kind, sharpened(estimated, maps))
             sources[kind] = "estimate"
     if MapKind.HEIGHT in missing or MapKind.NORMAL in missing:
         relief, sources_of_relief, relief_px = _relief(maps, estimate)
@@ -67,6 +69,12 @@ def fill_maps(maps: Mapping[MapKind, Pixels], wanted: Iterable[MapKind], estimat
         sources |= {k: s for k, s in sources_of_relief.items() if k in missing}
     edge = min(next(iter(maps.values())).shape[:2])
     return Filled({k: made[k] for k in missing}, sources, relief_px / edge)
+
+
+def _stretched(metallic: Array) -> Array:
+    """Nothing is a little metallic: what is within `METAL_DOUBT` of 0 or 1 becomes that."""
+    stretched: Array = np.clip((metallic - np.float32(METAL_DOUBT)) / np.float32(1.0 - 2.0 * METAL_DOUBT), 0.0, 1.0)
+    return stretched
 
 
 def _relief(maps: Mapping[MapKind, Pixels], estimate: dict[MapKind, Array]) -> tuple[dict[MapKind, Pixels], dict[MapKind, str], float]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.server.test_tiling import blobs
 from texgen.cli import main
+from texgen.commands.repair import guessed_class
 from texgen.images import encode_png
 from texgen.maps import MapKind
 from texgen.picture_files import read_picture
@@ -56,10 +57,29 @@ def test_a_set_keeps_its_packing_and_gets_what_it_lacks(repair, tmp_path, rng, c
         assert np.array_equal(read_picture(path).pixels, read_picture(tmp_path / "out" / path.name).pixels), path.name
 
 
+def test_by_itself_it_fills_where_geometry_is_known_and_takes_the_class_from_the_name(repair, tmp_path, rng, capsys):
+    for name in ("old_Bricks02_color", "old_Bricks02_height", "plain_color"):
+        (tmp_path / f"{name}.png").write_bytes(encode_png(blobs(rng, period=True)[..., : 1 if "height" in name else 3], srgb=False))
+    assert repair(tmp_path, "--tile", "never", "--json") == 0
+    bricks, plain = sorted(json.loads(capsys.readouterr().out)["sets"], key=lambda told: told["name"])
+    assert bricks["repairs"]["normal"] == ["from height"]
+    assert (bricks["class"], set(bricks["repairs"])) == ("brick", {"basecolor", "height", "normal", "roughness", "metallic", "ao"})
+    assert (plain["class"], plain["repairs"]) == ("", {"basecolor": []})
+
+
+def test_a_class_is_guessed_from_whole_words_only():
+    known = ["brick", "bark", "tiles"]
+    assert guessed_class("OldBricks_02", known) == "brick"
+    assert guessed_class("BARK-4k", known) == "bark"
+    assert guessed_class("tile_floor", known) == "tiles"
+    assert guessed_class("embarked", known) == ""
+    assert guessed_class("brick_and_bark", known) == ""
+
+
 @pytest.mark.parametrize(
     ("names", "arguments", "message"),
     [
-        (["wall_color.png"], ("--fill", "colour"), "allowed are all, none, or some of"),
+        (["wall_color.png"], ("--fill", "colour"), "allowed are auto, all, none, or some of"),
         (["wall_color.png"], ("--fill", "all", "--class", "cheese"), "unknown class 'cheese'"),
         (["wall_gloss.png", "wall_rough.png"], (), "is a second roughness of its set"),
         (["wall_rough.png"], ("--fill", "all"), "send at least one of them"),

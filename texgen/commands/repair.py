@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from texgen.commands.connection import add_connection, add_parser, connected, progress_line, tell, write_paths
 from texgen.commands.sets import Piece, add_source, check_place, groups_of, pieces_of, put_back, read_pictures, sets_of, taken
-from texgen.errors import InvalidRequestError
+from texgen.errors import InvalidRequestError, NotFoundError
 from texgen.files import write_files
 from texgen.images import decode, encode_png
 from texgen.maps import MAP_SPECS, Encoding, MapKind, Material
@@ -29,30 +31,45 @@ def add_repair(commands: Any) -> None:
     add_source(parser)
     parser.add_argument("--tile", choices=tuple(TILINGS), default="auto", help="make it tileable: auto where a seam shows (default)")
     parser.add_argument(
-        "--fill", default="none", metavar="MAPS", help=f"missing maps to make: none (default), all, or some of {','.join(FILLABLE)}"
+        "--fill",
+        default="auto",
+        metavar="MAPS",
+        help=f"missing maps to make: auto (default: all, where a normal or height is there), none, all, or some of {','.join(FILLABLE)}",
     )
     parser.add_argument("--clean", action="store_true", help="take JPEG blocks and noise away first")
-    parser.add_argument("--class", dest="class_name", default="", metavar="NAME", help="what it shows, such as brick: estimates get better")
+    parser.add_argument(
+        "--class",
+        dest="class_name",
+        default="",
+        metavar="NAME",
+        help="what it shows, such as brick: estimates get better (default: by the name, where that holds a class)",
+    )
     parser.add_argument("--model", default="", metavar="ID", help="default: estimator")
     add_connection(parser)
     parser.set_defaults(run=_repair)
 
 
 def _repair(options: argparse.Namespace) -> int:
-    fill = parse_fill(options.fill)
+    parse_fill(options.fill, [])
     sets, skipped = sets_of(options.source)
     works = {name: (files, _single_group(files)) for name, files in sets.items()}
-    check_place(options, [n for name, (files, pieces) in works.items() for n in _result_names(name, files, pieces, fill)])
+    check_place(
+        options,
+        [n for name, (files, pieces) in works.items() for n in _result_names(name, files, pieces, parse_fill(options.fill, pieces))],
+    )
     told = []
     with connected(options) as client, progress_line() as show:
+        classes = _estimator_classes(client, options)
         for name, (files, pieces) in works.items():
             maps = {piece.kind: taken(piece) for piece in pieces}
+            fill = parse_fill(options.fill, pieces) if classes or options.fill != "auto" else []
+            class_name = options.class_name or (guessed_class(name, classes) if fill else "")
             material = client.repair(
                 maps,
                 tiling=options.tile,
                 clean=options.clean,
                 fill=fill,
-                class_name=options.class_name,
+                class_name=class_name,
                 model=options.model,
                 encoding=Encoding.RAW,
                 on_progress=show,
@@ -60,17 +77,39 @@ def _repair(options: argparse.Namespace) -> int:
             contents = _originals(files, pieces, material) | _additions(name, pieces, material)
             paths = write_files(contents, options.out, force=options.force)
             write_paths(options, paths)
-            told.append(_told(options, name, paths, material) | {"skipped": [str(p) for p in skipped]})
+            told.append(_told(options, name, paths, material) | {"class": class_name, "skipped": [str(p) for p in skipped]})
     return tell(options, told)
 
 
-def parse_fill(text: str) -> list[MapKind]:
-    """``"all"``, ``"none"`` or ``"normal,ao"`` -> maps. Raises InvalidRequestError."""
+def _estimator_classes(client: Any, options: argparse.Namespace) -> list[str]:
+    """What the server's estimator knows; none where it has no estimator, and then `auto` fills nothing."""
+    if options.fill == "none":
+        return []
+    try:
+        return [c.name for c in client.get_model(options.model or "estimator").classes]
+    except NotFoundError:
+        return []
+
+
+def guessed_class(name: str, classes: Iterable[str]) -> str:
+    """The one class that a set's name holds as a word (``OldBricks_02`` -> brick); empty for none or several."""
+    words = {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    found = [known for known in classes if known.lower().removesuffix("s") in words]
+    return found[0] if len(found) == 1 else ""
+
+
+def parse_fill(text: str, pieces: list[Piece]) -> list[MapKind]:
+    """``"auto"``, ``"all"``, ``"none"`` or ``"normal,ao"`` -> maps. Raises InvalidRequestError.
+
+    Colour alone says little of relief: ``auto`` fills where there is a normal or a height map.
+    """
+    if text == "auto":
+        return list(FILLABLE) if {piece.kind for piece in pieces} & {MapKind.NORMAL, MapKind.HEIGHT} else []
     if text in ("all", "none"):
         return list(FILLABLE) if text == "all" else []
     unknown = [name for name in text.split(",") if name not in FILLABLE]
     if unknown:
-        raise InvalidRequestError(f"--fill {unknown[0]!r}: allowed are all, none, or some of {', '.join(FILLABLE)}", "fill")
+        raise InvalidRequestError(f"--fill {unknown[0]!r}: allowed are auto, all, none, or some of {', '.join(FILLABLE)}", "fill")
     return [kind for kind in FILLABLE if kind in text.split(",")]
 
 
