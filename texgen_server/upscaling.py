@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -71,16 +72,21 @@ class Upscaling:
             layers[0] = (layers[0][0] | {MapKind.BASECOLOR: color[..., :3]}, out | {MapKind.BASECOLOR: out[MapKind.BASECOLOR][..., :3]})
             layers.append(({MapKind.ROUGHNESS: color[..., 3:]}, {MapKind.ROUGHNESS: out[MapKind.BASECOLOR][..., 3:]}))
         tiles = [(top, left) for top in range(0, height, self.tile_px) for left in range(0, width, self.tile_px)]
-        for number, (top, left) in enumerate(tiles):
-            bottom, right = min(height, top + self.tile_px), min(width, left + self.tile_px)
-            for source, target in layers:
-                self.check()
-                _store(target, self._tile(source, (top, bottom, left, right)), top * self.scale, left * self.scale)
-            self.on_progress((number + 1) / len(tiles))
+        with ThreadPoolExecutor(1) as rounding:
+            stored: Future[None] | None = None  # a tile is rounded while the network sees the next one
+            for number, (top, left) in enumerate(tiles):
+                bottom, right = min(height, top + self.tile_px), min(width, left + self.tile_px)
+                for source, target in layers:
+                    self.check()
+                    large = self._tile(source, (top, bottom, left, right), stored)
+                    stored = rounding.submit(_store, target, large, top * self.scale, left * self.scale)
+                self.on_progress((number + 1) / len(tiles))
+        if stored:
+            stored.result()
         return out
 
-    def _tile(self, maps: dict[MapKind, Pixels], box: tuple[int, int, int, int]) -> Array:
-        """(9, h s, w s) of a box (top, bottom, left, right)."""
+    def _tile(self, maps: dict[MapKind, Pixels], box: tuple[int, int, int, int], stored: Future[None] | None) -> Array:
+        """(9, h s, w s) of a box (top, bottom, left, right), in memory that the tile before it holds until it is ``stored``."""
         top, bottom, left, right = box
         halo = self.halo_px
         small = np.zeros((1, sum(MAP_CHANNELS.values()), bottom - top + 2 * halo, right - left + 2 * halo), np.float32)
@@ -92,6 +98,8 @@ class Upscaling:
             first += channels
         detail, contrast = self.backend.run("detail", [small], fleeting=True)
         found = self.backend.run(f"residual_x{self.scale}", [detail], fleeting=True)
+        if stored:
+            stored.result()
         (large,) = self.backend.run(f"compose_x{self.scale}", [small, contrast, *found], fleeting=True)
         border = halo * self.scale
         inside: Array = large[0, :, border:-border, border:-border]

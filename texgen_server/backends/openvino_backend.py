@@ -19,7 +19,7 @@ import openvino as ov
 from texgen_server.backends.base import Array
 from texgen_server.registry import LoadedModel
 
-GRAPH_VERSION = 8
+GRAPH_VERSION = 9
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
 INDEX = "parts.json"
 """Written last: part -> whether it stays float32, and whether it is compiled when first asked for."""

@@ -85,8 +85,9 @@ def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
     """
     with torch.autocast(maps.device.type, enabled=False):
         detail = maps.float() - local_mean(maps.float())
-        squares = local_mean(detail * detail, CONTRAST_PX).split(list(MAP_CHANNELS.values()), 1)
-        contrast = torch.cat([s.mean(1, keepdim=True).sqrt().expand_as(s) for s in squares], 1)
+        squares = [own.square().mean(1, keepdim=True) for own in detail.split(list(MAP_CHANNELS.values()), 1)]
+        contrasts = local_mean(torch.cat(squares, 1), CONTRAST_PX).sqrt()
+        contrast = torch.cat([contrasts[:, i : i + 1].expand(-1, n, -1, -1) for i, n in enumerate(MAP_CHANNELS.values())], 1)
         return detail * (USUAL_CONTRAST / (contrast + LEAST_CONTRAST)), contrast * (1.0 / USUAL_CONTRAST)
 
 
@@ -99,8 +100,10 @@ def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, sc
 
 
 def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:
-    """Mean over a window; at the border over what is there."""
-    return F.avg_pool2d(maps, window_px, 1, window_px // 2, count_include_pad=False)
+    """Mean over a window; at the border over what is there. Down, then across: so many taps instead of their square."""
+    half = window_px // 2
+    down = F.avg_pool2d(maps, (window_px, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, window_px), 1, (0, half), count_include_pad=False)
 
 
 def bicubic(maps: Tensor, scale: int) -> Tensor:
