@@ -22,6 +22,8 @@ from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
 from texgen_server.training.upscaler.errors import map_errors
 
 HEADS = (CLEAN_SCALE, *SCALES)
+METALLIC_WEIGHT = 2.0
+"""How much more often than others scans are seen that have a metallic map: few do."""
 CLEAN_LEAST_ERROR = (2.0 / 255.0) ** 2
 """Added to squared errors of x1 before their logarithm, lest a clean map be worth more than all others."""
 
@@ -53,6 +55,7 @@ class UpscalerTrainer:
         torch.manual_seed(config.seed)
         self.scans, self.config, self.workers = scans, config, workers or Workers()
         self.train_index = torch.tensor(train)
+        self.weights = 1.0 + METALLIC_WEIGHT * scans.known[self.train_index, MAPS.index("metallic")].float()
         self.network = channels_last(Upscaler(config.params))
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, betas=(0.9, 0.99), fused=True)
@@ -70,7 +73,7 @@ class UpscalerTrainer:
         config = self.config
         scale = self._scale()
         count = config.batch // self.workers.count
-        chosen = self.train_index[torch.randint(len(self.train_index), (count,), generator=self.random)]
+        chosen = self.train_index[torch.multinomial(self.weights, count, replacement=True, generator=self.random)]
         pairs = self.scans.pairs(chosen, scale, config.small_px, self.random)
         small = pairs.small.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
