@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,21 @@ class Connection:
     def stream(self, method: Any, request: Any, on_progress: Callable[[Progress], None] | None = None) -> Assembler:
         """The events of a call, assembled."""
         assembler = Assembler(on_progress)
-        call = method(request, timeout=self.deadline_s, metadata=self.metadata)
+        for event in self.events(method(request, timeout=self.deadline_s, metadata=self.metadata)):
+            assembler.feed(event)
+        return assembler
+
+    def events(self, call: Any) -> Iterator[Any]:
+        """What a running call streams; its errors as ours."""
+        started = False
         try:
             for event in call:
-                assembler.feed(event)
+                started = True
+                yield event
         except grpc.RpcError as error:
-            raise self._translated(error, started=assembler.accepted is not None) from error
+            raise self._translated(error, started=started) from error
         finally:
             call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
-        return assembler
 
     def call(self, method: Any, request: Any) -> Any:
         """The answer of a short call."""
@@ -91,10 +97,6 @@ class Connection:
         except grpc.RpcError as error:
             raise self._translated(error, started=False) from error
 
-    def translated(self, error: Exception) -> Exception:
-        """An error of a running call as one of `texgen.errors`; what is not gRPC's stays."""
-        return self._translated(error, started=True) if isinstance(error, grpc.RpcError) else error
-
     def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.UNAVAILABLE:
@@ -102,6 +104,11 @@ class Connection:
                 return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
             return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
         return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
+
+
+def error_of(code: int, message: str) -> TexgenError:
+    """A google.rpc.Code and its message as one of `texgen.errors`."""
+    return next((kind for status, kind in _ERRORS.items() if status.value[0] == code), TexgenError)(message)
 
 
 def _read_pem(path: Path) -> bytes:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler
-from texgen.connection import Connection
-from texgen.errors import InvalidRequestError, TexgenError
+from texgen.connection import Connection, error_of
+from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind, Material
 from texgen.pb import texgen_pb2 as pb
 from texgen.request_fields import checked_seed, size_message
@@ -66,15 +66,12 @@ class Explorer:
     def __iter__(self) -> Iterator[tuple[int, Material | TexgenError]]:
         """(number, material), or (number, error) for a position that cannot be shown. Positions that were overtaken are skipped."""
         assembler, current = Assembler(), 0
-        try:
-            for answer in self._call:
-                if answer.sequence != current:
-                    assembler, current = Assembler(), answer.sequence
-                if answer.HasField("error"):
-                    yield current, InvalidRequestError(answer.error.message)
-                    continue
-                assembler.feed(answer.event)
-                if answer.event.HasField("summary"):
-                    yield current, assembler.result()
-        except Exception as error:
-            raise self._connection.translated(error) from error
+        for answer in self._connection.events(self._call):
+            if answer.sequence != current:
+                assembler, current = Assembler(), answer.sequence
+            if answer.HasField("error"):
+                yield current, error_of(answer.error.code, answer.error.message)
+                continue
+            assembler.feed(answer.event)
+            if answer.event.HasField("summary"):
+                yield current, assembler.result()

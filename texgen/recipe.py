@@ -97,7 +97,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked request for one material. Build it with the functions below; the numbers are quantised as in the text."""
+    """A checked request for one material or environment. `texgen.recipe_making` builds it; the numbers are quantised as in the text."""
 
     model_digest: str
     width_px: int

@@ -15,9 +15,9 @@ from texgen_server.channels import MAP_CHANNELS
 from texgen_server.networks.parts import build_upscaler
 from texgen_server.networks.upscaler import UpscalerParams
 from texgen_server.registry import load_model
+from texgen_server.training.stepwise import StepwiseEval
 from texgen_server.training.upscaler import evaluate
 from texgen_server.training.upscaler.data import FULL_PX, FullScans
-from texgen_server.training.upscaler.evaluate import UpscalerEval
 from texgen_server.training.upscaler.export import write_upscaler
 from texgen_server.training.upscaler.figures import compare
 from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
@@ -87,7 +87,10 @@ def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeyp
     np.save(tmp_path / "upscaler.npy", np.asarray(scans.maps)[:, :, :256, :256])
     (tmp_path / "upscaler.json").write_text(json.dumps({"assets": ["Tiles045"], "known": scans.known.tolist()}))
     monkeypatch.setattr(evaluate, "real_esrgan", lambda: None)
-    small, options = FullScans(tmp_path), UpscalerEval(tmp_path, tmp_path / "cache", models, device="torch", pictures=tmp_path)
+    small, options = (
+        FullScans(tmp_path),
+        StepwiseEval(tmp_path, tmp_path, tmp_path / "cache", "upscaler", models, device="torch", pictures=tmp_path),
+    )
     first = evaluate.evaluate_upscaler(options, [0], small)
     assert set(first["texgen x4"]) == set(first["lanczos x2"]) == set(MAP_CHANNELS) - {"metallic"}
     assert first["texgen's lead x4"]["ao"] == pytest.approx(

@@ -39,11 +39,16 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command that writes textures."""
     parser.add_argument("--format", choices=[str(e) for e in Encoding], default="png", help="of the map files (default png)")
-    parser.add_argument("--model", default="", metavar="ID", help="default: material")
+    parser.add_argument("--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2")
+    add_files(parser, "material")
+
+
+def add_files(parser: argparse.ArgumentParser, model: str) -> None:
+    """Options of every command that generates files, by default with the model ``model``."""
+    parser.add_argument("--model", default="", metavar="ID", help=f"default: {model}")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)")
     parser.add_argument("--name", metavar="STEM", help="file names start with this (default: class and seed)")
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    parser.add_argument("--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout, progress on stderr")
     add_connection(parser)
 
@@ -52,6 +57,11 @@ def check_options(options: argparse.Namespace) -> None:
     """What can be refused of `add_output` before any work. Raises InvalidRequestError."""
     if options.preview and options.format != "png":
         raise InvalidRequestError("--preview goes with --format png", "preview")
+    check_name(options)
+
+
+def check_name(options: argparse.Namespace) -> None:
+    """A plain file name. Raises InvalidRequestError."""
     if options.name and (options.name != Path(options.name).name or options.name.startswith(".")):
         raise InvalidRequestError(f"--name {options.name!r}: give a plain file name without folders", "name")
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from texgen.arguments import parse_class_mix, parse_controls
-from texgen.commands.connection import add_connection, add_parser, connected, progress_line, tell, write_paths
+from texgen.commands.connection import add_files, add_parser, check_name, connected, progress_line, tell, write_paths
 from texgen.environment_files import Extras, environment_contents, environment_names, environment_sidecar
 from texgen.errors import InvalidRequestError
 from texgen.files import check_output, recipe_text, write_files
@@ -40,12 +39,7 @@ def add_environment(commands: Any) -> None:
     parser.add_argument("--cubemap", action="store_true", help="also the six faces of a cube")
     parser.add_argument("--ldr", action="store_true", help="also a PNG skybox, tone-mapped; with --cubemap its faces too")
     parser.add_argument("--irradiance", action="store_true", help="also a small map of diffuse light, and its harmonics in the sidecar")
-    parser.add_argument("--model", default="", metavar="ID", help="default: environment")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)")
-    parser.add_argument("--name", metavar="STEM", help="file names start with this (default: class and seed)")
-    parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, progress on stderr")
-    add_connection(parser)
+    add_files(parser, "environment")
     parser.set_defaults(run=_environment)
 
 
@@ -80,8 +74,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InvalidRequestError("give --class (such as --class outdoor_clear) or --recipe, one of the two", "classes")
     if options.recipe and (options.seed is not None or options.control or options.sweep):
         raise InvalidRequestError("a recipe already says seed and controls: --seed, --control and --sweep do not go with it", "recipe")
-    if options.name and (options.name != Path(options.name).name or options.name.startswith(".")):
-        raise InvalidRequestError(f"--name {options.name!r}: give a plain file name without folders", "name")
+    check_name(options)
 
 
 def parse_sweep(text: str, steps: int) -> list[dict[str, float]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def add_eval(commands: Any) -> None:
         "Measure the upscaler on held-out scans beside its peers.",
         keeps="scans and figures, kept as they come",
         draws="crops beside the peers'",
-        run=_eval_upscaler,
+        measure=_measure_upscaler,
     )
     _add_stepwise(
         kinds,
@@ -48,7 +49,7 @@ def add_eval(commands: Any) -> None:
         "Measure filled maps of held-out materials beside the class mean.",
         keeps="pack",
         draws="filled maps beside real ones",
-        run=_eval_estimator,
+        measure=_measure_estimator,
     )
     _add_stepwise(
         kinds,
@@ -56,11 +57,11 @@ def add_eval(commands: Any) -> None:
         "Measure how environments light, and how they look, beside held-out maps.",
         keeps="prepared maps",
         draws="each class beside real maps, with relit balls",
-        run=_eval_environment,
+        measure=_measure_environment,
     )
 
 
-def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str, run: Callable[[argparse.Namespace], int]) -> None:
+def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str, measure: Callable[[Any], dict[str, Any]]) -> None:
     """``texgen eval upscaler``, ``texgen eval estimator``, ``texgen eval environment``."""
     parser = add_parser(kinds, name, summary, f"texgen eval {name} --data ../shared/data")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
@@ -69,44 +70,38 @@ def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str
     parser.add_argument("--model", default=name, metavar="ID", help=f"default: {name}")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help=f"write {draws} there")
     parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=partial(_eval_stepwise, measure))
 
 
-def _eval_environment(options: argparse.Namespace) -> int:
+def _eval_stepwise(measure: Callable[[Any], dict[str, Any]], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
     from texgen_server.config import default_cache_folder
-    from texgen_server.training.environment.evaluate import EnvironmentEval
+    from texgen_server.training.evaluate import report
+    from texgen_server.training.stepwise import StepwiseEval
+
+    chosen = StepwiseEval(
+        cache=default_cache_folder() / "graphs", **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")}
+    )
+    sys.stdout.write(report(measure(chosen), as_json=options.json))
+    return 0
+
+
+def _measure_environment(chosen: Any) -> dict[str, Any]:
     from texgen_server.training.environment.run import measure_environment
-    from texgen_server.training.evaluate import report
 
-    chosen = EnvironmentEval(options.work, default_cache_folder() / "graphs", options.models, options.model, pictures=options.pictures)
-    sys.stdout.write(report(measure_environment(options.data, chosen), as_json=options.json))
-    return 0
+    return measure_environment(chosen)
 
 
-def _eval_estimator(options: argparse.Namespace) -> int:
-    require("torch", extra="train")
-    from texgen_server.config import default_cache_folder
-    from texgen_server.training.estimator.evaluate import EstimatorEval
+def _measure_estimator(chosen: Any) -> dict[str, Any]:
     from texgen_server.training.estimator.run import measure_estimator
-    from texgen_server.training.evaluate import report
 
-    cache = default_cache_folder() / "graphs"
-    chosen = EstimatorEval(options.data, options.work, cache, options.models, options.model, pictures=options.pictures)
-    sys.stdout.write(report(measure_estimator(chosen), as_json=options.json))
-    return 0
+    return measure_estimator(chosen)
 
 
-def _eval_upscaler(options: argparse.Namespace) -> int:
-    require("torch", extra="train")
-    from texgen_server.config import default_cache_folder
-    from texgen_server.training.evaluate import report
-    from texgen_server.training.upscaler.evaluate import UpscalerEval
+def _measure_upscaler(chosen: Any) -> dict[str, Any]:
     from texgen_server.training.upscaler.run import measure_upscaler
 
-    chosen = UpscalerEval(options.work, default_cache_folder() / "graphs", options.models, options.model, pictures=options.pictures)
-    sys.stdout.write(report(measure_upscaler(options.data, chosen), as_json=options.json))
-    return 0
+    return measure_upscaler(chosen)
 
 
 def _eval_material(options: argparse.Namespace) -> int:

@@ -68,7 +68,7 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
     sun_change = model.sun_stops(elevation_deg) - model.sun_stops(old)
     if lights:
         sun = replace(lights[0], elevation_deg=elevation_deg, flux=_scaled(lights[0].flux, np.exp2(sun_change)))
-        lights = (sun, *lights[1:]) if elevation_deg > -1.0 else ()
+        lights = (sun, *lights[1:]) if elevation_deg > SET_BELOW_DEG else ()
     else:  # behind clouds it brightens all of the sky alike
         change = np.broadcast_to(change.mean((1, 2), keepdims=True), change.shape)
     ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(model, old, sunlit=bool(scene.lights))

@@ -8,7 +8,6 @@ all else another one. Lights are no business of the network: they are analytic, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import LAYOUT_ROWS
-from texgen_server.networks.layers import StyleModulation
+from texgen_server.networks.layers import CircularConv, StyleModulation
 
 PLAN_CHANNELS = 8
 """Of what every level is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon,
@@ -47,14 +46,8 @@ def panorama_pad(x: Tensor) -> Tensor:
     return torch.cat([x[..., -1:], x, x[..., :1]], 3)
 
 
-class PanoramaConv(nn.Module):
-    """3x3 convolution on the panorama, He-initialised with ``gain``."""
-
-    def __init__(self, channels_in: int, channels_out: int, gain: float = math.sqrt(2.0)) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels_out, 3)
-        nn.init.normal_(self.conv.weight, 0.0, gain / math.sqrt(channels_in * 9))
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+class PanoramaConv(CircularConv):
+    """The same convolution on the panorama."""
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(panorama_pad(x))

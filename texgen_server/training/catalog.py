@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,18 +86,21 @@ def make_split(assets: list[Asset]) -> set[str]:
     return held
 
 
-def read_split() -> set[str]:
+def read_split(path: Path = SPLIT_FILE) -> set[str]:
     """Asset ids of the committed validation part."""
-    with SPLIT_FILE.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
+
+
+def write_parts(path: Path, held: set[str], rows: Iterable[tuple[str, str, str]], grouped_by: str) -> None:
+    """Write a split file: asset id, class and group of every asset, and the part that it is in."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["asset_id", "class", grouped_by, "part"])
+        writer.writerows([*row, "validation" if row[0] in held else "train"] for row in rows)
 
 
 def write_split(assets: list[Asset]) -> None:
     """Write the committed split file from `make_split`."""
-    held = make_split(assets)
-    with SPLIT_FILE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["asset_id", "class", "geometry_group", "part"])
-        for a in assets:
-            part = "validation" if a.asset_id in held else "train"
-            writer.writerow([a.asset_id, a.material_class, a.geometry_group, part])
+    rows = ((a.asset_id, a.material_class, a.geometry_group) for a in assets)
+    write_parts(SPLIT_FILE, make_split(assets), rows, "geometry_group")

@@ -31,6 +31,21 @@ class StepwiseRun:
     version: str = "0.1.0"
 
 
+@dataclass(frozen=True)
+class StepwiseEval:
+    """What the command line says of a measurement."""
+
+    data: Path
+    work: Path
+    cache: Path
+    """Of compiled graphs."""
+    model: str
+    models: Path | None = None
+    device: str = "auto"
+    pictures: Path | None = None
+    """Where the card's pictures go; None: nowhere."""
+
+
 class StepwiseTrainer(Protocol):
     """What is trained step by step."""
 

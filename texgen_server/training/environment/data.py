@@ -19,6 +19,7 @@ from texgen.images import decode_exr
 from texgen.maps import Light
 from texgen.panorama import geometric_mean, luminance, pixel_angles
 from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.training.catalog import write_parts
 from texgen_server.training.environment.lights import take_lights
 from texgen_server.training.environment.sky import filled_sky, sky_mask
 
@@ -84,20 +85,10 @@ def make_split(assets: list[HdrAsset]) -> set[str]:
     return held
 
 
-def read_split() -> set[str]:
-    """Asset ids of the committed validation part."""
-    with SPLIT_FILE.open(newline="", encoding="utf-8") as file:
-        return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
-
-
 def write_split(assets: list[HdrAsset]) -> None:
-    """Write the committed split file from `make_split`."""
-    held = make_split(assets)
-    with SPLIT_FILE.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["asset_id", "class", "place", "part"])
-        for a in assets:
-            writer.writerow([a.asset_id, a.environment_class, place_of(a.asset_id), "validation" if a.asset_id in held else "train"])
+    """Write the committed split file from `make_split`; `catalog.read_split` reads it."""
+    rows = ((a.asset_id, a.environment_class, place_of(a.asset_id)) for a in assets)
+    write_parts(SPLIT_FILE, make_split(assets), rows, "place")
 
 
 def load_hdr(data: Path, asset: HdrAsset) -> Array:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from texgen_server.training.environment.data import HdrPack
 from texgen_server.training.environment.invert import inverted, layout_basis
 from texgen_server.training.environment.loop import developed
 from texgen_server.training.metrics import kid
+from texgen_server.training.stepwise import StepwiseEval
 
 Array = NDArray[np.float32]
 
@@ -35,19 +35,6 @@ VIEWS = (-135.0, -45.0, 45.0, 135.0)
 """Azimuths of the perspective crops that are judged, 90 degrees wide."""
 VIEW_PX = 224
 SMALL_ROWS = 32
-
-
-@dataclass(frozen=True)
-class EnvironmentEval:
-    """What the command line says."""
-
-    work: Path
-    cache: Path
-    models: Path | None = None
-    model: str = "environment"
-    device: str = "auto"
-    pictures: Path | None = None
-    """Where the card's pictures go; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +73,7 @@ def _over(flux: tuple[float, float, float], gains: Array) -> tuple[float, float,
     return red, green, blue
 
 
-def judged(options: EnvironmentEval, pack: HdrPack) -> Judged:
+def judged(options: StepwiseEval, pack: HdrPack) -> Judged:
     """Load the model."""
     card = find_card(options.model, options.models)
     model = load_environment(card)
@@ -94,7 +81,7 @@ def judged(options: EnvironmentEval, pack: HdrPack) -> Judged:
     return Judged(card, model.tables, Drawing(backend, card.network["noise_channels"], len(card.network["widths"])), pack)
 
 
-def evaluate_environment(options: EnvironmentEval, pack: HdrPack, held: list[int]) -> dict[str, Any]:
+def evaluate_environment(options: StepwiseEval, pack: HdrPack, held: list[int]) -> dict[str, Any]:
     """All figures; means over maps."""
     at = judged(options, pack)
     names = [asset for c in at.card.classes for asset in c.materials]

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from safetensors.numpy import load_file
 
+from texgen_server.training.catalog import read_split
 from texgen_server.training.distributed import Workers
 from texgen_server.training.environment.clear_skies import clear_skies
-from texgen_server.training.environment.data import HdrAsset, HdrPack, prepare_environments, read_environments, read_split
-from texgen_server.training.environment.evaluate import EnvironmentEval, evaluate_environment
+from texgen_server.training.environment.data import SPLIT_FILE, HdrAsset, HdrPack, prepare_environments, read_environments
+from texgen_server.training.environment.evaluate import evaluate_environment
 from texgen_server.training.environment.export import write_environment
 from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseRun, run_logged, start
+from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
 
 STATE_FILE = "environment.safetensors"
 
@@ -47,9 +48,9 @@ def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = N
         write_environment(load_file(state), pack, train, trainer.config.params, clear_skies(), options.export, options.version, data)
 
 
-def measure_environment(data: Path, options: EnvironmentEval) -> dict[str, Any]:
+def measure_environment(options: StepwiseEval) -> dict[str, Any]:
     """`evaluate_environment` on all maps."""
-    pack = prepared_pack(data, read_environments(data), options.work)
+    pack = prepared_pack(options.data, read_environments(options.data), options.work)
     return evaluate_environment(options, pack, parts(pack)[1])
 
 
@@ -62,5 +63,5 @@ def prepared_pack(data: Path, assets: list[HdrAsset], work: Path) -> HdrPack:
 
 def parts(pack: HdrPack) -> tuple[list[int], list[int]]:
     """Rows to train on, rows held out."""
-    held, rows = read_split(), range(len(pack.assets))
+    held, rows = read_split(SPLIT_FILE), range(len(pack.assets))
     return [i for i in rows if pack.assets[i] not in held], [i for i in rows if pack.assets[i] in held]

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from texgen_server.registry import load_model
 from texgen_server.tiling import make_tileable, seam_axes
 from texgen_server.training.data import Pack
 from texgen_server.training.estimator.sheet import cropped, draw_filled, draw_repaired
+from texgen_server.training.stepwise import StepwiseEval
 
 DENSITY = 512
 GIVEN = {
@@ -35,21 +34,7 @@ PACK_CHANNELS = {MapKind.BASECOLOR: slice(0, 3), MapKind.HEIGHT: slice(3, 4), Ma
 Picture = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class EstimatorEval:
-    """What the command line says."""
-
-    data: Path
-    work: Path
-    cache: Path
-    models: Path | None = None
-    model: str = "estimator"
-    device: str = "auto"
-    pictures: Path | None = None
-    """Where ``filled.webp`` goes; None: nowhere."""
-
-
-def evaluate_estimator(options: EstimatorEval, pack: Pack, train: list[int], held: list[int]) -> dict[str, Any]:
+def evaluate_estimator(options: StepwiseEval, pack: Pack, train: list[int], held: list[int]) -> dict[str, Any]:
     """Case -> map -> root-mean-square error (normals: angle in degrees) of the filled map, and of the class mean map; means over materials."""
     card = find_card(options.model, options.models)
     backend = load_backend(load_model(card), options.device, "auto", options.cache)

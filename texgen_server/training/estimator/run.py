@@ -13,11 +13,11 @@ from texgen_server.networks.estimator import EstimatorParams
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.estimator.data import TileSource
-from texgen_server.training.estimator.evaluate import EstimatorEval, evaluate_estimator
+from texgen_server.training.estimator.evaluate import evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
 from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, images_seen, load_estimator, save_estimator
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseRun, run_logged, start
+from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
 
 STATE_FILE = "estimator.safetensors"
 
@@ -46,7 +46,7 @@ def train_estimator(options: StepwiseRun, config: EstimatorConfig | None = None)
         write_estimator(load_file(state), params, classes, options.export, options.version, data)
 
 
-def measure_estimator(options: EstimatorEval) -> dict[str, Any]:
+def measure_estimator(options: StepwiseEval) -> dict[str, Any]:
     """`evaluate_estimator` on the held-out materials."""
     if not (options.work / "pack.json").is_file():
         prepare(options.data, read_catalog(options.data), options.work)

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
 from texgen_server.registry import load_model
+from texgen_server.training.stepwise import StepwiseEval
 from texgen_server.training.upscaler.data import MAPS, FullScans, through_jpeg
 from texgen_server.training.upscaler.figures import FeatureDistance, compare
 from texgen_server.training.upscaler.kept import Figures, KeptFigures
@@ -42,20 +41,7 @@ SPOILED_QUALITY, SPOILED_NOISE = 60, 0.02
 """What x1 is measured on: noise of this deviation, then every map saved as JPEG."""
 
 
-@dataclass(frozen=True)
-class UpscalerEval:
-    """What the command line says."""
-
-    work: Path
-    cache: Path
-    models: Path | None = None
-    model: str = "upscaler"
-    device: str = "auto"
-    pictures: Path | None = None
-    """Where ``crops.webp`` and ``cleaned.webp`` go; None: nowhere."""
-
-
-def evaluate_upscaler(options: UpscalerEval, held: list[int], scans: FullScans) -> dict[str, Any]:
+def evaluate_upscaler(options: StepwiseEval, held: list[int], scans: FullScans) -> dict[str, Any]:
     """Means over the held-out scans: "method scale" -> map -> figures; and by how many dB the upscaler leads on each map.
 
     Figures are kept in ``work/upscaler_eval.jsonl`` as they come; what is there is not measured again.

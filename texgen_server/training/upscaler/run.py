@@ -15,9 +15,9 @@ from texgen_server.channels import SCALES
 from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.distributed import Workers
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseRun, run_logged, start
+from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
 from texgen_server.training.upscaler.data import FullScans, prepare
-from texgen_server.training.upscaler.evaluate import UpscalerEval, evaluate_upscaler
+from texgen_server.training.upscaler.evaluate import evaluate_upscaler
 from texgen_server.training.upscaler.export import write_upscaler
 from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
 
@@ -57,9 +57,9 @@ def train_upscaler(options: StepwiseRun, config: UpscalerConfig | None = None) -
         write_upscaler(weights, trainer.config.params, options.export, options.version, data)
 
 
-def measure_upscaler(data: Path, options: UpscalerEval) -> dict[str, Any]:
+def measure_upscaler(options: StepwiseEval) -> dict[str, Any]:
     """`evaluate_upscaler` on the held-out scans."""
-    scans = prepared_scans(data, read_catalog(data), options.work)
+    scans = prepared_scans(options.data, read_catalog(options.data), options.work)
     return evaluate_upscaler(options, _parts(scans)[1], scans)
 
 
