@@ -92,10 +92,10 @@ def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Arra
 
 
 def _likely_elevation(tables: EnvironmentTables, row: int) -> float:
-    """Of a sun that is not seen: the mean of its class, else 35 degrees."""
+    """Of a sun that is not seen: the mean of its class, else `USUAL_ELEVATION_DEG`."""
     rows = next(rows for rows in tables.rows.values() if row in rows)
     seen = [tables.lights[r, 0, 1] for r in rows if tables.lights[r, 0, 2] > 0 and tables.sunny[r]]
-    return float(np.mean(seen)) if seen else 35.0
+    return float(np.mean(seen)) if seen else USUAL_ELEVATION_DEG
 
 
 def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:

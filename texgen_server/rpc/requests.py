@@ -53,6 +53,8 @@ class Order:
     recipe_text: str
     """Empty while a capture has not found it yet, and for what no recipe makes."""
     delivery: Delivery
+    kept: bool = True
+    """Whether the cache of results may keep it."""
 
 
 @dataclass(frozen=True)

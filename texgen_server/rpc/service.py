@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -109,7 +110,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
         async for request in latest(request_iterator):
             try:
                 card = self._engine.card(request.material.model)
-                async for event in self._run(context, card, requests.generate_orders(request.material, card, self._host())):
+                orders = requests.generate_orders(request.material, card, self._host())
+                passing = [replace(order, kept=False) for order in orders]  # nobody comes back to a position on the way
+                async for event in self._run(context, card, passing):
                     yield pb.ExploreEvent(sequence=request.sequence, event=event)
             except TexgenError as error:
                 status = status_of(error, "")
@@ -130,7 +133,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         known: dict[int, CachedResult] = {}
         try:
             for index, order in enumerate(orders):
-                for ahead in set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known):
+                for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
                     await self._begin(orders, ahead, card, pending, known)
                 yield convert.accepted_event(order, card, index, len(orders), choice)
                 if index in known:
@@ -162,7 +165,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     def _key(self, order: requests.Order, card: ModelCard) -> str:
         """What names the result in the cache; empty where there is none."""
-        return result_key(order, card, self._engine.name()) if self.cache else ""
+        return result_key(order, card, self._engine.name()) if self.cache and order.kept else ""
 
     async def _cached(self, order: requests.Order, card: ModelCard) -> CachedResult | None:
         key = self._key(order, card)
