@@ -48,6 +48,10 @@ class ServerConfig:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    jobs: int = 0
+    """At a time on each device; 0: as many as suit its kind."""
+    models_bytes: int = 0
+    """Of networks in memory of each device: beyond it the one unused for longest goes when another comes; 0: all stay."""
     cache_folder: Path = field(default_factory=default_cache_folder)
     cache_bytes: int = 0
     """Of results kept on disk below ``cache_folder``; 0: none."""
@@ -132,8 +136,9 @@ def _check(config: ServerConfig) -> None:
     for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
-    if config.cache_bytes < 0:
-        raise InvalidRequestError(f"cache_bytes = {config.cache_bytes}: give 0 (no cache) or more", "cache_bytes")
+    for name, none in (("cache_bytes", "no cache"), ("models_bytes", "no limit"), ("jobs", "as many as suit"), ("threads", "all")):
+        if getattr(config, name) < 0:
+            raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 0 ({none}) or more", name)
     for name in ("port", "metrics_port"):
         if not 0 <= getattr(config, name) <= 65535:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: allowed are 0 to 65535", name)

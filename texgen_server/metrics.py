@@ -55,6 +55,10 @@ def families(statistics: Statistics, engine: Engine, in_flight: Callable[[], int
     yield from (results, failures, durations)
     yield GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
     yield GaugeMetricFamily("texgen_calls_in_flight", "Calls for textures that hold something", in_flight())
+    batches = CounterMetricFamily("texgen_batches", "Runs of a network with so many calls together", labels=["size"])
+    for size, count in sorted(engine.batches().items()):
+        batches.add_metric([str(size)], count)
+    yield batches
     loaded = GaugeMetricFamily("texgen_model_loaded", "1 for a model in memory", labels=["model"])
     for model in engine.loaded():
         loaded.add_metric([model], 1)

@@ -31,6 +31,11 @@ class LoadedModel:
     weights: dict[str, NDArray[np.float32]]
     """Parameters of the network, by the names of the torch module."""
 
+    @property
+    def size_bytes(self) -> int:
+        """Of its network in float32: what it is weighed by where memory is short."""
+        return sum(w.nbytes for w in self.weights.values())
+
 
 @dataclass(frozen=True)
 class MaterialModel(LoadedModel):

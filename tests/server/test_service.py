@@ -194,7 +194,7 @@ def test_interactive_goes_first(models, card):
     from texgen.recipe_making import make_recipe
     from texgen_server.engine.base import BATCH, INTERACTIVE
 
-    engine = LocalEngine(ServerConfig(models=models, device="torch"))
+    engine = LocalEngine(ServerConfig(models=models, device="torch", jobs=1))
     order = []
     futures = []
     for name, priority in (("first", BATCH), ("batch", BATCH), ("person", INTERACTIVE)):

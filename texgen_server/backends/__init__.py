@@ -11,6 +11,8 @@ from texgen_server.backends.base import Backend
 from texgen_server.registry import LoadedModel
 
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
+"""What a device may be called; one of several CUDA devices is ``cuda:N``."""
+NUMBERED = "cuda:"
 PRECISIONS = ("auto", "bf16", "f32")
 
 
@@ -21,10 +23,8 @@ def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, t
     when torch is installed and sees one, else ``cpu``). Precision ``auto`` is fixed per device class: bf16 on CUDA and on CPUs with
     bfloat16 instructions under OpenVINO, f32 elsewhere.
     """
-    if device not in DEVICES or precision not in PRECISIONS:
-        raise InvalidRequestError(
-            f"device {device!r}, precision {precision!r}: allowed are {', '.join(DEVICES)} and {', '.join(PRECISIONS)}"
-        )
+    if precision not in PRECISIONS:
+        raise InvalidRequestError(f"precision {precision!r}: allowed are {', '.join(PRECISIONS)}", "precision")
     chosen = _choose(device)
     if chosen == "openvino":
         from texgen_server.backends.openvino_backend import OpenVinoBackend
@@ -32,8 +32,8 @@ def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, t
         return OpenVinoBackend(model, _cpu_precision() if precision == "auto" else precision, cache, threads)
     from texgen_server.backends.torch_backend import TorchBackend
 
-    if chosen == "cuda":
-        return TorchBackend(model, "cuda", "bf16" if precision == "auto" else precision)
+    if chosen.startswith("cuda"):
+        return TorchBackend(model, chosen, "bf16" if precision == "auto" else precision)
     return TorchBackend(model, "cpu", "f32" if precision == "auto" else precision)
 
 
@@ -42,11 +42,25 @@ def engine_name(device: str, precision: str) -> str:
     chosen = _choose(device)
     if chosen == "openvino":
         return f"openvino-cpu/{_cpu_precision() if precision == 'auto' else precision}"
-    default = "bf16" if chosen == "cuda" else "f32"
-    return f"torch-{'cuda' if chosen == 'cuda' else 'cpu'}/{default if precision == 'auto' else precision}"
+    kind, default = ("cuda", "bf16") if chosen.startswith("cuda") else ("cpu", "f32")
+    return f"torch-{kind}/{default if precision == 'auto' else precision}"
+
+
+def device_names(devices: str) -> list[str]:
+    """``"cuda:0,cuda:1"`` -> each device by its own name: ``cuda`` or ``cuda:N``, ``openvino``, ``torch``. Raises InvalidRequestError.
+
+    They must be of one kind: on another kind the same recipe would come out slightly differently.
+    """
+    names = [_choose(name.strip()) for name in devices.split(",")]
+    if len({name.partition(":")[0] for name in names}) > 1:
+        raise InvalidRequestError(f"devices {devices!r} are of several kinds, which do not give the same bytes: choose one kind", "device")
+    return names
 
 
 def _choose(device: str) -> str:
+    """Raises InvalidRequestError."""
+    if device not in DEVICES and not (device.startswith(NUMBERED) and device.removeprefix(NUMBERED).isdigit()):
+        raise InvalidRequestError(f"device {device!r}: allowed are {', '.join(DEVICES)} and cuda:N", "device")
     if device == "auto":
         device = "cuda" if _cuda_available() else "cpu"
     if device == "cpu":

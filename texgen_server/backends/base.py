@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs a network. An engine holds one backend per model and device and calls it from one thread."""
+"""What runs a network. An engine holds one backend per model and device and makes one call at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Backend(Protocol):
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the part need not, the backend's precision.
 
-        With ``fleeting`` the results need to last only until the same part runs again, which saves a copy.
+        With ``fleeting`` the results need to last only until the same part runs so again, which saves a copy. Raises MemoryError when
+        the device has too little.
         """
         ...
 

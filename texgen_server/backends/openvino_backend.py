@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -21,6 +22,7 @@ from texgen_server.registry import LoadedModel
 
 GRAPH_VERSION = 9
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
+OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|(can ?not|failed to) allocate", re.IGNORECASE)
 INDEX = "parts.json"
 """Written last: part -> whether it stays float32, and whether it is compiled when first asked for."""
 
@@ -42,16 +44,29 @@ class OpenVinoBackend:
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
         self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", exact if self._index[part]["exact"] else quick)
         self._compiled = {part: self._compile(part) for part, entry in self._index.items() if not entry["rare"]}
+        self._lending: dict[str, Any] = {}
+        """Requests whose outputs are lent; those of the others are copied."""
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         if part not in self._compiled:
             self._compiled[part] = self._compile(part)
         compiled = self._compiled[part]
-        result = compiled(inputs, share_outputs=fleeting)
+        try:
+            if fleeting:
+                if part not in self._lending:
+                    self._lending[part] = compiled.create_infer_request()
+                result = self._lending[part].infer(inputs, share_inputs=True, share_outputs=True)
+            else:
+                result = compiled(inputs)
+        except RuntimeError as error:
+            if OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError(str(error)) from error
+            raise
         return [np.asarray(result[output], np.float32) for output in compiled.outputs]
 
     def close(self) -> None:
         """Drop the compiled graphs."""
+        self._lending.clear()
         self._compiled.clear()
 
 

@@ -27,8 +27,12 @@ class TorchBackend:
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
         half = not chosen.exact and self.dtype != torch.float32
-        with torch.autocast(self.device.type, self.dtype, enabled=half):
-            out = chosen.module(*[self._put(x) for x in inputs])
+        try:
+            with torch.autocast(self.device.type, self.dtype, enabled=half):
+                out = chosen.module(*[self._put(x) for x in inputs])
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise MemoryError(str(error)) from error
         return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
 
     def close(self) -> None:

@@ -19,13 +19,15 @@ PATHS = {
     "models": "folder of models",
 }
 TEXTS = {
-    "device": "auto, cpu, openvino, torch, cuda (default auto)",
+    "device": "auto, cpu, openvino, torch, cuda, or several: cuda:0,cuda:1 (default auto)",
     "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
 }
 DEFAULT_CACHE_BYTES = 4 << 30
 NUMBERS = {
     "cache_bytes": "of results kept on disk, 0 for none (default 4 GiB)",
     "threads": "CPU threads, 0 for all (default 0)",
+    "jobs": "at a time on each device, 0 for as many as suit its kind (default 0)",
+    "models_bytes": "of networks in memory, beyond which those unused for longest go, 0 for no limit (default 0)",
     "max_queue": "requests that may wait (default 64)",
     "max_in_flight": "calls for textures at a time, of all peers (default 256)",
     "max_in_flight_per_peer": "and of one (default 64)",

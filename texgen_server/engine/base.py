@@ -199,6 +199,10 @@ class Engine(Protocol):
         """Ids of the models in memory, sorted."""
         ...
 
+    def batches(self) -> dict[int, int]:
+        """How often so many calls of a network ran together."""
+        ...
+
     def devices(self) -> list[DeviceInfo]:
         """What it runs on."""
         ...

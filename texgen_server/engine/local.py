@@ -1,55 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of one machine: a priority queue and one thread per device. Batching has its place in `_Worker._take`."""
+"""The engine of one machine: one queue of jobs, and threads that take from it for each device."""
 
 from __future__ import annotations
 
-import gc
-import heapq
-import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError
 from texgen.modelcard import ModelCard, find_card, list_cards
-from texgen_server.backends import engine_name, load_backend
+from texgen_server.backends import device_names, engine_name
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, Job, Result
-from texgen_server.engine.runners import Loaded, run_job
-from texgen_server.registry import KINDS, load_model
-
-
-@dataclass(order=True)
-class _Entry:
-    priority: int
-    number: int
-    job: Job | None = field(compare=False)
-    work: Callable[[], Any] = field(compare=False)
-    future: Future[Any] = field(compare=False)
-
+from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result
+from texgen_server.engine.fairness import FairQueue
+from texgen_server.engine.station import Station
+from texgen_server.registry import KINDS
 
 BEFORE_ALL = -1
 """Priority of loading and unloading."""
+JOBS = {"cpu": 3, "cuda": 16}
+"""At a time on a device, unless configured. Where batches pay there must be as many as go together."""
+LARGE_PIXELS = 2048 * 2048
+"""A job of more is alone of its size on a device, or memory would run out; smaller ones run beside it."""
+
+
+@dataclass(eq=False)
+class _Entry:
+    """What waits: a job, or a change of the models in memory, which is for one station."""
+
+    work: Callable[[Station], Any]
+    job: Job | None = None
+    models: tuple[str, ...] = ()
+    station: Station | None = None
+    future: Future[Any] = field(default_factory=Future)
+
+    @property
+    def large(self) -> bool:
+        return self.job is not None and (
+            self.job.pixels > LARGE_PIXELS or (isinstance(self.job, MaterialJob) and self.job.photo is not None)
+        )
+
+    @property
+    def patient(self) -> bool:
+        return self.job is not None and self.job.priority >= BATCH
 
 
 class LocalEngine:
-    """An `Engine` with one worker thread for the configured device; models are loaded when first asked for."""
+    """An `Engine` on the configured devices; models are loaded when first asked for."""
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._models = {c.id: c for c in list_cards(config.models) if c.kind in KINDS}
-        self._queue: list[_Entry] = []
-        self._numbers = itertools.count()
+        self._queue: FairQueue[_Entry] = FairQueue()
+        self._running: dict[_Entry, Station] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._loaded: dict[str, Loaded] = {}
-        self._kept: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._work, name="texgen-device-0", daemon=True)
-        self._thread.start()
+        self._stations = [Station(name, config) for name in device_names(config.device)]
+        self._threads = [
+            threading.Thread(target=self._work, args=(station,), name=f"texgen-job-{number}", daemon=True)
+            for station in self._stations
+            for number in range(self._jobs(station))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def cards(self) -> list[ModelCard]:
         self._models |= {c.id: c for c in list_cards(self._config.models) if c.kind in KINDS and c.id not in self._models}
@@ -63,103 +81,150 @@ class LocalEngine:
 
     def warm(self, model_id: str = "") -> None:
         """Load and compile a model now instead of at its first job. Raises LoadError."""
-        self._backend(self._any_card(model_id))
+        for station in self._stations:
+            station.load(self._any_card(model_id))
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
         queued_at = time.monotonic()
-        return self._push(job.priority, lambda: self._run(model_id, job, queued_at), job)
+        names = tuple(self._any_card(name).id for name in (model_id, *job.helpers))
+
+        def work(station: Station) -> Result:
+            return station.run(job, [self._any_card(name) for name in names], queued_at)
+
+        return self._push(job.priority, [_Entry(work, job, names)])[0]
 
     def load(self, model_id: str) -> Future[None]:
         card = self._any_card(model_id)
-        return self._push(BEFORE_ALL, lambda: self._backend(card) and None)
+        loading = [_Entry(lambda station: station.load(card) and None, station=station) for station in self._stations]
+        return _last_of(self._push(BEFORE_ALL, loading), lambda results: None)
 
     def unload(self, model_id: str) -> Future[bool]:
         card = self._any_card(model_id)
-        return self._push(BEFORE_ALL, lambda: self._release(card.id))
+        entries = [_Entry(lambda station: station.unload(card.id), models=(card.id,), station=station) for station in self._stations]
+        return _last_of(self._push(BEFORE_ALL, entries), any)
 
     def loaded(self) -> list[str]:
-        return sorted(self._loaded)
-
-    def _push(self, priority: int, work: Callable[[], Any], job: Job | None = None) -> Future[Any]:
-        entry = _Entry(priority, next(self._numbers), job, work, Future())
-        with self._changed:
-            if self._closing:
-                raise CapacityError("the server is shutting down: ask another one, or again later")
-            if len(self._queue) >= self._config.max_queue:
-                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
-            heapq.heappush(self._queue, entry)
-            self._changed.notify()
-        return entry.future
-
-    def _release(self, model_id: str) -> bool:
-        """In the device's thread: nothing runs meanwhile."""
-        loaded = self._loaded.pop(model_id, None)
-        if loaded is None:
-            return False
-        self._kept.clear()
-        loaded.backend.close()
-        gc.collect()
-        return True
+        return sorted({name for station in self._stations for name in station.loaded()})
 
     def position(self, job: Job) -> int:
         with self._changed:
-            ordered = sorted(self._queue)
-        return next((i + 1 for i, e in enumerate(ordered) if e.job is job), 0)
+            return next((place + 1 for place, entry in enumerate(self._queue) if entry.job is job), 0)
 
     def queue_depth(self) -> int:
         with self._changed:
             return len(self._queue)
 
+    def batches(self) -> dict[int, int]:
+        return dict(sum((station.device.batches for station in self._stations), Counter[int]()))
+
     def devices(self) -> list[DeviceInfo]:
-        engine = next((loaded.backend.name for loaded in self._loaded.values()), "")
-        return [DeviceInfo(self._config.device, engine, _resident_bytes())]
+        used = _resident_bytes()
+        return [DeviceInfo(s.name, next(iter(s.loaded().values()), ""), used) for s in self._stations]
 
     def name(self) -> str:
-        return engine_name(self._config.device, self._config.precision)
+        return engine_name(self._stations[0].name, self._config.precision)
 
     def close(self, grace_s: float) -> None:
+        end = time.monotonic() + grace_s
         with self._changed:
             self._closing = True
-            waiting, self._queue = self._queue, []
+            waiting = self._queue.take_all()
             self._changed.notify_all()
         for entry in waiting:
             entry.future.set_exception(CancelledError("the server shut down before the request ran"))
-        self._thread.join(grace_s)
-        for loaded in self._loaded.values():
-            loaded.backend.close()
-
-    def _work(self) -> None:
-        while (entry := self._take()) is not None:
-            if not entry.future.set_running_or_notify_cancel():
-                continue
-            try:
-                entry.future.set_result(entry.work())
-            except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread lives on
-                entry.future.set_exception(error)
-
-    def _take(self) -> _Entry | None:
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
         with self._changed:
-            while not self._queue and not self._closing:
-                self._changed.wait()
-            return heapq.heappop(self._queue) if self._queue else None
+            late = [entry.job for entry in self._running if entry.job]
+        for job in late:
+            job.token.cancel()
+        for station in self._stations:
+            station.close(max(1.0, end - time.monotonic()))
 
-    def _run(self, model_id: str, job: Job, queued_at: float) -> Result:
-        job.token.check()
-        loaded = [self._backend(self._any_card(name)) for name in (model_id, *job.helpers)]
-        started = time.monotonic()
-        result = run_job(job, loaded, self._kept)
-        return replace(result, engine=loaded[0].backend.name, queue_s=started - queued_at, compute_s=time.monotonic() - started)
+    def _jobs(self, station: Station) -> int:
+        return self._config.jobs or JOBS["cuda" if station.name.startswith("cuda") else "cpu"]
+
+    def _push(self, priority: int, entries: list[_Entry]) -> list[Future[Any]]:
+        with self._changed:
+            if self._closing:
+                raise CapacityError("the server is shutting down: ask another one, or again later")
+            if len(self._queue) >= self._config.max_queue:
+                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
+            for entry in entries:
+                self._queue.push(priority, entry)
+            self._changed.notify_all()
+        return [entry.future for entry in entries]
+
+    def _work(self, station: Station) -> None:
+        while (entry := self._take(station)) is not None:
+            try:
+                if entry.future.set_running_or_notify_cancel():
+                    _settle(entry, station)
+            finally:
+                with self._changed:
+                    del self._running[entry]
+                    self._changed.notify_all()
+            del entry  # nor its result: this thread may wait long for the next one
+
+    def _take(self, station: Station) -> _Entry | None:
+        """The next entry for a station; None at the end."""
+        with self._changed:
+            while not self._closing:
+                if (entry := self._queue.pop(lambda e: self._ready(e, station))) is not None:
+                    self._running[entry] = station
+                    return entry
+                self._changed.wait()
+            return None
+
+    def _ready(self, entry: _Entry, station: Station) -> bool:
+        """Whether a station may begin it now."""
+        here = [e for e, where in self._running.items() if where is station]
+        if entry.job is None:
+            return entry.station is station and not any(set(entry.models) & set(e.models) for e in here)
+        leaving = {name for e in [*self._queue, *here] if e.job is None and e.station is station for name in e.models}
+        if leaving & set(entry.models):
+            return False
+        if entry.large and any(e.large for e in here):
+            return False
+        jobs = self._jobs(station)
+        return not entry.patient or jobs == 1 or sum(e.patient for e in here) < jobs - 1  # room is kept for whoever cannot wait
 
     def _any_card(self, model_id: str) -> ModelCard:
         return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
 
-    def _backend(self, card: ModelCard) -> Loaded:
-        if card.id not in self._loaded:
-            model = load_model(card)
-            config = self._config
-            backend = load_backend(model, config.device, config.precision, config.cache_folder / "graphs", config.threads)
-            self._loaded[card.id] = Loaded(model, backend)
-        return self._loaded[card.id]
+
+def _settle(entry: _Entry, station: Station) -> None:
+    """Do the work, and tell whoever waits."""
+    try:
+        result = entry.work(station)
+    except MemoryError:
+        entry.future.set_exception(CapacityError("the server is out of memory: ask for a smaller size, or try again in a moment"))
+    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread lives on
+        entry.future.set_exception(error)
+    else:
+        entry.future.set_result(result)
+
+
+def _last_of(futures: list[Future[Any]], combine: Callable[[list[Any]], Any]) -> Future[Any]:
+    """Done when all are."""
+    whole: Future[Any] = Future()
+    left = [len(futures)]
+    lock = threading.Lock()
+
+    def ended(_: Future[Any]) -> None:
+        with lock:
+            left[0] -= 1
+            if left[0]:
+                return
+        errors = [f.exception() for f in futures if f.exception()]
+        if errors:
+            whole.set_exception(errors[0])
+        else:
+            whole.set_result(combine([f.result() for f in futures]))
+
+    for future in futures:
+        future.add_done_callback(ended)
+    return whole
 
 
 def _resident_bytes() -> int:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device with the models on it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from texgen.modelcard import ModelCard
+from texgen_server.backends import load_backend
+from texgen_server.config import ServerConfig
+from texgen_server.engine.base import Job, Result
+from texgen_server.engine.device import Device, Shared
+from texgen_server.engine.runners import Loaded, run_job
+from texgen_server.registry import load_model
+
+BATCH_WINDOW_S = 0.002
+"""How long a call waits for others to go with it, where the device gains by that."""
+
+
+class Station:
+    """Runs jobs, several at a time: while one waits for the device the maps of another are finished. Safe to use from any thread."""
+
+    def __init__(self, name: str, config: ServerConfig) -> None:
+        self.name = name
+        self.device = Device(BATCH_WINDOW_S if name.startswith("cuda") else 0.0)
+        self._config = config
+        self._loaded: dict[str, Loaded] = {}
+        """The one used last stands last."""
+        self._users: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()
+        self._kept: dict[str, Any] = {}
+
+    def run(self, job: Job, cards: Sequence[ModelCard], queued_at: float) -> Result:
+        """Do a job with its model and its helpers. Raises LoadError, CancelledError, CapacityError."""
+        job.token.check()
+        with self._using([card.id for card in cards]):
+            loaded = [self.load(card) for card in cards]
+            started = time.monotonic()
+            shared = [Loaded(m, Shared(self.device, backend, job, job.priority, job.token.check)) for m, backend in loaded]
+            try:
+                result = run_job(job, shared, self._kept)
+            finally:
+                self.device.release(job)
+        name = loaded[0].backend.name
+        return replace(result, engine=name, queue_s=started - queued_at, compute_s=time.monotonic() - started)
+
+    def load(self, card: ModelCard) -> Loaded:
+        """A model in memory; others that nobody uses, and nobody has for longest, make room for it. Raises LoadError."""
+        with self._lock:
+            if found := self._loaded.pop(card.id, None):
+                self._loaded[card.id] = found
+                return found
+        with self._loading:
+            if card.id not in self._loaded:
+                model, config = load_model(card), self._config
+                self._make_room(model.size_bytes)
+                backend = load_backend(model, self.name, config.precision, config.cache_folder / "graphs", config.threads)
+                with self._lock:
+                    self._loaded[card.id] = Loaded(model, backend)
+            return self._loaded[card.id]
+
+    def unload(self, model_id: str) -> bool:
+        """Release a model's memory; False where it was not loaded. Nobody may be using it."""
+        with self._lock:
+            loaded = self._loaded.pop(model_id, None)
+            if loaded is None:
+                return False
+            self._kept.clear()
+        loaded.backend.close()
+        self.device.forget(loaded.backend)
+        del loaded
+        gc.collect()
+        return True
+
+    def in_use(self, model_id: str) -> bool:
+        """Whether a job with it runs."""
+        with self._lock:
+            return self._users[model_id] > 0
+
+    def loaded(self) -> dict[str, str]:
+        """Models in memory -> the engine that runs them."""
+        with self._lock:
+            return {name: loaded.backend.name for name, loaded in self._loaded.items()}
+
+    def close(self, grace_s: float) -> None:
+        """Let the running call end, release the device."""
+        self.device.close(grace_s)
+        for name in list(self._loaded):
+            self._loaded.pop(name).backend.close()
+
+    @contextmanager
+    def _using(self, models: list[str]) -> Iterator[None]:
+        with self._lock:
+            self._users.update(models)
+            self.device.jobs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users.subtract(models)
+                self.device.jobs -= 1
+
+    def _make_room(self, size_bytes: int) -> None:
+        limit = self._config.models_bytes
+        while limit and (name := self._oldest_idle()) and self._held_bytes() + size_bytes > limit:
+            self.unload(name)
+
+    def _held_bytes(self) -> int:
+        with self._lock:
+            return sum(loaded.model.size_bytes for loaded in self._loaded.values())
+
+    def _oldest_idle(self) -> str | None:
+        with self._lock:
+            return next((name for name in self._loaded if not self._users[name]), None)
