@@ -55,8 +55,13 @@ BELOW = {
     "cache": set(),
     "statistics": set(),
     "metrics": {"cache", "engine", "statistics"},
+    "calls": set(),
+    "traces": {"calls"},
+    "logs": set(),
     "rpc": {
         "cache",
+        "calls",
+        "traces",
         "channels",
         "engine",
         "metrics",
@@ -93,7 +98,7 @@ BELOW = {
         "image_statistics",
     },
     "bench": {"channels", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
-    "cli": {"config", "engine", "tokens", "rpc", "training", "bench", "backends"},
+    "cli": {"config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/client.py", "texgen/connection.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
 LATE_DOORS = {

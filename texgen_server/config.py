@@ -28,6 +28,9 @@ def default_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "texgen"
 
 
+LOG_FORMATS = ("text", "json")
+
+
 @dataclass(frozen=True)
 class ServerConfig:
     """What a server is started with. Every field may stand in a TOML file, in a variable ``TEXGEN_<FIELD>``, or in a flag: the later wins."""
@@ -67,6 +70,10 @@ class ServerConfig:
     metrics_port: int = 0
     """Prometheus metrics over HTTP on this port of ``metrics_host``; 0: none."""
     metrics_host: str = "127.0.0.1"
+    log_format: str = "text"
+    """One of `LOG_FORMATS`."""
+    traces_endpoint: str = ""
+    """Where OpenTelemetry traces go over OTLP, such as ``http://127.0.0.1:4317``; empty: none."""
 
     @property
     def asks_for_tokens(self) -> bool:
@@ -148,6 +155,8 @@ def _check(config: ServerConfig) -> None:
         raise InvalidRequestError(
             "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert and tls_key too", "tls_client_ca"
         )
+    if config.log_format not in LOG_FORMATS:
+        raise InvalidRequestError(f"log_format {config.log_format!r}: allowed are {', '.join(LOG_FORMATS)}", "log_format")
     check_exposure(config)
 
 

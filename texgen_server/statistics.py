@@ -64,10 +64,10 @@ class Statistics:
             figures.results += 1
             figures.cache_hits += 1
 
-    def failed(self, model: str) -> None:
-        """A result failed, or nobody wanted it any more."""
+    def failed(self, model: str, count: int = 1) -> None:
+        """Results failed, or nobody wanted them any more."""
         with self._lock:
-            self._of(model).failures += 1
+            self._of(model).failures += count
 
     def models(self) -> list[str]:
         """Those that have been asked for, sorted."""

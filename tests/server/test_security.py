@@ -18,10 +18,10 @@ from texgen.cli import main
 from texgen.client import Client
 from texgen.errors import AuthenticationError, CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError
 from texgen.maps import Encoding
+from texgen_server.calls import Peer
 from texgen_server.config import ServerConfig, load_config, printed
 from texgen_server.engine.base import CancelToken
 from texgen_server.rpc.admission import Admission
-from texgen_server.rpc.interceptors import Peer
 from texgen_server.rpc.server import EmbeddedServer
 from texgen_server.tokens import Token, create_token, find_token, hashed, read_tokens
 

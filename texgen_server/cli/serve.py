@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ PATHS = {
 }
 TEXTS = {
     "device": "auto, cpu, openvino, torch, cuda, or several: cuda:0,cuda:1 (default auto)",
+    "log_format": "text or json (default text)",
+    "traces_endpoint": "send OpenTelemetry traces there over OTLP, such as http://127.0.0.1:4317 (takes the extra otel)",
     "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
 }
 DEFAULT_CACHE_BYTES = 4 << 30
@@ -73,6 +74,7 @@ def _create_token(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from texgen.commands.connection import read_token
     from texgen_server.config import load_config, parse_listen, printed
+    from texgen_server.logs import start_log
     from texgen_server.rpc.server import RunningServer, serve_forever
 
     flags: dict[str, Any] = {name: getattr(options, name) for name in (*PATHS, *TEXTS, *NUMBERS)}
@@ -84,7 +86,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.print_config:
         sys.stdout.write(printed(config))
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    start_log(config.log_format)
 
     def ready(server: RunningServer) -> None:
         engine = ", ".join(d.engine for d in server.engine.devices())

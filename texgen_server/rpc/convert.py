@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
 from texgen.images import encode
@@ -24,8 +24,17 @@ from texgen_server.statistics import STAGES, ModelFigures
 CHUNK_BYTES = 512 * 1024
 
 
-def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> tuple[PackedMap, float]:
-    """Pack one map; also its seam percentile."""
+@dataclass(frozen=True)
+class Parcel:
+    """A map ready to be sent."""
+
+    packed: PackedMap
+    sha256: bytes
+    seam_percentile: float
+
+
+def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> Parcel:
+    """Pack one map, hash it, look at its seam."""
     spec = MAP_SPECS[kind]
     text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
     data = encode(pixels, encoding, spec.color_space, text)
@@ -33,11 +42,12 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
     space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
     height, width, channels = pixels.shape
     packed = PackedMap(kind, width, height, channels, "float16" if exr else str(pixels.dtype), encoding, space, data)
-    return packed, seam_percentile(pixels)
+    return Parcel(packed, hashlib.sha256(data).digest(), seam_percentile(pixels))
 
 
-def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
+def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent]:
     """MapHeader, Chunk*, MapEnd."""
+    packed = parcel.packed
     kind = KIND_TO_PB[packed.kind]
     yield pb.TextureEvent(
         map_header=pb.MapHeader(
@@ -52,8 +62,7 @@ def map_events(packed: PackedMap) -> Iterator[pb.TextureEvent]:
         )
     )
     yield from chunk_events(kind, packed.data)
-    digest = hashlib.sha256(packed.data).digest()
-    yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=digest))
+    yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=parcel.sha256))
 
 
 def chunk_events(kind: pb.MapKind, data: bytes) -> Iterator[pb.TextureEvent]:
@@ -62,11 +71,11 @@ def chunk_events(kind: pb.MapKind, data: bytes) -> Iterator[pb.TextureEvent]:
         yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=data[offset : offset + CHUNK_BYTES]))
 
 
-def accepted_event(order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:
+def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:
     """The first event of a result."""
     return pb.TextureEvent(
         accepted=pb.Accepted(
-            request_id=secrets.token_hex(6),
+            request_id=call_id,
             seed=order.job.recipe.seed if isinstance(order.job, MaterialJob | EnvironmentJob) else 0,
             model_digest=card.digest,
             recipe=order.recipe_text,

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -24,6 +23,7 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
+from texgen_server.calls import CALL, CallRecord, Peer, Watcher
 from texgen_server.tokens import Token, find_token
 
 log = logging.getLogger("texgen.server")
@@ -39,6 +39,8 @@ STATUS: dict[type[Exception], int] = {
 RETRY_AFTER_MS = 500
 SCHEME = "Bearer "
 OPEN_PREFIX = "/grpc.health.v1.Health/"
+TRACE_KEYS = ("traceparent", "tracestate")
+Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
@@ -60,93 +62,86 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
     return status_pb2.Status(code=code, message=str(error), details=packed)
 
 
-PEER: ContextVar[Peer] = ContextVar("peer")
-"""Who makes the current call: set before its handler runs."""
-
-
-@dataclass(frozen=True)
-class Peer:
-    """Who calls: a token's name, or an address where none is asked for."""
-
-    name: str
-    max_in_flight: int = 0
-    """0: as many as any."""
-
-
 class Guard(grpc.aio.ServerInterceptor):
-    """Checks the token of every call but health, and turns exceptions into status."""
+    """Checks the token of every call but health, turns exceptions into status, and tells ``watchers`` of each call that ended."""
 
-    def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: tuple[Token, ...], watchers: Sequence[Watcher] = ()) -> None:
+        self._tokens, self._watchers = tokens, watchers
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        if not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX):
-            return _wrapped(handler, allowed=True, token=None)
-        token = self._shown(handler_call_details)
-        return _wrapped(handler, allowed=token is not None, token=token)
+        is_open = not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX)
+        token = None if is_open else self._shown(handler_call_details)
+        return self._wrapped(handler, handler_call_details, token, allowed=is_open or token is not None)
 
     def _shown(self, details: grpc.HandlerCallDetails) -> Token | None:
-        given = next((v for k, v in details.invocation_metadata or () if k == "authorization"), "")
-        text = given.decode("latin-1") if isinstance(given, bytes) else given
+        text = _metadata(details).get("authorization", "")
         return find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
 
+    def _wrapped(self, handler: Any, details: grpc.HandlerCallDetails, token: Token | None, *, allowed: bool) -> Any:
+        """The handler of one call with the guard around it; streaming requests are passed through."""
+        known = _metadata(details)
+        trace = {name: known[name] for name in TRACE_KEYS if name in known}
 
-def _peer(token: Token | None, context: grpc.aio.ServicerContext[Any, Any]) -> Peer:
+        @asynccontextmanager
+        async def guarded(context: Context) -> AsyncIterator[None]:
+            call = CallRecord(details.method, _peer(token, context), trace)
+            CALL.set(call)
+            try:
+                if not allowed:
+                    raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
+                yield
+                call.end()
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is becomes a status
+                await _end_badly(call, error, context)
+            finally:
+                for watcher in self._watchers:
+                    watcher.ended(call)
+
+        if handler.unary_unary:
+
+            async def unary(request: Any, context: Context) -> Any:
+                async with guarded(context):
+                    return await handler.unary_unary(request, context)
+
+            return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+        behavior = handler.unary_stream or handler.stream_stream
+        if not behavior:
+            return handler
+
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with guarded(context), aclosing(behavior(request, context)) as events:
+                async for event in events:
+                    yield event
+
+        make = grpc.unary_stream_rpc_method_handler if handler.unary_stream else grpc.stream_stream_rpc_method_handler
+        return make(stream, handler.request_deserializer, handler.response_serializer)
+
+
+def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
+    """Of a call; the first of several values of a key."""
+    pairs = [(k, v.decode("latin-1") if isinstance(v, bytes) else v) for k, v in details.invocation_metadata or ()]
+    return dict(reversed(pairs))
+
+
+def _peer(token: Token | None, context: Context) -> Peer:
     """A token's name; else the address without its port."""
     return Peer(token.name, token.max_in_flight) if token else Peer(str(context.peer()).rpartition(":")[0])
 
 
-def _wrapped(handler: Any, *, allowed: bool, token: Token | None) -> Any:
-    """The handler of one call with the guard around it; streaming requests are passed through."""
-    if handler.unary_unary:
-
-        async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            PEER.set(_peer(token, context))
-            return await _guarded(handler.unary_unary(request, context), context, allowed=allowed)
-
-        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
-    if handler.unary_stream:
-
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            PEER.set(_peer(token, context))
-            events = handler.unary_stream(request, context)
-            while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
-                yield event
-
-        return grpc.unary_stream_rpc_method_handler(stream, handler.request_deserializer, handler.response_serializer)
-    if handler.stream_stream:
-
-        async def both(requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-            PEER.set(_peer(token, context))
-            events = aiter(handler.stream_stream(requests, context))
-            while (event := await _guarded(anext(events, None), context, allowed=allowed)) is not None:
-                yield event
-
-        return grpc.stream_stream_rpc_method_handler(both, handler.request_deserializer, handler.response_serializer)
-    return handler
-
-
-async def _guarded(work: Awaitable[Any], context: grpc.aio.ServicerContext[Any, Any], *, allowed: bool) -> Any:
-    request_id = secrets.token_hex(6)
-    try:
-        if not allowed:
-            if hasattr(work, "close"):
-                work.close()
-            raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
-        return await work
-    except TexgenError as error:
-        log.info("refused: %s", error)
-        await _abort(context, error, request_id)
-    except grpc.aio.AbortError:
-        raise
-    except Exception as error:
-        log.exception("internal error %s", request_id)
-        await _abort(context, error, request_id)
-
-
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, request_id: str) -> None:
-    status = rpc_status.to_status(status_of(error, request_id))
+async def _end_badly(call: CallRecord, error: Exception | asyncio.CancelledError, context: Context) -> None:
+    """Tell the client what it may know; always raises."""
+    if isinstance(error, asyncio.CancelledError):
+        call.end("CANCELLED", "the client left, or its deadline passed")
+        raise error
+    if isinstance(error, grpc.aio.AbortError):
+        call.end(context.code().name if context.code() else "UNKNOWN")
+        raise error
+    known = status_of(error, call.id)
+    call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")
+    if not isinstance(error, TexgenError):
+        log.error("internal error %s", call.id, exc_info=error)
+    status = rpc_status.to_status(known)
     await context.abort(status.code, status.details, status.trailing_metadata)

@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from texgen.errors import InvalidRequestError, OutputError, TexgenError
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen_server.calls import Logger, Watcher
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine.base import Engine
 from texgen_server.engine.local import LocalEngine
@@ -27,6 +28,7 @@ from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
 from texgen_server.statistics import Statistics
 from texgen_server.tokens import Token, hashed, read_tokens
+from texgen_server.traces import Tracer
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
 
@@ -39,7 +41,9 @@ class RunningServer:
         self.config, self.engine, self.port = config, engine, 0
         self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
         options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
-        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config))], options=options)
+        self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
+        watchers: list[Watcher] = [Logger(), *([self._tracer] if self._tracer else [])]
+        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config), watchers)], options=options)
         self._health, statistics = HealthServicer(), Statistics()
         textures = TextureService(engine, config, self._pool, statistics)
         pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
@@ -73,6 +77,8 @@ class RunningServer:
         await self._server.stop(self.config.grace_s)
         if self.metrics:
             self.metrics.close()
+        if self._tracer:
+            self._tracer.close()
         self.engine.close(self.config.grace_s)
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -15,16 +15,17 @@ import grpc
 
 from texgen._version import __version__
 from texgen.errors import TexgenError
-from texgen.maps import MapKind, PackedMap
+from texgen.maps import MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.cache import CachedResult, ResultCache
+from texgen_server.calls import CALL, Made
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, Job, Result
 from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.admission import Admission
-from texgen_server.rpc.interceptors import PEER, status_of
+from texgen_server.rpc.interceptors import status_of
 from texgen_server.rpc.latest import latest
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
@@ -126,20 +127,24 @@ class TextureService(pb_grpc.TextureServiceServicer):
     ) -> AsyncIterator[pb.TextureEvent]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
         pending: dict[int, Future[Result]] = {}
+        call = CALL.get()
+        call.model = card.id
         left_s = context.time_remaining()
         for order in orders:
             order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
-        ticket = self._admission.enter(PEER.get(), sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
+        ticket = self._admission.enter(call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
         known: dict[int, CachedResult] = {}
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
                     await self._begin(orders, ahead, card, pending, known)
-                yield convert.accepted_event(order, card, index, len(orders), choice)
+                yield convert.accepted_event(call.id, order, card, index, len(orders), choice)
                 if index in known:
-                    for event in cached_events(known.pop(index)):
+                    cached = known.pop(index)
+                    for event in cached_events(cached):
                         yield event
                     self._statistics.hit(card.id)
+                    call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
                     continue
                 async for progress in _watch(self._engine, order.job, pending[index]):
                     yield progress
@@ -147,7 +152,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 async for event in self._deliver(order, card, result):
                     yield event
         except BaseException:  # whatever ended the call: the client left, the work failed
-            self._statistics.failed(card.id)
+            self._statistics.failed(card.id, len(set(pending) | set(known)) - sum(not made.cache_hit for made in call.results))
             raise
         finally:
             for order in orders:
@@ -175,12 +180,12 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
         """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
-        loop, started, waited = asyncio.get_running_loop(), time.monotonic(), 0.0
+        loop, started, waited, size_bytes = asyncio.get_running_loop(), time.monotonic(), 0.0, 0
         text = convert.recipe_of(order, card, result)
         kinds, encoding = order.delivery.maps, order.delivery.encoding
         size = sum(p.nbytes for p in result.maps.values())
         ahead = 1 if size > HUGE_BYTES else len(kinds)
-        packing: dict[MapKind, asyncio.Future[tuple[PackedMap, float]]] = {}
+        packing: dict[MapKind, asyncio.Future[convert.Parcel]] = {}
         seams: dict[MapKind, float] = {}
         key = self._key(order, card) if size <= HUGE_BYTES else ""
         told: list[pb.TextureEvent] = []
@@ -189,17 +194,20 @@ class TextureService(pb_grpc.TextureServiceServicer):
             for other in kinds[index : index + ahead]:
                 if other in result.maps:
                     packing[other] = loop.run_in_executor(self._pool, convert.pack_map, other, result.maps.pop(other), encoding, text)
-            packed, seams[kind] = await packing.pop(kind)
+            parcel = await packing.pop(kind)
+            seams[kind] = parcel.seam_percentile
+            size_bytes += len(parcel.packed.data)
             waited = time.monotonic() - started
-            for event in convert.map_events(packed):
+            for event in convert.map_events(parcel):
                 yield event
                 if key and not event.HasField("chunk"):
                     told.append(event)
             if key:
-                data.append(packed.data)
+                data.append(parcel.packed.data)
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
+        CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
             loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
 

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of a call: who makes it, what became of it. Told once, at its end: to the log, and to whoever traces."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+
+log = logging.getLogger("texgen.server")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who calls: a token's name, or an address where none is asked for."""
+
+    name: str
+    max_in_flight: int = 0
+    """0: as many as any."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result of a call."""
+
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+    encode_s: float = 0.0
+    size_bytes: int = 0
+    cache_hit: bool = False
+    ended_ns: int = field(default_factory=time.time_ns)
+
+
+@dataclass
+class CallRecord:
+    """One call, from its first byte to its last."""
+
+    method: str
+    peer: Peer
+    parent: Mapping[str, str] = field(default_factory=dict)
+    """The metadata that a trace goes on from (W3C ``traceparent``)."""
+    id: str = field(default_factory=lambda: secrets.token_hex(6))
+    started_ns: int = field(default_factory=time.time_ns)
+    model: str = ""
+    results: list[Made] = field(default_factory=list)
+    status: str = "OK"
+    why: str = ""
+    """What the client was told of an error."""
+    ended_ns: int = 0
+
+    def end(self, status: str = "OK", why: str = "") -> None:
+        """Once."""
+        self.status, self.why, self.ended_ns = status, why, time.time_ns()
+
+    def told(self) -> dict[str, object]:
+        """For the log: nothing of what was asked for, no token."""
+        figures: dict[str, object] = {
+            "request_id": self.id,
+            "method": self.method,
+            "peer": self.peer.name,
+            "status": self.status,
+            "duration_s": round((self.ended_ns - self.started_ns) / 1e9, 6),
+        }
+        if self.model:
+            figures["model"] = self.model
+        if self.results:
+            figures["results"] = len(self.results)
+            figures["cache_hits"] = sum(made.cache_hit for made in self.results)
+            figures["bytes"] = sum(made.size_bytes for made in self.results)
+            for stage in ("queue_s", "compute_s", "encode_s"):
+                figures[stage] = round(sum(getattr(made, stage) for made in self.results), 6)
+        if self.why:
+            figures["why"] = self.why
+        return figures
+
+
+class Watcher(Protocol):
+    """Is told of each call that ended."""
+
+    def ended(self, call: CallRecord) -> None:
+        """Must not raise, and not wait."""
+        ...
+
+
+class Logger:
+    """A `Watcher` that writes to the log: one line, with the figures as fields for a formatter that wants them."""
+
+    def ended(self, call: CallRecord) -> None:
+        told = call.told()
+        level = {"OK": logging.INFO, "INTERNAL": logging.ERROR}.get(call.status, logging.WARNING)
+        if call.method.startswith("/grpc."):
+            level = logging.DEBUG  # health is asked for every second
+        log.log(
+            level,
+            "call %s",
+            " ".join(f"{k}={v}" for k, v in told.items() if k != "why") + (f" why={call.why!r}" if call.why else ""),
+            extra=told,
+        )
+
+
+CALL: ContextVar[CallRecord] = ContextVar("call")
+"""The current call: set before its handler runs."""
