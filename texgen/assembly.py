@@ -55,12 +55,15 @@ class Progress:
 
 
 class Assembler:
-    """Feed it events; it collects maps and checks lengths, order and hashes."""
+    """Feed it events; it collects maps and checks lengths, order and hashes. ``on_preview`` takes what an early picture shows and its PNG file."""
 
-    def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
+    def __init__(
+        self, on_progress: Callable[[Progress], None] | None = None, on_preview: Callable[[MapKind, bytes], None] | None = None
+    ) -> None:
         self.accepted: pb.Accepted | None = None
         self.finished: list[Material | Environment] = []
         self._on_progress = on_progress or (lambda _: None)
+        self._on_preview = on_preview or (lambda kind, png: None)
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
         self._pieces = bytearray()
@@ -74,6 +77,8 @@ class Assembler:
             case "progress":
                 p = event.progress
                 self._on_progress(Progress(self._overall(p.fraction), p.stage, p.queue_position))
+            case "preview":
+                self._on_preview(KIND_FROM_PB[event.preview.kind], event.preview.png)
             case "map_header":
                 self._begin(event.map_header)
             case "chunk":

@@ -258,7 +258,7 @@ class Client:
             encoding=ENCODING_TO_PB[options.get("encoding", Encoding.EXR)],
             priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
         )
-        return self._connection.stream(self._textures.GenerateEnvironment, request, options.get("on_progress")).environments()[0]
+        return self._connection.stream(self._textures.GenerateEnvironment, request, options).environments()[0]
 
     def explore(self) -> Explorer:
         """Follow sliders: only the latest position is answered. Use as a context manager, see `texgen.explore.Explorer`."""
@@ -291,4 +291,4 @@ class Client:
         return info
 
     def _stream(self, method: Any, request: Any, options: CallOptions) -> list[Material]:
-        return self._connection.stream(method, request, options.get("on_progress")).materials()
+        return self._connection.stream(method, request, options).materials()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it
 
 import grpc
 
-from texgen.assembly import Assembler, Progress
+from texgen.assembly import Assembler
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -24,6 +24,7 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
+from texgen.request_fields import CallOptions
 
 DEFAULT_DEADLINE_S = 600.0
 
@@ -71,9 +72,9 @@ class Connection:
         """Calls in flight end with CancelledError."""
         self.channel.close()
 
-    def stream(self, method: Any, request: Any, on_progress: Callable[[Progress], None] | None = None) -> Assembler:
+    def stream(self, method: Any, request: Any, options: CallOptions) -> Assembler:
         """The events of a call, assembled."""
-        assembler = Assembler(on_progress)
+        assembler = Assembler(options.get("on_progress"), options.get("on_preview"))
         for event in self.events(method(request, timeout=self.deadline_s, metadata=self.metadata)):
             assembler.feed(event)
         return assembler

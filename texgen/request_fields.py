@@ -41,6 +41,8 @@ class CallOptions(TypedDict, total=False):
     batch: bool
     """Let interactive requests go first."""
     on_progress: Callable[[Progress], None]
+    on_preview: Callable[[MapKind, bytes], None]
+    """Takes what a small early picture shows, and its PNG file."""
 
 
 class Options(CallOptions, total=False):

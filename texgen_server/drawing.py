@@ -16,6 +16,7 @@ from texgen_server.environment.layouts import enlarged, plan_at
 from texgen_server.environment.lights import draw_light, half_safe
 from texgen_server.environment.scene import Scene
 from texgen_server.noise import gaussian_field
+from texgen_server.previews import panorama_preview
 
 Array = NDArray[np.float32]
 Enlarge = Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]
@@ -36,12 +37,16 @@ class Drawing:
     levels: int
     check: Callable[[], None] = lambda: None
     """Called between steps; raises to stop the work."""
+    on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
+    """Called once, where the panorama is enlarged, with what it will look like: (h, 2 h, 3) sRGB."""
 
     def panorama(self, scene: Scene, enlarge: Enlarge | None = None) -> tuple[NDArray[np.float16], tuple[Light, ...]]:
         """(H, 2 H, 3) radiance at the network's size, or as ``enlarge`` makes it, and its lights as they stand in it."""
         stops = self._corrected(self._drawn(scene), scene.layout)
         self.check()
         if enlarge is not None:
+            turned = np.roll(stops, round(scene.azimuth_deg / 180.0 * stops.shape[1]), 2)
+            self.on_preview(panorama_preview(np.exp2(turned * np.float32(STOPS)).transpose(1, 2, 0) * scene.gains))
             stops = _through(enlarge, stops)
         height = stops.shape[1]
         turn = round(scene.azimuth_deg / 180.0 * height)

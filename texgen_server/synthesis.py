@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from texgen.maps import MapKind, Pixels
 from texgen_server.backends.base import Backend
@@ -15,6 +16,7 @@ from texgen_server.fields import Fields, make_fields, pixel_shares
 from texgen_server.finish import crop_maps, empty_maps, make_finish, store_normal, store_window
 from texgen_server.guide import Base, base_plan, base_window, guide_input
 from texgen_server.plan import Array, NetworkShape, Plan
+from texgen_server.previews import basecolor_preview
 
 MAX_EDGE_CELLS = 56
 """Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px with it, about 3.5 GB in bf16."""
@@ -40,6 +42,8 @@ class Synthesis:
     check: Callable[[], None] = lambda: None
     """Called between steps; raises to stop the work."""
     on_progress: Callable[[float], None] = lambda fraction: None
+    on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
+    """Called once, where there is a coarse pass, with its basecolor: (h, w, 3) sRGB."""
 
     def maps(self, plan: Plan, rectangle: Rectangle | None = None) -> tuple[dict[MapKind, Pixels], float]:
         """All maps of a rectangle (by default the whole torus) and the height's range in tiles."""
@@ -49,6 +53,8 @@ class Synthesis:
         network = self._network(plan, window, steps)
         relief = self._network(plan.relief, window, steps) if plan.relief else None
         finish = make_finish(plan.relief, relief.reliefs) if plan.relief and relief else make_finish(plan, network.reliefs)
+        if network.base is not None and whole(plan.canvas, window) and plan.mask is None:
+            self.on_preview(basecolor_preview(network.base.maps, finish))
         maps = empty_maps(window.rows * cell, window.columns * cell)
         for piece in self._pieces(plan.canvas, window):
             raw = self._raw(network, piece)

@@ -60,13 +60,14 @@ class Photo:
 
 @dataclass(kw_only=True)
 class Job:
-    """Work of any kind. ``on_progress(fraction, stage)`` is called from the engine's thread."""
+    """Work of any kind. ``on_progress(fraction, stage)`` and ``on_preview(kind, (h, w, 3) sRGB)`` are called from the engine's threads."""
 
     priority: int = INTERACTIVE
     helpers: tuple[str, ...] = ()
     """Ids of models that the work takes besides its own."""
     token: CancelToken = field(default_factory=CancelToken)
     on_progress: Callable[[float, str], None] = lambda fraction, stage: None
+    on_preview: Callable[[MapKind, NDArray[np.uint8]], None] = lambda kind, pixels: None
 
     @property
     def pixels(self) -> int:

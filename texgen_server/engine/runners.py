@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from texgen_server.engine.base import EnvironmentJob, Job, MaterialJob, RepairJo
 from texgen_server.environment.controls import controlled
 from texgen_server.environment.scene import draw_scene
 from texgen_server.finish import store_normal
+from texgen_server.previews import pixels_preview
 from texgen_server.registry import MaterialModel
 from texgen_server.repair import Wishes, repair_maps
 from texgen_server.sampling import make_plan
@@ -55,9 +57,11 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
     recipe = _captured(job, model, kept) if job.photo else job.recipe
     plan = make_plan(recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask)
     drawn = DRAWN if recipe.detail else 1.0
-    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=_reporter(job, 0.0, drawn))
+    show = partial(job.on_preview, MapKind.BASECOLOR)
+    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=_reporter(job, 0.0, drawn), on_preview=show)
     maps, relief_tiles = synthesis.maps(plan, job.rectangle)
     if recipe.detail:
+        show(pixels_preview(maps[MapKind.BASECOLOR]))
         upscaling = _upscaling(loaded[1], job, recipe.detail.scale, Border.WRAP, _reporter(job, drawn, 1.0))
         maps = upscaling.maps(maps)
         store_normal(maps, relief_tiles * plan.canvas.tile_px * recipe.detail.scale)
@@ -82,7 +86,8 @@ def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept)
     model, backend = loaded[0]
     scene = controlled(draw_scene(job.recipe, model.tables), job.recipe.controls, model.tables)
     network = model.card.network
-    drawing = Drawing(backend, network["noise_channels"], len(network["widths"]), check=job.token.check)
+    show = partial(job.on_preview, MapKind.ENVIRONMENT)
+    drawing = Drawing(backend, network["noise_channels"], len(network["widths"]), check=job.token.check, on_preview=show)
     scale = job.recipe.detail.scale if job.recipe.detail else 1
     panorama, lights = drawing.panorama(scene, _enlarger(loaded[1], job, scale) if scale > 1 else None)
     return Result({MapKind.ENVIRONMENT: panorama}, job.recipe, lights=lights)

@@ -7,6 +7,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
 from texgen.images import encode
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Light, MapKind, PackedMap, Pixels, seam_percentile
@@ -84,6 +87,11 @@ def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, coun
             prompt_choice=choice,
         )
     )
+
+
+def preview_event(kind: MapKind, pixels: NDArray[np.uint8]) -> pb.TextureEvent:
+    """(h, w, 3) sRGB as a small early picture."""
+    return pb.TextureEvent(preview=pb.Preview(kind=KIND_TO_PB[kind], png=encode(pixels, Encoding.PNG, ColorSpace.SRGB, {})))
 
 
 def recipe_of(order: Order, card: ModelCard, result: Result) -> str:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
+from numpy.typing import NDArray
 
 from texgen._version import __version__
 from texgen.errors import TexgenError
@@ -146,8 +148,8 @@ class TextureService(pb_grpc.TextureServiceServicer):
                     self._statistics.hit(card.id)
                     call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
                     continue
-                async for progress in _watch(self._engine, order.job, pending[index]):
-                    yield progress
+                async for told in _watch(self._engine, order.job, pending[index], self._pool):
+                    yield told
                 result = pending[index].result()
                 async for event in self._deliver(order, card, result):
                     yield event
@@ -212,10 +214,12 @@ class TextureService(pb_grpc.TextureServiceServicer):
             loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
 
 
-async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncIterator[pb.TextureEvent]:
-    """Progress events until the future is done; the latest state only."""
+async def _watch(engine: Engine, job: Job, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
+    """Progress and preview events until the future is done; the latest state only."""
     state = {"now": (0.0, "queued")}
+    previews: list[tuple[MapKind, NDArray[np.uint8]]] = []
     job.on_progress = lambda fraction, stage: state.update(now=(fraction, stage))
+    job.on_preview = lambda kind, pixels: previews.append((kind, pixels))
     done, told = asyncio.wrap_future(future), None
     done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
     while not done.done():
@@ -225,6 +229,10 @@ async def _watch(engine: Engine, job: Job, future: Future[Result]) -> AsyncItera
         if current != told:
             told = current
             yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
+        if previews and not done.done():
+            kind, pixels = previews[-1]
+            previews.clear()
+            yield await asyncio.get_running_loop().run_in_executor(pool, convert.preview_event, kind, pixels)
 
 
 class ModelService(pb_grpc.ModelServiceServicer):
