@@ -102,7 +102,7 @@ BELOW = {
     "bench": {"channels", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
     "cli": {"config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
 }
-GRPC_DOORS = {"texgen/client.py", "texgen/connection.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
+GRPC_DOORS = {"texgen/aio.py", "texgen/client.py", "texgen/connection.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}
 LATE_DOORS = {
     "texgen/cli.py",
     "texgen/commands/connection.py",

@@ -5,7 +5,7 @@
     with Client("127.0.0.1:50051") as client:
         material = client.generate("bark", seed=7, size_px=(1024, 1024))
 
-`Client` is loaded on first use (PEP 562), so that programs without grpcio, Blender above all, can import the rest.
+`Client` and `AsyncClient` are loaded on first use (PEP 562), so that programs without grpcio, Blender above all, can import the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Environment, Light, Map
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 if TYPE_CHECKING:
+    from texgen.aio import AsyncClient
     from texgen.client import Client
 
 __all__ = [
     "MAP_SPECS",
+    "AsyncClient",
     "Client",
     "ColorSpace",
     "Encoding",
@@ -43,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from texgen.client import Client
 
         return Client
+    if name == "AsyncClient":
+        from texgen.aio import AsyncClient
+
+        return AsyncClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,35 +3,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
-from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB
+from texgen import wishes
+from texgen.assembly import Assembler
 from texgen.connection import DEFAULT_DEADLINE_S, Connection
 from texgen.explore import Explorer
-from texgen.maps import Encoding, Environment, MapKind, Material, Pixels
+from texgen.maps import Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
-from texgen.request_fields import (
-    BORDERS,
-    CHUNK_BYTES,
-    DETAILS,
-    LOCKS,
-    MODES,
-    TILINGS,
-    CallOptions,
-    Options,
-    checked_edge,
-    checked_seed,
-    common_fields,
-    map_header,
-    map_pieces,
-    named,
-    size_message,
-    window_message,
-)
+from texgen.request_fields import CallOptions
 
 
 class Client:
@@ -65,200 +48,52 @@ class Client:
         """Close the connection; calls in flight end with CancelledError."""
         self._connection.close()
 
-    def generate(
-        self,
-        classes: str | Mapping[str, float] = "",
-        *,
-        seed: int | None = None,
-        size_px: tuple[int, int] | None = None,
-        psi: float | None = None,
-        controls: Mapping[str, float] | None = None,
-        recipe: str = "",
-        prompt: str = "",
-        window_px: tuple[int, int, int, int] | None = None,
-        endless: bool = False,
-        mask: bytes = b"",
-        detail: str = "",
-        **options: Unpack[Options],
-    ) -> Material:
+    def generate(self, classes: wishes.Classes = "", **options: Unpack[wishes.MaterialWishes]) -> Material:
         """Generate one material.
 
         ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed, psi and controls (with its ``mask``
-        if it is a painted mix), or an English ``prompt`` instead of classes. ``size_px`` is (width, height). ``window_px`` (x, y,
-        width, height) makes a part of the torus only, or with ``endless`` of a field that never repeats. ``detail="sr"`` draws the
-        picture four times smaller and enlarges it with the server's upscaler. The result's maps are
-        packed as ``options["encoding"]``; decode them with `texgen.images.decode`.
+        if it is a painted mix), or an English ``prompt`` instead of classes. ``window_px`` makes a part of the torus only, or with
+        ``endless`` of a field that never repeats. The result's maps are packed as ``encoding`` says; decode them with `texgen.images.decode`.
         """
-        mix = {classes: 1.0} if isinstance(classes, str) else classes
-        request = pb.GenerateMaterialRequest(
-            recipe=recipe,
-            prompt=prompt,
-            window=window_message(window_px),
-            endless=endless,
-            mask=mask,
-            detail=named(DETAILS, detail, "detail") if detail else pb.DETAIL_UNSPECIFIED,
-            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
-            seed=checked_seed(seed),
-            size=size_message(size_px),
-            psi=psi,
-            controls=dict(controls or {}),
-            **common_fields(options),
-        )
-        return self._stream(self._textures.GenerateMaterial, request, options)[0]
+        return self._ask(wishes.generate(classes, options), options).result()
 
-    def vary(
-        self,
-        recipe: str,
-        amount: float,
-        *,
-        locks: Iterable[str] = (),
-        count: int = 1,
-        seed: int | None = None,
-        size_px: tuple[int, int] | None = None,
-        **options: Unpack[Options],
-    ) -> list[Material]:
-        """``count`` variations of a recipe. ``amount`` 0 (the same) to 1 (another seed); ``locks`` of "layout", "colour", "relief"."""
-        request = pb.VaryMaterialRequest(
-            recipe=recipe,
-            amount=amount,
-            locks=[named(LOCKS, name, "lock") for name in locks],
-            count=checked_edge(count),
-            seed=checked_seed(seed),
-            size=size_message(size_px),
-            **common_fields(options),
-        )
-        return self._stream(self._textures.VaryMaterial, request, options)
+    def vary(self, recipe: str, amount: float, **options: Unpack[wishes.VaryWishes]) -> list[Material]:
+        """``count`` variations of a recipe. ``amount`` 0 (the same) to 1 (another seed)."""
+        return self._ask(wishes.vary(recipe, amount, options), options).materials()
 
     def mix(
-        self,
-        parts: Mapping[str, float] | Iterable[tuple[str, float]],
-        mode: str = "blend",
-        *,
-        mask: bytes = b"",
-        steps: int = 0,
-        size_px: tuple[int, int] | None = None,
-        controls: Mapping[str, float] | None = None,
-        **options: Unpack[Options],
+        self, parts: Mapping[str, float] | Iterable[tuple[str, float]], mode: str = "blend", **options: Unpack[wishes.MixWishes]
     ) -> list[Material]:
         """Mix recipes, given as {recipe: weight}. ``mode`` is "blend", "look", "paint" (with a PNG ``mask``) or "transition"
         (with ``steps``). One material; a transition gives one a step.
         """
-        pairs = parts.items() if isinstance(parts, Mapping) else parts
-        request = pb.MixMaterialsRequest(
-            parts=[pb.MixPart(recipe=r, weight=w) for r, w in pairs],
-            mode=named(MODES, mode, "mode"),
-            mask=mask,
-            steps=checked_edge(steps),
-            size=size_message(size_px),
-            controls=dict(controls or {}),
-            **common_fields(options),
-        )
-        return self._stream(self._textures.MixMaterials, request, options)
+        return self._ask(wishes.mix(parts, mode, options), options).materials()
 
-    def capture(
-        self,
-        photo: bytes,
-        *,
-        class_name: str = "",
-        palette: Iterable[int] = (),
-        seed: int | None = None,
-        size_px: tuple[int, int] | None = None,
-        steps: int | None = None,
-        **options: Unpack[Options],
-    ) -> Material:
-        """A material that looks like a photograph (a PNG, JPEG or WebP file's bytes). ``palette`` (0xRRGGBB, darkest first) colours
-        a grey one; ``steps`` of refinement, 0 to 200.
+    def capture(self, photo: bytes, **options: Unpack[wishes.CaptureWishes]) -> Material:
+        """A material that looks like a photograph (a PNG, JPEG or WebP file's bytes)."""
+        return self._ask(wishes.capture(photo, options), options).result()
+
+    def upscale(self, maps: Mapping[MapKind, Pixels], scale: int = 4, **options: Unpack[wishes.UpscaleWishes]) -> Material:
+        """Enlarge maps of one size together, 2 or 4 times. ``maps`` are (H, W, C) arrays of uint8 or uint16; each comes back in its own dtype.
+
+        A fourth channel of the basecolor is alpha.
         """
-        first = pb.CaptureOptions(
-            photo_bytes=len(photo),
-            class_name=class_name,
-            palette=list(palette),
-            seed=checked_seed(seed),
-            size=size_message(size_px),
-            steps=steps,
-            **common_fields(options),
-        )
-        pieces = (photo[at : at + CHUNK_BYTES] for at in range(0, len(photo), CHUNK_BYTES))
-        requests = [pb.CaptureMaterialRequest(options=first), *(pb.CaptureMaterialRequest(photo=piece) for piece in pieces)]
-        return self._stream(self._textures.CaptureMaterial, iter(requests), options)[0]
+        return self._ask(wishes.upscale(maps, scale, options), options).result()
 
-    def upscale(
-        self, maps: Mapping[MapKind, Pixels], scale: int = 4, *, border: str = "wrap", model: str = "", **options: Unpack[CallOptions]
-    ) -> Material:
-        """Enlarge maps of one size together. ``maps`` are (H, W, C) arrays of uint8 or uint16; each comes back in its own dtype.
-
-        ``scale`` is 2 or 4; ``border`` says what lies beyond the edges: "wrap" (tiles), "wrap-x", "wrap-y", "mirror" (does not tile),
-        "panorama". A fourth channel of the basecolor is alpha.
-        """
-        first = pb.UpscaleOptions(
-            model=model,
-            scale=checked_edge(scale),
-            border=named(BORDERS, border, "border"),
-            maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
-            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
-        )
-        chunks = (pb.UpscaleMaterialRequest(chunk=chunk) for chunk in map_pieces(maps))
-        return self._stream(self._textures.UpscaleMaterial, itertools.chain([pb.UpscaleMaterialRequest(options=first)], chunks), options)[0]
-
-    def repair(
-        self,
-        maps: Mapping[MapKind, Pixels],
-        *,
-        tiling: str = "auto",
-        clean: bool = False,
-        fill: Iterable[MapKind] = (),
-        class_name: str = "",
-        model: str = "",
-        **options: Unpack[CallOptions],
-    ) -> Material:
+    def repair(self, maps: Mapping[MapKind, Pixels], **options: Unpack[wishes.RepairWishes]) -> Material:
         """Make maps of one size tileable, fill missing ones, take JPEG blocks and noise away. ``maps`` as in `upscale`, normals OpenGL.
 
-        ``tiling`` is "auto" (where a seam shows), "always" or "never"; ``fill`` names the maps to make if they are missing
-        (`texgen.request_fields.FILLABLE` at most; needs a model of kind estimator);
-        ``class_name`` what the texture shows. The result's ``repairs`` say what was done to each map.
+        The result's ``repairs`` say what was done to each map.
         """
-        first = pb.RepairOptions(
-            model=model,
-            tiling=named(TILINGS, tiling, "tiling"),
-            clean=clean,
-            fill=[KIND_TO_PB[kind] for kind in fill],
-            class_name=class_name,
-            maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
-            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
-        )
-        chunks = (pb.RepairMaterialRequest(chunk=chunk) for chunk in map_pieces(maps))
-        return self._stream(self._textures.RepairMaterial, itertools.chain([pb.RepairMaterialRequest(options=first)], chunks), options)[0]
+        return self._ask(wishes.repair(maps, options), options).result()
 
-    def generate_environment(
-        self,
-        classes: str | Mapping[str, float] = "",
-        *,
-        seed: int | None = None,
-        width_px: int = 0,
-        controls: Mapping[str, float] | None = None,
-        recipe: str = "",
-        model: str = "",
-        **options: Unpack[CallOptions],
-    ) -> Environment:
+    def generate_environment(self, classes: wishes.Classes = "", **options: Unpack[wishes.EnvironmentWishes]) -> Environment:
         """Generate an environment: a panorama of linear radiance that lights a scene, twice as wide as high.
 
-        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed and controls. ``width_px`` is 1024, 2048,
-        4096 or 8192 (0: 1024, or the recipe's). Encodings are EXR (half float, ZIP) and RAW (float16).
+        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed and controls. Encodings are EXR (half
+        float, ZIP) and RAW (float16).
         """
-        mix = {classes: 1.0} if isinstance(classes, str) else classes
-        request = pb.GenerateEnvironmentRequest(
-            model=model,
-            recipe=recipe,
-            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
-            seed=checked_seed(seed),
-            width_px=checked_edge(width_px),
-            controls=dict(controls or {}),
-            encoding=ENCODING_TO_PB[options.get("encoding", Encoding.EXR)],
-            priority=pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
-        )
-        return self._connection.stream(self._textures.GenerateEnvironment, request, options).environments()[0]
+        return self._ask(wishes.generate_environment(classes, options), options).environments()[0]
 
     def explore(self) -> Explorer:
         """Follow sliders: only the latest position is answered. Use as a context manager, see `texgen.explore.Explorer`."""
@@ -290,5 +125,5 @@ class Client:
         info: pb.GetServerInfoResponse = self._connection.call(self._server.GetServerInfo, pb.GetServerInfoRequest())
         return info
 
-    def _stream(self, method: Any, request: Any, options: CallOptions) -> list[Material]:
-        return self._connection.stream(method, request, options).materials()
+    def _ask(self, ask: wishes.Ask, options: CallOptions) -> Assembler:
+        return self._connection.stream(getattr(self._textures, ask.method), ask.request, options)

@@ -54,19 +54,33 @@ _SERVICE_CONFIG = {
 }
 
 
+class Access:
+    """Where a server is, and what it is shown. Raises InvalidRequestError where a file cannot be read."""
+
+    def __init__(self, address: str, token: str = "", tls_ca: Path | None = None, tls_pair: tuple[Path, Path] | None = None) -> None:
+        self.address, self._tls_ca, self._tls_pair = address, tls_ca, tls_pair
+        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+
+    def options(self) -> list[tuple[str, Any]]:
+        """Of a channel: retries."""
+        return [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
+
+    def credentials(self) -> grpc.ChannelCredentials | None:
+        """None: no TLS."""
+        if self._tls_ca is None and self._tls_pair is None:
+            return None
+        certificate, key = (_read_pem(path) for path in self._tls_pair) if self._tls_pair else (None, None)
+        return grpc.ssl_channel_credentials(_read_pem(self._tls_ca) if self._tls_ca else None, key, certificate)
+
+
 class Connection:
     """A channel and what goes with every call on it. Methods raise the errors of `texgen.errors`."""
 
     def __init__(self, address: str, token: str, tls_ca: Path | None, deadline_s: float, tls_pair: tuple[Path, Path] | None = None) -> None:
-        self.address, self.deadline_s = address, deadline_s
-        options = [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
-        if tls_ca is None and tls_pair is None:
-            self.channel = grpc.insecure_channel(address, options)
-        else:
-            certificate, key = (_read_pem(path) for path in tls_pair) if tls_pair else (None, None)
-            credentials = grpc.ssl_channel_credentials(_read_pem(tls_ca) if tls_ca else None, key, certificate)
-            self.channel = grpc.secure_channel(address, credentials, options)
-        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        access = Access(address, token, tls_ca, tls_pair)
+        self.address, self.deadline_s, self.metadata = address, deadline_s, access.metadata
+        credentials, options = access.credentials(), access.options()
+        self.channel = grpc.secure_channel(address, credentials, options) if credentials else grpc.insecure_channel(address, options)
 
     def close(self) -> None:
         """Calls in flight end with CancelledError."""
@@ -87,7 +101,7 @@ class Connection:
                 started = True
                 yield event
         except grpc.RpcError as error:
-            raise self._translated(error, started=started) from error
+            raise translated(error, self.address, started=started) from error
         finally:
             call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
 
@@ -96,15 +110,17 @@ class Connection:
         try:
             return method(request, timeout=min(30.0, self.deadline_s), metadata=self.metadata)
         except grpc.RpcError as error:
-            raise self._translated(error, started=False) from error
+            raise translated(error, self.address, started=False) from error
 
-    def _translated(self, error: grpc.RpcError, *, started: bool) -> TexgenError:
-        code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
-            if started:
-                return ConnectionFailedError(f"the server at {self.address} went away during the call; nothing was kept, try again")
-            return ConnectionFailedError(f"no texgen server answers at {self.address}: is 'texgen serve' running there? ({details})")
-        return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
+
+def translated(error: grpc.RpcError, address: str, *, started: bool) -> TexgenError:
+    """A failed call as one of `texgen.errors`."""
+    code, details = error.code(), error.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE:
+        if started:
+            return ConnectionFailedError(f"the server at {address} went away during the call; nothing was kept, try again")
+        return ConnectionFailedError(f"no texgen server answers at {address}: is 'texgen serve' running there? ({details})")
+    return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
 
 
 def error_of(code: int, message: str) -> TexgenError:

@@ -13,6 +13,7 @@ from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind, Material
 from texgen.pb import texgen_pb2 as pb
 from texgen.request_fields import checked_seed, size_message
+from texgen.wishes import class_mix
 
 END = object()
 
@@ -45,10 +46,9 @@ class Explorer:
         encoding: Encoding = Encoding.RAW,
     ) -> int:
         """One position of the sliders, as `Client.generate` takes it. Returns its number."""
-        mix = {classes: 1.0} if isinstance(classes, str) else classes
         request = pb.GenerateMaterialRequest(
             recipe=recipe,
-            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix.items() if n],
+            classes=class_mix(classes),
             seed=checked_seed(seed),
             size=size_message(size_px),
             controls=dict(controls or {}),
