@@ -25,7 +25,7 @@ check: .venv/installed-test
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) protos/generate.py --check
-	cd protos && ../.venv/bin/buf lint .
+	cd protos && ../.venv/bin/buf lint . && ../.venv/bin/buf breaking . --against released.binpb
 
 .venv/installed-server: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install -q "$(TORCH)"
