@@ -99,7 +99,7 @@ BELOW = {
         "capture",
         "image_statistics",
     },
-    "bench": {"channels", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
+    "bench": {"channels", "config", "engine", "networks", "sampling", "registry", "backends", "canvas", "fields", "synthesis", "upscaling"},
     "cli": {"config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
 }
 GRPC_DOORS = {"texgen/aio.py", "texgen/client.py", "texgen/connection.py", "texgen/pb/texgen_pb2_grpc.py", "texgen_server/rpc"}

@@ -32,8 +32,10 @@ class AsyncClient:
         tls_ca: Path | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         tls_pair: tuple[Path, Path] | None = None,
+        *,
+        retry: bool = True,
     ) -> None:
-        self._access = Access(address, token, tls_ca, tls_pair)
+        self._access = Access(address, token, tls_ca, tls_pair, retry=retry)
         self._deadline_s = deadline_s
         credentials, options = self._access.credentials(), self._access.options()
         self._channel = (

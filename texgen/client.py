@@ -21,7 +21,8 @@ class Client:
     """A connection to a texgen server.
 
     ``address`` is HOST:PORT; ``token`` the server's token, if it has one; ``tls_ca`` a PEM file to trust for a TLS connection; ``tls_pair``
-    PEM files of a certificate and its key, for a server that asks clients for one.
+    PEM files of a certificate and its key, for a server that asks clients for one; with ``retry`` calls that a full server refuses are
+    made again, up to four times and ever later.
     Use it as a context manager, or call `close`. Methods raise the errors of `texgen.errors`.
     """
 
@@ -32,8 +33,10 @@ class Client:
         tls_ca: Path | None = None,
         deadline_s: float = DEFAULT_DEADLINE_S,
         tls_pair: tuple[Path, Path] | None = None,
+        *,
+        retry: bool = True,
     ) -> None:
-        self._connection = Connection(address, token, tls_ca, deadline_s, tls_pair)
+        self._connection = Connection(address, token, tls_ca, deadline_s, tls_pair, retry=retry)
         self._textures = pb_grpc.TextureServiceStub(self._connection.channel)
         self._models = pb_grpc.ModelServiceStub(self._connection.channel)
         self._server = pb_grpc.ServerServiceStub(self._connection.channel)

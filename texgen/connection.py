@@ -57,12 +57,23 @@ _SERVICE_CONFIG = {
 class Access:
     """Where a server is, and what it is shown. Raises InvalidRequestError where a file cannot be read."""
 
-    def __init__(self, address: str, token: str = "", tls_ca: Path | None = None, tls_pair: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str = "",
+        tls_ca: Path | None = None,
+        tls_pair: tuple[Path, Path] | None = None,
+        *,
+        retry: bool = True,
+    ) -> None:
+        self._retry = retry
         self.address, self._tls_ca, self._tls_pair = address, tls_ca, tls_pair
         self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     def options(self) -> list[tuple[str, Any]]:
         """Of a channel: retries."""
+        if not self._retry:
+            return [("grpc.enable_retries", 0)]
         return [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
 
     def credentials(self) -> grpc.ChannelCredentials | None:
@@ -76,8 +87,17 @@ class Access:
 class Connection:
     """A channel and what goes with every call on it. Methods raise the errors of `texgen.errors`."""
 
-    def __init__(self, address: str, token: str, tls_ca: Path | None, deadline_s: float, tls_pair: tuple[Path, Path] | None = None) -> None:
-        access = Access(address, token, tls_ca, tls_pair)
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        tls_ca: Path | None,
+        deadline_s: float,
+        tls_pair: tuple[Path, Path] | None = None,
+        *,
+        retry: bool = True,
+    ) -> None:
+        access = Access(address, token, tls_ca, tls_pair, retry=retry)
         self.address, self.deadline_s, self.metadata = address, deadline_s, access.metadata
         credentials, options = access.credentials(), access.options()
         self.channel = grpc.secure_channel(address, credentials, options) if credentials else grpc.insecure_channel(address, options)

@@ -31,6 +31,26 @@ def add_bench(commands: Any) -> None:
     upscaler.add_argument("--json", action="store_true", help="one JSON object")
     upscaler.set_defaults(run=_bench_upscaler)
 
+    server = add_parser(kinds, "server", "Measure what the server adds to its networks.", "texgen bench server --clients 16")
+    server.add_argument("--size", type=int, default=1024, metavar="PX", help="edge of one set for one client (default 1024)")
+    server.add_argument("--clients", type=int, default=16, metavar="N", help="at a time, for sets of 256 px (default 16)")
+    server.add_argument("--rounds", type=int, default=7, metavar="N", help="medians of N (default 7)")
+    server.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    server.add_argument("--json", action="store_true", help="one JSON object")
+    server.set_defaults(run=_bench_server)
+
+
+def _bench_server(options: argparse.Namespace) -> int:
+    require("torch", extra="server")
+    from texgen_server.bench.report import table
+    from texgen_server.bench.server import ServerBench, bench_server
+    from texgen_server.config import default_cache_folder
+
+    graphs = default_cache_folder() / "graphs"
+    chosen = ServerBench(options.models, graphs, options.size, clients=max(1, options.clients), rounds=max(1, options.rounds))
+    sys.stdout.write(table(bench_server(chosen), as_json=options.json))
+    return 0
+
 
 def _bench_upscaler(options: argparse.Namespace) -> int:
     require("torch", extra="server")

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen bench server``: what the server adds to its networks, beside the networks, the engine and a bare socket in the same run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from texgen.aio import AsyncClient
+from texgen.client import Client
+from texgen.errors import CapacityError
+from texgen.maps import Encoding
+from texgen.modelcard import ModelCard, find_card
+from texgen.recipe_making import make_recipe
+from texgen_server.backends import load_backend
+from texgen_server.backends.base import Array, Backend
+from texgen_server.config import ServerConfig
+from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.local import LocalEngine
+from texgen_server.registry import load_material
+from texgen_server.sampling import make_plan
+from texgen_server.synthesis import Synthesis
+
+CHUNK_BYTES = 512 * 1024
+QUEUE = 8
+"""Of the server that is overloaded: four times as many callers as it lets wait."""
+OVERLOAD = 4
+
+
+@dataclass(frozen=True)
+class ServerBench:
+    """What the command line says."""
+
+    models: Path | None
+    cache: Path
+    size_px: int = 1024
+    small_px: int = 256
+    clients: int = 16
+    rounds: int = 7
+
+
+def bench_server(options: ServerBench) -> dict[str, Any]:
+    """Rows of what is promised and what was measured; each row is a ratio, or an absolute limit, of this run."""
+    with tempfile.TemporaryDirectory() as folder:
+        with _served(options, "--cache-bytes", str(1 << 30), "--max-queue", "64", cache=Path(folder)) as address, Client(address) as client:
+            rows = [_beyond_the_network(client, options), _streaming(client, options), _small_calls(client)]
+            rows.append(_many_clients(address, options))
+        with _served(options, "--cache-bytes", "0", "--max-queue", str(QUEUE), cache=Path(folder)) as address:
+            rows.append(_overload(address, options))
+    return {"rows": rows}
+
+
+@contextmanager
+def _served(options: ServerBench, *flags: str, cache: Path) -> Iterator[str]:
+    """A server in a process of its own; its compiled graphs are the user's, its results are not."""
+    graphs = cache / "graphs"
+    if not graphs.exists():
+        options.cache.mkdir(parents=True, exist_ok=True)
+        graphs.symlink_to(options.cache, target_is_directory=True)
+    models = ["--models", str(options.models)] if options.models else []
+    command = [sys.executable, "-m", "texgen", "serve", "--listen", "127.0.0.1:0", *models, *flags]
+    environment = {"TEXGEN_CACHE": str(cache)}
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_inherited() | environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split()[4]
+        finally:
+            process.terminate()
+
+
+def _inherited() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("TEXGEN_")}
+
+
+def _row(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
+    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is negative."""
+    holds = measured <= limit if limit >= 0 else measured >= -limit
+    bound = f"<= {limit:.4g}" if limit >= 0 else f">= {-limit:.4g}"
+    notes = ", ".join(f"{k} {v}" for k, v in about.items())
+    return {
+        "what": what,
+        "measured": round(measured, 3),
+        "promised": bound,
+        "unit": unit,
+        "holds": "yes" if holds else "NO",
+        "notes": notes,
+    }
+
+
+class _Timed:
+    """A `Backend` that adds up what its networks take."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name, self.backend, self.spent_s = backend.name, backend, 0.0
+
+    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+        started = time.perf_counter()
+        result = self.backend.run(part, inputs, fleeting=fleeting)
+        self.spent_s += time.perf_counter() - started
+        return result
+
+    def close(self) -> None:
+        self.backend.close()
+
+
+def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
+    """The same recipes by turns: the bare network here, the call over gRPC there, so that both see the same machine."""
+    card = find_card("material", options.models)
+    model = load_material(card)
+    timed = _Timed(load_backend(model, "auto", "auto", options.cache))
+    own, calls = [], []
+    for round_number in range(options.rounds + 1):
+        recipe = make_recipe(card, [(card.classes[0].name, 1.0)], 1000 + round_number, (options.size_px, options.size_px))
+        timed.spent_s = 0.0
+        Synthesis(timed, model.shape).maps(make_plan(recipe, model.tables, model.shape))
+        own.append(timed.spent_s)
+        started = time.perf_counter()
+        client.generate(card.classes[0].name, seed=1000 + round_number, size_px=(options.size_px,) * 2, encoding=Encoding.RAW)
+        calls.append(time.perf_counter() - started)
+    timed.close()
+    network, call = median(own[1:]), median(calls[1:])
+    allowed = 0.15 * network + 0.015
+    return _row(
+        f"s beyond the network's own, {options.size_px} px RAW",
+        call - network,
+        allowed,
+        "s",
+        network=f"{network:.3f} s",
+        call=f"{call:.3f} s",
+    )
+
+
+def _streaming(client: Client, options: ServerBench) -> dict[str, Any]:
+    """A result from the cache against as many bytes over a socket, by turns."""
+    card = find_card("material", options.models)
+    wanted = {"seed": 1, "size_px": (2 * options.size_px,) * 2, "encoding": Encoding.RAW}
+    material = client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
+    size = sum(len(packed.data) for packed in material.maps.values())
+    ours, bare = [], []
+    while not client.generate(card.classes[0].name, **wanted).cache_hit:  # type: ignore[arg-type]
+        time.sleep(0.05)
+    for _ in range(options.rounds):
+        started = time.perf_counter()
+        client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
+        ours.append(time.perf_counter() - started)
+        bare.append(_socket_copy_s(size))
+    rate, raw = size / median(ours), size / median(bare)
+    return _row(
+        "streamed bytes, share of a bare socket's rate",
+        rate / raw,
+        -0.6,
+        "",
+        streamed=f"{rate / 1e6:.0f} MB/s",
+        socket=f"{raw / 1e6:.0f} MB/s",
+    )
+
+
+def _socket_copy_s(size: int) -> float:
+    """Seconds to send so many bytes over loopback into memory that is there already."""
+    data, into = bytes(CHUNK_BYTES), bytearray(CHUNK_BYTES)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def send() -> None:
+        with listener.accept()[0] as sender:
+            for at in range(0, size, CHUNK_BYTES):
+                sender.sendall(data[: min(CHUNK_BYTES, size - at)])
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with socket.create_connection(listener.getsockname()) as receiver:
+        started, got = time.perf_counter(), 0
+        while count := receiver.recv_into(into):
+            got += count
+        spent = time.perf_counter() - started
+    thread.join()
+    listener.close()
+    assert got == size
+    return spent
+
+
+def _small_calls(client: Client) -> dict[str, Any]:
+    times = []
+    for _ in range(300):
+        started = time.perf_counter()
+        client.server_info()
+        times.append((time.perf_counter() - started) * 1e3)
+    return _row("a small call, median", median(times[50:]), 1.5, "ms", p99=f"{np.quantile(times[50:], 0.99):.2f} ms")
+
+
+def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
+    """As many clients as wanted, each asking for one set after the other, against the engine alone with as many jobs in hand; by turns."""
+    card = find_card("material", options.models)
+    engine = LocalEngine(ServerConfig(models=options.models, cache_folder=options.cache.parent))
+    engine.warm("material")
+    each, alone, served, busy = 4, [], [], []
+    for round_number in range(3):
+        first = 10_000 + 1000 * round_number
+        alone.append(_engine_rate(engine, card, options, range(first, first + each * options.clients)))
+        before, started = _cpu_s(), time.perf_counter()
+        served.append(asyncio.run(_served_rate(address, card, options, first + 500, each)))
+        busy.append((_cpu_s() - before) / (time.perf_counter() - started))
+    engine.close(5.0)
+    rate, own = median(served), median(alone)
+    return _row(
+        f"sets with {options.clients} clients, share of the engine alone ({options.small_px} px RAW)",
+        rate / own,
+        -0.85,
+        "",
+        served=f"{rate:.1f}/s",
+        engine=f"{own:.1f}/s",
+        clients_cpu=f"{median(busy):.2f} cores",
+    )
+
+
+def _engine_rate(engine: LocalEngine, card: ModelCard, options: ServerBench, seeds: range) -> float:
+    started = time.perf_counter()
+    pending = []
+    for seed in seeds:
+        recipe = make_recipe(card, [(card.classes[0].name, 1.0)], seed, (options.small_px,) * 2)
+        pending.append(engine.submit("material", MaterialJob(recipe)))
+        if len(pending) >= options.clients:
+            pending.pop(0).result()
+    for future in pending:
+        future.result()
+    return len(seeds) / (time.perf_counter() - started)
+
+
+async def _served_rate(address: str, card: ModelCard, options: ServerBench, first: int, each: int) -> float:
+    async with AsyncClient(address) as client:
+
+        async def one(number: int) -> None:
+            for turn in range(each):
+                seed = first + number * each + turn
+                await client.generate(card.classes[0].name, seed=seed, size_px=(options.small_px,) * 2, encoding=Encoding.RAW)
+
+        await client.generate(card.classes[0].name, seed=first, size_px=(options.small_px,) * 2)
+        started = time.perf_counter()
+        await asyncio.gather(*map(one, range(options.clients)))
+        return options.clients * each / (time.perf_counter() - started)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _overload(address: str, options: ServerBench) -> dict[str, Any]:
+    """Callers that never wait for each other, four times as many as may queue, without retries: who is served is served soon."""
+    card = find_card("material", options.models)
+    halves = asyncio.run(_overloaded(address, card, options))
+    service_s = halves.pop("service_s")
+    first, second = (float(np.quantile(times, 0.99)) for times in halves.values())
+    jobs = QUEUE + 3  # those that wait, and those that run
+    return _row(
+        f"p99 under {OVERLOAD}x overload",
+        max(first, second),
+        1.5 * jobs * service_s,
+        "s",
+        first_half=f"{first:.2f} s",
+        second_half=f"{second:.2f} s",
+        service=f"{service_s:.3f} s",
+        served=sum(map(len, halves.values())),
+    )
+
+
+async def _overloaded(address: str, card: ModelCard, options: ServerBench) -> dict[str, Any]:
+    times: list[float] = []
+    async with AsyncClient(address, retry=False) as client:
+
+        def ask(seed: int) -> Awaitable[Any]:
+            return client.generate(card.classes[0].name, seed=seed, size_px=(options.small_px,) * 2, encoding=Encoding.RAW)
+
+        service_s = await _median_s(lambda: ask(1), 5)
+        end = time.perf_counter() + 12.0
+
+        async def caller(number: int) -> None:
+            turn = 0
+            while time.perf_counter() < end:
+                turn, started = turn + 1, time.perf_counter()
+                try:
+                    await ask(number * 10_000 + turn)
+                    times.append(time.perf_counter() - started)
+                except CapacityError:
+                    await asyncio.sleep(0.05)
+
+        await asyncio.gather(*(caller(n) for n in range(OVERLOAD * QUEUE)))
+    half = len(times) // 2
+    return {"service_s": service_s, "first": times[:half], "second": times[half:]}
+
+
+async def _median_s(work: Callable[[], Awaitable[Any]], rounds: int) -> float:
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        await work()
+        times.append(time.perf_counter() - started)
+    return median(times[1:])
