@@ -146,8 +146,7 @@ def list_cards(explicit: Path | None = None) -> list[ModelCard]:
 def find_card(model_id: str, explicit: Path | None = None) -> ModelCard:
     """The model of that id; the empty id means the default material model. Raises NotFoundError naming those there are."""
     wanted = model_id or "material"
-    folder = models_folder(explicit)
-    if not (folder / wanted / "model.toml").is_file() or wanted != Path(wanted).name:
-        known = ", ".join(p.parent.name for p in sorted(folder.glob("*/model.toml"))) or "none"
-        raise NotFoundError(f"no model {wanted!r} in {folder}: there are {known}")
-    return read_card(folder / wanted)
+    folders = {path.parent.name: path.parent for path in sorted(models_folder(explicit).glob("*/model.toml"))}
+    if wanted not in folders:  # looked up, never made into a path: it may come from anyone
+        raise NotFoundError(f"no model {wanted[:80]!r}: there are {', '.join(folders) or 'none'}")
+    return read_card(folders[wanted])

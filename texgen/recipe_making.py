@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -26,6 +25,9 @@ from texgen.recipe import (
     Recipe,
     Variation,
 )
+
+MAX_WEIGHT = 1e9
+"""Of a class or a part in a mix: they are normalised, so it says nothing, but sums of larger ones would overflow."""
 
 
 def make_recipe(
@@ -78,8 +80,8 @@ def _check_classes(card: ModelCard, mix: list[tuple[str, float]]) -> tuple[tuple
     for name, weight in mix:
         if name not in known:
             raise InvalidRequestError(f"unknown class {name!r}: there are {', '.join(known)}", "classes")
-        if not (math.isfinite(weight) and weight > 0):
-            raise InvalidRequestError(f"weight {weight} of class {name}: give a number above 0", "classes")
+        if not 0.0 < weight <= MAX_WEIGHT:
+            raise InvalidRequestError(f"weight {weight} of class {name}: give a number above 0, at most {MAX_WEIGHT:g}", "classes")
         weights[name] = weights.get(name, 0.0) + weight
     parts = _thousandths(weights)
     return tuple((name, parts[name] / 1000) for name in sorted(parts, key=known.index))
@@ -165,8 +167,8 @@ def _check_parts(parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: 
         raise InvalidRequestError(f"{len(parts)} recipes: a {mode} takes {fewest}" + (f" to {most}" if most > fewest else ""), "parts")
     if len({recipe.model_digest for recipe, _ in parts}) > 1:
         raise InvalidRequestError("the recipes are of different models: only recipes of one model can be mixed", "parts")
-    if not all(math.isfinite(weight) and weight > 0 for _, weight in parts):
-        raise InvalidRequestError("the weights must be numbers above 0", "parts")
+    if not all(0.0 < weight <= MAX_WEIGHT for _, weight in parts):
+        raise InvalidRequestError(f"the weights must be numbers above 0, at most {MAX_WEIGHT:g}", "parts")
     if any(recipe.masked() for recipe, _ in parts):
         raise InvalidRequestError("a painted mix or a transition cannot be a part of another mix", "parts")
     if (mode is MixMode.PAINT) != bool(mask_sha256):

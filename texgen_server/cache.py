@@ -7,6 +7,7 @@ a crash leaves files without an entry at worst, which the next start sweeps away
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -39,8 +40,22 @@ class CachedResult:
     parts: list[bytes]
 
 
+def open_cache(folder: Path, max_bytes: int) -> ResultCache | None:
+    """The cache in a folder; None where it is not wanted (0 bytes) or cannot be written to: then a server does without, and says so."""
+    if not max_bytes:
+        return None
+    try:
+        return ResultCache(folder, max_bytes)
+    except (OSError, sqlite3.Error) as error:
+        log.warning("no results will be kept: the cache %s cannot be written to (%s)", folder, error)
+        return None
+
+
 class ResultCache:
-    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to use from any thread."""
+    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to use from any thread.
+
+    Raises OSError, sqlite3.Error where the folder cannot be written to.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._files, self._max_bytes = folder / "files", max_bytes
@@ -53,22 +68,35 @@ class ResultCache:
         self._sweep()
 
     def get(self, key: str) -> CachedResult | None:
-        """The result of that key, if it is here whole."""
+        """The result of that key, if it is here whole. An index that cannot be read is logged, and has nothing."""
+        try:
+            found = self._found(key)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the cache cannot be read: %s", error)
+            found = None
+        with self._lock:
+            self.hits, self.misses = self.hits + (found is not None), self.misses + (found is None)
+        return found
+
+    def _found(self, key: str) -> CachedResult | None:
         with closing(self._connect()) as database, database:
             row = database.execute("SELECT header FROM results WHERE key = ?", (key,)).fetchone()
             hashes = [r[0] for r in database.execute("SELECT sha256 FROM parts WHERE key = ? ORDER BY place", (key,))]
-            if row:
-                database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
-        parts = [self._read(sha256) for sha256 in hashes] if row else []
+        if not row:
+            return None
+        parts = [self._read(sha256) for sha256 in hashes]
         whole = [part for part in parts if part is not None]
-        if row and len(whole) < len(parts):
+        if len(whole) < len(parts):
             log.warning("the cached result %s is damaged; dropped", key[:16])
             self._drop([key])
-        if not row or len(whole) < len(parts):
-            self._count(hit=False)
             return None
-        self._count(hit=True)
+        self._touch(key)
         return CachedResult(bytes(row[0]), whole)
+
+    def _touch(self, key: str) -> None:
+        """Used now. Where the disk is full that is not noted, and the result as good as ever."""
+        with contextlib.suppress(sqlite3.Error), closing(self._connect()) as database, database:
+            database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
     def put(self, key: str, header: bytes, parts: Iterable[bytes]) -> None:
         """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
@@ -86,13 +114,12 @@ class ResultCache:
             log.warning("a result was not cached: %s", error)
 
     def bytes_used(self) -> int:
-        """Of all files in the index."""
-        with closing(self._connect()) as database:
-            return int(database.execute("SELECT COALESCE(SUM(bytes), 0) FROM files").fetchone()[0])
-
-    def _count(self, *, hit: bool) -> None:
-        with self._lock:
-            self.hits, self.misses = self.hits + hit, self.misses + (not hit)
+        """Of all files in the index; 0 where it cannot be read."""
+        try:
+            with closing(self._connect()) as database:
+                return int(database.execute("SELECT COALESCE(SUM(bytes), 0) FROM files").fetchone()[0])
+        except sqlite3.Error:
+            return 0
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._index, timeout=BUSY_S)

@@ -15,7 +15,7 @@ import pytest
 from texgen.client import Client
 from texgen.maps import Encoding, MapKind
 from texgen_server import cache as cache_module
-from texgen_server.cache import ResultCache
+from texgen_server.cache import ResultCache, open_cache
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 
@@ -81,6 +81,25 @@ def test_a_full_disk_loses_the_entry_only(cache, monkeypatch, caplog):
     cache.put("key", b"header", [b"one"])
     assert "No space left" in caplog.text
     assert cache.get("key") is None
+
+
+def test_a_cache_that_cannot_be_read_has_nothing_and_harms_nobody(cache, tmp_path, caplog):
+    cache.put("a" * 64, b"head", [b"body"])
+    index = next(tmp_path.rglob("index.sqlite"))
+    for path in tmp_path.rglob("index.sqlite*"):
+        path.unlink()
+    index.write_bytes(b"no database at all" * 1000)
+    assert cache.get("a" * 64) is None
+    assert "cannot be read" in caplog.text
+    assert cache.bytes_used() == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_done_without(tmp_path, caplog):
+    (tmp_path / "file").write_bytes(b"")
+    assert open_cache(tmp_path / "file" / "results", 1000) is None
+    assert "no results will be kept" in caplog.text
+    assert open_cache(tmp_path / "results", 0) is None
+    assert open_cache(tmp_path / "results", 1000) is not None
 
 
 def test_what_a_crash_left_is_swept_away_but_not_what_another_server_writes(cache, tmp_path):

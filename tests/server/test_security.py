@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,8 +17,9 @@ import trustme
 
 from texgen.cli import main
 from texgen.client import Client
-from texgen.errors import AuthenticationError, CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError
+from texgen.errors import AuthenticationError, CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError, NotFoundError
 from texgen.maps import Encoding
+from texgen.modelcard import find_card
 from texgen_server.calls import Peer
 from texgen_server.config import ServerConfig, load_config, printed
 from texgen_server.engine.base import CancelToken
@@ -201,3 +203,18 @@ def test_a_token_in_a_log_or_an_error_would_be_a_leak(server, caplog):
             call(b"", metadata=(("authorization", "Bearer tgt_do_not_show"),))
     assert "do_not_show" not in str(caught.value.details()) + caplog.text
     assert find_token((Token("a", hashed("x")),), "y") is None
+
+
+@pytest.mark.parametrize("model", ["../../etc/passwd", "x" * 5000, "material/../material", "/etc", "\u0000"])
+def test_what_a_client_calls_a_model_never_becomes_a_path(models, model, monkeypatch):
+    """Ids are looked up among the folders there are; nothing of the server's own paths is told."""
+    seen = []
+    for name in ("is_file", "exists", "open", "stat"):
+        real = getattr(Path, name)
+        monkeypatch.setattr(Path, name, lambda self, *a, _real=real, **k: seen.append(str(self)) or _real(self, *a, **k))
+    with pytest.raises(NotFoundError) as told:
+        find_card(model, models)
+    assert seen
+    assert not [path for path in seen if model in path or "etc/passwd" in path or path == "/etc"]
+    assert str(models) not in str(told.value)
+    assert len(str(told.value)) < 300

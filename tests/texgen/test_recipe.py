@@ -19,6 +19,15 @@ from texgen.recipe_text import LONG_PREFIX, SHORT_PREFIX, read_recipe, write_rec
 NAMES = sorted(CLASSES)
 
 
+@pytest.mark.parametrize("weight", [0.0, -1.0, 1e308, float("inf"), float("nan")])
+def test_weights_that_cannot_be_normalised_are_refused(card, weight):
+    with pytest.raises(InvalidRequestError, match="weight"):
+        make_recipe(card, [("bark", weight), ("brick", 1.0)], 1)
+    one = make_recipe(card, [("bark", 1.0)], 1)
+    with pytest.raises(InvalidRequestError, match="weights"):
+        mix_recipe(card, [(one, weight), (one, 1.0)], MixMode.BLEND)
+
+
 @given(
     seed=st.integers(0, MAX_SEED),
     cells=st.tuples(st.integers(1, 128), st.integers(1, 128)),
