@@ -29,6 +29,7 @@ def default_cache_folder() -> Path:
 
 
 LOG_FORMATS = ("text", "json")
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ class ServerConfig:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    engine: str = "local"
+    """One of `ENGINES`: this machine, or a Ray cluster."""
+    ray_address: str = ""
+    """Of a running cluster, HOST:PORT or ``auto``; empty: one of its own on this machine."""
+    ray_min_replicas: int = 1
+    ray_max_replicas: int = 4
+    ray_cpus: float = 2.0
+    """Of each replica."""
+    ray_gpus: float = 0.0
+    """Of each replica."""
     jobs: int = 0
     """At a time on each device; 0: as many as suit its kind."""
     models_bytes: int = 0
@@ -140,6 +151,20 @@ def _converted(name: str, value: Any, source: str) -> Any:
 
 
 def _check(config: ServerConfig) -> None:
+    _check_numbers(config)
+    for name, allowed in (("log_format", LOG_FORMATS), ("engine", ENGINES)):
+        if getattr(config, name) not in allowed:
+            raise InvalidRequestError(f"{name} {getattr(config, name)!r}: allowed are {', '.join(allowed)}", name)
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise InvalidRequestError("TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert")
+    if config.tls_client_ca and not config.tls_cert:
+        raise InvalidRequestError(
+            "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert and tls_key too", "tls_client_ca"
+        )
+    check_exposure(config)
+
+
+def _check_numbers(config: ServerConfig) -> None:
     for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
@@ -149,15 +174,11 @@ def _check(config: ServerConfig) -> None:
     for name in ("port", "metrics_port"):
         if not 0 <= getattr(config, name) <= 65535:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: allowed are 0 to 65535", name)
-    if bool(config.tls_cert) != bool(config.tls_key):
-        raise InvalidRequestError("TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert")
-    if config.tls_client_ca and not config.tls_cert:
+    if not 1 <= config.ray_min_replicas <= config.ray_max_replicas:
         raise InvalidRequestError(
-            "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert and tls_key too", "tls_client_ca"
+            f"ray_min_replicas = {config.ray_min_replicas}, ray_max_replicas = {config.ray_max_replicas}: give 1 or more, and no fewer at most",
+            "ray_min_replicas",
         )
-    if config.log_format not in LOG_FORMATS:
-        raise InvalidRequestError(f"log_format {config.log_format!r}: allowed are {', '.join(LOG_FORMATS)}", "log_format")
-    check_exposure(config)
 
 
 def printed(config: ServerConfig) -> str:

@@ -19,6 +19,8 @@ PATHS = {
 }
 TEXTS = {
     "device": "auto, cpu, openvino, torch, cuda, or several: cuda:0,cuda:1 (default auto)",
+    "engine": "local or ray (a cluster; takes the extra cluster) (default local)",
+    "ray_address": "of a running Ray cluster, HOST:PORT or auto; without it one is started on this machine",
     "log_format": "text or json (default text)",
     "traces_endpoint": "send OpenTelemetry traces there over OTLP, such as http://127.0.0.1:4317 (takes the extra otel)",
     "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
@@ -28,6 +30,10 @@ NUMBERS = {
     "cache_bytes": "of results kept on disk, 0 for none (default 4 GiB)",
     "threads": "CPU threads, 0 for all (default 0)",
     "jobs": "at a time on each device, 0 for as many as suit its kind (default 0)",
+    "ray_min_replicas": "copies of the networks that a cluster always has (default 1)",
+    "ray_max_replicas": "and has at most, under load (default 4)",
+    "ray_cpus": "of each replica (default 2)",
+    "ray_gpus": "of each replica (default 0)",
     "models_bytes": "of networks in memory, beyond which those unused for longest go, 0 for no limit (default 0)",
     "max_queue": "requests that may wait (default 64)",
     "max_in_flight": "calls for textures at a time, of all peers (default 256)",

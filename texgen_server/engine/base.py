@@ -33,6 +33,10 @@ class CancelToken:
         self.deadline = math.inf
         """On the monotonic clock."""
 
+    def __reduce__(self) -> tuple[type[CancelToken], tuple[()]]:
+        """Sent elsewhere, it is another one: what is set here is not heard there."""
+        return CancelToken, ()
+
     def cancel(self) -> None:
         """Ask the work to stop at its next step."""
         self._event.set()
@@ -202,6 +206,10 @@ class Engine(Protocol):
 
     def batches(self) -> dict[int, int]:
         """How often so many calls of a network ran together."""
+        ...
+
+    def warm(self, model_id: str = "") -> None:
+        """Load and compile a model now instead of at its first job; the empty id is the default material model. Raises LoadError."""
         ...
 
     def devices(self) -> list[DeviceInfo]:

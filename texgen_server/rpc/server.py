@@ -21,8 +21,8 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.calls import Logger, Watcher
 from texgen_server.config import ServerConfig, check_exposure
+from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
-from texgen_server.engine.local import LocalEngine
 from texgen_server.metrics import Exporter, families
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
@@ -111,7 +111,7 @@ def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None
 
 
 async def _serve(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
-    engine = LocalEngine(config)
+    engine = await asyncio.get_running_loop().run_in_executor(None, load_engine, config)
     try:
         engine.warm()
         server = RunningServer(config, engine)
@@ -157,7 +157,7 @@ class EmbeddedServer:
 
     async def _run(self) -> None:
         try:
-            server = RunningServer(self._config, LocalEngine(self._config))
+            server = RunningServer(self._config, load_engine(self._config))
             await server.start()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in __enter__
             self._error = error

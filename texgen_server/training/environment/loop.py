@@ -48,13 +48,13 @@ class EnvironmentConfig:
     batch: int = 6
     """Windows of all workers together."""
     lr: float = 1e-3
-    lr_discriminator: float = 4e-4
+    lr_discriminator: float = 2e-4
     coarse: float = 4.0
     features: float = 1.0
-    adversarial: float = 0.15
-    penalty: float = 0.05
-    warmup_steps: int = 300
-    """Without the game."""
+    adversarial: float = 0.1
+    penalty: float = 1.0
+    warmup_steps: int = 250
+    """Without the game; its weight then rises over as many again."""
     mixed_share: float = 0.4
     code_noise: float = 0.05
     ema_half_life_steps: float = 200.0
@@ -122,7 +122,8 @@ class EnvironmentTrainer:
             loss_d = self._discriminator_loss(seen_real, seen, drawn)
             self._update(self.optimizer_d, loss_d, self.config.lr_discriminator)
             game = self._game(seen_real, seen, drawn)
-            loss = loss + self.config.adversarial * game
+            ramp = min(1.0, (self.step_number - self.config.warmup_steps + 1) / self.config.warmup_steps)
+            loss = loss + ramp * self.config.adversarial * game
             record = {"d": float(loss_d.detach()), "g": float(game.detach())}
         self._update(self.optimizer_g, loss, self.config.lr)
         self._average()

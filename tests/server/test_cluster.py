@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine on a Ray cluster: see `cluster_scenarios`, which runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from texgen.errors import LoadError
+from texgen_server.config import ServerConfig
+from texgen_server.engine import load_engine
+from texgen_server.engine.base import CancelToken, MaterialJob
+from texgen_server.engine.replica import travelling
+
+WITHOUT = [word for plugin in ("unraisableexception", "threadexception", "hypothesispytest") for word in ("-p", f"no:{plugin}")]
+"""What Ray leaves behind would be told of; and CPython 3.11's parser, which rewriting assertions takes, fails where other threads print
+tracebacks (CPython issue 106905)."""
+
+
+@pytest.mark.slow
+def test_a_cluster_of_nodes_on_this_machine():
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "--assert=plain",
+        "--disable-warnings",
+        "-o",
+        "filterwarnings=",
+        *WITHOUT,
+        "cluster_scenarios.py",
+    ]
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": str(here.parents[1])}  # for the replicas
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "4 passed" in done.stdout
+
+
+def test_a_job_travels_without_its_callbacks_and_with_the_time_it_has_left(card):
+    import pickle
+
+    from texgen.recipe_making import make_recipe
+
+    job = MaterialJob(make_recipe(card, [("bark", 1.0)], 1, (64, 64)), on_progress=lambda fraction, stage: None)
+    job.token.cancel()
+    sent, left_s = travelling(job)
+    arrived = pickle.loads(pickle.dumps(sent))
+    assert arrived.recipe == job.recipe
+    arrived.token.check()
+    arrived.on_progress(0.5, "computing")
+    assert left_s == float("inf")
+    assert isinstance(arrived.token, CancelToken)
+
+
+def test_without_ray_the_reason_is_told(monkeypatch, models):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(LoadError, match=r"texgen\[cluster\]"):
+        load_engine(ServerConfig(models=models, engine="ray"))

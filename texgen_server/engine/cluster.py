@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of a cluster: the same front door, the networks as a Ray Serve deployment (extra ``cluster``).
+
+Replicas come and go with the load; each holds a local engine, in which jobs meet and batch. A replica that is lost loses nothing: a job is
+deterministic, so it is done again elsewhere. Ray's own ports have neither TLS nor tokens: keep the cluster's network to yourself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any
+
+from texgen import errors
+from texgen.errors import CancelledError, CapacityError, InvalidRequestError, LoadError, TexgenError
+from texgen.modelcard import ModelCard, find_card, list_cards
+from texgen_server.config import ServerConfig
+from texgen_server.engine.base import DeviceInfo, Job, Result
+from texgen_server.engine.replica import Replica, Told, travelling
+from texgen_server.registry import KINDS
+
+APPLICATION = "texgen"
+ATTEMPTS = 5
+"""Of a job whose replicas are lost."""
+AGAIN_S = 0.2
+POLL_S = 0.05
+
+
+class RayEngine:
+    """An `Engine` on a Ray cluster. Raises LoadError when Ray is missing or the cluster does not answer."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._models = {c.id: c for c in list_cards(config.models) if c.kind in KINDS}
+        self._handle = _deployed(config)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="texgen-cluster", daemon=True)
+        self._thread.start()
+        self._lock = threading.Lock()
+        self._jobs: dict[int, tuple[Job, float]] = {}
+        self._begun: set[int] = set()
+        self._closing = False
+        self._name, _ = self._wait(self._handle.state.remote())
+        self._loaded: set[str] = set()
+
+    def cards(self) -> list[ModelCard]:
+        return [self._models[name] for name in sorted(self._models)]
+
+    def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
+        wanted = model_id or kind or ""
+        card = self._models[wanted] if wanted in self._models else find_card(wanted, self._config.models)
+        if kind not in (None, card.kind):
+            raise InvalidRequestError(f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}", "model")
+        return card
+
+    def submit(self, model_id: str, job: Job) -> Future[Result]:
+        with self._lock:
+            if self._closing:
+                raise CapacityError("the server is shutting down: ask another one, or again later")
+            if len(self._jobs) - len(self._begun) >= self._config.max_queue:
+                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
+            self._jobs[id(job)] = (job, time.monotonic())
+        future = asyncio.run_coroutine_threadsafe(self._done(self.card(model_id, None).id, job), self._loop)
+        future.add_done_callback(lambda _: self._forget(job))
+        return future
+
+    def position(self, job: Job) -> int:
+        with self._lock:
+            if id(job) in self._begun or id(job) not in self._jobs:
+                return 0
+            return 1 + [key for key in self._jobs if key not in self._begun].index(id(job))
+
+    def queue_depth(self) -> int:
+        with self._lock:
+            return len(self._jobs) - len(self._begun)
+
+    def batches(self) -> dict[int, int]:
+        return {}
+
+    def load(self, model_id: str) -> Future[None]:
+        card = self.card(model_id, None)
+
+        async def load() -> None:
+            await self._handle.load.remote(card.id)
+            self._loaded.add(card.id)
+
+        return asyncio.run_coroutine_threadsafe(load(), self._loop)
+
+    def unload(self, model_id: str) -> Future[bool]:
+        raise InvalidRequestError("the replicas of a cluster look after their memory themselves: set models_bytes", "model")
+
+    def loaded(self) -> list[str]:
+        with self._lock:
+            return sorted(self._loaded)
+
+    def devices(self) -> list[DeviceInfo]:
+        import ray
+
+        alive = [node for node in ray.nodes() if node["Alive"]]
+        return [DeviceInfo(f"ray:{node['NodeID'][:8]}", self._name, 0) for node in alive]
+
+    def name(self) -> str:
+        return str(self._name)
+
+    def warm(self, model_id: str = "") -> None:
+        """Load a model on a replica. Raises LoadError."""
+        self.load(model_id or "material").result()
+
+    def close(self, grace_s: float) -> None:
+        from ray import serve
+
+        end = time.monotonic() + grace_s
+        with self._lock:
+            self._closing = True
+        while self._jobs and time.monotonic() < end:
+            time.sleep(POLL_S)
+        with self._lock:
+            late = [job for job, _ in self._jobs.values()]
+        for job in late:
+            job.token.cancel()
+        while late and self._jobs and time.monotonic() < end + 2.0:
+            time.sleep(POLL_S)
+        serve.delete(APPLICATION)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5.0)
+        self._loop.close()
+
+    def _wait(self, response: Any) -> Any:
+        async def get() -> Any:
+            return await response
+
+        return asyncio.run_coroutine_threadsafe(get(), self._loop).result()
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            self._jobs.pop(id(job), None)
+            self._begun.discard(id(job))
+
+    async def _done(self, model_id: str, job: Job) -> Result:
+        """Done by whichever replica stays alive for it."""
+        from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
+        from ray.serve.exceptions import RayServeException
+
+        for attempt in range(ATTEMPTS):
+            job.token.check()
+            try:
+                return await self._attempt(model_id, job)
+            except RayTaskError:
+                raise  # a bug of ours: told with an id
+            except TaskCancelledError as error:
+                raise CancelledError("the request was cancelled") from error
+            except (RayActorError, RayServeException):
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(AGAIN_S * 2**attempt)
+        raise AssertionError
+
+    async def _attempt(self, model_id: str, job: Job) -> Result:
+        sent, left_s = travelling(job)
+        response = self._handle.options(stream=True).run.remote(model_id, sent, left_s)
+        stream = aiter(response)
+        upcoming = asyncio.ensure_future(anext(stream))
+        try:
+            while True:
+                await asyncio.wait([upcoming], timeout=POLL_S)
+                job.token.check()
+                if upcoming.done():
+                    if (result := self._told(job, upcoming.result())) is not None:
+                        return replace(result, queue_s=self._waited(job) - result.compute_s)
+                    upcoming = asyncio.ensure_future(anext(stream))
+        finally:
+            upcoming.cancel()
+            response.cancel()
+
+    def _told(self, job: Job, told: Told) -> Result | None:
+        """Pass on what a replica tells; the result at the end. Raises what it raised."""
+        what, about = told
+        with self._lock:
+            self._begun.add(id(job))
+        if what == "progress":
+            job.on_progress(*about)
+        elif what == "preview":
+            job.on_preview(*about)
+        elif what == "error":
+            raise _error(*about)
+        else:
+            return about  # type: ignore[no-any-return]
+        return None
+
+    def _waited(self, job: Job) -> float:
+        return time.monotonic() - self._jobs[id(job)][1]
+
+
+def _error(kind: str, message: str, field: str) -> TexgenError:
+    found: type[TexgenError] = getattr(errors, kind, TexgenError)
+    return InvalidRequestError(message, field) if found is InvalidRequestError else found(message)
+
+
+def _deployed(config: ServerConfig) -> Any:
+    """A handle to the deployment, which is made or brought up to date. Raises LoadError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+        from ray import serve
+    except ImportError as error:
+        raise LoadError("the engine 'ray' takes Ray, which is not installed: pip install 'texgen[cluster]'") from error
+    try:
+        if not ray.is_initialized():
+            ray.init(address=config.ray_address or "local", namespace=APPLICATION, include_dashboard=False, log_to_driver=False)
+        serve.start(proxy_location="Disabled")
+        return serve.run(_application(config, serve), name=APPLICATION, route_prefix=None)
+    except (ConnectionError, RuntimeError) as error:
+        raise LoadError(f"the Ray cluster {config.ray_address or 'on this machine'} cannot be used: {error}") from error
+
+
+def _application(config: ServerConfig, serve: Any) -> Any:
+    jobs = config.jobs or 3
+    deployment = serve.deployment(
+        name="networks",
+        max_ongoing_requests=2 * jobs,
+        autoscaling_config={
+            "min_replicas": config.ray_min_replicas,
+            "max_replicas": config.ray_max_replicas,
+            "target_ongoing_requests": jobs,
+        },
+        ray_actor_options={"num_cpus": config.ray_cpus, "num_gpus": config.ray_gpus},
+        graceful_shutdown_timeout_s=config.grace_s,
+    )
+    secrets = {"token": "", "tokens_file": None, "tls_cert": None, "tls_key": None, "tls_client_ca": None}
+    threads = config.threads or max(1, round(config.ray_cpus))
+    return deployment(Replica).bind(replace(config, host="127.0.0.1", threads=threads, **secrets))  # type: ignore[arg-type]
