@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+import trustme
 
 from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
 from texgen import find_card
@@ -49,6 +50,20 @@ def server(models):
 def client(server):
     with Client(server, "secret") as connected:
         yield connected
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A CA with certificates for the server and for a client, as PEM files."""
+    folder, ca = tmp_path_factory.mktemp("tls"), trustme.CA()
+    paths = {}
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    for who, names in (("server", ["localhost", "127.0.0.1"]), ("artist", ["artist@example.org"])):
+        issued = ca.issue_cert(*names)
+        issued.cert_chain_pems[0].write_to_path(folder / f"{who}.pem")
+        issued.private_key_pem.write_to_path(folder / f"{who}.key")
+        paths[who] = (folder / f"{who}.pem", folder / f"{who}.key")
+    return paths | {"ca": folder / "ca.pem"}
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from texgen.client import Client
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
+from texgen_server.tokens import create_token
 
 pytestmark = pytest.mark.node
 HERE = Path(__file__).parent
@@ -39,8 +42,50 @@ def test_node_receives_a_1024_set_equal_to_pythons(node):
         ours = client.generate("bark", seed=7, size_px=(1024, 1024))
         command = ["node", str(HERE / "generate.js"), server.address, "bark", "7", "1024"]
         done = subprocess.run(command, env=node, capture_output=True, text=True, timeout=120, check=False)
+    assert_equal(done, ours)
+
+
+def assert_equal(done, ours):
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
     assert theirs["recipe"] == ours.recipe
     expected = {f"MAP_KIND_{kind.name}": hashlib.sha256(packed.data).hexdigest() for kind, packed in ours.maps.items()}
     assert theirs["maps"] == expected
+
+
+def test_node_with_tls_and_a_token(node, models, authority, tmp_path):
+    token = create_token(tmp_path / "tokens.toml", "node")
+    cert, key = authority["server"]
+    config = ServerConfig(
+        port=0, models=models, device="torch", grace_s=1.0, tokens_file=tmp_path / "tokens.toml", tls_cert=cert, tls_key=key
+    )
+    with EmbeddedServer(config) as server, Client(server.address, token, authority["ca"]) as client:
+        ours = client.generate("bark", seed=7, size_px=(64, 64))
+        secure = node | {"TEXGEN_CA": str(authority["ca"])}
+
+        def ask(shown):
+            command = ["node", str(HERE / "generate.js"), server.address, "bark", "7", "64"]
+            return subprocess.run(command, env=secure | {"TEXGEN_TOKEN": shown}, capture_output=True, text=True, timeout=60, check=False)
+
+        done, refused = ask(token), ask("tgt_wrong")
+    assert_equal(done, ours)
+    assert refused.returncode == 1
+    assert "token" in refused.stderr
+
+
+def test_the_readmes_examples_run(node, models, tmp_path):
+    """Its Python in ten lines, its JavaScript in twenty, as they stand there."""
+    chapter = (HERE.parents[1] / "README.md").read_text().split("## Server")[1].split("\n## ")[0]
+    examples = {language: re.findall(rf"```{language}\n(.*?)```", chapter, re.DOTALL)[0] for language in ("python", "js")}
+    assert len(examples["python"].strip().splitlines()) <= 10
+    assert len(examples["js"].strip().splitlines()) <= 20
+    config = ServerConfig(port=0, models=models, device="torch", grace_s=1.0)
+    with EmbeddedServer(config) as server:
+        for language, command in (("python", [sys.executable]), ("js", ["node"])):
+            assert "127.0.0.1:50051" in examples[language]
+            script = tmp_path / f"example.{language}"
+            script.write_text(examples[language].replace("127.0.0.1:50051", server.address).replace("1024", "64"))
+            where = {"cwd": HERE.parents[1], "env": node | {"PYTHONPATH": str(HERE.parents[1])}}
+            done = subprocess.run([*command, script], capture_output=True, text=True, timeout=60, check=False, **where)
+            assert done.returncode == 0, done.stderr
+            assert "tg1:" in done.stdout

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-import trustme
 
 from texgen.cli import main
 from texgen.client import Client
@@ -26,20 +25,6 @@ from texgen_server.engine.base import CancelToken
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.server import EmbeddedServer
 from texgen_server.tokens import Token, create_token, find_token, hashed, read_tokens
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    """A CA with certificates for the server and for a client, as PEM files."""
-    folder, ca = tmp_path_factory.mktemp("tls"), trustme.CA()
-    paths = {}
-    ca.cert_pem.write_to_path(folder / "ca.pem")
-    for who, names in (("server", ["localhost", "127.0.0.1"]), ("artist", ["artist@example.org"])):
-        issued = ca.issue_cert(*names)
-        issued.cert_chain_pems[0].write_to_path(folder / f"{who}.pem")
-        issued.private_key_pem.write_to_path(folder / f"{who}.key")
-        paths[who] = (folder / f"{who}.pem", folder / f"{who}.key")
-    return paths | {"ca": folder / "ca.pem"}
 
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(tmp_path, capsys):
