@@ -16,6 +16,8 @@ from texgen_server.channels import LAYOUT_ROWS
 
 Array = NDArray[np.float32]
 
+MEETING_ROWS = 2.0
+"""How far differences of two places are smoothed up and down where they meet."""
 GLOW_DEG = 6.0
 """How far from the brightest light its glow has fallen to half."""
 
@@ -42,14 +44,27 @@ class Surroundings:
 def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
     """The layout of one place under the sky of another; without skies, both side by side: ``share`` (64,) of the first for each column.
 
-    The ground keeps its brightness against its sky.
+    The ground keeps its brightness against its sky. Of two places side by side the second takes on the exposure and white of the first, height by
+    height, as they are where the two meet: floors, walls and ceilings go on.
     """
     if not (above.outdoors and below.outdoors):
-        return (above.layout * share + below.layout * (1.0 - share)).astype(np.float32)
+        other = below.layout.copy()
+        other[:3] += _apart_where_they_meet(above.layout[:3], other[:3], share)
+        return (above.layout * share + other * (1.0 - share)).astype(np.float32)
     sky_share = below.layout[3]
     brighter = _sky_level(above.sky) - _sky_level(below.sky)
     colors = above.sky * sky_share + (below.layout[:3] + brighter) * (1.0 - sky_share)
     return np.concatenate([colors, sky_share[None]]).astype(np.float32)
+
+
+def _apart_where_they_meet(first: Array, second: Array, share: Array) -> Array:
+    """(3, rows, 1) mean difference along the borders, smoothed over rows."""
+    border = share * (1.0 - share)
+    apart = ((first - second) * border).sum(2) / max(float(border.sum()), 1e-6)
+    rows = np.arange(apart.shape[1])
+    near = np.exp(-(((rows[:, None] - rows) / MEETING_ROWS) ** 2))
+    smooth: Array = (apart @ (near / near.sum(0))).astype(np.float32)[..., None]
+    return smooth
 
 
 def sides(where: float) -> Array:
