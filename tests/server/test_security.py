@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import stat
@@ -20,7 +21,7 @@ from texgen.errors import AuthenticationError, CancelledError, CapacityError, Co
 from texgen.maps import Encoding
 from texgen.modelcard import find_card
 from texgen_server.calls import Peer
-from texgen_server.config import ServerConfig, load_config, printed
+from texgen_server.config import ServerConfig, check_exposure, load_config, printed
 from texgen_server.engine.base import CancelToken
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.server import EmbeddedServer
@@ -95,6 +96,24 @@ def test_outside_of_loopback_tls_and_a_token_are_a_must(authority, tmp_path, cap
         flags={"host": "0.0.0.0", "tls_cert": authority["server"][0], "tls_key": authority["server"][1], "tokens_file": tokens}
     )
     assert open_config.asks_for_tokens
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "render-box"])
+def test_exposure_is_refused_by_the_settings_alone(host):
+    with pytest.raises(InvalidRequestError, match="loopback"):
+        check_exposure(ServerConfig(host=host))
+    for inside in ("127.0.0.1", "::1", "localhost"):
+        check_exposure(ServerConfig(host=inside))
+
+
+def test_tokens_are_compared_in_constant_time_all_of_them(monkeypatch):
+    compared = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda a, b: compared.append(a) or real(a, b))
+    tokens = tuple(Token(name, hashed(name)) for name in ("first", "second", "third"))
+    for given in ("first", "third", "none"):
+        find_token(tokens, given)
+    assert len(compared) == 3 * len(tokens)
 
 
 def test_settings_come_from_file_variables_and_flags_in_this_order(tmp_path, capsys, monkeypatch):

@@ -69,16 +69,36 @@ def test_the_seed_is_told_when_the_server_chose_it(client):
     assert again.maps == material.maps
 
 
+def test_the_seed_is_told_at_once(server):
+    """A client that loses the connection can ask for the same again."""
+    with grpc.insecure_channel(server) as channel:
+        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=32, height_px=32))
+        events = list(pb_grpc.TextureServiceStub(channel).GenerateMaterial(request, metadata=TOKEN))
+    assert events[0].accepted.seed == events[-1].summary.seed > 0
+    assert events[0].accepted.recipe == events[-1].summary.recipe
+
+
+def test_more_pixels_than_the_server_makes_are_refused_with_its_limit(models):
+    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, max_pixels=64 * 64)
+    with EmbeddedServer(config) as server, Client(server.address) as client:
+        assert client.generate("bark", seed=1, size_px=(64, 64)).maps
+        with pytest.raises(InvalidRequestError, match="4096 px"):
+            client.generate("bark", seed=1, size_px=(96, 64))
+        with pytest.raises(InvalidRequestError, match="4096"):
+            client.generate("bark", seed=1, size_px=(64, 64), window_px=(0, 0, 65, 64), endless=True)
+
+
 def test_events_come_in_order_and_small(server):
     with grpc.insecure_channel(server) as channel:
         stub = pb_grpc.TextureServiceStub(channel)
-        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=512, height_px=512))
+        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=1024, height_px=1024))
         request.encoding = pb.ENCODING_RAW
         events = list(stub.GenerateMaterial(request, metadata=TOKEN))
     kinds = [e.WhichOneof("event") for e in events]
     assert kinds[0] == "accepted"
     assert kinds[-1] == "summary"
     assert kinds.count("map_header") == kinds.count("map_end") == 6
+    assert max(e.map_header.byte_size for e in events) > 2 << 20
     assert max(len(e.chunk.data) for e in events) <= 1 << 20
 
 

@@ -13,11 +13,11 @@ import torch
 from texgen.modelcard import read_card
 from texgen_server.channels import MAP_CHANNELS
 from texgen_server.networks.parts import build_upscaler
-from texgen_server.networks.upscaler import UpscalerParams
+from texgen_server.networks.upscaler import CHANNELS, UpscalerParams
 from texgen_server.registry import load_model
 from texgen_server.training.stepwise import StepwiseEval
 from texgen_server.training.upscaler import evaluate
-from texgen_server.training.upscaler.data import FULL_PX, FullScans
+from texgen_server.training.upscaler.data import FULL_PX, MAPS, FullScans, made_up_metallic
 from texgen_server.training.upscaler.export import write_upscaler
 from texgen_server.training.upscaler.figures import compare
 from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
@@ -103,3 +103,22 @@ def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeyp
     monkeypatch.setattr(evaluate, "compare", lambda name, *pair: measured.append(name) or compare(name, *pair))
     assert evaluate.evaluate_upscaler(replace(options, pictures=None), [0], small) == first
     assert len(measured) == len(first["texgen x1"])
+
+
+def test_metallic_maps_are_made_up_only_where_there_is_none():
+    random = torch.Generator().manual_seed(3)
+    before = torch.rand(32, CHANNELS, 16, 16, generator=random)
+    known = torch.ones(32, len(MAPS), dtype=torch.bool)
+    place = MAPS.index("metallic")
+    known[::2, place] = False
+    after = before.clone()
+    made = made_up_metallic(after, known, random)
+    assert made[:, place].any()
+    assert not made[1::2].any()
+    assert not made[:, [i for i in range(len(MAPS)) if i != place]].any()
+    changed = (after != before).flatten(2).any(2)  # (B, 9)
+    assert changed.sum() == made.sum()
+    masks = after[made[:, place]][changed[made[:, place]]]
+    assert masks.min() >= 0.0
+    assert masks.max() <= 1.0
+    assert (masks.flatten(1).std(1) > 0.05).all()

@@ -28,6 +28,10 @@ FULL_PX = 1024
 MAPS = tuple(MAP_CHANNELS)
 ONLY_COLOR_SHARE, DROP_SHARE, JPEG_SHARE = 0.25, 0.15, 0.15
 """How often a crop has its basecolor only, lacks any one map, or has a basecolor from a JPEG file."""
+MADE_UP_SHARE = 0.5
+"""How often a crop of a scan without a metallic map gets one made of another map: few scans have one, too few to learn their borders from."""
+MADE_UP_LEAST = 0.01
+"""Deviation of a map that one can be made of."""
 NOISE_SHARE, NOISE_MOST = 0.5, 0.05
 """For x1: how often there is noise, and its largest deviation."""
 CLEAN_JPEG_SHARE, CLEAN_QUALITY = 0.8, (25, 91)
@@ -77,6 +81,7 @@ class Pairs:
     small: Tensor  # (B, 9, h, w) as the network takes it
     large: Tensor  # (B, 9, s h, s w), slopes included
     judged: Tensor  # (B, 6) 1 where the map is there
+    made_up: Tensor  # (B, 6) true where it is not the scan's
 
 
 class FullScans:
@@ -112,12 +117,36 @@ class FullScans:
             rows, columns = ((np.arange(edge) + start) % FULL_PX for start in (top, left))
             crops[row] = self.maps[scan][:, rows[:, None], columns[None]]
         large = _turned(torch.from_numpy(crops / np.float32(65535.0)), random)
+        made_up = made_up_metallic(large, self.known[index], random)
         small = quantised(spoiled(large, random) if scale == CLEAN_SCALE else degraded(large, scale, random))
-        judged = self.known[index].float() * _kept(len(index), random)
+        judged = (self.known[index] | made_up).float() * _kept(len(index), random)
         shown = torch.cat([judged[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1)
         if scale != CLEAN_SCALE:
             with_jpeg(small, random)
-        return Pairs(with_slopes(small) * shown[..., None, None], with_slopes(large), judged)
+        return Pairs(with_slopes(small) * shown[..., None, None], with_slopes(large), judged, made_up)
+
+
+def made_up_metallic(large: Tensor, known: Tensor, random: torch.Generator) -> Tensor:
+    """Give some crops (B, 9, h, w) a metallic map, in place: another map of theirs, cut at a level, with a border as soft as chance has it.
+
+    Returns (B, 6), true for those. Real ones look so: metal where paint has gone, or where it has not.
+    """
+    made = torch.zeros(known.shape, dtype=torch.bool)
+    first = {name: sum(list(MAP_CHANNELS.values())[:i]) for i, name in enumerate(MAPS)}
+    for row in range(len(large)):
+        share, level, softness, side = torch.rand(4, generator=random).tolist()
+        if known[row, MAPS.index("metallic")] or share >= MADE_UP_SHARE:
+            continue
+        source = ("basecolor", "height", "roughness")[int(torch.randint(3, (1,), generator=random))]
+        plane = large[row, first[source] : first[source] + MAP_CHANNELS[source]].mean(0)
+        spread = float(plane.std())
+        if spread < MADE_UP_LEAST:
+            continue
+        cut = torch.quantile(plane.flatten()[:: max(1, plane.numel() // 4096)], 0.15 + 0.7 * level)
+        mask = torch.sigmoid((plane - cut) / (spread * (0.02 + 0.5 * softness**2)))
+        large[row, first["metallic"]] = mask if side < 0.5 else 1.0 - mask
+        made[row, MAPS.index("metallic")] = True
+    return made
 
 
 def _bicubic_error(maps: Tensor, scale: int) -> Array:

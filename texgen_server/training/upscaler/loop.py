@@ -85,7 +85,7 @@ class UpscalerTrainer:
         if scale == CLEAN_SCALE:  # what it was spoiled with differs from crop to crop
             gained = torch.log((errors + CLEAN_LEAST_ERROR) / (before + CLEAN_LEAST_ERROR))
         else:  # the slope of a scan's PSNR: crops without detail weigh what they weigh in the scan's error, next to nothing
-            whole = self.scans.bicubic_errors(scale)[chosen][judged]
+            whole = torch.where(pairs.made_up[judged], before + CLEAN_LEAST_ERROR, self.scans.bicubic_errors(scale)[chosen][judged])
             gained = (errors - before) / whole
         loss = gained.mean()
         if self.features and scale != CLEAN_SCALE:

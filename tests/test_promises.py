@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of the contract, each broken on purpose in a copy of the source: a test must notice."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SERVER = "tests/server"
+
+BROKEN = {
+    # rule: (file, what stands there, what would break the promise, the tests that must notice)
+    "which texture it is does not depend on who else is there": (
+        "texgen_server/engine/device.py",
+        "worth = time.perf_counter() - started < WORTH * alone_s and all(map(_equal, outputs, outcomes))",
+        "worth = True",
+        f"{SERVER}/test_engine.py",
+    ),
+    "the seed is told when the server chose it": (
+        "texgen_server/rpc/convert.py",
+        "seed=order.job.recipe.seed if isinstance",
+        "seed=0 if isinstance",
+        f"{SERVER}/test_service.py -k seed",
+    ),
+    "a hit is exact": (
+        "texgen_server/cache.py",
+        "return data if hashlib.sha256(data).hexdigest() == sha256 else None",
+        "return data",
+        f"{SERVER}/test_cache.py",
+    ),
+    "the engine is part of what names a result": (
+        "texgen_server/rpc/results.py",
+        "card.digest, engine, order.recipe_text",
+        "card.digest, order.recipe_text",
+        f"{SERVER}/test_cache.py",
+    ),
+    "a recipe is at most 64 bytes": (
+        "texgen/recipe_text.py",
+        'body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)\n    if',
+        'body += bytes(40) + struct.pack("<H", zlib.crc32(body) & 0xFFFF)\n    if',
+        "tests/texgen/test_recipe.py",
+    ),
+    "chunks are small": ("texgen_server/rpc/convert.py", "CHUNK_BYTES = 512 * 1024", "CHUNK_BYTES = 2 << 20", f"{SERVER}/test_service.py"),
+    "a bad field is told by name": (
+        "texgen_server/rpc/interceptors.py",
+        "FieldViolation(field=error.field,",
+        "FieldViolation(field='',",
+        f"{SERVER}/test_service.py",
+    ),
+    "a full queue is RESOURCE_EXHAUSTED": (
+        "texgen_server/rpc/interceptors.py",
+        "CapacityError: code_pb2.RESOURCE_EXHAUSTED",
+        "CapacityError: code_pb2.UNAVAILABLE",
+        f"{SERVER}/test_security.py -k peer",
+    ),
+    "a refusal says when to come back": (
+        "texgen_server/rpc/interceptors.py",
+        "details.append(retry)",
+        "pass",
+        f"{SERVER}/test_service.py -k full",
+    ),
+    "our bugs are told by an id only": (
+        "texgen_server/rpc/interceptors.py",
+        'message=f"internal error {request_id}: see the server\'s log"',
+        "message=repr(error)",
+        f"{SERVER}/test_calls.py",
+    ),
+    "cancel reaches the work": ("texgen_server/engine/base.py", "if self._event.is_set():", "if False:", f"{SERVER}/test_service.py"),
+    "deadlines reach the work": (
+        "texgen_server/engine/base.py",
+        "if time.monotonic() > self.deadline:",
+        "if False:",
+        f"{SERVER}/test_security.py",
+    ),
+    "expired work never runs": (
+        "texgen_server/engine/device.py",
+        "wanted = [call for call in group if _still_wanted(call)]",
+        "wanted = group",
+        f"{SERVER}/test_engine.py",
+    ),
+    "admission is given back when the work ends": (
+        "texgen_server/rpc/admission.py",
+        "self._waiting += 1",
+        "pass",
+        f"{SERVER}/test_security.py -k admission",
+    ),
+    "outside of loopback TLS and a token are a must": (
+        "texgen_server/config.py",
+        "if not loopback and missing:",
+        "if False:",
+        f"{SERVER}/test_security.py -k exposure",
+    ),
+    "tokens are compared in constant time": (
+        "texgen_server/tokens.py",
+        "hmac.compare_digest(token.sha256, digest)",
+        "token.sha256 == digest",
+        f"{SERVER}/test_security.py",
+    ),
+    "all but health is closed": ("texgen_server/rpc/interceptors.py", "if not allowed:", "if False:", f"{SERVER}/test_service.py"),
+    "pixels are limited": (
+        "texgen_server/rpc/requests.py",
+        "if width * height > host.max_pixels",
+        "if False",
+        f"{SERVER} -k pixels",
+    ),
+    "uploads are measured before they are decoded": (
+        "texgen/images.py",
+        "if width * height > MAX_UPLOAD_PIXELS:",
+        "if False:",
+        "tests/texgen/test_images.py tests/server",
+    ),
+    "people go first": (
+        "texgen_server/engine/fairness.py",
+        "take = oldest if self._passed >= PASSED_OVER else urgent",
+        "take = oldest",
+        f"{SERVER}/test_engine.py",
+    ),
+    "nobody starves": (
+        "texgen_server/engine/fairness.py",
+        "take = oldest if self._passed >= PASSED_OVER else urgent",
+        "take = urgent",
+        f"{SERVER}/test_engine.py",
+    ),
+    "SIGTERM lets finish what runs": (
+        "texgen_server/rpc/server.py",
+        "await self._server.stop(self.config.grace_s)",
+        "await self._server.stop(0.0)",
+        f"{SERVER}/test_service.py -k sigterm",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_promise_is_noticed(rule, tmp_path):
+    name, stands, broken, tests = BROKEN[rule]
+    for folder in ("texgen", "texgen_server", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    source = (tmp_path / name).read_text()
+    assert stands in source, f"{name} reads otherwise now: mend this table"
+    (tmp_path / name).write_text(source.replace(stands, broken, 1))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow and not gpu", *shlex.split(tests)]
+    environment = {k: v for k, v in os.environ.items() if k != "TEXGEN_REQUIRED"} | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode  # 1, or a signal where the broken engine keeps the process from ending well
+    assert " failed" in done.stdout, f"nobody noticed:\n{done.stdout[-1500:]}"
