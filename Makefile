@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo     install, generate a material over gRPC, leave maps and a picture in demo/
 # make test     install, check style, types, contract and generated code, run the fast tests
+# make gpu      the tests and the bench of a CUDA device, offline, within 8 minutes; make soak  the tests of faults with a soak of 5 minutes
 # make check    the checks alone          make test-all    every test, slow and Blender ones included
 TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -8,7 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PY = .venv/bin/python
 FAST = not slow and not blender and not window and not node and not gpu
 
-.PHONY: demo test test-all check clean
+.PHONY: demo test test-all check clean gpu soak
 
 demo: .venv/installed-server
 	.venv/bin/texgen generate --class brick --seed 7 --size 1024 --out demo --preview --force
@@ -19,6 +20,13 @@ test: check
 
 test-all: check
 	$(PY) -m pytest -q
+
+gpu:
+	$(PY) -m pytest -q -m gpu
+	$(PY) -m texgen bench gpu
+
+soak: .venv/installed-test
+	TEXGEN_SOAK_S=300 $(PY) -m pytest -q -s -m slow tests/server/test_faults.py
 
 check: .venv/installed-test
 	$(PY) -m ruff check .

@@ -31,6 +31,12 @@ def add_bench(commands: Any) -> None:
     upscaler.add_argument("--json", action="store_true", help="one JSON object")
     upscaler.set_defaults(run=_bench_upscaler)
 
+    gpu = add_parser(kinds, "gpu", "Measure the engine on a CUDA device beside its peak.", "texgen bench gpu --sizes 256,1024")
+    gpu.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    gpu.add_argument("--sizes", default="256,512,1024,2048", metavar="PX,PX", help="edges (default 256,512,1024,2048)")
+    gpu.add_argument("--rounds", type=int, default=5, metavar="N", help="medians of N (default 5)")
+    gpu.add_argument("--json", action="store_true", help="one JSON object")
+    gpu.set_defaults(run=_bench_gpu)
     server = add_parser(kinds, "server", "Measure what the server adds to its networks.", "texgen bench server --clients 16")
     server.add_argument("--size", type=int, default=1024, metavar="PX", help="edge of one set for one client (default 1024)")
     server.add_argument("--clients", type=int, default=16, metavar="N", help="at a time, for sets of 256 px (default 16)")
@@ -38,6 +44,17 @@ def add_bench(commands: Any) -> None:
     server.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     server.add_argument("--json", action="store_true", help="one JSON object")
     server.set_defaults(run=_bench_server)
+
+
+def _bench_gpu(options: argparse.Namespace) -> int:
+    require("torch", extra="server")
+    from texgen_server.bench.gpu import GpuBench, bench_gpu
+    from texgen_server.bench.report import table
+    from texgen_server.config import default_cache_folder
+
+    chosen = GpuBench(options.models, default_cache_folder(), _numbers(options.sizes, "sizes", 32), max(1, options.rounds))
+    sys.stdout.write(table(bench_gpu(chosen), as_json=options.json))
+    return 0
 
 
 def _bench_server(options: argparse.Namespace) -> int:
