@@ -66,7 +66,8 @@ class Assembler:
         self._on_preview = on_preview or (lambda kind, png: None)
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
-        self._pieces = bytearray()
+        self._pieces: list[bytes] = []
+        self._received = 0
 
     def feed(self, event: pb.TextureEvent) -> None:
         """Take one event. Raises ConnectionFailedError when the stream contradicts itself."""
@@ -121,18 +122,20 @@ class Assembler:
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
             raise ConnectionFailedError(f"the server announced a map of {header.byte_size} bytes; at most {MAX_MAP_BYTES} are taken")
-        self._header, self._pieces = header, bytearray()
+        self._header, self._pieces, self._received = header, [], 0
 
     def _append(self, chunk: pb.Chunk) -> None:
         header = self._header
-        if header is None or chunk.kind != header.kind or chunk.offset != len(self._pieces):
+        if header is None or chunk.kind != header.kind or chunk.offset != self._received:
             raise ConnectionFailedError("the server sent a piece of a map out of order; try again")
-        if len(self._pieces) + len(chunk.data) > header.byte_size:
+        data = chunk.data
+        if self._received + len(data) > header.byte_size:
             raise ConnectionFailedError("the server sent more bytes of a map than it announced; try again")
-        self._pieces += chunk.data
+        self._pieces.append(data)
+        self._received += len(data)
 
     def _finish(self, end: pb.MapEnd) -> None:
-        header, data = self._header, bytes(self._pieces)
+        header, data = self._header, b"".join(self._pieces)
         if header is None or len(data) != end.byte_size or hashlib.sha256(data).digest() != end.sha256:
             raise ConnectionFailedError("a map arrived damaged (its hash does not match); try again")
         kind = KIND_FROM_PB[end.kind]
@@ -146,7 +149,7 @@ class Assembler:
             SPACE_FROM_PB[header.color_space],
             data,
         )
-        self._header, self._pieces = None, bytearray()
+        self._header, self._pieces = None, []
         self._on_progress(Progress(self._overall(0.9), "receiving"))
 
     def _environment(self, summary: pb.Summary) -> Environment:

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from tests.tiny import write_tiny_environment, write_tiny_model, write_tiny_upscaler
-from texgen.client import Client
 from texgen.images import decode, decode_png
 from texgen.maps import Encoding, MapKind
 from texgen.modelcard import find_card
@@ -17,17 +14,6 @@ from texgen_server.config import ServerConfig
 from texgen_server.engine.base import MaterialJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.previews import PREVIEW_PX, pixels_preview
-from texgen_server.rpc.server import EmbeddedServer
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    write_tiny_model(folder / "material")
-    write_tiny_upscaler(folder / "upscaler")
-    write_tiny_environment(folder / "environment")
-    with EmbeddedServer(ServerConfig(port=0, models=folder, device="torch", grace_s=0.5)) as server, Client(server.address) as made:
-        yield made
 
 
 def likeness(a, b):
