@@ -15,8 +15,8 @@ from texgen.maps import Encoding, Light
 from texgen.panorama import angles, luminance, pixel_angles, pixel_directions, radiance_harmonics, solid_angles
 from texgen.recipe_making import make_recipe
 from texgen_server.channels import LAYOUT_ROWS, STOPS
-from texgen_server.environment.controls import controlled
-from texgen_server.environment.layouts import Surroundings, enlarged, joined, plan_at
+from texgen_server.environment.controls import controlled, with_glow_moved
+from texgen_server.environment.layouts import Surroundings, angles_from, enlarged, joined, plan_at
 from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
 from texgen_server.environment.scene import draw_scene
 from texgen_server.environment.white_balance import white_balance
@@ -232,3 +232,18 @@ def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment
     assert all(s.row == scenes[0].row and np.array_equal(s.codes, scenes[0].codes) for s in scenes)
     steps = [np.abs(b.layout[:3] - a.layout[:3]).max() * STOPS for a, b in itertools.pairwise(scenes)]
     assert max(steps) < 8.0  # stops between frames five degrees apart, twilight included
+
+
+def test_a_suns_glow_goes_with_it():
+    layout = np.zeros((4, 32, 64), np.float32)
+    layout[3, :16] = 1.0
+    old, new = (0.0, 20.0), (0.0, 60.0)
+    layout[:3] += 0.5 * np.exp(-((angles_from(old, 32) / 7.0) ** 2)) * layout[3]
+    moved = with_glow_moved(layout, old, new)
+    away, there = angles_from(old, 32), angles_from(new, 32)
+    assert np.unravel_index(moved[0].argmax(), (32, 64)) == np.unravel_index((there + 1e3 * (layout[3] == 0)).argmin(), (32, 64))
+    assert moved[:3, (away < 8.0) & (layout[3] > 0)].max() < 0.1
+    assert moved[0].max() > 0.6 * layout[0].max()
+    assert np.array_equal(moved[:, 16:], layout[:, 16:])
+    gone = with_glow_moved(layout, old, None)
+    assert gone[:3].max() < 0.1

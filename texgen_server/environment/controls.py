@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from texgen.maps import Light
 from texgen.panorama import pixel_angles
 from texgen_server.channels import STOPS
+from texgen_server.environment.layouts import angles_from
 from texgen_server.environment.scene import EnvironmentTables, Scene
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.environment.white_balance import white_balance
@@ -26,6 +27,8 @@ SET_BELOW_DEG = -1.0
 OVERCAST_SUN_STOPS = 14.0
 """What a closed cover of clouds takes from the sun."""
 HORIZON_DEG = 8.0
+GLOW_REACH_DEG = 18.0
+"""How far from a sun its glow lifts the sky above what lies around."""
 USUAL_ELEVATION_DEG = 35.0
 
 
@@ -75,7 +78,30 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
     share = scene.layout[3]
     layout = scene.layout.copy()
     layout[:3] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
+    if scene.lights:
+        azimuth = scene.lights[0].azimuth_deg
+        layout = with_glow_moved(layout, (azimuth, old), (azimuth, elevation_deg) if lights else None)
     return replace(scene, layout=layout, lights=lights)
+
+
+def with_glow_moved(layout: Array, old: tuple[float, float], new: tuple[float, float] | None) -> Array:
+    """What the sky has around a sun beyond its surroundings, at another place (azimuth and elevation in degrees); None: nowhere."""
+    away, sky = angles_from(old, layout.shape[1]), layout[3]
+    around = (away > GLOW_REACH_DEG) & (away < 1.5 * GLOW_REACH_DEG) & (sky > 0.5)
+    if not around.any():
+        return layout
+    level = layout[:3, around].mean(1)[:, None, None]
+    inside = np.clip((GLOW_REACH_DEG - away) / (GLOW_REACH_DEG / 3.0), 0.0, 1.0) * sky
+    glow = np.maximum(layout[:3] - level, 0.0) * inside
+    moved = layout.copy()
+    moved[:3] -= glow
+    if new is not None:
+        angles = np.arange(0.5, 5.0) * (GLOW_REACH_DEG / 5.0)
+        near = np.exp(-(((away - angles[:, None, None]) / (GLOW_REACH_DEG / 5.0)) ** 2)) * (sky > 0.5)
+        profile = [(glow[c] * near).sum((1, 2)) / np.maximum(near.sum((1, 2)), 1e-6) for c in range(3)]
+        there = angles_from(new, layout.shape[1])
+        moved[:3] += np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32) * sky
+    return moved
 
 
 def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:

@@ -100,9 +100,14 @@ def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Arra
 
 def glow_around(light: tuple[float, float], rows: int) -> Array:
     """(rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square of the angle."""
-    apart = np.degrees(np.arccos(np.clip(pixel_directions(rows) @ direction(*light), -1.0, 1.0)))
-    glow: Array = (1.0 / (1.0 + (apart / GLOW_DEG) ** 2)).astype(np.float32)
+    glow: Array = (1.0 / (1.0 + (angles_from(light, rows) / GLOW_DEG) ** 2)).astype(np.float32)
     return glow
+
+
+def angles_from(place: tuple[float, float], rows: int) -> Array:
+    """(rows, 2 rows) degrees of each pixel from a direction (azimuth, elevation in degrees)."""
+    apart: Array = np.degrees(np.arccos(np.clip(pixel_directions(rows) @ direction(*place), -1.0, 1.0))).astype(np.float32)
+    return apart
 
 
 def enlarged(planes: Array, scale: int) -> Array:
