@@ -215,22 +215,22 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
 
 async def _watch(engine: Engine, job: Job, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
-    """Progress and preview events until the future is done; the latest state only."""
+    """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
     state = {"now": (0.0, "queued")}
     previews: list[tuple[MapKind, NDArray[np.uint8]]] = []
     job.on_progress = lambda fraction, stage: state.update(now=(fraction, stage))
     job.on_preview = lambda kind, pixels: previews.append((kind, pixels))
     done, told = asyncio.wrap_future(future), None
     done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
-    while not done.done():
+    while not done.done() or previews:
         await asyncio.wait([done], timeout=POLL_S)
         fraction, stage = state["now"]
         current = (fraction, stage, engine.position(job))
         if current != told:
             told = current
             yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
-        if previews and not done.done():
-            kind, pixels = previews[-1]
+        if previews:
+            kind, pixels = previews.pop()
             previews.clear()
             yield await asyncio.get_running_loop().run_in_executor(pool, convert.preview_event, kind, pixels)
 
