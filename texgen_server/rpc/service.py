@@ -136,6 +136,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
             order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
         ticket = self._admission.enter(call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
         known: dict[int, CachedResult] = {}
+        heard = [_Heard(order.job) for order in orders]
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
@@ -148,7 +149,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                     self._statistics.hit(card.id)
                     call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
                     continue
-                async for told in _watch(self._engine, order.job, pending[index], self._pool):
+                async for told in _watch(self._engine, heard[index], pending[index], self._pool):
                     yield told
                 result = pending[index].result()
                 async for event in self._deliver(order, card, result):
@@ -214,24 +215,35 @@ class TextureService(pb_grpc.TextureServiceServicer):
             loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
 
 
-async def _watch(engine: Engine, job: Job, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
+class _Heard:
+    """What a job has told so far. Made before the job is submitted, or its first words would be lost."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.now = job, (0.0, "queued")
+        self.previews: list[tuple[MapKind, NDArray[np.uint8]]] = []
+        job.on_progress, job.on_preview = self._progress, self._preview
+
+    def _progress(self, fraction: float, stage: str) -> None:
+        self.now = (fraction, stage)
+
+    def _preview(self, kind: MapKind, pixels: NDArray[np.uint8]) -> None:
+        self.previews.append((kind, pixels))
+
+
+async def _watch(engine: Engine, heard: _Heard, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
     """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
-    state = {"now": (0.0, "queued")}
-    previews: list[tuple[MapKind, NDArray[np.uint8]]] = []
-    job.on_progress = lambda fraction, stage: state.update(now=(fraction, stage))
-    job.on_preview = lambda kind, pixels: previews.append((kind, pixels))
     done, told = asyncio.wrap_future(future), None
     done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
-    while not done.done() or previews:
+    while not done.done() or heard.previews:
         await asyncio.wait([done], timeout=POLL_S)
-        fraction, stage = state["now"]
-        current = (fraction, stage, engine.position(job))
+        fraction, stage = heard.now
+        current = (fraction, stage, engine.position(heard.job))
         if current != told:
             told = current
             yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
-        if previews:
-            kind, pixels = previews.pop()
-            previews.clear()
+        if heard.previews:
+            kind, pixels = heard.previews.pop()
+            heard.previews.clear()
             yield await asyncio.get_running_loop().run_in_executor(pool, convert.preview_event, kind, pixels)
 
 
