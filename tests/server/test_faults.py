@@ -37,6 +37,8 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 
 pytestmark = pytest.mark.slow
+LIMITS = ("-rss_limit_mb=0", "-malloc_limit_mb=700")
+"""Of memory: for one allocation. The peak of a process would be that of the one that started it, which Linux hands on."""
 SOAK_S = float(os.environ.get("TEXGEN_SOAK_S", "60"))
 GONE = (ConnectionFailedError, CancelledError)
 ROWS: list[str] = []
@@ -346,7 +348,11 @@ def test_an_atheris_run(tally):
     """Coverage-guided, of whatever reads bytes of strangers: recipes, requests, pictures. Bounded."""
     script = Path(__file__).parents[1] / "fuzz" / "readers.py"
     done = subprocess.run(
-        [sys.executable, script, "-runs=60000", "-max_total_time=60", "-seed=18"], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, script, "-runs=60000", "-max_total_time=60", "-seed=18", *LIMITS],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     tally.tried = int(re.findall(r"Done (\d+)", done.stderr)[-1])

