@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError
-from texgen.modelcard import ModelCard, find_card, list_cards
+from texgen.modelcard import ModelCard, find_card, list_cards, models_folder
 from texgen_server.backends import device_names, engine_name
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result
@@ -70,7 +70,9 @@ class LocalEngine:
             thread.start()
 
     def cards(self) -> list[ModelCard]:
-        self._models |= {c.id: c for c in list_cards(self._config.models) if c.kind in KINDS and c.id not in self._models}
+        there = {path.parent.name for path in models_folder(self._config.models).glob("*/model.toml")}
+        if there - set(self._models):  # reading all of them takes ten milliseconds
+            self._models |= {c.id: c for c in list_cards(self._config.models) if c.kind in KINDS and c.id not in self._models}
         return [self._models[k] for k in sorted(self._models)]
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
