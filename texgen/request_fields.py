@@ -55,13 +55,14 @@ class Options(CallOptions, total=False):
 
 
 def common_fields(options: Options) -> dict[str, Any]:
-    """The fields that all requests for textures have."""
-    return {
-        "model": options.get("model", ""),
-        "maps": [KIND_TO_PB[k] for k in options.get("maps", ())],
-        "encoding": ENCODING_TO_PB[options.get("encoding", Encoding.PNG)],
-        "priority": pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE,
-    }
+    """The fields that all requests for materials have."""
+    return plain_fields(options, options.get("model", "")) | {"maps": [KIND_TO_PB[k] for k in options.get("maps", ())]}
+
+
+def plain_fields(options: CallOptions, model: str, encoding: Encoding = Encoding.PNG) -> dict[str, Any]:
+    """Those of requests that choose no maps; ``encoding`` where the options say none."""
+    priority = pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE
+    return {"model": model, "encoding": ENCODING_TO_PB[options.get("encoding", encoding)], "priority": priority}
 
 
 def map_header(kind: MapKind, pixels: Pixels) -> pb.MapHeader:

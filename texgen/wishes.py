@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB
+from texgen.assembly import KIND_TO_PB
 from texgen.maps import Encoding, MapKind, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.request_fields import (
@@ -26,6 +26,7 @@ from texgen.request_fields import (
     map_header,
     map_pieces,
     named,
+    plain_fields,
     size_message,
     window_message,
 )
@@ -207,7 +208,7 @@ def upscale(maps: Mapping[MapKind, Pixels], scale: int, wishes: UpscaleWishes) -
         scale=checked_edge(scale),
         border=named(BORDERS, wishes.get("border", "wrap"), "border"),
         maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-        **_plain_fields(wishes, wishes.get("model", "")),
+        **plain_fields(wishes, wishes.get("model", "")),
     )
     return _uploading("UpscaleMaterial", pb.UpscaleMaterialRequest, first, ({"chunk": chunk} for chunk in map_pieces(maps)))
 
@@ -221,7 +222,7 @@ def repair(maps: Mapping[MapKind, Pixels], wishes: RepairWishes) -> Ask:
         fill=[KIND_TO_PB[kind] for kind in wishes.get("fill", ())],
         class_name=wishes.get("class_name", ""),
         maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-        **_plain_fields(wishes, wishes.get("model", "")),
+        **plain_fields(wishes, wishes.get("model", "")),
     )
     return _uploading("RepairMaterial", pb.RepairMaterialRequest, first, ({"chunk": chunk} for chunk in map_pieces(maps)))
 
@@ -235,7 +236,7 @@ def generate_environment(classes: Classes, wishes: EnvironmentWishes) -> Ask:
         seed=checked_seed(wishes.get("seed")),
         width_px=checked_edge(wishes.get("width_px", 0)),
         controls=dict(wishes.get("controls") or {}),
-        **_plain_fields(wishes, wishes.get("model", ""), Encoding.EXR),
+        **plain_fields(wishes, wishes.get("model", ""), Encoding.EXR),
     )
     return Ask("GenerateEnvironment", request)
 
@@ -244,12 +245,6 @@ def class_mix(classes: Classes) -> list[pb.ClassWeight]:
     """As the contract has it."""
     mix = {classes: 1.0} if isinstance(classes, str) else classes
     return [pb.ClassWeight(name=name, weight=weight) for name, weight in mix.items() if name]
-
-
-def _plain_fields(options: CallOptions, model: str, encoding: Encoding = Encoding.PNG) -> dict[str, Any]:
-    """The fields of requests that choose no maps."""
-    priority = pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE
-    return {"model": model, "encoding": ENCODING_TO_PB[options.get("encoding", encoding)], "priority": priority}
 
 
 def _uploading(method: str, message: Any, options: Any, pieces: Iterator[dict[str, Any]]) -> Ask:

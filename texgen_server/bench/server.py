@@ -4,16 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -28,7 +22,7 @@ from texgen.maps import Encoding
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipe_making import make_recipe
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import Array, Backend
+from texgen_server.bench.yardsticks import Timed, served, socket_copy_s
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import MaterialJob
 from texgen_server.engine.local import LocalEngine
@@ -36,7 +30,6 @@ from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 
-CHUNK_BYTES = 512 * 1024
 QUEUE = 8
 """Of the server that is overloaded: four times as many callers as it lets wait."""
 OVERLOAD = 4
@@ -57,36 +50,15 @@ class ServerBench:
 def bench_server(options: ServerBench) -> dict[str, Any]:
     """Rows of what is promised and what was measured; each row is a ratio, or an absolute limit, of this run."""
     with tempfile.TemporaryDirectory() as folder:
-        with _served(options, "--cache-bytes", str(1 << 30), "--max-queue", "64", cache=Path(folder)) as address, Client(address) as client:
+        with (
+            served(options.models, options.cache, "--cache-bytes", str(1 << 30), "--max-queue", "64", cache=Path(folder)) as address,
+            Client(address) as client,
+        ):
             rows = [_beyond_the_network(client, options), _streaming(client, options), _small_calls(client)]
             rows.append(_many_clients(address, options))
-        with _served(options, "--cache-bytes", "0", "--max-queue", str(QUEUE), cache=Path(folder)) as address:
+        with served(options.models, options.cache, "--cache-bytes", "0", "--max-queue", str(QUEUE), cache=Path(folder)) as address:
             rows.append(_overload(address, options))
     return {"rows": rows}
-
-
-@contextmanager
-def _served(options: ServerBench, *flags: str, cache: Path) -> Iterator[str]:
-    """A server in a process of its own; its compiled graphs are the user's, its results are not."""
-    graphs = cache / "graphs"
-    if not graphs.exists():
-        options.cache.mkdir(parents=True, exist_ok=True)
-        graphs.symlink_to(options.cache, target_is_directory=True)
-    models = ["--models", str(options.models)] if options.models else []
-    command = [sys.executable, "-m", "texgen", "serve", "--listen", "127.0.0.1:0", *models, *flags]
-    environment = {"TEXGEN_CACHE": str(cache)}
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_inherited() | environment
-    ) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[4]
-        finally:
-            process.terminate()
-
-
-def _inherited() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("TEXGEN_")}
 
 
 def _row(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
@@ -104,27 +76,11 @@ def _row(what: str, measured: float, limit: float, unit: str, **about: Any) -> d
     }
 
 
-class _Timed:
-    """A `Backend` that adds up what its networks take."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.name, self.backend, self.spent_s = backend.name, backend, 0.0
-
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
-        started = time.perf_counter()
-        result = self.backend.run(part, inputs, fleeting=fleeting)
-        self.spent_s += time.perf_counter() - started
-        return result
-
-    def close(self) -> None:
-        self.backend.close()
-
-
 def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
     """The same recipes by turns: the bare network here, the call over gRPC there, so that both see the same machine."""
     card = find_card("material", options.models)
     model = load_material(card)
-    timed = _Timed(load_backend(model, "auto", "auto", options.cache))
+    timed = Timed(load_backend(model, "auto", "auto", options.cache))
     own, calls = [], []
     for round_number in range(options.rounds + 1):
         recipe = make_recipe(card, [(card.classes[0].name, 1.0)], 1000 + round_number, (options.size_px, options.size_px))
@@ -160,7 +116,7 @@ def _streaming(client: Client, options: ServerBench) -> dict[str, Any]:
         started = time.perf_counter()
         client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
         ours.append(time.perf_counter() - started)
-        bare.append(_socket_copy_s(size))
+        bare.append(socket_copy_s(size))
     rate, raw = size / median(ours), size / median(bare)
     return _row(
         "streamed bytes, share of a bare socket's rate",
@@ -170,29 +126,6 @@ def _streaming(client: Client, options: ServerBench) -> dict[str, Any]:
         streamed=f"{rate / 1e6:.0f} MB/s",
         socket=f"{raw / 1e6:.0f} MB/s",
     )
-
-
-def _socket_copy_s(size: int) -> float:
-    """Seconds to send so many bytes over loopback into memory that is there already."""
-    data, into = bytes(CHUNK_BYTES), bytearray(CHUNK_BYTES)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def send() -> None:
-        with listener.accept()[0] as sender:
-            for at in range(0, size, CHUNK_BYTES):
-                sender.sendall(data[: min(CHUNK_BYTES, size - at)])
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    with socket.create_connection(listener.getsockname()) as receiver:
-        started, got = time.perf_counter(), 0
-        while count := receiver.recv_into(into):
-            got += count
-        spent = time.perf_counter() - started
-    thread.join()
-    listener.close()
-    assert got == size
-    return spent
 
 
 def _small_calls(client: Client) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from texgen.errors import CancelledError
 from texgen.maps import Light, MapKind, Pixels
 from texgen.modelcard import ModelCard
 from texgen.recipe import Recipe
+from texgen_server.config import ServerConfig
 from texgen_server.repair import Tiling
 from texgen_server.synthesis import Rectangle
 from texgen_server.upscaling import Border
@@ -167,6 +168,15 @@ class DeviceInfo:
     name: str
     engine: str
     memory_used_bytes: int
+
+
+JOBS_ON_CPU, JOBS_ON_GPU = 3, 16
+"""At a time on a device, unless configured. Where batches pay there must be as many as go together."""
+
+
+def jobs_at_a_time(config: ServerConfig, *, gpu: bool) -> int:
+    """On one device."""
+    return config.jobs or (JOBS_ON_GPU if gpu else JOBS_ON_CPU)
 
 
 class Engine(Protocol):

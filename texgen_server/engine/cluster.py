@@ -17,11 +17,11 @@ from typing import Any
 
 from texgen import errors
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError, LoadError, TexgenError
-from texgen.modelcard import ModelCard, find_card, list_cards
+from texgen.modelcard import ModelCard
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, Job, Result
+from texgen_server.engine.base import DeviceInfo, Job, Result, jobs_at_a_time
+from texgen_server.engine.cards import Cards
 from texgen_server.engine.replica import Replica, Told, travelling
-from texgen_server.registry import KINDS
 
 APPLICATION = "texgen"
 ATTEMPTS = 5
@@ -35,7 +35,7 @@ class RayEngine:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._models = {c.id: c for c in list_cards(config.models) if c.kind in KINDS}
+        self._cards = Cards(config.models)
         self._handle = _deployed(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="texgen-cluster", daemon=True)
@@ -48,23 +48,20 @@ class RayEngine:
         self._loaded: set[str] = set()
 
     def cards(self) -> list[ModelCard]:
-        return [self._models[name] for name in sorted(self._models)]
+        return self._cards.all()
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
-        wanted = model_id or kind or ""
-        card = self._models[wanted] if wanted in self._models else find_card(wanted, self._config.models)
-        if kind not in (None, card.kind):
-            raise InvalidRequestError(f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}", "model")
-        return card
+        return self._cards.of_kind(model_id, kind)
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
+        card = self._cards.find(model_id)
         with self._lock:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
             if len(self._jobs) - len(self._begun) >= self._config.max_queue:
                 raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
             self._jobs[id(job)] = (job, time.monotonic())
-        future = asyncio.run_coroutine_threadsafe(self._done(self.card(model_id, None).id, job), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._done(card.id, job), self._loop)
         future.add_done_callback(lambda _: self._forget(job))
         return future
 
@@ -82,7 +79,7 @@ class RayEngine:
         return {}
 
     def load(self, model_id: str) -> Future[None]:
-        card = self.card(model_id, None)
+        card = self._cards.find(model_id)
 
         async def load() -> None:
             await self._handle.load.remote(card.id)
@@ -218,7 +215,7 @@ def _deployed(config: ServerConfig) -> Any:
 
 
 def _application(config: ServerConfig, serve: Any) -> Any:
-    jobs = config.jobs or 3
+    jobs = jobs_at_a_time(config, gpu=config.ray_gpus > 0)
     deployment = serve.deployment(
         name="networks",
         max_ongoing_requests=2 * jobs,

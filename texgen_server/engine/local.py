@@ -12,19 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from texgen.errors import CancelledError, CapacityError, InvalidRequestError
-from texgen.modelcard import ModelCard, find_card, list_cards, models_folder
+from texgen.errors import CancelledError, CapacityError
+from texgen.modelcard import ModelCard
 from texgen_server.backends import device_names, engine_name
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result
+from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result, jobs_at_a_time
+from texgen_server.engine.cards import Cards
 from texgen_server.engine.fairness import FairQueue
 from texgen_server.engine.station import Station
-from texgen_server.registry import KINDS
 
 BEFORE_ALL = -1
 """Priority of loading and unloading."""
-JOBS = {"cpu": 3, "cuda": 16}
-"""At a time on a device, unless configured. Where batches pay there must be as many as go together."""
 LARGE_PIXELS = 2048 * 2048
 """A job of more is alone of its size on a device, or memory would run out; smaller ones run beside it."""
 
@@ -55,7 +53,7 @@ class LocalEngine:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._models = {c.id: c for c in list_cards(config.models) if c.kind in KINDS}
+        self._cards = Cards(config.models)
         self._queue: FairQueue[_Entry] = FairQueue()
         self._running: dict[_Entry, Station] = {}
         self._changed = threading.Condition()
@@ -70,38 +68,32 @@ class LocalEngine:
             thread.start()
 
     def cards(self) -> list[ModelCard]:
-        there = {path.parent.name for path in models_folder(self._config.models).glob("*/model.toml")}
-        if there - set(self._models):  # reading all of them takes ten milliseconds
-            self._models |= {c.id: c for c in list_cards(self._config.models) if c.kind in KINDS and c.id not in self._models}
-        return [self._models[k] for k in sorted(self._models)]
+        return self._cards.all()
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
-        card = self._any_card(model_id or kind or "")
-        if kind not in (None, card.kind):
-            raise InvalidRequestError(f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}", "model")
-        return card
+        return self._cards.of_kind(model_id, kind)
 
     def warm(self, model_id: str = "") -> None:
         """Load and compile a model now instead of at its first job. Raises LoadError."""
         for station in self._stations:
-            station.load(self._any_card(model_id))
+            station.load(self._cards.find(model_id))
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
         queued_at = time.monotonic()
-        names = tuple(self._any_card(name).id for name in (model_id, *job.helpers))
+        names = tuple(self._cards.find(name).id for name in (model_id, *job.helpers))
 
         def work(station: Station) -> Result:
-            return station.run(job, [self._any_card(name) for name in names], queued_at)
+            return station.run(job, [self._cards.find(name) for name in names], queued_at)
 
         return self._push(job.priority, [_Entry(work, job, names)])[0]
 
     def load(self, model_id: str) -> Future[None]:
-        card = self._any_card(model_id)
+        card = self._cards.find(model_id)
         loading = [_Entry(lambda station: station.load(card) and None, station=station) for station in self._stations]
         return _last_of(self._push(BEFORE_ALL, loading), lambda results: None)
 
     def unload(self, model_id: str) -> Future[bool]:
-        card = self._any_card(model_id)
+        card = self._cards.find(model_id)
         entries = [_Entry(lambda station: station.unload(card.id), models=(card.id,), station=station) for station in self._stations]
         return _last_of(self._push(BEFORE_ALL, entries), any)
 
@@ -144,7 +136,7 @@ class LocalEngine:
             station.close(max(1.0, end - time.monotonic()))
 
     def _jobs(self, station: Station) -> int:
-        return self._config.jobs or JOBS["cuda" if station.name.startswith("cuda") else "cpu"]
+        return jobs_at_a_time(self._config, gpu=station.name.startswith("cuda"))
 
     def _push(self, priority: int, entries: list[_Entry]) -> list[Future[Any]]:
         with self._changed:
@@ -190,9 +182,6 @@ class LocalEngine:
             return False
         jobs = self._jobs(station)
         return not entry.patient or jobs == 1 or sum(e.patient for e in here) < jobs - 1  # room is kept for whoever cannot wait
-
-    def _any_card(self, model_id: str) -> ModelCard:
-        return self._models[model_id] if model_id in self._models else find_card(model_id, self._config.models)
 
 
 def _settle(entry: _Entry, station: Station) -> None:

@@ -80,11 +80,6 @@ class Station:
         gc.collect()
         return True
 
-    def in_use(self, model_id: str) -> bool:
-        """Whether a job with it runs."""
-        with self._lock:
-            return self._users[model_id] > 0
-
     def loaded(self) -> dict[str, str]:
         """Models in memory -> the engine that runs them."""
         with self._lock:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server's bench measures with: a server in a process of its own, a network by the clock, a bare socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from texgen_server.backends.base import Array, Backend
+
+CHUNK_BYTES = 512 * 1024
+
+
+@contextmanager
+def served(models: Path | None, graphs: Path, *flags: str, cache: Path) -> Iterator[str]:
+    """A server in a process of its own; its compiled graphs are the user's, its results are not."""
+    link = cache / "graphs"
+    if not link.exists():
+        graphs.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(graphs, target_is_directory=True)
+    chosen = ["--models", str(models)] if models else []
+    command = [sys.executable, "-m", "texgen", "serve", "--listen", "127.0.0.1:0", *chosen, *flags]
+    environment = {"TEXGEN_CACHE": str(cache)}
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_inherited() | environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().split()[4]
+        finally:
+            process.terminate()
+
+
+def _inherited() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("TEXGEN_")}
+
+
+class Timed:
+    """A `Backend` that adds up what its networks take."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.name, self.backend, self.spent_s = backend.name, backend, 0.0
+
+    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+        started = time.perf_counter()
+        result = self.backend.run(part, inputs, fleeting=fleeting)
+        self.spent_s += time.perf_counter() - started
+        return result
+
+    def close(self) -> None:
+        self.backend.close()
+
+
+def socket_copy_s(size: int) -> float:
+    """Seconds to send so many bytes over loopback into memory that is there already."""
+    data, into = bytes(CHUNK_BYTES), bytearray(CHUNK_BYTES)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def send() -> None:
+        with listener.accept()[0] as sender:
+            for at in range(0, size, CHUNK_BYTES):
+                sender.sendall(data[: min(CHUNK_BYTES, size - at)])
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with socket.create_connection(listener.getsockname()) as receiver:
+        started, got = time.perf_counter(), 0
+        while count := receiver.recv_into(into):
+            got += count
+        spent = time.perf_counter() - started
+    thread.join()
+    listener.close()
+    assert got == size
+    return spent
