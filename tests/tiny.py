@@ -25,7 +25,7 @@ from texgen_server.training.layout_fit import MAX_WAVES
 from texgen_server.training.upscaler.export import write_upscaler
 
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
-ENVIRONMENT_PARAMS = EnvironmentParams(code_dim=6, style_dim=8, noise_channels=2, widths=(8, 8))
+ENVIRONMENT_PARAMS = EnvironmentParams(code_dim=6, style_dim=8, noise_channels=2, widths=(8, 8), layout_rows=32)
 UPSCALER_PARAMS = UpscalerParams(width=8, depth=4)
 CLASSES = {"bark": 3, "brick": 4, "rock": 3}
 PRESETS = ("ice",)

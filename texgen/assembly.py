@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from texgen.errors import ConnectionFailedError
 from texgen.maps import ColorSpace, Encoding, Environment, Light, MapKind, Material, PackedMap
 from texgen.pb import texgen_pb2 as pb
@@ -66,8 +68,8 @@ class Assembler:
         self._on_preview = on_preview or (lambda kind, png: None)
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
-        self._pieces: list[bytes] = []
-        self._received = 0
+        self._buffer = memoryview(b"")
+        self._received, self._hash = 0, hashlib.sha256()
 
     def feed(self, event: pb.TextureEvent) -> None:
         """Take one event. Raises ConnectionFailedError when the stream contradicts itself."""
@@ -122,7 +124,8 @@ class Assembler:
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
             raise ConnectionFailedError(f"the server announced a map of {header.byte_size} bytes; at most {MAX_MAP_BYTES} are taken")
-        self._header, self._pieces, self._received = header, [], 0
+        self._header, self._received, self._hash = header, 0, hashlib.sha256()
+        self._buffer = np.empty(header.byte_size, np.uint8).data  # in huge pages, unlike bytes: a third of the time
 
     def _append(self, chunk: pb.Chunk) -> None:
         header = self._header
@@ -131,25 +134,27 @@ class Assembler:
         data = chunk.data
         if self._received + len(data) > header.byte_size:
             raise ConnectionFailedError("the server sent more bytes of a map than it announced; try again")
-        self._pieces.append(data)
+        self._buffer[self._received : self._received + len(data)] = data
+        self._hash.update(data)  # piece by piece, while the next one arrives
         self._received += len(data)
 
     def _finish(self, end: pb.MapEnd) -> None:
-        header, data = self._header, b"".join(self._pieces)
-        if header is None or len(data) != end.byte_size or hashlib.sha256(data).digest() != end.sha256:
+        header = self._header
+        if header is None or not self._received == header.byte_size == end.byte_size or self._hash.digest() != end.sha256:
             raise ConnectionFailedError("a map arrived damaged (its hash does not match); try again")
-        kind = KIND_FROM_PB[end.kind]
+        kind, encoding = KIND_FROM_PB[end.kind], ENCODING_FROM_PB[header.encoding]
+        data = self._buffer.toreadonly() if encoding is Encoding.RAW else self._buffer.tobytes()
         self._maps[kind] = PackedMap(
             kind,
             header.width_px,
             header.height_px,
             header.channels,
             DTYPE_FROM_PB[header.dtype],
-            ENCODING_FROM_PB[header.encoding],
+            encoding,
             SPACE_FROM_PB[header.color_space],
             data,
         )
-        self._header, self._pieces = None, []
+        self._header, self._buffer = None, memoryview(b"")
         self._on_progress(Progress(self._overall(0.9), "receiving"))
 
     def _environment(self, summary: pb.Summary) -> Environment:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def write_material(material: Material, folder: Path, stem: str, *, force: bool) 
     return write_files(contents, folder, force=force)
 
 
-def write_files(contents: dict[str, bytes], folder: Path, *, force: bool) -> list[Path]:
+def write_files(contents: Mapping[str, bytes | memoryview], folder: Path, *, force: bool) -> list[Path]:
     """Write files under temporary names, then rename all. Raises OutputError."""
     check_output(folder, list(contents), force=force)
     temporary: list[tuple[Path, Path]] = []

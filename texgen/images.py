@@ -105,7 +105,7 @@ def decode(packed: PackedMap) -> Pixels:
     return pixels
 
 
-def decode_png(data: bytes) -> Pixels:
+def decode_png(data: bytes | memoryview) -> Pixels:
     """PNG with 8 bit, or 16 bit and one channel -> (H, W, C)."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         if image.width * image.height > MAX_DECODED_PIXELS:
@@ -116,7 +116,7 @@ def decode_png(data: bytes) -> Pixels:
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def decode_exr(data: bytes) -> Pixels:
+def decode_exr(data: bytes | memoryview) -> Pixels:
     """OpenEXR of one layer -> (H, W, C), linear. Needs the extra ``exr``."""
     openexr = _load_openexr()
     with tempfile.TemporaryDirectory() as folder:

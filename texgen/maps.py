@@ -88,7 +88,12 @@ class PackedMap:
     dtype: str
     encoding: Encoding
     color_space: ColorSpace
-    data: bytes
+    data: bytes | memoryview
+    """Bytes; of a RAW map that was received a read-only view of them, in memory that is cheap to fill."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A view can be neither pickled nor copied: bytes instead."""
+        return self.__dict__ | {"data": bytes(self.data)}
 
 
 @dataclass

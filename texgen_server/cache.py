@@ -14,10 +14,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 log = logging.getLogger("texgen.cache")
 
@@ -28,6 +31,8 @@ CREATE TABLE IF NOT EXISTS parts (key TEXT NOT NULL, place INTEGER NOT NULL, sha
 CREATE INDEX IF NOT EXISTS parts_by_file ON parts (sha256);
 """
 BUSY_S = 10.0
+READERS = 4
+"""Files of one result that are read and hashed at a time."""
 ORPHAN_S = 3600.0
 """A file without an entry may be one that another server is about to enter, unless it is older than this."""
 
@@ -37,7 +42,7 @@ class CachedResult:
     """What was put in: the same bytes."""
 
     header: bytes
-    parts: list[bytes]
+    parts: Sequence[bytes | memoryview]
 
 
 def open_cache(folder: Path, max_bytes: int) -> ResultCache | None:
@@ -62,6 +67,7 @@ class ResultCache:
         self._files.mkdir(parents=True, exist_ok=True)
         self._index = folder / "index.sqlite"
         self._lock = threading.Lock()
+        self._readers = ThreadPoolExecutor(READERS, "texgen-cache")
         self.hits = self.misses = 0
         with closing(self._connect()) as database, database:
             database.executescript(SCHEMA)
@@ -84,7 +90,7 @@ class ResultCache:
             hashes = [r[0] for r in database.execute("SELECT sha256 FROM parts WHERE key = ? ORDER BY place", (key,))]
         if not row:
             return None
-        parts = [self._read(sha256) for sha256 in hashes]
+        parts = list(self._readers.map(self._read, hashes))
         whole = [part for part in parts if part is not None]
         if len(whole) < len(parts):
             log.warning("the cached result %s is damaged; dropped", key[:16])
@@ -98,7 +104,7 @@ class ResultCache:
         with contextlib.suppress(sqlite3.Error), closing(self._connect()) as database, database:
             database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
-    def put(self, key: str, header: bytes, parts: Iterable[bytes]) -> None:
+    def put(self, key: str, header: bytes, parts: Iterable[bytes | memoryview]) -> None:
         """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
         try:
             listed = list(parts)
@@ -130,14 +136,17 @@ class ResultCache:
     def _path(self, sha256: str) -> Path:
         return self._files / sha256[:2] / sha256
 
-    def _read(self, sha256: str) -> bytes | None:
+    def _read(self, sha256: str) -> memoryview | None:
         try:
-            data = self._path(sha256).read_bytes()
+            with self._path(sha256).open("rb", buffering=0) as file:
+                data = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data  # numpy's memory comes in huge pages
+                if file.readinto(data) != len(data):
+                    return None
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
-    def _write(self, data: bytes) -> str:
+    def _write(self, data: bytes | memoryview) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
         if self._read(sha256) is None:

@@ -28,7 +28,5 @@ SCALES = (2, 4)
 
 CLEAN_SCALE = 1
 """The scale at which the upscaler's network takes away JPEG blocks and noise and leaves the size."""
-LAYOUT_ROWS = 32
-"""Of the small panorama that an environment is drawn from; it has twice as many columns."""
 STOPS = 4.0
 """Panoramas of the network are log2 radiance in units of this."""

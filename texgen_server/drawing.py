@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from texgen.maps import Light, MapKind, Pixels
 from texgen_server.backends.base import Backend
-from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import enlarged, plan_at
 from texgen_server.environment.lights import draw_light, half_safe
 from texgen_server.environment.scene import Scene
@@ -65,10 +65,11 @@ class Drawing:
         """(3, H, 2 H) of the network, in units of `STOPS`."""
         key = scene.lights[0] if scene.lights else None
         light = (key.azimuth_deg, key.elevation_deg) if key else None
-        rows = [LAYOUT_ROWS * 2**i for i in range(self.levels)]
+        small = scene.layout.shape[1]
+        rows = [small * 2**i for i in range(self.levels)]
         plans = [plan_at(scene.layout, light, n)[None] for n in rows]
         noises = [_noise(scene.seed, 1 + i, 1, n) for i, n in enumerate(rows)]
-        start = _noise(scene.seed, 0, self.noise_channels, LAYOUT_ROWS)
+        start = _noise(scene.seed, 0, self.noise_channels, small)
         features = self.backend.run("trunk", [scene.codes[None], start, *plans, *noises], fleeting=True)
         self.check()
         (made,) = self.backend.run("head", [features[0], plans[-1]])
@@ -77,8 +78,9 @@ class Drawing:
 
     def _corrected(self, stops: Array, layout: Array) -> Array:
         """With as much light in every cell as the layout says: what lights a scene is decided there."""
-        cell = stops.shape[1] // LAYOUT_ROWS
-        radiance = np.exp2(stops * np.float32(STOPS)).reshape(3, LAYOUT_ROWS, cell, 2 * LAYOUT_ROWS, cell).mean((2, 4))
+        small = layout.shape[1]
+        cell = stops.shape[1] // small
+        radiance = np.exp2(stops * np.float32(STOPS)).reshape(3, small, cell, 2 * small, cell).mean((2, 4))
         missing = layout[:3] - np.log2(np.maximum(radiance, 1e-6)) / np.float32(STOPS)
         limit = np.float32(CORRECTED_STOPS / STOPS)
         return stops + enlarged(np.clip(missing, -limit, limit).astype(np.float32), cell)

@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import PARAMS, tiny_generator
 from texgen.errors import LoadError
+from texgen_server.networks.environment import panorama_pad
 from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
 from texgen_server.networks.material import normal_from_height
 from texgen_server.networks.parts import build_generator
@@ -61,6 +62,16 @@ def test_padding_and_its_gradient_are_exact():
     assert torch.allclose(torch.autograd.grad(ours, x, g)[0], torch.autograd.grad(reference, x, g)[0])
     with torch.no_grad():
         assert torch.equal(circular_pad(x, 1), reference)
+
+
+def test_padding_over_the_poles_and_its_gradient_are_exact():
+    x = torch.randn(2, 3, 4, 8, dtype=torch.float64, requires_grad=True)
+    padded = panorama_pad(x)
+    assert torch.equal(padded[:, :, 0, 1:-1], torch.roll(x[:, :, 0], 4, 2))
+    assert torch.equal(padded[:, :, 1:-1, 0], x[..., -1])
+    assert torch.autograd.gradcheck(panorama_pad, (x,))
+    with torch.no_grad():
+        assert torch.equal(panorama_pad(x), padded)
 
 
 def test_upsampling_keeps_the_mean_and_has_no_edge():

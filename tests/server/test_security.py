@@ -20,6 +20,8 @@ from texgen.client import Client
 from texgen.errors import AuthenticationError, CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError, NotFoundError
 from texgen.maps import Encoding
 from texgen.modelcard import find_card
+from texgen.pb import texgen_pb2 as pb
+from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.calls import Peer
 from texgen_server.config import ServerConfig, check_exposure, load_config, printed
 from texgen_server.engine.base import CancelToken
@@ -165,6 +167,16 @@ def test_admission_counts_calls_and_pixels_and_gives_back_when_the_work_ends():
     assert admission.in_flight() == 0
     huge = admission.enter(artist, 10**9)  # alone, anything goes that a single request may ask for
     huge.release_after([])
+
+
+def test_a_message_beyond_the_limit_is_refused(models):
+    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, max_message_bytes=1 << 20)
+    with EmbeddedServer(config) as server, grpc.insecure_channel(server.address) as channel:
+        large = pb.GenerateMaterialRequest(model="x" * (2 << 20))
+        with pytest.raises(grpc.RpcError) as caught:
+            list(pb_grpc.TextureServiceStub(channel).GenerateMaterial(large))
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max" in caught.value.details()
 
 
 def test_a_peer_at_its_limit_is_told_so_and_retries_succeed(models, tmp_path):

@@ -264,7 +264,15 @@ def test_sigterm_drains(models):
             call = threading.Thread(target=lambda: results.append(client.generate("bark", size_px=(1024, 1024))))
             call.start()
             time.sleep(0.1)
-            process.send_signal(signal.SIGTERM)
+            with grpc.insecure_channel(address) as channel:
+                watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+                assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+                process.send_signal(signal.SIGTERM)
+                assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+                watch.cancel()
+                with pytest.raises(grpc.RpcError) as refused:
+                    pb_grpc.ServerServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest(), timeout=5)
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
             call.join(30)
         assert process.wait(30) == 0
         assert len(results) == 1, "what runs is finished"

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import copy
 import hashlib
+import pickle
 
 import pytest
 
@@ -35,6 +37,16 @@ def test_pieces_become_a_map():
     material = feed(HEADER, chunk(0, DATA[:4]), chunk(4, DATA[4:]), END, SUMMARY)
     assert material.seed == 4
     assert [m.data for m in material.maps.values()] == [DATA]
+
+
+def test_a_received_map_is_read_only_and_can_be_copied():
+    material = feed(HEADER, chunk(0, DATA), END, SUMMARY)
+    (packed,) = material.maps.values()
+    with pytest.raises(TypeError):
+        packed.data[0] = 1
+    for again in (pickle.loads(pickle.dumps(packed)), copy.deepcopy(packed)):
+        assert again == packed
+        assert type(again.data) is bytes
 
 
 @pytest.mark.parametrize(

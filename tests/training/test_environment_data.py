@@ -57,8 +57,8 @@ def test_the_sky_is_what_is_above_and_not_the_wall():
 def test_a_prepared_map_has_its_sun_at_azimuth_0_and_its_light_in_the_layout():
     one = prepared(clear_day(light=Light(-120.0, 40.0, 0.5, (30.0, 28.0, 25.0))), 0.0, indoors=False)
     assert one.lights[0].azimuth_deg == 0.0
-    assert one.layout.shape == (4, 32, 64)
-    cells = np.exp2(one.stops * 4.0).reshape(3, 32, 16, 64, 16).mean((2, 4))
+    assert one.layout.shape == (4, 64, 128)
+    cells = np.exp2(one.stops * 4.0).reshape(3, 64, 8, 128, 8).mean((2, 4))
     assert np.abs(np.log2(cells) - one.layout[:3] * 4.0).max() < 0.05
     assert prepared(clear_day(), 0.0, indoors=True).layout[3].max() == 0.0
 

@@ -58,9 +58,9 @@ class Timed:
         self.backend.close()
 
 
-def socket_copy_s(size: int) -> float:
-    """Seconds to send so many bytes over loopback into memory that is there already."""
-    data, into = bytes(CHUNK_BYTES), bytearray(CHUNK_BYTES)
+def socket_copy_s(size: int, *, keep: bool) -> float:
+    """Seconds to send so many bytes over loopback: into memory of their own, as a result is kept, or always into the same piece."""
+    data = bytes(CHUNK_BYTES)
     listener = socket.create_server(("127.0.0.1", 0))
 
     def send() -> None:
@@ -72,7 +72,8 @@ def socket_copy_s(size: int) -> float:
     thread.start()
     with socket.create_connection(listener.getsockname()) as receiver:
         started, got = time.perf_counter(), 0
-        while count := receiver.recv_into(into):
+        into = memoryview(bytearray(size if keep else CHUNK_BYTES))
+        while count := receiver.recv_into(into[got:] if keep and got < size else into):
             got += count
         spent = time.perf_counter() - started
     thread.join()

@@ -50,7 +50,7 @@ def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTabl
 
 
 def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
-    """(4, 32, 64) to add: a brighter band at the horizon, a brighter ground."""
+    """(4, L, 2 L) to add: a brighter band at the horizon, a brighter ground."""
     _, elevation = pixel_angles(layout.shape[1])
     added = np.zeros_like(layout)
     added[:3] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small panoramas ("layouts"): what an environment is made of before the network draws it. Put together, lit, brought to any size.
 
-A layout is (4, 32, 64) float32: log2 radiance of red, green and blue in units of `STOPS`, and the share of sky. Numpy only.
+A layout is (4, L, 2 L) float32: log2 radiance of red, green and blue in units of `STOPS`, and the share of sky. Numpy only.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.panorama import direction, pixel_angles, pixel_directions
-from texgen_server.channels import LAYOUT_ROWS
 
 Array = NDArray[np.float32]
 
-MEETING_ROWS = 2.0
-"""How far differences of two places are smoothed up and down where they meet."""
+MEETING_SHARE = 1.0 / 16.0
+"""Of the height: how far differences of two places are smoothed up and down where they meet."""
 GLOW_DEG = 6.0
 """How far from the brightest light its glow has fallen to half."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known of one place: its layout, its sky alone (3, 32, 64), and where its brightest light is."""
+    """What is known of one place: its layout, its sky alone (3, L, 2 L), and where its brightest light is."""
 
     layout: Array
     sky: Array
@@ -42,7 +41,7 @@ class Surroundings:
 
 
 def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
-    """The layout of one place under the sky of another; without skies, both side by side: ``share`` (64,) of the first for each column.
+    """The layout of one place under the sky of another; without skies, both side by side: ``share`` (2 L,) of the first for each column.
 
     The ground keeps its brightness against its sky. Of two places side by side the second takes on the exposure and white of the first, height by
     height, as they are where the two meet: floors, walls and ceilings go on.
@@ -62,14 +61,14 @@ def _apart_where_they_meet(first: Array, second: Array, share: Array) -> Array:
     border = share * (1.0 - share)
     apart = ((first - second) * border).sum(2) / max(float(border.sum()), 1e-6)
     rows = np.arange(apart.shape[1])
-    near = np.exp(-(((rows[:, None] - rows) / MEETING_ROWS) ** 2))
+    near = np.exp(-(((rows[:, None] - rows) / (MEETING_SHARE * len(rows))) ** 2))
     smooth: Array = (apart @ (near / near.sum(0))).astype(np.float32)[..., None]
     return smooth
 
 
-def sides(where: float) -> Array:
-    """(64,) how much of each column belongs to the first of two rooms: half of the circle around a place, with soft borders."""
-    angle = (np.arange(2 * LAYOUT_ROWS) + 0.5) / (2 * LAYOUT_ROWS) - where
+def sides(where: float, columns: int) -> Array:
+    """(columns,) how much of each column belongs to the first of two rooms: half of the circle around a place, with soft borders."""
+    angle = (np.arange(columns) + 0.5) / columns - where
     share: Array = (1.0 / (1.0 + np.exp(-6.0 * np.cos(2.0 * np.pi * angle)))).astype(np.float32)
     return share
 

@@ -26,8 +26,8 @@ class EnvironmentTables:
     """What training measured in each map, in the order of the classes' members."""
 
     codes: Array  # (N, code_dim)
-    layouts: Array  # (N, 4, 32, 64)
-    skies: Array  # (N, 3, 32, 64)
+    layouts: Array  # (N, 4, L, 2 L), `environment.layouts`
+    skies: Array  # (N, 3, L, 2 L)
     lights: Array  # (N, 3, 6): azimuth, elevation, radius in degrees, flux; zeros where there is none
     exposures: Array  # (N,) log2 of the geometric mean
     sunny: NDArray[np.bool_]  # (N,) whether the brightest light is, or would be, the sun
@@ -44,7 +44,7 @@ class EnvironmentTables:
 class Scene:
     """What is drawn: the network's inputs, and what is done to its result."""
 
-    layout: Array  # (4, 32, 64)
+    layout: Array  # (4, L, 2 L)
     codes: Array  # (2, code_dim) of the sky and of all else
     lights: tuple[Light, ...]  # the key light at azimuth 0
     seed: int
@@ -67,7 +67,7 @@ def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
         layout = joined(first, second, np.ones(first.layout.shape[2], np.float32))
     else:
         other = _surroundings(tables, _pick(recipe, tables, draw[4]))
-        layout = joined(first, other.mirrored() if draw[5] < 0.5 else other, sides(draw[6]))
+        layout = joined(first, other.mirrored() if draw[5] < 0.5 else other, sides(draw[6], first.layout.shape[2]))
     partner = _pick(recipe, tables, draw[4])
     share = np.float32(MAX_CODE_MIX * draw[7] * recipe.psi)
     codes = np.stack([tables.codes[row] * (1 - share) + tables.codes[partner] * share for row in (above, below)])

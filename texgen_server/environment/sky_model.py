@@ -25,11 +25,11 @@ class SkyModel:
     """Log2 radiance of clear skies whose sun stands at azimuth 0."""
 
     elevations_deg: Array  # (E,) rising
-    stops: Array  # (E, 3, 32, 64); below the horizon the row at the horizon
+    stops: Array  # (E, 3, L, 2 L); below the horizon the row at the horizon
     sun: Array  # (E, 3) log2 of the sun's flux
 
     def sky(self, elevation_deg: float) -> Array:
-        """(3, 32, 64) log2 radiance."""
+        """(3, L, 2 L) log2 radiance."""
         sky: Array = self._between(self.stops, elevation_deg) + np.float32(twilight_stops(elevation_deg))
         return sky
 

@@ -9,12 +9,12 @@ all else another one. Lights are no business of the network: they are analytic, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import LAYOUT_ROWS
 from texgen_server.networks.layers import CircularConv, StyleModulation
 
 PLAN_CHANNELS = 8
@@ -30,20 +30,52 @@ class EnvironmentParams:
     code_dim: int = 32
     style_dim: int = 128
     noise_channels: int = 8
-    widths: tuple[int, ...] = (160, 128, 80, 32)  # at 32, 64, 128, 256 rows
+    widths: tuple[int, ...] = (128, 80, 32)  # at 64, 128, 256 rows
+    layout_rows: int = 64
+    """Of the small panorama that it starts from; it has twice as many columns."""
 
     @property
     def rows(self) -> int:
         """Of the result."""
-        return int(LAYOUT_ROWS * 2 ** len(self.widths))
+        return int(self.layout_rows * 2 ** len(self.widths))
+
+
+def _padded(x: Tensor) -> Tensor:
+    top, bottom = (_other_side(row) for row in (x[:, :, :1], x[:, :, -1:]))
+    x = torch.cat([top, x, bottom], 2)
+    return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+
+
+def _other_side(row: Tensor) -> Tensor:
+    """A row of pixels turned by half the world; twice is none."""
+    half = row.shape[3] // 2
+    return torch.cat([row[..., half:], row[..., :half]], 3)
+
+
+class _PanoramaPad(torch.autograd.Function):
+    """`panorama_pad` in training. Autograd would add up one tensor as large as the whole for each of its slices."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return _padded(x)
+
+    @staticmethod
+    def backward(_: Any, *grads: Tensor) -> Tensor:
+        rows = grads[0][..., 1:-1].clone(memory_format=torch.channels_last)
+        rows[..., -1:] += grads[0][..., :1]
+        rows[..., :1] += grads[0][..., -1:]
+        out = rows[:, :, 1:-1]
+        out[:, :, :1] += _other_side(rows[:, :, :1])
+        out[:, :, -1:] += _other_side(rows[:, :, -1:])
+        return out
 
 
 def panorama_pad(x: Tensor) -> Tensor:
     """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in elevation."""
-    half = x.shape[3] // 2
-    top, bottom = (torch.cat([row[..., half:], row[..., :half]], 3) for row in (x[:, :, :1], x[:, :, -1:]))
-    x = torch.cat([top, x, bottom], 2)
-    return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+    if torch._C._get_tracing_state() is not None or not torch.is_grad_enabled():
+        return _padded(x)
+    out: Tensor = _PanoramaPad.apply(x)
+    return out
 
 
 class PanoramaConv(CircularConv):
@@ -98,8 +130,8 @@ class EnvironmentGenerator(nn.Module):
     def forward(self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]) -> Tensor:
         """Draw a panorama.
 
-        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, 32, 64) ~ N(0, 1); for each level i ``plans[i]``
-        (B, 8, 32 2^i, 64 2^i), see `PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 32 2^i, 64 2^i) ~ N(0, 1).
+        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L) ~ N(0, 1), L as `EnvironmentParams.layout_rows`;
+        for each level i ``plans[i]`` (B, 8, 2^i L, 2^(i+1) L), see `PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~ N(0, 1).
         Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in `EnvironmentParams.rows`.
         """
         return self.head32(self.trunk(codes, start, plans, noises), plans[-1])

@@ -104,6 +104,6 @@ class StyleModulation(nn.Module):
         if share is None:
             gamma, beta = affine[:, :, None, None].chunk(2, 1)
         else:
-            mixed = torch.matmul(affine.transpose(1, 2), share.flatten(2)).unflatten(2, share.shape[2:])
+            mixed = torch.matmul(share.flatten(2).transpose(1, 2), affine).transpose(1, 2).unflatten(2, share.shape[2:])  # channels last
             gamma, beta = mixed.chunk(2, 1)
         return torch.addcmul(beta, x, 1.0 + gamma)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from texgen.errors import LoadError
-from texgen_server.channels import CLEAN_SCALE, ESTIMATE_MULTIPLE_PX, GUIDE_CHANNELS, LAYOUT_ROWS, OUTPUT_CHANNELS, SCALES
+from texgen_server.channels import CLEAN_SCALE, ESTIMATE_MULTIPLE_PX, GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
 from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, EnvironmentGenerator, EnvironmentParams
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
@@ -66,8 +66,10 @@ def build_estimator(network: dict[str, object], weights: Weights) -> Estimator:
 
 def build_environment(network: dict[str, object], weights: Weights) -> EnvironmentGenerator:
     """The generator of an environment model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
-    code_dim, style_dim, noise_channels = (int(str(network[key])) for key in ("code_dim", "style_dim", "noise_channels"))
-    params = EnvironmentParams(code_dim, style_dim, noise_channels, tuple(network["widths"]))  # type: ignore[arg-type]
+    code_dim, style_dim, noise_channels, rows = (
+        int(str(network[key])) for key in ("code_dim", "style_dim", "noise_channels", "layout_rows")
+    )
+    params = EnvironmentParams(code_dim, style_dim, noise_channels, tuple(network["widths"]), rows)  # type: ignore[arg-type]
     return _filled(EnvironmentGenerator(params), weights)
 
 
@@ -239,10 +241,11 @@ def _estimator_parts(network: dict[str, object], weights: Weights) -> dict[str, 
 def _environment_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
     generator = build_environment(network, weights)
     params = generator.params
-    rows = [LAYOUT_ROWS * 2**i for i in range(len(params.widths))]
+    small = params.layout_rows
+    rows = [small * 2**i for i in range(len(params.widths))]
     plans = [torch.zeros(1, PLAN_CHANNELS, n, 2 * n) for n in rows]
     noises = [torch.zeros(1, 1, n, 2 * n) for n in rows]
-    trunk = (torch.zeros(1, STYLES, params.code_dim), torch.zeros(1, params.noise_channels, LAYOUT_ROWS, 2 * LAYOUT_ROWS), *plans, *noises)
+    trunk = (torch.zeros(1, STYLES, params.code_dim), torch.zeros(1, params.noise_channels, small, 2 * small), *plans, *noises)
     features = torch.zeros(1, params.widths[-1], rows[-1], 2 * rows[-1])
     return {
         "trunk": Part(EnvironmentTrunkPart(generator), trunk, ((0,),) * len(trunk), exact=False),

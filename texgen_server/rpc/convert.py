@@ -68,10 +68,11 @@ def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent]:
     yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=parcel.sha256))
 
 
-def chunk_events(kind: pb.MapKind, data: bytes) -> Iterator[pb.TextureEvent]:
+def chunk_events(kind: pb.MapKind, data: bytes | memoryview) -> Iterator[pb.TextureEvent]:
     """A packed map in pieces."""
+    view = memoryview(data)
     for offset in range(0, len(data), CHUNK_BYTES):
-        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=data[offset : offset + CHUNK_BYTES]))
+        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=bytes(view[offset : offset + CHUNK_BYTES])))
 
 
 def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:

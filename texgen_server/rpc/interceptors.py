@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -81,7 +82,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
 
     def _wrapped(self, handler: Any, details: grpc.HandlerCallDetails, token: Token | None, *, allowed: bool) -> Any:
-        """The handler of one call with the guard around it; streaming requests are passed through."""
+        """The handler of one call with the guard around it."""
         known = _metadata(details)
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
 
@@ -100,24 +101,34 @@ class Guard(grpc.aio.ServerInterceptor):
                 for watcher in self._watchers:
                     watcher.ended(call)
 
-        if handler.unary_unary:
+        return _around(handler, guarded)
 
-            async def unary(request: Any, context: Context) -> Any:
-                async with guarded(context):
-                    return await handler.unary_unary(request, context)
 
-            return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
-        behavior = handler.unary_stream or handler.stream_stream
-        if not behavior:
-            return handler
+HANDLERS = {
+    # (streamed requests, streamed responses)
+    (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
+    (False, True): ("unary_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): ("stream_unary", grpc.stream_unary_rpc_method_handler),
+    (True, True): ("stream_stream", grpc.stream_stream_rpc_method_handler),
+}
 
-        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with guarded(context), aclosing(behavior(request, context)) as events:
-                async for event in events:
-                    yield event
 
-        make = grpc.unary_stream_rpc_method_handler if handler.unary_stream else grpc.stream_stream_rpc_method_handler
-        return make(stream, handler.request_deserializer, handler.response_serializer)
+def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManager[None]]) -> Any:
+    """The same handler, within a context."""
+    name, make = HANDLERS[handler.request_streaming, handler.response_streaming]
+    behavior = getattr(handler, name)
+
+    async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+        async with guarded(context), aclosing(behavior(request, context)) as events:
+            async for event in events:
+                yield event
+
+    async def answer(request: Any, context: Context) -> Any:
+        async with guarded(context):
+            return await behavior(request, context)
+
+    streams = inspect.isasyncgenfunction(behavior)  # a stream that is written, such as health's Watch, is a coroutine
+    return make(stream if streams else answer, handler.request_deserializer, handler.response_serializer)
 
 
 def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:

@@ -192,7 +192,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         seams: dict[MapKind, float] = {}
         key = self._key(order, card) if size <= HUGE_BYTES else ""
         told: list[pb.TextureEvent] = []
-        data: list[bytes] = []
+        data: list[bytes | memoryview] = []
         for index, kind in enumerate(kinds):
             for other in kinds[index : index + ahead]:
                 if other in result.maps:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from texgen.panorama import pixel_directions
-from texgen_server.channels import LAYOUT_ROWS
 from texgen_server.environment.sky_model import LOWEST_DEG, Array, SkyModel
 
 ELEVATIONS_DEG = (LOWEST_DEG, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 28.0, 38.0, 50.0, 65.0, 80.0, 89.0)
@@ -19,12 +18,12 @@ LOW_SUN_STOPS = (0.35, 0.55, 0.75)
 REDDEST_STOPS = 4.0
 
 
-def clear_skies() -> SkyModel:
-    """A second or two. Raises ImportError without Mitsuba."""
+def clear_skies(rows: int) -> SkyModel:
+    """With so many rows; some seconds. Raises ImportError without Mitsuba."""
     import mitsuba
 
     mitsuba.set_variant("scalar_rgb")
-    skies, suns = zip(*(_one(mitsuba, elevation) for elevation in ELEVATIONS_DEG), strict=True)
+    skies, suns = zip(*(_one(mitsuba, elevation, rows) for elevation in ELEVATIONS_DEG), strict=True)
     return SkyModel(np.array(ELEVATIONS_DEG, np.float32), np.stack(skies), _with_low_suns(np.stack(suns)))
 
 
@@ -37,9 +36,9 @@ def _with_low_suns(suns: Array) -> Array:
     return redder
 
 
-def _one(mitsuba: Any, elevation_deg: float) -> tuple[Array, Array]:
-    """(3, 32, 64) log2 radiance of a sky and (3,) log2 flux of its sun, which stands at azimuth 0."""
-    rays = pixel_directions(LAYOUT_ROWS)
+def _one(mitsuba: Any, elevation_deg: float, rows: int) -> tuple[Array, Array]:
+    """(3, rows, 2 rows) log2 radiance of a sky and (3,) log2 flux of its sun, which stands at azimuth 0."""
+    rays = pixel_directions(rows)
     rays = np.stack([rays[..., 0], rays[..., 2], np.maximum(rays[..., 1], 0.01)], -1)  # Mitsuba's z is up; the ground shows the horizon
     radians = math.radians(elevation_deg)
     towards = [0.0, math.cos(radians), math.sin(radians)]

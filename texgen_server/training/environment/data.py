@@ -18,12 +18,14 @@ from texgen.errors import InvalidRequestError
 from texgen.images import decode_exr
 from texgen.maps import Light
 from texgen.panorama import geometric_mean, luminance, pixel_angles
-from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.channels import STOPS
 from texgen_server.training.catalog import write_parts
 from texgen_server.training.environment.lights import take_lights
 from texgen_server.training.environment.sky import filled_sky, sky_mask
 
 ROWS = 512
+LAYOUT_ROWS = 64
+"""Of the small panoramas that the network starts from. With 32 a window is one cell, and no network could draw a room."""
 SPLIT_FILE = Path(__file__).with_name("split.csv")
 VALIDATION_SHARE = 0.1
 DARKEST, BRIGHTEST = -12.0, 14.0
@@ -104,8 +106,8 @@ class Prepared:
     """One map, turned so that its brightest light, or side, is at azimuth 0."""
 
     stops: Array  # (3, 512, 1024) log2 radiance over the exposure, in units of STOPS, without the lights
-    layout: Array  # (4, 32, 64) see `panoramas`
-    sky: Array  # (3, 32, 64) the sky alone; zeros where there is none
+    layout: Array  # (4, 64, 128) see `panoramas`
+    sky: Array  # (3, 64, 128) the sky alone; zeros where there is none
     lights: list[Light]
     exposure: float  # geometric mean of the luminance without the lights
 

@@ -87,6 +87,7 @@ def write_environment(
         "style_dim": params.style_dim,
         "noise_channels": params.noise_channels,
         "widths": list(params.widths),
+        "layout_rows": params.layout_rows,
         "rows": params.rows,
     }
     sizes = {"multiple_px": params.rows, "min_edge_px": params.rows, "max_edge_px": 2 * params.rows}

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from texgen.panorama import harmonics, pixel_directions, solid_angles
-from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import mirrored
 
 Array = NDArray[np.float32]
@@ -23,15 +23,15 @@ HARMONICS_WEIGHT = 1.0
 class LayoutBasis:
     """Principal components of the training maps' layouts and their mirror images."""
 
-    mean: Array  # (4, 32, 64)
-    axes: Array  # (K, 4, 32, 64), each scaled to its deviation
+    mean: Array  # (4, L, 2 L)
+    axes: Array  # (K, 4, L, 2 L), each scaled to its deviation
 
 
 def layout_basis(layouts: Array) -> LayoutBasis:
-    """Of (N, 4, 32, 64): as many axes as there are layouts."""
+    """Of (N, 4, L, 2 L): as many axes as there are layouts."""
     both = np.concatenate([layouts, np.stack([mirrored(layout) for layout in layouts])])
     mean = both.mean(0)
-    weights = np.sqrt(solid_angles(LAYOUT_ROWS))[None]
+    weights = np.sqrt(solid_angles(mean.shape[1]))[None]
     flat = ((both - mean) * weights).reshape(len(both), -1)
     _, sizes, axes = np.linalg.svd(flat, full_matrices=False)
     kept = axes[: len(layouts)] * (sizes[: len(layouts), None] / np.sqrt(len(both)))
@@ -41,8 +41,8 @@ def layout_basis(layouts: Array) -> LayoutBasis:
 def inverted(layout: Array, basis: LayoutBasis) -> Array:
     """The layout that 100 steps from the mean find: nearest in logarithms, cell by cell, and in the first nine harmonics of its light."""
     aim, mean, axes = (torch.from_numpy(np.ascontiguousarray(a)) for a in (layout, basis.mean, basis.axes))
-    weights = torch.from_numpy(solid_angles(LAYOUT_ROWS))
-    harmonic = torch.from_numpy(harmonics(pixel_directions(LAYOUT_ROWS))) * weights[..., None]
+    weights = torch.from_numpy(solid_angles(layout.shape[1]))
+    harmonic = torch.from_numpy(harmonics(pixel_directions(layout.shape[1]))) * weights[..., None]
 
     def light(of: torch.Tensor) -> torch.Tensor:
         return torch.einsum("chw,hwk->ck", torch.exp2(of[:3] * STOPS), harmonic)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import LAYOUT_ROWS, STOPS
+from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.environment import EnvironmentGenerator, EnvironmentParams
@@ -31,8 +31,8 @@ from texgen_server.training.state import Networks, Optimizers, read_tensors, wri
 
 CROP_PX = 256
 """What is judged: windows of this width, upper and lower half by themselves."""
-WINDOW_CELLS, MARGIN_CELLS = 22, 3
-"""Columns of the layout that are drawn at a time, and those on each side that are not judged, as they lack their surroundings."""
+MARGIN_PX = 48
+"""Columns on each side that are drawn and not judged, as they lack their surroundings."""
 COARSE_PX = 4
 EXPOSURES = (0.25, 0.02)
 """What the geometric mean becomes in the two pictures that are judged: one for the ground, one for what is bright."""
@@ -133,17 +133,17 @@ class EnvironmentTrainer:
     # -- what goes in -----------------------------------------------------------------------------------------------------
 
     def _draw(self) -> _Drawn:
-        count = self.config.batch // self.workers.count
+        count, rows = self.config.batch // self.workers.count, self.config.params.layout_rows
         chosen = [self.train_index[k] for k in torch.multinomial(self.weights, count, replacement=True, generator=self.random).tolist()]
         reals, plans, pairs, labels, own = [], [], [], [], []
         for index in chosen:
             mixed, flip, flip_sky = (torch.rand(3, generator=self.random) < torch.tensor([self.config.mixed_share, 0.5, 0.5])).tolist()
             other = self._partner(index) if mixed else index
-            first = int(torch.randint(2 * LAYOUT_ROWS, (1,), generator=self.random))
+            first = int(torch.randint(2 * rows, (1,), generator=self.random))
             reals.append(self._real(index, first, flip=flip))
             below, above = surroundings(self.pack, index, flip=flip), surroundings(self.pack, other, flip=flip_sky if mixed else flip)
-            layout = joined(above, below, self._sides()) if mixed else below.layout
-            plans.append([_window(plan_at(layout, above.light, LAYOUT_ROWS * 2**i), first) for i in range(len(self.config.params.widths))])
+            layout = joined(above, below, sides(float(torch.rand(1, generator=self.random)), 2 * rows)) if mixed else below.layout
+            plans.append([self._window(plan_at(layout, above.light, rows * 2**i), first) for i in range(len(self.config.params.widths))])
             pairs.append([other, index])
             labels.append(len(self.pack.assets) if mixed else index)
             own.append(0.0 if mixed else 1.0)
@@ -155,16 +155,18 @@ class EnvironmentTrainer:
 
     def _real(self, index: int, first: int, *, flip: bool) -> NDArray[np.float32]:
         stops = mirrored(self.pack.stops[index]) if flip else self.pack.stops[index]
-        cell = stops.shape[1] // LAYOUT_ROWS
-        columns = (np.arange(CROP_PX) + (first + MARGIN_CELLS) * cell) % stops.shape[2]
+        columns = (np.arange(CROP_PX) + first * (stops.shape[1] // self.config.params.layout_rows) + MARGIN_PX) % stops.shape[2]
         return stops[:, :, columns].astype(np.float32)
+
+    def _window(self, plan: NDArray[np.float32], first: int) -> NDArray[np.float32]:
+        """What is drawn of a plan, from a column of the layout on."""
+        rows = plan.shape[1]
+        count = (CROP_PX + 2 * MARGIN_PX) * rows // self.config.params.rows
+        return plan[:, :, (np.arange(count) + first * (rows // self.config.params.layout_rows)) % plan.shape[2]]
 
     def _partner(self, index: int) -> int:
         same = [i for i in self.train_index if self.group[i] == self.group[index]]
         return same[int(torch.randint(len(same), (1,), generator=self.random))]
-
-    def _sides(self) -> NDArray[np.float32]:
-        return sides(float(torch.rand(1, generator=self.random)))
 
     def _generate(self, generator: EnvironmentGenerator, drawn: _Drawn) -> Tensor:
         count, params = len(drawn.real), self.config.params
@@ -172,8 +174,7 @@ class EnvironmentTrainer:
         noises = [torch.randn(count, 1, *plan.shape[2:], generator=self.random) for plan in drawn.plans]
         with torch.autocast("cpu", torch.bfloat16):
             made: Tensor = generator(drawn.codes, start, drawn.plans, noises)
-        margin = MARGIN_CELLS * made.shape[2] // LAYOUT_ROWS
-        return made[..., margin:-margin]
+        return made[..., MARGIN_PX:-MARGIN_PX]
 
     # -- what is judged ---------------------------------------------------------------------------------------------------
 
@@ -191,7 +192,8 @@ class EnvironmentTrainer:
         small, small_real = (F.avg_pool2d(m, COARSE_PX) for m in (made, drawn.real))
         own = drawn.own / drawn.own.sum().clamp_min(1.0)
         coarse = (((small - small_real).abs() * weights / weights.mean()).mean((1, 2, 3)) * own).sum()
-        cells = F.avg_pool2d(made, rows // LAYOUT_ROWS) - drawn.plans[0][:, :3, :, MARGIN_CELLS:-MARGIN_CELLS]
+        cell = rows // self.config.params.layout_rows
+        cells = F.avg_pool2d(made, cell) - drawn.plans[0][:, :3, :, MARGIN_PX // cell : -MARGIN_PX // cell]
         features = []
         for tap, real in zip(seen.taps, seen_real.taps, strict=True):
             difference = (tap.float() - real.float()).abs().mean((1, 2, 3)) / real.float().abs().mean((1, 2, 3)).clamp_min(1e-3)
@@ -242,12 +244,6 @@ class EnvironmentTrainer:
         keep = 0.5 ** (1.0 / min(self.config.ema_half_life_steps, 10.0 + self.step_number / 4))
         for slow, fast in ((self.ema_generator, self.generator), (self.ema_codes, self.codes)):
             torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1.0 - keep)
-
-
-def _window(plan: NDArray[np.float32], first: int) -> NDArray[np.float32]:
-    """`WINDOW_CELLS` columns of the layout, from ``first`` on, at the plan's own resolution."""
-    cell = plan.shape[1] // LAYOUT_ROWS
-    return plan[:, :, (np.arange(WINDOW_CELLS * cell) + first * cell) % plan.shape[2]]
 
 
 def developed(stops: Tensor, key: float) -> Tensor:

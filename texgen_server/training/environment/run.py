@@ -45,7 +45,9 @@ def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = N
     if options.export:
         chosen = {pack.assets[i] for i in train}
         data = data_table([a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch)
-        write_environment(load_file(state), pack, train, trainer.config.params, clear_skies(), options.export, options.version, data)
+        params = trainer.config.params
+        skies = clear_skies(params.layout_rows)
+        write_environment(load_file(state), pack, train, params, skies, options.export, options.version, data)
 
 
 def measure_environment(options: StepwiseEval) -> dict[str, Any]:
