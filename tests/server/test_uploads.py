@@ -66,6 +66,11 @@ def test_png_uploads_are_decoded(client, rng):
         (pb.UpscaleOptions(scale=2, maps=[header()]), [whole(bytes(8), 8)], "out of order"),
         (pb.UpscaleOptions(scale=2, maps=[header()]), [whole(bytes(8), 0, pb.MAP_KIND_HEIGHT)], "not announced"),
         (pb.UpscaleOptions(scale=2, maps=[header(encoding=pb.ENCODING_PNG)]), [whole(bytes(64))], "no PNG of 8 x 8"),
+        (
+            pb.UpscaleOptions(scale=2, maps=[header(encoding=pb.ENCODING_PNG, byte_size=(1 << 30) + 1)]),
+            [],
+            "together: allowed are 1073741824",
+        ),
         (pb.UpscaleOptions(scale=2, border=9, maps=[header()]), [], "border 9"),
         (pb.UpscaleOptions(scale=2, model="material", maps=[header()]), [whole(bytes(64))], "of kind 'material'"),
     ],

@@ -151,6 +151,14 @@ def test_derived_recipes_survive_their_text(card):
         assert (smaller.width_px, smaller.origin) == (64, recipe.origin), name
 
 
+def test_a_derived_recipe_that_would_not_fit_into_4096_bytes_is_refused(card):
+    photo = capture_recipe(card, captured(card), 3, (128, 128))
+    eight = mix_recipe(card, [(photo, 1.0)] * 8)
+    assert len(write_recipe(eight, card)) * 3 // 4 < 4096
+    with pytest.raises(InvalidRequestError, match="4096"):
+        write_recipe(mix_recipe(card, [(eight, 1.0)] * 8), card)
+
+
 def test_damage_to_a_derived_recipe_is_noticed(card):
     text = write_recipe(derived_recipes(card)["blend"], card)
     for i in range(len(LONG_PREFIX) + 12, len(text), 5):
