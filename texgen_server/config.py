@@ -52,6 +52,7 @@ class ServerConfig:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    """Of a CPU; 0: as many as a measurement at the start finds fastest."""
     engine: str = "local"
     """One of `ENGINES`: this machine, or a Ray cluster."""
     ray_address: str = ""
@@ -168,7 +169,7 @@ def _check_numbers(config: ServerConfig) -> None:
     for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
-    for name, none in (("cache_bytes", "no cache"), ("models_bytes", "no limit"), ("jobs", "as many as suit"), ("threads", "all")):
+    for name, none in (("cache_bytes", "no cache"), ("models_bytes", "no limit"), ("jobs", "as many as suit"), ("threads", "as many as are fastest")):
         if getattr(config, name) < 0:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 0 ({none}) or more", name)
     for name in ("port", "metrics_port"):

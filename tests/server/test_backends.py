@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,23 @@ def test_openvino_paints_as_torch_does(model, card, folder):
     ours, _ = run(load_backend(model, "openvino", "f32", folder), model, plan)
     reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert np.abs(ours - reference).max() < 1e-4
+
+
+def test_threads_change_no_byte(model, card, folder):
+    pytest.importorskip("openvino")
+    plan = plan_of(model, card, (160, 96))
+    first, *others = (Synthesis(load_backend(model, "openvino", "auto", folder, n), model.shape).maps(plan)[0] for n in (1, 2, 3))
+    assert all(np.array_equal(first[kind], other[kind]) for other in others for kind in first)
+
+
+def test_as_many_threads_as_help():
+    pytest.importorskip("openvino")
+    from texgen_server.backends.threads import fastest_threads, fewest_threads
+
+    assert fewest_threads({8: 1.0, 4: 1.9}) == 8
+    assert fewest_threads({64: 5.0, 32: 2.0, 16: 1.02, 8: 1.0, 4: 1.3}) == 8
+    assert fewest_threads({64: 1.0, 32: 1.01, 16: 1.03, 8: 1.6}) == 16
+    assert 1 <= fastest_threads("f32") <= (os.cpu_count() or 1)
 
 
 def test_openvino_tiles_exactly(model, card, folder):

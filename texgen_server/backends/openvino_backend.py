@@ -18,6 +18,7 @@ import numpy as np
 import openvino as ov
 
 from texgen_server.backends.base import Array
+from texgen_server.backends.threads import fastest_threads
 from texgen_server.registry import LoadedModel
 
 GRAPH_VERSION = 9
@@ -28,7 +29,7 @@ INDEX = "parts.json"
 
 
 class OpenVinoBackend:
-    """A `Backend` on the CPU. ``threads`` 0 lets OpenVINO choose."""
+    """A `Backend` on the CPU. ``threads`` 0: as many as are fastest here (`threads.fastest_threads`)."""
 
     def __init__(self, model: LoadedModel, precision: str, cache: Path, threads: int = 0) -> None:
         self.name = f"openvino-cpu/{precision}"
@@ -37,9 +38,11 @@ class OpenVinoBackend:
             _convert(model, folder)
         self._index: dict[str, dict[str, bool]] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         core = ov.Core()
-        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(folder / "compiled")}
-        if threads:
-            hints["INFERENCE_NUM_THREADS"] = threads
+        hints: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "CACHE_DIR": str(folder / "compiled"),
+            "INFERENCE_NUM_THREADS": threads or fastest_threads(precision),
+        }
         exact = hints | {"INFERENCE_PRECISION_HINT": "f32"}
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
         self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", exact if self._index[part]["exact"] else quick)

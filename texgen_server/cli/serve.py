@@ -28,7 +28,7 @@ TEXTS = {
 DEFAULT_CACHE_BYTES = 4 << 30
 NUMBERS = {
     "cache_bytes": "of results kept on disk, 0 for none (default 4 GiB)",
-    "threads": "CPU threads, 0 for all (default 0)",
+    "threads": "CPU threads, 0 for as many as are fastest here (default 0)",
     "jobs": "at a time on each device, 0 for as many as suit its kind (default 0)",
     "ray_min_replicas": "copies of the networks that a cluster always has (default 1)",
     "ray_max_replicas": "and has at most, under load (default 4)",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.networks.layers import CircularConv, StyleModulation
+from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
 
 PLAN_CHANNELS = 8
 """Of what every level is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon,
@@ -149,4 +149,5 @@ class EnvironmentGenerator(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             conv = self.head.conv
             fine = F.conv2d(panorama_pad(x.float()), conv.weight.float(), None if conv.bias is None else conv.bias.float())
+            fine = without_grid(fine, panorama_pad(panorama_pad(fine)))
             return F.pixel_shuffle(fine, 2) + enlarged(plan[:, :3].float())

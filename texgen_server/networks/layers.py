@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
+GRID_PX = 5
+"""Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a fault."""
 
 
 def channels_last(module: ModuleT) -> ModuleT:
@@ -72,6 +74,17 @@ def upsample(x: Tensor, scale: int = 2) -> Tensor:
     padded = circular_pad(x, 1)
     out = F.interpolate(padded, scale_factor=float(scale), mode="bilinear", align_corners=False)
     return out[..., scale:-scale, scale:-scale]
+
+
+def without_grid(fine: Tensor, padded: Tensor) -> Tensor:
+    """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4 C, h, w) -> the same shape.
+
+    ``padded`` is the same with its surroundings, `GRID_PX` // 2 on each side. A head that gives one of the four a little more everywhere draws a
+    grid of period 2. What differs from place to place stays.
+    """
+    phases = fine.unflatten(1, (-1, 4))
+    around = F.avg_pool2d(padded, GRID_PX, 1).unflatten(1, (-1, 4))
+    return torch.flatten(phases - around + around.mean(2, keepdim=True), 1, 2)
 
 
 class CircularConv(nn.Module):

@@ -19,14 +19,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.layout import LAYOUT_CHANNELS
-from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample
+from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation, circular_pad, upsample, without_grid
 
 CELL_PX = 32
 """Pixels per cell: every size is a multiple of it."""
-
-GRID_PX = 5
-"""Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a fault."""
-
 
 @dataclass(frozen=True)
 class MaterialParams:
@@ -154,22 +150,12 @@ class MaterialGenerator(nn.Module):
             conv = self.head.conv
             fine = F.conv2d(circular_pad(x.float(), 1), conv.weight.float(), None if conv.bias is None else conv.bias.float())
             scale = 2 * int(x.shape[-1]) // int(coarse.shape[-1])
-            return torch.sigmoid(F.pixel_shuffle(without_grid(fine), 2) + upsample(coarse.float(), scale))
+            return torch.sigmoid(F.pixel_shuffle(without_grid(fine, circular_pad(fine, GRID_PX // 2)), 2) + upsample(coarse.float(), scale))
 
     def relief_tiles(self, style: Tensor) -> Tensor:
         """Height range of the material, black to white, as a fraction of the tile's edge: (B, style_dim) -> (B,)."""
         out: Tensor = torch.exp(self.relief(style.float())[:, 0].clamp(-9.0, 1.0) - 3.0)
         return out
-
-
-def without_grid(fine: Tensor) -> Tensor:
-    """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4 C, h, w) -> the same shape.
-
-    A head that gives one of the four a little more everywhere draws a grid of period 2. What differs from place to place stays.
-    """
-    phases = fine.unflatten(1, (-1, 4))
-    around = F.avg_pool2d(circular_pad(fine, GRID_PX // 2), GRID_PX, 1).unflatten(1, (-1, 4))
-    return torch.flatten(phases - around + around.mean(2, keepdim=True), 1, 2)
 
 
 def guided_coarse(guide: Tensor) -> Tensor:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many threads OpenVINO shall use here: measured once a process, in about a second.
+
+As many as there are cores is wrong where a container may use fewer than it sees, and for small pictures on many cores. Which number is taken
+changes no byte of a result (a test).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import cache
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+log = logging.getLogger("texgen.server")
+
+CHANNELS, EDGE, LAYERS = 192, 48, 4
+"""Of the network that is timed: about what one level of a material of 256 px is."""
+ROUNDS = 7
+WORTH = 1.05
+"""More threads must save more than this."""
+HOPELESS = 1.5
+"""So much slower than the best, and fewer still are not tried."""
+
+
+def fewest_threads(times: dict[int, float]) -> int:
+    """Of threads -> seconds: the fewest that are about as fast as the fastest."""
+    best = min(times.values())
+    return min(threads for threads, spent in times.items() if spent <= WORTH * best)
+
+
+@cache
+def fastest_threads(precision: str) -> int:
+    """All cores of this process, half of them, a quarter, ...: the fewest that are about as fast as the fastest."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    times: dict[int, float] = {}
+    while threads and (not times or times[min(times)] < HOPELESS * min(times.values())):
+        times[threads] = _timed(threads, precision)
+        threads //= 2
+    chosen = fewest_threads(times)
+    log.info("%d threads: measured %s", chosen, ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()))
+    return chosen
+
+
+def _timed(threads: int, precision: str) -> float:
+    """Seconds of the quickest run with so many."""
+    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
+    compiled = ov.Core().compile_model(_network(), "CPU", hints)
+    picture = np.ones((1, CHANNELS, EDGE, EDGE), np.float32)
+    times = []
+    for _ in range(ROUNDS + 2):
+        started = time.perf_counter()
+        compiled(picture)
+        times.append(time.perf_counter() - started)
+    return min(times[2:])  # others may be using the machine just now
+
+
+def _network() -> ov.Model:
+    """A few convolutions."""
+    picture = ops.parameter([1, CHANNELS, EDGE, EDGE], np.float32)
+    weights = np.full((CHANNELS, CHANNELS, 3, 3), 1.0 / (9 * CHANNELS), np.float32)
+    seen = picture
+    for _ in range(LAYERS):
+        seen = ops.relu(ops.convolution(seen, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1]))
+    return ov.Model([seen], [picture])
