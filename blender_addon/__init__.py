@@ -4,9 +4,9 @@
 
 def _modules():
     """Ours, in order of registration. Imported late, so that other tools can read this package outside Blender."""
-    from . import jobs, operators, panels, preferences, properties
+    from . import catalog, history, jobs, live, operators, operators_scene, panels, preferences, properties, variations
 
-    return preferences, properties, operators, panels, jobs
+    return preferences, catalog, history, properties, variations, operators, operators_scene, panels, jobs, live
 
 
 def register():

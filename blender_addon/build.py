@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WHEEL_CACHE = ROOT / ".cache" / "addon-wheels"
-ADDON_FILES = ("__init__.py", "preferences.py", "properties.py", "operators.py", "panels.py", "jobs.py", "transport.py", "materials.py")
+ADDON_FILES = tuple(sorted(p.name for p in HERE.glob("*.py") if p.name != "build.py"))
 TEXGEN_MODULES = (
     "__init__.py",
     "_version.py",
@@ -32,6 +32,8 @@ TEXGEN_MODULES = (
     "recipe_making.py",
     "recipe_text.py",
     "assembly.py",
+    "request_fields.py",
+    "wishes.py",
     "pb/__init__.py",
     "pb/texgen_pb2.py",
 )

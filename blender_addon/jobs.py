@@ -6,9 +6,9 @@
 
 import bpy
 
-from . import materials, transport
+from . import transport
 
-TICK_S = 0.05
+TICK_S, LIVE_TICK_S = 0.05, 0.01
 
 
 class Board:
@@ -16,10 +16,10 @@ class Board:
 
     def __init__(self):
         self.transport = transport.Transport()
-        self.class_names = []
         self.message = ""
         self.failed = False
         self._jobs = []
+        self._watchers = []
 
     @property
     def active(self):
@@ -31,22 +31,36 @@ class Board:
         """(fraction 0..1, stage) of the oldest job."""
         return (self._jobs[0].call.fraction, self._jobs[0].stage) if self._jobs else (0.0, "")
 
-    def generate(self, server, request, target):
-        """Ask for a material and put it on ``target`` (see `materials.Target`) when it has come."""
-        self._add(Job(self.transport.generate(server, request), lambda result: materials.apply_steps(result, target)))
+    def ask(self, server, ask, steps):
+        """Start a `texgen.wishes.Ask`. ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`)."""
+        self.add(Job(self.transport.ask(server, ask), steps))
 
-    def refresh(self, server):
-        """Ask for the classes of the server's model."""
-        self._add(Job(self.transport.get_model(server), self._take_model))
+    def tell(self, server, service, method, request, steps):
+        """Start a call with one answer, likewise."""
+        self.add(Job(self.transport.tell(server, service, method, request), steps))
+
+    def watch(self, watcher):
+        """Call ``watcher()`` at every tick, as long as it returns True. At most one piece of work at a time, please."""
+        if watcher not in self._watchers:
+            self._watchers.append(watcher)
+        self._wake()
 
     def cancel(self):
         """Cancel all calls; the server stops its work on them."""
         for job in self._jobs:
             job.cancel()
 
+    def forget(self):
+        """Cancel all calls, and apply nothing of them."""
+        self.cancel()
+        for job in self._jobs:
+            job.drop()
+        self._jobs.clear()
+        self._watchers.clear()
+
     def close(self):
         """End the worker thread, forget everything."""
-        self._jobs.clear()
+        self.forget()
         self.transport.close()
 
     def poll(self):
@@ -56,18 +70,24 @@ class Board:
             if done is not None:
                 self._jobs.remove(job)
                 self.failed, self.message = done
+        self._watchers = [watcher for watcher in self._watchers if watcher()]
         _redraw()
+        if self._watchers:
+            return LIVE_TICK_S
         return TICK_S if self._jobs else None
 
-    def _add(self, job):
+    def tell_user(self, message, *, failed=False):
+        """Show a sentence in the panel."""
+        self.message, self.failed = message, failed
+
+    def add(self, job):
         self.message, self.failed = "", False
         self._jobs.append(job)
-        if not bpy.app.timers.is_registered(_tick):
-            bpy.app.timers.register(_tick, first_interval=TICK_S)
+        self._wake()
 
-    def _take_model(self, model):
-        self.class_names = [c.name for c in model.classes]
-        yield f"Connected: {model.title} {model.version}, {len(self.class_names)} classes"
+    def _wake(self):
+        if not bpy.app.timers.is_registered(_tick):
+            bpy.app.timers.register(_tick, first_interval=LIVE_TICK_S)
 
 
 class Job:
@@ -78,18 +98,29 @@ class Job:
         self._apply = apply
         self._steps = None
         self._last = ""
+        self._cancelled = False
 
     @property
     def stage(self):
         return "applying" if self._steps else self.call.stage
 
     def cancel(self):
+        """At its next step; what it has made so far is taken back."""
+        self._cancelled = True
         self.call.cancel()
+
+    def drop(self):
+        """Now, without a word."""
+        if self._steps is not None:
+            self._steps.close()
 
     def step(self):
         """One step. Returns None while there is more to do, else (failed, message)."""
         if self._steps is None:
             return self._receive()
+        if self._cancelled:
+            self._steps.close()
+            return False, "Cancelled"
         try:
             self._last = next(self._steps)
         except StopIteration:
@@ -120,15 +151,14 @@ def _tick():
 def _redraw():
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "NODE_EDITOR", "PREFERENCES"}:
+            if area.type in {"VIEW_3D", "NODE_EDITOR", "PREFERENCES", "STATUSBAR"}:
                 area.tag_redraw()
 
 
 @bpy.app.handlers.persistent
 def _forget_jobs(*_):
     """Another file is being opened: what was asked for belongs to the old one."""
-    board.cancel()
-    board._jobs.clear()
+    board.forget()
 
 
 def register():

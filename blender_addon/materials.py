@@ -1,169 +1,122 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A texgen Material -> images, node tree, material slot; in small steps, one map each, so that no frame waits long.
+"""A texgen Material -> images, nodes, material slots; in small steps, one map each, so that no frame waits long."""
 
-Touches only what it made: nodes inside our frame, images and materials marked with our recipe.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import bpy
 
-from texgen.maps import ColorSpace, MapKind
+from . import history, images, nodes
 
-MARK = "texgen_recipe"
-FRAME_LABEL = "TexGen"
-LAYOUT_Y = {
-    MapKind.BASECOLOR: 600,
-    MapKind.AO: 320,
-    MapKind.METALLIC: 40,
-    MapKind.ROUGHNESS: -240,
-    MapKind.NORMAL: -520,
-    MapKind.HEIGHT: -800,
-}
+MODES = (
+    ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
+    ("NEW", "New Material", "A material of its own in the active slot"),
+    ("SLOT", "New Slot", "A material of its own in a slot that is added"),
+    ("SELECTED", "Selected Objects", "One material of its own in the active slot of every selected object"),
+)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Target:
-    """Where a result goes: an object's active slot, or a material of its own when there is no such object."""
+    """Where a result goes. Names instead of objects: they may be deleted before it comes."""
 
-    object_name: str
     stem: str
+    mode: str = "ACTIVE"
+    object_names: tuple = ()
+    material_name: str = ""
+    look: nodes.Look = field(default_factory=nodes.Look)
+    beside: bool = False
 
-    @classmethod
-    def of(cls, context, stem):
-        """The active object, if it can have materials."""
-        active = context.active_object
-        usable = active is not None and hasattr(active.data, "materials") and active.library is None
-        return cls(active.name if usable else "", stem)
+    def objects(self):
+        """Those that are still there."""
+        return [bpy.data.objects[name] for name in self.object_names if name in bpy.data.objects]
 
 
-def apply_steps(result, target):
+def target_of(context, settings, stem):
+    """What the settings say of the context. Raises ValueError for data that cannot be changed."""
+    mode = settings.target
+    chosen = list(context.selected_objects) if mode == "SELECTED" else [context.active_object]
+    usable = [o for o in chosen if o is not None and hasattr(o.data, "materials")]
+    for obj in usable:
+        if obj.library is not None or obj.data.library is not None:
+            raise ValueError(
+                f"{obj.name} is linked from another file and cannot be changed: make it local (Object > Relations > Make Local)"
+            )
+    active = usable[0].active_material if usable and mode == "ACTIVE" else None
+    if active is not None and active.library is not None:
+        raise ValueError(
+            f"{active.name} is linked from another file and cannot be changed: choose the target New Material, or make it local"
+        )
+    look = nodes.Look(_projection(settings.projection, usable), settings.relief)
+    names = tuple(o.name for o in usable)
+    return Target(stem, mode, names, active.name if active else "", look, settings.files == "BESIDE")
+
+
+def _projection(wanted, objects):
+    """UV where there are UVs, unless something else is wished for."""
+    if wanted != "AUTO":
+        return wanted
+    meshes = [o for o in objects if o.type == "MESH"]
+    return "BOX" if meshes and not all(o.data.uv_layers for o in meshes) else "UV"
+
+
+def apply_steps(result, target, label):
     """A generator: each step loads one map, the last one wires all and assigns the material. Yields messages."""
-    images = {}
+    made = {}
     try:
         for kind, packed in result.maps.items():
-            images[kind] = load_image(f"{target.stem}_{kind}", packed, result.recipe)
+            made[kind] = images.load(f"{target.stem}_{kind}", packed, result.recipe, beside=target.beside)
             yield f"Loaded {kind}"
     except GeneratorExit:  # cancelled half way: leave nothing behind
-        for image in images.values():
-            bpy.data.images.remove(image)
+        images.remove(made.values())
         raise
-    obj = bpy.data.objects.get(target.object_name)
-    material = material_for(obj, target.stem)
-    old = our_images(material)
-    build_nodes(material, images, result)
-    for image in old:
-        if image.users == 0:
-            bpy.data.images.remove(image)
-    note = assign(obj, material)
+    material = _material_for(target)
+    old = nodes.our_images(material)
+    tile_m = result.controls.get("tile_size_m", 1.0)
+    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m)
+    left = nodes.build(material, made, look)
+    images.remove(old)
+    history.keep(material, result, label)
+    note = _assign(target, material)
     if bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message="TexGen material")
-    yield f"{material.name}{note}"
+    kept = f"; left as you linked it: {', '.join(left)}" if left else ""
+    yield f"{material.name}{note}{kept}"
 
 
-def load_image(name, packed, recipe):
-    """A packed image from PNG bytes, without a temporary file."""
-    image = bpy.data.images.new(name, 8, 8)
-    image.pack(data=packed.data, data_len=len(packed.data))
-    image.source = "FILE"
-    image.colorspace_settings.is_data = packed.color_space is ColorSpace.DATA
-    image[MARK] = recipe
-    return image
+def kept(result, recipe, height_m):
+    """An enlarged result is still what its recipe says, and as high."""
+    return replace(result, recipe=recipe, height_range_m=height_m)
 
 
-def material_for(obj, stem):
-    """The material in the active slot if we made it (it is updated in place), else a new one."""
-    if obj is not None and obj.active_material is not None and MARK in obj.active_material and obj.active_material.library is None:
-        return obj.active_material
-    material = bpy.data.materials.new(stem)
-    if material.node_tree is None:
-        material.use_nodes = True
-    return material
+def _material_for(target):
+    """The target's material, where it is still there, or a new one."""
+    found = bpy.data.materials.get(target.material_name) if target.material_name else None
+    if found is None:
+        return nodes.new_material(target.stem)
+    if found.node_tree is None:
+        found.use_nodes = True
+    return found
 
 
-def our_images(material):
-    """Images that we made and that our nodes in this material use."""
-    nodes = material.node_tree.nodes
-    return {n.image for n in nodes if n.type == "TEX_IMAGE" and _ours(n) and n.image is not None and MARK in n.image}
-
-
-def _ours(node):
-    return node.parent is not None and node.parent.label == FRAME_LABEL
-
-
-def build_nodes(material, images, result):
-    """Replace our frame's nodes with a fresh tree and wire it to the Principled shader and the output."""
-    tree = material.node_tree
-    for node in [n for n in tree.nodes if _ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
-        tree.nodes.remove(node)
-    shader = next((n for n in tree.nodes if n.type == "BSDF_PRINCIPLED"), None) or tree.nodes.new("ShaderNodeBsdfPrincipled")
-    output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
-    tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
-    frame = tree.nodes.new("NodeFrame")
-    frame.label = FRAME_LABEL
-    textures = _texture_nodes(tree, frame, images)
-    _wire(tree, frame, textures, shader, output, result)
-    material[MARK] = result.recipe
-    material["texgen_licence"] = result.output_licence
-    if hasattr(material, "displacement_method"):
-        material.displacement_method = "DISPLACEMENT"
-
-
-def _new(tree, frame, kind, x, y):
-    node = tree.nodes.new(kind)
-    node.parent = frame
-    node.location = (x, y)
-    return node
-
-
-def _texture_nodes(tree, frame, images):
-    coordinates = _new(tree, frame, "ShaderNodeTexCoord", -1500, 0)
-    mapping = _new(tree, frame, "ShaderNodeMapping", -1300, 0)
-    tree.links.new(coordinates.outputs["UV"], mapping.inputs["Vector"])
-    textures = {}
-    for kind, image in images.items():
-        node = _new(tree, frame, "ShaderNodeTexImage", -1000, LAYOUT_Y[kind])
-        node.image, node.label, node.hide = image, str(kind), False
-        tree.links.new(mapping.outputs["Vector"], node.inputs["Vector"])
-        textures[kind] = node
-    return textures
-
-
-def _wire(tree, frame, textures, shader, output, result):
-    """Each map to its input: occlusion darkens the colour, normal and displacement through their nodes."""
-    link = tree.links.new
-    occlude = _new(tree, frame, "ShaderNodeMix", -600, 500)
-    occlude.data_type, occlude.blend_type, occlude.label = "RGBA", "MULTIPLY", "AO"
-    occlude.inputs[0].default_value = 0.5
-    link(textures[MapKind.BASECOLOR].outputs["Color"], occlude.inputs[6])
-    link(textures[MapKind.AO].outputs["Color"], occlude.inputs[7])
-    link(occlude.outputs[2], shader.inputs["Base Color"])
-    link(textures[MapKind.METALLIC].outputs["Color"], shader.inputs["Metallic"])
-    link(textures[MapKind.ROUGHNESS].outputs["Color"], shader.inputs["Roughness"])
-    normal = _new(tree, frame, "ShaderNodeNormalMap", -600, -520)
-    link(textures[MapKind.NORMAL].outputs["Color"], normal.inputs["Color"])
-    link(normal.outputs["Normal"], shader.inputs["Normal"])
-    displace = _new(tree, frame, "ShaderNodeDisplacement", -600, -800)
-    displace.inputs["Midlevel"].default_value = 0.5
-    displace.inputs["Scale"].default_value = result.height_range_m
-    link(textures[MapKind.HEIGHT].outputs["Color"], displace.inputs["Height"])
-    link(displace.outputs["Displacement"], output.inputs["Displacement"])
-
-
-def assign(obj, material):
-    """Put the material into the object's active slot. A material of the user's that it replaces is kept (fake user). Returns a note."""
-    if obj is None:
+def _assign(target, material):
+    """Into the slots. A material of the user's that is replaced stays in the file. Returns a note."""
+    objects = target.objects()
+    if not objects:
         material.use_fake_user = True
         return " made (no object to put it on)"
-    replaced = obj.active_material
-    if replaced is material:
-        return f" updated on {obj.name}"
-    if obj.material_slots:
-        obj.material_slots[obj.active_material_index].material = material
-    else:
-        obj.data.materials.append(material)
-    if replaced is None:
-        return f" on {obj.name}"
-    if replaced.users == 0:
-        replaced.use_fake_user = True
-    return f" on {obj.name}; {replaced.name} is kept in the file"
+    notes = []
+    for obj in objects:
+        replaced = obj.active_material
+        if replaced is material:
+            notes.append(f" updated on {obj.name}")
+            continue
+        if obj.material_slots and target.mode != "SLOT":
+            obj.material_slots[obj.active_material_index].material = material
+        else:
+            obj.data.materials.append(material)
+            obj.active_material_index = len(obj.material_slots) - 1
+            replaced = None
+        if replaced is not None and replaced.users == 0:
+            replaced.use_fake_user = True
+        notes.append(f" on {obj.name}" + (f"; {replaced.name} is kept in the file" if replaced is not None else ""))
+    return notes[0] if len(notes) == 1 else f" on {len(notes)} objects"

@@ -1,29 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons. Each starts something and returns at once."""
+"""The buttons that make materials. Each starts something and returns at once."""
 
 import secrets
+from dataclasses import replace
 
 import bpy
 
-from texgen.arguments import parse_class_mix
+from texgen import wishes
 from texgen.errors import TexgenError
-from texgen.pb import texgen_pb2 as pb
+from texgen.maps import Encoding, MapKind
 
-from . import jobs, materials, preferences, transport
-
-
-def _server():
-    """The server of the preferences. Raises ValueError with a message for the user."""
-    settings = preferences.get()
-    host, port = preferences.split_address(settings.address)
-    preferences.refuse_offline(host)
-    return transport.Server(host, port, settings.token)
+from . import asking, catalog, history, images, jobs, live, materials, nodes, preferences, variations
 
 
-class TEXGEN_OT_generate(bpy.types.Operator):
-    bl_idname = "texgen.generate"
-    bl_label = "Generate"
-    bl_description = "Generate a material and put it into the active object's material slot"
+class Asking:
+    """An operator that asks the server for something: what is wrong is said where the artist looks."""
+
     bl_options = {"REGISTER"}
 
     @classmethod
@@ -31,23 +23,53 @@ class TEXGEN_OT_generate(bpy.types.Operator):
         return not jobs.board.active
 
     def execute(self, context):
-        settings = context.scene.texgen
         try:
-            server = _server()
-            mix = parse_class_mix(settings.class_name)
+            self.ask(context, preferences.server())
         except (ValueError, TexgenError) as error:
+            jobs.board.tell_user(str(error), failed=True)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        edge = int(settings.size)
-        request = pb.GenerateMaterialRequest(
-            classes=[pb.ClassWeight(name=n, weight=w) for n, w in mix],
-            seed=settings.seed,
-            size=pb.Size(width_px=edge, height_px=edge),
-            encoding=pb.ENCODING_PNG,
-        )
-        stem = f"{'-'.join(n for n, _ in mix)}_{settings.seed}"
-        jobs.board.generate(server, request, materials.Target.of(context, stem))
         return {"FINISHED"}
+
+
+def start(server, ask, target, label):
+    """Ask for a material and put it where it belongs when it has come."""
+    jobs.board.ask(server, ask, lambda assembler: materials.apply_steps(assembler.result(), target, label))
+
+
+class TEXGEN_OT_generate(Asking, bpy.types.Operator):
+    bl_idname = "texgen.generate"
+    bl_label = "Generate"
+    bl_description = "Generate a material and put it on the target"
+
+    def ask(self, context, server):
+        live.stop()
+        settings = context.scene.texgen
+        if not catalog.models:
+            catalog.ask(jobs.board, server)  # for the sliders; this first time all are at their defaults
+        if not settings.seed_locked:
+            settings.seed = secrets.randbelow(2**31 - 1)
+        mix, options = asking.generate_options(context.scene)
+        stem = asking.stem_of(mix, settings)
+        start(server, wishes.generate(mix, options), materials.target_of(context, settings, stem), stem)
+
+
+class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
+    bl_idname = "texgen.apply_live"
+    bl_label = "Apply"
+    bl_description = "Replace the small preview by maps of the full size"
+
+    @classmethod
+    def poll(cls, context):
+        return live.current is not None and not jobs.board.active
+
+    def ask(self, context, server):
+        name = live.current.material_name
+        live.stop()
+        mix, options = asking.generate_options(context.scene)
+        settings = context.scene.texgen
+        target = in_place(context, settings, asking.stem_of(mix, settings), bpy.data.materials[name])
+        start(server, wishes.generate(mix, options), target, target.stem)
 
 
 class TEXGEN_OT_cancel(bpy.types.Operator):
@@ -57,9 +79,10 @@ class TEXGEN_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return jobs.board.active
+        return jobs.board.active or live.current is not None
 
     def execute(self, context):
+        live.stop()
         jobs.board.cancel()
         return {"FINISHED"}
 
@@ -74,32 +97,178 @@ class TEXGEN_OT_random_seed(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TEXGEN_OT_test_connection(bpy.types.Operator):
-    bl_idname = "texgen.test_connection"
-    bl_label = "Test Connection"
-    bl_description = "Ask the server for its model and classes"
+class OnTexgenMaterial(Asking):
+    """An operator on the active object's material, which must be ours."""
 
     @classmethod
     def poll(cls, context):
-        return not jobs.board.active
-
-    def execute(self, context):
-        try:
-            jobs.board.refresh(_server())
-        except ValueError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        if jobs.board.active:
+            return False
+        if not history.recipe_of(active_material(context)):
+            cls.poll_message_set("The active object has no material with a texgen recipe: generate one first")
+            return False
+        return True
 
 
-classes = (TEXGEN_OT_generate, TEXGEN_OT_cancel, TEXGEN_OT_random_seed, TEXGEN_OT_test_connection)
+class TEXGEN_OT_vary(OnTexgenMaterial, bpy.types.Operator):
+    bl_idname = "texgen.vary"
+    bl_label = "Show Variations"
+    bl_description = "Draw small variations of the material; click one to take it"
+
+    recipe: bpy.props.StringProperty(name="Recipe", description="What to vary; empty: the active material", options={"SKIP_SAVE"})
+
+    def ask(self, context, server):
+        settings = context.scene.texgen
+        recipe = self.recipe or history.recipe_of(active_material(context))
+        edge = variations.THUMBNAIL_PX
+        options = {
+            "count": int(settings.count),
+            "locks": settings.locks(),
+            "seed": secrets.randbelow(2**31 - 1),
+            "size_px": (edge, edge),
+            "maps": [MapKind.BASECOLOR],
+            "encoding": Encoding.RAW,
+        }
+        jobs.board.ask(server, wishes.vary(recipe, settings.amount, options), variations.show_steps(recipe))
+
+
+class TEXGEN_OT_take_variation(OnTexgenMaterial, bpy.types.Operator):
+    bl_idname = "texgen.take_variation"
+    bl_label = "Take"
+    bl_description = "Make the material become this variation; Show Variations then goes on from it"
+
+    number: bpy.props.IntProperty(name="Number", min=0, default=0)
+
+    def ask(self, context, server):
+        if self.number >= len(variations.shown):
+            raise ValueError(f"There is no variation {self.number + 1}: press Show Variations")
+        recipe, label = variations.shown[self.number]
+        edge = int(context.scene.texgen.size)
+        remake(context, server, {"recipe": recipe, "size_px": (edge, edge)}, label)
+
+
+class TEXGEN_OT_mix(OnTexgenMaterial, bpy.types.Operator):
+    bl_idname = "texgen.mix"
+    bl_label = "Mix"
+    bl_description = "Mix the material with another one"
+
+    def ask(self, context, server):
+        settings = context.scene.texgen
+        other = history.recipe_of(settings.mix_material)
+        if not other:
+            raise ValueError("Choose a texgen material to mix with")
+        material = active_material(context)
+        edge = int(settings.size)
+        parts = [(history.recipe_of(material), 1.0 - settings.mix_share), (other, settings.mix_share)]
+        label = f"mixed with {settings.mix_material.name}"
+        target = in_place(context, settings, f"{material.name}_mix", material)
+        start(server, wishes.mix(parts, "blend", {"size_px": (edge, edge)}), target, label)
+
+
+class TEXGEN_OT_go_back(OnTexgenMaterial, bpy.types.Operator):
+    bl_idname = "texgen.go_back"
+    bl_label = "Go Back To"
+    bl_description = "Draw an earlier result of this material again"
+
+    index: bpy.props.IntProperty(name="Entry", min=0, default=0)
+
+    def ask(self, context, server):
+        entries = active_material(context).texgen.entries
+        if self.index >= len(entries):
+            raise ValueError(f"The material has {len(entries)} results, none of number {self.index + 1}")
+        remake(context, server, {"recipe": entries[self.index].recipe}, entries[self.index].label)
+
+
+class TEXGEN_OT_copy_recipe(OnTexgenMaterial, bpy.types.Operator):
+    bl_idname = "texgen.copy_recipe"
+    bl_label = "Copy Recipe"
+    bl_description = "Copy the text that makes this texture again, here or anywhere else"
+
+    def ask(self, context, server):
+        context.window_manager.clipboard = history.recipe_of(active_material(context))
+        jobs.board.tell_user("The recipe is in the clipboard")
+
+
+class TEXGEN_OT_paste_recipe(Asking, bpy.types.Operator):
+    bl_idname = "texgen.paste_recipe"
+    bl_label = "Paste Recipe"
+    bl_description = "Make the texture of a recipe in the clipboard"
+
+    recipe: bpy.props.StringProperty(name="Recipe", description="Instead of the clipboard's", options={"SKIP_SAVE"})
+
+    def ask(self, context, server):
+        recipe = (self.recipe or context.window_manager.clipboard).strip()
+        if not recipe.startswith(("tg1:", "tg1x:")):
+            raise ValueError("There is no recipe in the clipboard: it begins with tg1: or tg1x:")
+        settings = context.scene.texgen
+        target = materials.target_of(context, settings, "texgen")
+        start(server, wishes.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}), target, "pasted")
+
+
+class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
+    bl_idname = "texgen.upscale"
+    bl_label = "Upscale"
+    bl_description = "Enlarge the maps of the active material: texgen's, or the images of a Principled shader"
+
+    scale: bpy.props.EnumProperty(name="Scale", items=[("2", "x2", "Twice the edge"), ("4", "x4", "Four times the edge")], default="2")
+
+    def ask(self, context, server):
+        material = active_material(context)
+        own = nodes.our_textures(material)
+        found = own or nodes.principled_textures(material)
+        if not found:
+            raise ValueError("The active material has no image textures on a Principled shader: there is nothing to enlarge")
+        maps = {k: images.samples(n.image, 3 if k in (MapKind.BASECOLOR, MapKind.NORMAL) else 1) for k, n in found.items() if n.image}
+        settings = context.scene.texgen
+        recipe, height_m = history.recipe_of(material), nodes.height_m(material)
+        stem, label = f"{material.name}_x{self.scale}", f"enlarged x{self.scale}"
+        aside = replace(
+            materials.target_of(context, settings, stem), mode="NEW", material_name=""
+        )  # of others' materials nothing is changed
+        target = in_place(context, settings, stem, material) if own else aside
+        jobs.board.ask(
+            server,
+            wishes.upscale(maps, int(self.scale), {}),
+            lambda assembler: materials.apply_steps(materials.kept(assembler.result(), recipe, height_m), target, label),
+        )
+
+
+def active_material(context):
+    """Of the active object; None where there is none."""
+    return context.active_object.active_material if context.active_object is not None else None
+
+
+def in_place(context, settings, stem, material):
+    """The settings' target, but this very material."""
+    return replace(materials.target_of(context, settings, stem), mode="ACTIVE", material_name=material.name)
+
+
+def remake(context, server, options, label):
+    """The active material becomes what a recipe says."""
+    material = active_material(context)
+    start(server, wishes.generate("", options), in_place(context, context.scene.texgen, material.name, material), label)
+
+
+CLASSES = (
+    TEXGEN_OT_generate,
+    TEXGEN_OT_apply_live,
+    TEXGEN_OT_cancel,
+    TEXGEN_OT_random_seed,
+    TEXGEN_OT_vary,
+    TEXGEN_OT_take_variation,
+    TEXGEN_OT_mix,
+    TEXGEN_OT_go_back,
+    TEXGEN_OT_copy_recipe,
+    TEXGEN_OT_paste_recipe,
+    TEXGEN_OT_upscale,
+)
 
 
 def register():
-    for cls in classes:
+    for cls in CLASSES:
         bpy.utils.register_class(cls)
 
 
 def unregister():
-    for cls in reversed(classes):
+    for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -1,23 +1,71 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the server is. Kept in Blender's preferences, never in a .blend file."""
+"""Which servers there are. Kept in Blender's preferences, never in a .blend file."""
 
 import ipaddress
+from pathlib import Path
 
 import bpy
+
+from . import local_server, transport
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+
+
+class TexGenProfile(bpy.types.PropertyGroup):
+    """One server. Its ``name`` is shown in the list."""
+
+    address: bpy.props.StringProperty(name="Address", description="Of the texgen server, HOST:PORT", default=DEFAULT_ADDRESS)
+    token: bpy.props.StringProperty(
+        name="Token", description="The server's token; empty when it asks for none", default="", subtype="PASSWORD"
+    )
+    tls: bpy.props.BoolProperty(name="TLS", description="Talk over TLS, as servers on other machines should")
+    tls_ca: bpy.props.StringProperty(
+        name="CA File",
+        description="PEM file of the authority that signed the server's certificate; empty: those that this computer trusts",
+        subtype="FILE_PATH",
+    )
+
+
+class TEXGEN_UL_profiles(bpy.types.UIList):
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
+        layout.prop(item, "name", text="", emboss=False, icon="URL")
+        layout.label(text=item.address)
 
 
 class TexGenPreferences(bpy.types.AddonPreferences):
     bl_idname = __package__
 
-    address: bpy.props.StringProperty(name="Server", description="Address of the texgen server, HOST:PORT", default="127.0.0.1:50051")
-    token: bpy.props.StringProperty(
-        name="Token", description="The server's token; empty when it asks for none", default="", subtype="PASSWORD"
+    profiles: bpy.props.CollectionProperty(type=TexGenProfile)
+    active_profile: bpy.props.IntProperty(name="Server", default=0, min=0)
+    command: bpy.props.StringProperty(
+        name="Command",
+        description="What starts a server on this computer; the full path where 'texgen' is not found",
+        default="texgen",
     )
 
     def draw(self, context):
-        self.layout.prop(self, "address")
-        self.layout.prop(self, "token")
-        self.layout.operator("texgen.test_connection", icon="URL")
+        layout = self.layout
+        row = layout.row()
+        row.template_list("TEXGEN_UL_profiles", "", self, "profiles", self, "active_profile", rows=2)
+        buttons = row.column(align=True)
+        buttons.operator("texgen.add_profile", text="", icon="ADD")
+        buttons.operator("texgen.remove_profile", text="", icon="REMOVE")
+        profile = active_profile()
+        column = layout.column()
+        column.use_property_split = True
+        for name in ("address", "token", "tls"):
+            column.prop(profile, name)
+        if profile.tls:
+            column.prop(profile, "tls_ca")
+        layout.operator("texgen.test_connection", icon="URL")
+        _draw_local_server(layout.box(), self)
+
+
+def _draw_local_server(box, settings):
+    box.prop(settings, "command")
+    box.operator("texgen.start_server" if not local_server.running() else "texgen.stop_server", icon="CONSOLE")
+    for line in local_server.tail(6):
+        box.label(text=line)
 
 
 def get():
@@ -25,11 +73,30 @@ def get():
     return bpy.context.preferences.addons[__package__].preferences
 
 
+def active_profile():
+    """The server that is used; a first one is made where there is none."""
+    settings = get()
+    if not settings.profiles:
+        settings.profiles.add().name = "This computer"
+    return settings.profiles[min(settings.active_profile, len(settings.profiles) - 1)]
+
+
+def server():
+    """The server to call. Raises ValueError with a message for the user."""
+    profile = active_profile()
+    host, port = split_address(profile.address)
+    refuse_offline(host)
+    authority = bpy.path.abspath(profile.tls_ca) if profile.tls_ca else ""
+    if profile.tls and authority and not Path(authority).is_file():
+        raise ValueError(f"There is no CA file {authority}: choose it in Preferences > Add-ons > TexGen")
+    return transport.Server(host, port, profile.token, profile.tls, authority)
+
+
 def split_address(address):
     """``"127.0.0.1:50051"`` -> (host, port). Raises ValueError with a message for the user."""
     host, _, port = address.strip().rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"Server address {address!r}: write HOST:PORT, such as 127.0.0.1:50051 (Preferences > Add-ons > TexGen)")
+        raise ValueError(f"Server address {address!r}: write HOST:PORT, such as {DEFAULT_ADDRESS} (Preferences > Add-ons > TexGen)")
     return host.strip("[]"), int(port)
 
 
@@ -43,9 +110,15 @@ def refuse_offline(host):
         raise ValueError(f"Online access is off, and {host} is another machine: enable it in Preferences > System > Network")
 
 
+CLASSES = (TexGenProfile, TEXGEN_UL_profiles, TexGenPreferences)
+
+
 def register():
-    bpy.utils.register_class(TexGenPreferences)
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
 
 
 def unregister():
-    bpy.utils.unregister_class(TexGenPreferences)
+    local_server.stop()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

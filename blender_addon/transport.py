@@ -6,10 +6,13 @@ Every call puts its outcome into its own thread-safe queue; whoever started it p
 
 import asyncio
 import queue
+import ssl
 import threading
 from dataclasses import dataclass, field
 
-from grpclib.client import Channel, UnaryStreamMethod, UnaryUnaryMethod
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from grpclib.client import Channel, StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
@@ -17,21 +20,32 @@ from texgen.assembly import Assembler
 from texgen.errors import TexgenError
 from texgen.pb import texgen_pb2 as pb
 
-SERVICE = "/texgen.v1"
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where to call."""
+    """Where to call, and what to show there."""
 
     host: str
     port: int
     token: str = ""
+    tls: bool = False
+    tls_ca: str = ""
+    """PEM file of the authority that signed the server's certificate; empty: those that this system trusts."""
 
     def metadata(self):
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def channel(self):
+        """Raises OSError where the CA file cannot be read."""
+        return Channel(self.host, self.port, ssl=self._context() if self.tls else None)
+
+    def _context(self):
+        context = ssl.create_default_context(cafile=self.tls_ca or None)
+        context.set_alpn_protocols(["h2"])
+        return context
 
 
 @dataclass
@@ -47,6 +61,11 @@ class Call:
         """Ask the call to end; its outcome follows."""
         self.future.cancel()
 
+    def show(self, progress):
+        """Take a `texgen.assembly.Progress`."""
+        self.fraction = progress.fraction
+        self.stage = progress.stage + (f" ({progress.queue_position} ahead)" if progress.queue_position else "")
+
 
 class Transport:
     """One worker thread with one event loop; started with the first call, ended by `close`."""
@@ -55,13 +74,28 @@ class Transport:
         self._loop = None
         self._thread = None
 
-    def generate(self, server, request):
-        """Start GenerateMaterial; the result is a ``texgen.maps.Material``."""
-        return self._start(lambda call: _generate(call, server, request))
+    def ask(self, server, ask):
+        """Start a `texgen.wishes.Ask`; the result is a finished ``texgen.assembly.Assembler``."""
+        return self.start(lambda call: _ask(call, server, ask))
 
-    def get_model(self, server):
-        """Start GetModel of the default material model; the result is a ``pb.Model``."""
-        return self._start(lambda call: _get_model(server))
+    def tell(self, server, service, method, request):
+        """Start a call with one answer; the result is that message."""
+        return self.start(lambda call: _tell(server, service, method, request))
+
+    def start(self, work, timeout_s=CALL_TIMEOUT_S):
+        """Run ``work(call)``, a coroutine, in the worker thread. Returns its `Call`."""
+        if self._thread is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_run_loop, args=(self._loop,), name="texgen", daemon=True)
+            self._thread.start()
+        call = Call()
+        call.future = asyncio.run_coroutine_threadsafe(_report(call, work, timeout_s), self._loop)
+        return call
+
+    def soon(self, function, *arguments):
+        """Call a function in the worker thread, if there is one."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(function, *arguments)
 
     def close(self):
         """Cancel everything and end the thread. Safe to call twice."""
@@ -71,15 +105,6 @@ class Transport:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5.0)
         self._thread = self._loop = None
-
-    def _start(self, work):
-        if self._thread is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=_run_loop, args=(self._loop,), name="texgen", daemon=True)
-            self._thread.start()
-        call = Call()
-        call.future = asyncio.run_coroutine_threadsafe(_report(call, work), self._loop)
-        return call
 
 
 def _run_loop(loop):
@@ -96,52 +121,74 @@ async def _cancel_all():
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _report(call, work):
+async def _report(call, work, timeout_s):
     """Run a call and put what came of it into its queue, whatever that is."""
     try:
-        result = await asyncio.wait_for(work(call), CALL_TIMEOUT_S)
+        result = await asyncio.wait_for(work(call), timeout_s)
     except asyncio.CancelledError:
         call.outcome.put(("cancelled", ""))
         raise
-    except TimeoutError:
-        call.outcome.put(("failed", f"The server did not answer within {CALL_TIMEOUT_S:.0f} s"))
-    except GRPCError as error:
-        call.outcome.put(("failed", _explain(error)))
-    except (OSError, StreamTerminatedError) as error:
-        call.outcome.put(("failed", f"No answer from the server: is 'texgen serve' running at that address? ({error})"))
-    except TexgenError as error:
-        call.outcome.put(("failed", str(error)))
     except Exception as error:  # noqa: BLE001 - shown to the user instead of lost in a thread
-        call.outcome.put(("failed", f"Unexpected {type(error).__name__}: {error}"))
+        call.outcome.put(("failed", explained(error)))
     else:
         call.outcome.put(("done", result))
 
 
-def _explain(error):
-    if error.status is Status.UNAUTHENTICATED:
-        return "The server refused the token: set it in Preferences > Add-ons > TexGen"
-    return error.message or f"The server answered {error.status.name}"
+def explained(error):
+    """An error as a sentence that says what to do."""
+    if isinstance(error, TimeoutError):
+        return f"The server did not answer within {CALL_TIMEOUT_S:.0f} s"
+    if isinstance(error, GRPCError):
+        if error.status is Status.UNAUTHENTICATED:
+            return "The server refused the token: set it in Preferences > Add-ons > TexGen"
+        return error.message or f"The server answered {error.status.name}"
+    if isinstance(error, ssl.SSLError):
+        return f"No safe connection: check TLS and the CA file in Preferences > Add-ons > TexGen ({error.reason or error})"
+    if isinstance(error, OSError | StreamTerminatedError):
+        return f"No answer from the server: is 'texgen serve' running at that address? ({error})"
+    if isinstance(error, TexgenError):
+        return str(error)
+    return f"Unexpected {type(error).__name__}: {error}"
 
 
-async def _generate(call, server, request):
-    assembler = Assembler(lambda p: _show(call, p))
-    async with Channel(server.host, server.port) as channel:
-        method = UnaryStreamMethod(channel, f"{SERVICE}.TextureService/GenerateMaterial", pb.GenerateMaterialRequest, pb.TextureEvent)
-        async with method.open(metadata=server.metadata(), timeout=CALL_TIMEOUT_S) as stream:
+async def _ask(call, server, ask):
+    method = pb.DESCRIPTOR.services_by_name["TextureService"].methods_by_name[ask.method]
+    assembler = Assembler(call.show)
+    async with server.channel() as channel, open_stream(channel, server, method, CALL_TIMEOUT_S) as stream:
+        await _send(stream, ask.request)
+        async for event in stream:
+            assembler.feed(event)
+    assembler.results()
+    return assembler
+
+
+async def _send(stream, request):
+    """One message, or all of an iterator; a server that refuses early is heard when its answer is read."""
+    try:
+        if isinstance(request, Message):
             await asyncio.wait_for(stream.send_message(request, end=True), CONNECT_TIMEOUT_S)
-            async for event in stream:
-                assembler.feed(event)
-    return assembler.result()
+            return
+        for message in request:
+            await stream.send_message(message)
+        await stream.end()
+    except StreamTerminatedError:
+        await stream.recv_initial_metadata()  # raises what the server said, if it said anything
+        raise
 
 
-def _show(call, progress):
-    call.fraction = progress.fraction
-    queued = f" ({progress.queue_position} ahead)" if progress.queue_position else ""
-    call.stage = progress.stage + queued
+def open_stream(channel, server, method, timeout_s):
+    """A stream of a method with streamed answers, by its descriptor."""
+    kind = StreamStreamMethod if method.client_streaming else UnaryStreamMethod
+    request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    return kind(channel, _path(method), request, reply).open(metadata=server.metadata(), timeout=timeout_s)
 
 
-async def _get_model(server):
-    async with Channel(server.host, server.port) as channel:
-        method = UnaryUnaryMethod(channel, f"{SERVICE}.ModelService/GetModel", pb.GetModelRequest, pb.GetModelResponse)
-        reply = await method(pb.GetModelRequest(), metadata=server.metadata(), timeout=CONNECT_TIMEOUT_S)
-    return reply.model
+async def _tell(server, service, method, request):
+    described = pb.DESCRIPTOR.services_by_name[service].methods_by_name[method]
+    async with server.channel() as channel:
+        call = UnaryUnaryMethod(channel, _path(described), type(request), GetMessageClass(described.output_type))
+        return await call(request, metadata=server.metadata(), timeout=CONNECT_TIMEOUT_S)
+
+
+def _path(method):
+    return f"/{method.containing_service.full_name}/{method.name}"

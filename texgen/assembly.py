@@ -100,13 +100,13 @@ class Assembler:
 
     def materials(self) -> list[Material]:
         """All materials of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
-        return [result for result in self._results() if isinstance(result, Material)]
+        return [result for result in self.results() if isinstance(result, Material)]
 
     def environments(self) -> list[Environment]:
         """All environments of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
-        return [result for result in self._results() if isinstance(result, Environment)]
+        return [result for result in self.results() if isinstance(result, Environment)]
 
-    def _results(self) -> list[Material | Environment]:
+    def results(self) -> list[Material | Environment]:
         if not self._complete():
             raise ConnectionFailedError("the server ended the stream before the result was complete; nothing was kept, try again")
         return self.finished

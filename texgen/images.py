@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import ColorSpace, Encoding, PackedMap, Pixels, to_unit
+from texgen.maps import ColorSpace, Encoding, PackedMap, Pixels, raw_bytes, to_unit
 
 EXTENSIONS = {Encoding.PNG: "png", Encoding.EXR: "exr", Encoding.RAW: "raw"}
 _PNG_COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
@@ -30,7 +30,7 @@ def encode(pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: di
         return encode_png(pixels, srgb=color_space is ColorSpace.SRGB, text=text)
     if encoding is Encoding.EXR:
         return encode_exr(pixels, color_space)
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
+    return raw_bytes(pixels)
 
 
 def encode_png(pixels: Pixels, *, srgb: bool, text: dict[str, str] | None = None) -> bytes:

@@ -155,6 +155,11 @@ class Environment:
     cache_hit: bool = False
 
 
+def raw_bytes(pixels: Pixels) -> bytes:
+    """Samples as `Encoding.RAW` has them: rows from the top, interleaved, little endian."""
+    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
+
+
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:
     """Integer samples to float32 in [0, 1]; half floats are only widened."""
     if pixels.dtype == np.float16:

@@ -8,8 +8,7 @@ from typing import Any, TypedDict
 
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, Progress
 from texgen.errors import InvalidRequestError
-from texgen.images import encode
-from texgen.maps import MAP_SPECS, Encoding, MapKind, Pixels
+from texgen.maps import MAP_SPECS, Encoding, MapKind, Pixels, raw_bytes
 from texgen.pb import texgen_pb2 as pb
 
 LOCKS = {"layout": pb.LOCK_LAYOUT, "colour": pb.LOCK_COLOUR, "relief": pb.LOCK_RELIEF}
@@ -85,7 +84,7 @@ def map_header(kind: MapKind, pixels: Pixels) -> pb.MapHeader:
 def map_pieces(maps: Mapping[MapKind, Pixels]) -> Iterator[pb.Chunk]:
     """The raw samples of maps, in pieces."""
     for kind, pixels in maps.items():
-        data = encode(pixels, Encoding.RAW, MAP_SPECS[kind].color_space)
+        data = raw_bytes(pixels)
         for at in range(0, len(data), CHUNK_BYTES):
             yield pb.Chunk(kind=KIND_TO_PB[kind], offset=at, data=data[at : at + CHUNK_BYTES])
 

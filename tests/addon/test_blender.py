@@ -54,6 +54,19 @@ def test_generate_and_render_in_background(extension, address, tmp_path, python)
     shutil.copy(facts["render"], PICTURES / f"blender_{facts['blender'].split()[0]}.png")
 
 
+@pytest.mark.blender
+@pytest.mark.parametrize("python", PYTHONS or [""])
+def test_every_operator_in_background(extension, address, tmp_path, python):
+    if not python:
+        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
+    command = [python, str(SCRIPTS / "operators.py"), str(extension), address, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["live_updates_per_s"] > 0
+
+
 def contrast(path):
     import numpy as np
     from PIL import Image

@@ -65,11 +65,11 @@ def test_threads_change_no_byte(model, card, folder):
 
 def test_as_many_threads_as_help():
     pytest.importorskip("openvino")
-    from texgen_server.backends.threads import fastest_threads, fewest_threads
+    from texgen_server.backends.threads import best_threads, fastest_threads
 
-    assert fewest_threads({8: 1.0, 4: 1.9}) == 8
-    assert fewest_threads({64: 5.0, 32: 2.0, 16: 1.02, 8: 1.0, 4: 1.3}) == 8
-    assert fewest_threads({64: 1.0, 32: 1.01, 16: 1.03, 8: 1.6}) == 16
+    assert best_threads({8: 1.0, 4: 1.9}) == 8
+    assert best_threads({64: 5.0, 32: 2.0, 16: 1.02, 8: 1.0, 4: 1.3}) == 8
+    assert best_threads({64: 1.1, 32: 1.0, 16: 1.03, 8: 1.6}) == 64
     assert 1 <= fastest_threads("f32") <= (os.cpu_count() or 1)
 
 

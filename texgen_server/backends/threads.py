@@ -21,27 +21,30 @@ log = logging.getLogger("texgen.server")
 CHANNELS, EDGE, LAYERS = 192, 48, 4
 """Of the network that is timed: about what one level of a material of 256 px is."""
 ROUNDS = 7
-WORTH = 1.05
-"""More threads must save more than this."""
+CLEARLY = 0.8
+"""Fewer threads are taken where they need less than this share of what all need: a machine that is busy just now should not slow a server for good."""
+ABOUT = 1.05
 HOPELESS = 1.5
 """So much slower than the best, and fewer still are not tried."""
 
 
-def fewest_threads(times: dict[int, float]) -> int:
-    """Of threads -> seconds: the fewest that are about as fast as the fastest."""
-    best = min(times.values())
-    return min(threads for threads, spent in times.items() if spent <= WORTH * best)
+def best_threads(times: dict[int, float]) -> int:
+    """Of threads -> seconds: the most, unless others are clearly faster; of those the fewest that are about as fast as the fastest."""
+    most, best = max(times), min(times.values())
+    if best >= CLEARLY * times[most]:
+        return most
+    return min(threads for threads, spent in times.items() if spent <= ABOUT * best)
 
 
 @cache
 def fastest_threads(precision: str) -> int:
-    """All cores of this process, half of them, a quarter, ...: the fewest that are about as fast as the fastest."""
+    """All cores of this process, or half of them, a quarter, ..., where that is clearly faster."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     times: dict[int, float] = {}
     while threads and (not times or times[min(times)] < HOPELESS * min(times.values())):
         times[threads] = _timed(threads, precision)
         threads //= 2
-    chosen = fewest_threads(times)
+    chosen = best_threads(times)
     log.info("%d threads: measured %s", chosen, ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()))
     return chosen
 

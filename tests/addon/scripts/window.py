@@ -72,7 +72,7 @@ def click_generate(of):
     board = sys.modules[f"{PACKAGE}.jobs"].board
     region = sidebar(of)
     x = region.x + region.width // 2
-    for below_top in range(105, 170, 10):
+    for below_top in range(105, 240, 10):
         yield from press(x, region.y + region.height - below_top)
         yield 0.2
         if board.active or board.message:
@@ -86,7 +86,7 @@ def click_generate(of):
 
 def scenario():
     assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
-    bpy.context.preferences.addons[PACKAGE].preferences.address = ADDRESS
+    sys.modules[f"{PACKAGE}.preferences"].active_profile().address = ADDRESS
     board = sys.modules[f"{PACKAGE}.jobs"].board
     cube = bpy.data.objects["Cube"]
     bpy.context.view_layer.objects.active = cube

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a material came from: the recipe of every result is kept with it, in the file."""
+
+import bpy
+
+from . import images
+
+MOST = 64
+
+
+class TexGenEntry(bpy.types.PropertyGroup):
+    """One result that a material has had."""
+
+    recipe: bpy.props.StringProperty(name="Recipe", description="Makes this texture again, given the same model")
+    label: bpy.props.StringProperty(name="What", description="How it was made")
+    parent: bpy.props.IntProperty(name="From", description="The entry that it came from; -1: from none", default=-1)
+
+
+class TexGenMaterial(bpy.types.PropertyGroup):
+    """What we know of a material."""
+
+    entries: bpy.props.CollectionProperty(type=TexGenEntry)
+    current: bpy.props.IntProperty(default=-1)
+    licence: bpy.props.StringProperty(name="Licence", description="Of the maps")
+
+
+def current(material):
+    """The entry that the material shows now; None where it is not ours."""
+    if material is None or not 0 <= material.texgen.current < len(material.texgen.entries):
+        return None
+    return material.texgen.entries[material.texgen.current]
+
+
+def recipe_of(material):
+    """Its recipe; empty where it has none."""
+    entry = current(material)
+    return entry.recipe if entry is not None else ""
+
+
+def keep(material, result, label):
+    """Remember a result as the one that the material shows. The same recipe is kept once; of too many the oldest goes."""
+    known = material.texgen
+    material[images.MARK] = result.recipe
+    known.licence = result.output_licence
+    for index, entry in enumerate(known.entries):
+        if entry.recipe == result.recipe and result.recipe:
+            known.current = index
+            return
+    parent = known.current
+    entry = known.entries.add()
+    entry.recipe, entry.label, entry.parent = result.recipe, label, parent
+    known.current = len(known.entries) - 1
+    if len(known.entries) > MOST:
+        _forget_oldest(known)
+
+
+def _forget_oldest(known):
+    known.entries.remove(0)
+    known.current -= 1
+    for entry in known.entries:
+        entry.parent = max(-1, entry.parent - 1)
+
+
+def depth(known, index):
+    """How many entries an entry came from, one after the other."""
+    steps = 0
+    while index >= 0 and known.entries[index].parent >= 0 and steps < MOST:
+        index, steps = known.entries[index].parent, steps + 1
+    return steps
+
+
+def register():
+    bpy.utils.register_class(TexGenEntry)
+    bpy.utils.register_class(TexGenMaterial)
+    bpy.types.Material.texgen = bpy.props.PointerProperty(type=TexGenMaterial)
+
+
+def unregister():
+    del bpy.types.Material.texgen
+    bpy.utils.unregister_class(TexGenMaterial)
+    bpy.utils.unregister_class(TexGenEntry)

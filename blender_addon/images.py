@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Maps <-> Blender's images. Only images that we made are ever changed or removed."""
+
+import re
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from texgen.maps import ColorSpace, Encoding, to_unit
+
+MARK = "texgen_recipe"
+FOLDER = "textures"
+
+
+def load(name, packed, recipe, *, beside=False):
+    """An image from a PNG or EXR file in memory: packed, or written beside the .blend, where that is saved."""
+    image = bpy.data.images.new(name, 8, 8)
+    if beside and bpy.data.filepath:
+        image.source = "FILE"
+        image.filepath = bpy.path.relpath(str(_write(name, packed)))
+    else:
+        image.pack(data=bytes(packed.data), data_len=len(packed.data))
+        image.source = "FILE"
+    image.colorspace_settings.is_data = packed.color_space is ColorSpace.DATA
+    image[MARK] = recipe
+    return image
+
+
+def _write(name, packed):
+    """A file that was not there, in the folder of textures beside the .blend."""
+    folder = Path(bpy.path.abspath("//")) / FOLDER
+    folder.mkdir(exist_ok=True)
+    stem, suffix = re.sub(r"[^\w.-]+", "_", name), "exr" if packed.encoding is Encoding.EXR else "png"
+    number = 0
+    while True:
+        path = folder / (f"{stem}.{suffix}" if number == 0 else f"{stem}_{number:03d}.{suffix}")
+        try:
+            with path.open("xb") as file:  # never over a file that is there
+                file.write(packed.data)
+        except FileExistsError:
+            number += 1
+            continue
+        return path
+
+
+def remove(found):
+    """Those of ours that nobody uses any more."""
+    for image in found:
+        if MARK in image and image.users == 0:
+            bpy.data.images.remove(image)
+
+
+def blank(name, width, height, *, is_data):
+    """A small image of ours to paint previews into."""
+    image = bpy.data.images.new(name, width, height)
+    image.colorspace_settings.is_data = is_data
+    image[MARK] = ""
+    return image
+
+
+def paint(image, packed):
+    """RAW samples into an image of their size: Blender has rows from the bottom, four floats each."""
+    shape = (packed.height_px, packed.width_px, packed.channels)
+    samples = to_unit(np.frombuffer(packed.data, np.dtype(packed.dtype)).reshape(shape))[::-1]
+    filled = np.ones((*shape[:2], 4), np.float32)
+    filled[..., :3] = samples
+    image.pixels.foreach_set(filled.ravel())
+    image.update()
+
+
+def samples(image, channels):
+    """(H, W, channels) uint8, or uint16 where the image has more depth, rows from the top. Raises ValueError without pixels."""
+    width, height = image.size
+    if not width or not height:
+        raise ValueError(f"{image.name} has no pixels: its file is missing; find it (File > External Data), or choose another image")
+    pixels = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(pixels)
+    pixels = pixels.reshape(height, width, image.channels)[::-1, :, :channels]
+    if pixels.shape[2] < channels:
+        pixels = np.repeat(pixels[..., :1], channels, 2)
+    top, kind = (65535.0, np.uint16) if image.is_float or image.depth // max(1, image.channels) > 8 else (255.0, np.uint8)
+    return np.ascontiguousarray(np.round(np.clip(pixels, 0.0, 1.0) * top).astype(kind))

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A server on this computer, as a child of Blender: started with a button, ended with Blender. Knows nothing of bpy."""
+
+import atexit
+import collections
+import queue
+import shlex
+import subprocess
+import threading
+
+STARTED = "texgen is serving on "
+KEPT_LINES = 50
+STOP_S = 5.0
+
+_lines = collections.deque(maxlen=KEPT_LINES)
+_addresses = queue.SimpleQueue()
+_process = None
+
+
+def start(command):
+    """Start ``command serve`` on a free loopback port. Raises ValueError with the one command that installs what is missing."""
+    global _process
+    if running():
+        return
+    _lines.clear()
+    words = [*shlex.split(command), "serve", "--listen", "127.0.0.1:0"]
+    try:
+        _process = subprocess.Popen(  # noqa: S603 - the command of the preferences
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+    except OSError as error:
+        raise ValueError(
+            f"{words[0]!r} cannot be run ({error.strerror}). Install it once, in a Python of its own: pip install 'texgen[server]', "
+            "then give its full path as Command"
+        ) from error
+    threading.Thread(target=_read, args=(_process,), name="texgen-log", daemon=True).start()
+
+
+def _read(process):
+    """Keep the last lines; notice the address."""
+    for line in process.stdout:
+        _lines.append(line.rstrip())
+        if STARTED in line:
+            _addresses.put(line.split(STARTED, 1)[1].split()[0])
+    _lines.append(f"The server ended with code {process.wait()}")
+
+
+def address():
+    """HOST:PORT, once, when a server that was started listens; else an empty text."""
+    return "" if _addresses.empty() else _addresses.get()
+
+
+def running():
+    return _process is not None and _process.poll() is None
+
+
+def tail(count):
+    """The last lines of its log."""
+    return list(_lines)[-count:]
+
+
+def stop():
+    """End it, gently at first. Safe to call twice."""
+    global _process
+    if _process is None:
+        return
+    _process.terminate()
+    try:
+        _process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        _process.kill()
+    _process.stdout.close()
+    _process = None
+
+
+atexit.register(stop)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nodes of a material: all of ours stand in one labelled frame, and only what is free, or ours already, is linked to them."""
+
+from dataclasses import dataclass
+
+import bpy
+
+from texgen.maps import MapKind
+
+FRAME_LABEL = "TexGen"
+LAYOUT_Y = {
+    MapKind.BASECOLOR: 600,
+    MapKind.AO: 320,
+    MapKind.METALLIC: 40,
+    MapKind.ROUGHNESS: -240,
+    MapKind.NORMAL: -520,
+    MapKind.HEIGHT: -800,
+}
+BOX_BLEND = 0.25
+RELIEFS = {"NORMAL": None, "BOTH": "DISPLACEMENT", "DISPLACED": "BOTH"}
+"""Normal map alone; normal map and displaced vertices; displaced vertices whose detail is bump instead of a normal map -> displacement method."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How maps are put on a surface."""
+
+    projection: str = "UV"
+    """"UV", or "BOX": from the object's own coordinates, for objects without UVs."""
+    relief: str = "BOTH"
+    """A key of `RELIEFS`."""
+    tile_m: float = 1.0
+    """Edge of a tile in metres, for the box projection."""
+    height_m: float = 0.0
+    """White over black of the height map."""
+
+
+def ours(node):
+    """Whether we made a node."""
+    return node.parent is not None and node.parent.label == FRAME_LABEL
+
+
+def our_textures(material):
+    """Kind of map -> our texture node with it."""
+    if material is None or material.node_tree is None:
+        return {}
+    known = {str(kind): kind for kind in LAYOUT_Y}
+    return {known[n.label]: n for n in material.node_tree.nodes if n.type == "TEX_IMAGE" and ours(n) and n.label in known}
+
+
+def our_images(material):
+    """The images of our texture nodes."""
+    return {node.image for node in our_textures(material).values() if node.image is not None}
+
+
+def build(material, images, look):
+    """Our frame anew, wired to the material's Principled shader. Returns names of inputs that were left as their user had linked them."""
+    tree = material.node_tree
+    for node in [n for n in tree.nodes if ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
+        tree.nodes.remove(node)
+    shader, output = _shader_and_output(tree)
+    frame = tree.nodes.new("NodeFrame")
+    frame.label = FRAME_LABEL
+    textures = _texture_nodes(tree, frame, images, look)
+    left = []
+
+    def link(source, target):
+        if target.is_linked:
+            left.append(target.name)
+        else:
+            tree.links.new(source, target)
+
+    _wire_surface(tree, frame, textures, shader, link)
+    _wire_relief(tree, frame, textures, shader, output, look, link)
+    if RELIEFS[look.relief] and hasattr(material, "displacement_method"):
+        material.displacement_method = RELIEFS[look.relief]
+    return left
+
+
+def _shader_and_output(tree):
+    """The Principled shader that is shown, and the output; made and linked where they are missing."""
+    output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
+    surface = output.inputs["Surface"]
+    shown = surface.links[0].from_node if surface.is_linked else None
+    if shown is not None and shown.type == "BSDF_PRINCIPLED":
+        return shown, output
+    shader = next((n for n in tree.nodes if n.type == "BSDF_PRINCIPLED"), None)
+    if shader is None:
+        shader = tree.nodes.new("ShaderNodeBsdfPrincipled")
+    if shown is None:
+        tree.links.new(shader.outputs["BSDF"], surface)
+    return shader, output
+
+
+def _new(tree, frame, kind, x, y):
+    node = tree.nodes.new(kind)
+    node.parent = frame
+    node.location = (x, y)
+    return node
+
+
+def _texture_nodes(tree, frame, images, look):
+    coordinates = _new(tree, frame, "ShaderNodeTexCoord", -1500, 0)
+    mapping = _new(tree, frame, "ShaderNodeMapping", -1300, 0)
+    mapping.label = "Scale"
+    box = look.projection == "BOX"
+    tree.links.new(coordinates.outputs["Object" if box else "UV"], mapping.inputs["Vector"])
+    if box:
+        mapping.inputs["Scale"].default_value = (1.0 / look.tile_m,) * 3
+    textures = {}
+    for kind, image in images.items():
+        node = _new(tree, frame, "ShaderNodeTexImage", -1000, LAYOUT_Y[kind])
+        node.image, node.label, node.hide = image, str(kind), False
+        if box:
+            node.projection, node.projection_blend = "BOX", BOX_BLEND
+        tree.links.new(mapping.outputs["Vector"], node.inputs["Vector"])
+        textures[kind] = node
+    return textures
+
+
+def _wire_surface(tree, frame, textures, shader, link):
+    """Occlusion darkens the colour; metallic and roughness as they are."""
+    if MapKind.BASECOLOR in textures:
+        colour = textures[MapKind.BASECOLOR].outputs["Color"]
+        if MapKind.AO in textures:
+            occlude = _new(tree, frame, "ShaderNodeMix", -600, 500)
+            occlude.data_type, occlude.blend_type, occlude.label = "RGBA", "MULTIPLY", "AO"
+            occlude.inputs[0].default_value = 0.5
+            tree.links.new(colour, occlude.inputs[6])
+            tree.links.new(textures[MapKind.AO].outputs["Color"], occlude.inputs[7])
+            colour = occlude.outputs[2]
+        link(colour, shader.inputs["Base Color"])
+    for kind, name in ((MapKind.METALLIC, "Metallic"), (MapKind.ROUGHNESS, "Roughness")):
+        if kind in textures:
+            link(textures[kind].outputs["Color"], shader.inputs[name])
+
+
+def _wire_relief(tree, frame, textures, shader, output, look, link):
+    """Normal and displacement, each through its node."""
+    if MapKind.NORMAL in textures and look.relief != "DISPLACED":
+        normal = _new(tree, frame, "ShaderNodeNormalMap", -600, -520)
+        tree.links.new(textures[MapKind.NORMAL].outputs["Color"], normal.inputs["Color"])
+        link(normal.outputs["Normal"], shader.inputs["Normal"])
+    if MapKind.HEIGHT in textures and look.relief != "NORMAL":
+        displace = _new(tree, frame, "ShaderNodeDisplacement", -600, -800)
+        displace.inputs["Midlevel"].default_value = 0.5
+        displace.inputs["Scale"].default_value = look.height_m
+        tree.links.new(textures[MapKind.HEIGHT].outputs["Color"], displace.inputs["Height"])
+        link(displace.outputs["Displacement"], output.inputs["Displacement"])
+
+
+def new_material(name):
+    """A material with a node tree."""
+    material = bpy.data.materials.new(name)
+    if material.node_tree is None:
+        material.use_nodes = True
+    return material
+
+
+PRINCIPLED_INPUTS = {
+    "Base Color": MapKind.BASECOLOR,
+    "Metallic": MapKind.METALLIC,
+    "Roughness": MapKind.ROUGHNESS,
+    "Normal": MapKind.NORMAL,
+}
+MOST_STEPS = 8
+
+
+def principled_textures(material):
+    """Kind of map -> texture node that feeds the Principled shader of any material, as far as a single chain of nodes leads to one."""
+    if material is None or material.node_tree is None:
+        return {}
+    shader = next((n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED"), None)
+    if shader is None:
+        return {}
+    found = {kind: _texture_behind(shader.inputs[name]) for name, kind in PRINCIPLED_INPUTS.items()}
+    return {kind: node for kind, node in found.items() if node is not None}
+
+
+def _texture_behind(socket):
+    """Follow the first link of each node back to an image texture; None where there is none."""
+    for _ in range(MOST_STEPS):
+        if not socket.is_linked:
+            return None
+        node = socket.links[0].from_node
+        if node.type == "TEX_IMAGE":
+            return node
+        socket = next((i for i in node.inputs if i.is_linked), None)
+        if socket is None:
+            return None
+    return None
+
+
+def height_m(material):
+    """White over black of the displacement that we made; 0 where there is none."""
+    made = [n for n in material.node_tree.nodes if n.type == "DISPLACEMENT" and ours(n)]
+    return made[0].inputs["Scale"].default_value if made else 0.0

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An environment -> the scene's World: our nodes in one frame, rotation and strength to play with."""
+
+import bpy
+
+from . import images
+
+FRAME_LABEL = "TexGen"
+
+
+def apply_steps(assembler, scene_name, stem, *, beside):
+    """A generator: load the panorama, then wire the world. Yields messages."""
+    result = assembler.environments()[-1]
+    image = images.load(stem, result.panorama, result.recipe, beside=beside)
+    try:
+        yield "Loaded the panorama"
+    except GeneratorExit:
+        images.remove([image])
+        raise
+    scene = bpy.data.scenes.get(scene_name)
+    if scene is None:
+        images.remove([image])
+        raise ValueError("the scene is gone")
+    world = _world(scene)
+    old = [n.image for n in world.node_tree.nodes if n.type == "TEX_ENVIRONMENT" and _ours(n) and n.image is not None]
+    _build(world, image)
+    images.remove(old)
+    world[images.MARK] = result.recipe
+    if bpy.ops.ed.undo_push.poll():
+        bpy.ops.ed.undo_push(message="TexGen environment")
+    yield f"{world.name} lights the scene"
+
+
+def controls(world):
+    """(mapping node, background node) of ours, to show in the panel; None where there are none."""
+    if world is None or world.node_tree is None:
+        return None
+    ours = {n.type: n for n in world.node_tree.nodes if _ours(n)}
+    return (ours["MAPPING"], ours["BACKGROUND"]) if {"MAPPING", "BACKGROUND"} <= set(ours) else None
+
+
+def _world(scene):
+    """The scene's own world where it may be changed, else a new one; what was there stays in the file."""
+    world = scene.world
+    if world is None or world.library is not None:
+        world = scene.world = bpy.data.worlds.new("TexGen")
+    if world.node_tree is None:
+        world.use_nodes = True
+    return world
+
+
+def _ours(node):
+    return node.parent is not None and node.parent.label == FRAME_LABEL
+
+
+def _build(world, image):
+    tree = world.node_tree
+    rotation, strength = (0.0, 0.0, 0.0), 1.0
+    if before := controls(world):
+        rotation = tuple(before[0].inputs["Rotation"].default_value)
+        strength = before[1].inputs["Strength"].default_value
+    for node in [n for n in tree.nodes if _ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
+        tree.nodes.remove(node)
+    output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputWorld")
+    frame = tree.nodes.new("NodeFrame")
+    frame.label = FRAME_LABEL
+    made = []
+    for kind, x in (("TexCoord", -900), ("Mapping", -700), ("TexEnvironment", -450), ("Background", -150)):
+        node = tree.nodes.new(f"ShaderNode{kind}")
+        node.parent, node.location = frame, (x, 300)
+        made.append(node)
+    coordinates, mapping, texture, background = made
+    texture.image = image
+    mapping.inputs["Rotation"].default_value = rotation
+    background.inputs["Strength"].default_value = strength
+    tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs["Vector"], texture.inputs["Vector"])
+    tree.links.new(texture.outputs["Color"], background.inputs["Color"])
+    tree.links.new(background.outputs["Background"], output.inputs["Surface"])
