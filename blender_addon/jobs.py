@@ -150,8 +150,9 @@ def _tick():
 
 def _redraw():
     for window in bpy.context.window_manager.windows:
+        window.workspace.status_text_set_internal(None)  # draws the status bar again, which is no area of the screen
         for area in window.screen.areas:
-            if area.type in {"VIEW_3D", "NODE_EDITOR", "PREFERENCES", "STATUSBAR"}:
+            if area.type in {"VIEW_3D", "NODE_EDITOR", "PREFERENCES"}:
                 area.tag_redraw()
 
 

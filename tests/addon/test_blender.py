@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,17 @@ def test_every_operator_in_background(extension, address, tmp_path, python):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["live_updates_per_s"] > 0
+
+
+@pytest.mark.blender
+@pytest.mark.parametrize("python", PYTHONS or [""])
+def test_servers_that_refuse_die_and_come_back(extension, models, tmp_path, python):
+    if not python:
+        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
+    command = [python, str(SCRIPTS / "faults.py"), str(extension), sys.executable, str(models), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 def contrast(path):
