@@ -69,6 +69,16 @@ def paint(image, packed):
     image.update()
 
 
+def file_of(image):
+    """The picture file of an image, packed or on disk. Raises ValueError where there is none."""
+    if image.packed_file is not None:
+        return bytes(image.packed_file.data)
+    path = Path(bpy.path.abspath(image.filepath, library=image.library))
+    if not image.filepath or not path.is_file():
+        raise ValueError(f"{image.name} has no file: save or pack it first (Image > Pack)")
+    return path.read_bytes()
+
+
 def samples(image, channels):
     """(H, W, channels) uint8, or uint16 where the image has more depth, rows from the top. Raises ValueError without pixels."""
     width, height = image.size

@@ -7,6 +7,8 @@ import bpy
 
 from texgen.maps import MapKind
 
+from . import images
+
 FRAME_LABEL = "TexGen"
 LAYOUT_Y = {
     MapKind.BASECOLOR: 600,
@@ -189,6 +191,12 @@ def _texture_behind(socket):
         if socket is None:
             return None
     return None
+
+
+def samples(textures):
+    """Kind of map -> its samples, of texture nodes. Raises ValueError."""
+    channels = {MapKind.BASECOLOR: 3, MapKind.NORMAL: 3}
+    return {kind: images.samples(node.image, channels.get(kind, 1)) for kind, node in textures.items() if node.image is not None}
 
 
 def height_m(material):

@@ -10,7 +10,7 @@ from texgen import wishes
 from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind
 
-from . import asking, catalog, history, images, jobs, live, materials, nodes, preferences, variations
+from . import asking, catalog, history, jobs, live, materials, nodes, preferences, variations
 
 
 class Asking:
@@ -218,7 +218,7 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
         found = own or nodes.principled_textures(material)
         if not found:
             raise ValueError("The active material has no image textures on a Principled shader: there is nothing to enlarge")
-        maps = {k: images.samples(n.image, 3 if k in (MapKind.BASECOLOR, MapKind.NORMAL) else 1) for k, n in found.items() if n.image}
+        maps = nodes.samples(found)
         settings = context.scene.texgen
         recipe, height_m = history.recipe_of(material), nodes.height_m(material)
         stem, label = f"{material.name}_x{self.scale}", f"enlarged x{self.scale}"

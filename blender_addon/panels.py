@@ -5,7 +5,7 @@ import textwrap
 
 import bpy
 
-from . import catalog, history, jobs, live, preferences, variations, worlds
+from . import catalog, history, jobs, live, preferences, presets, variations, worlds
 from .operators import active_material
 
 
@@ -86,7 +86,9 @@ class _Sliders(_Part):
         if model is None:
             layout.label(text="Connect first", icon="INFO")
             return
-        layout.prop(settings, "live")
+        row = layout.row()
+        row.prop(settings, "live")
+        row.menu("TEXGEN_MT_presets")
         _draw_sliders(layout, context.scene, model)
 
 
@@ -154,7 +156,9 @@ class _History(_Part):
             )
             if index != known.current:
                 row.operator("texgen.go_back", text="", icon="LOOP_BACK").index = index
-        layout.operator("texgen.mark_asset", icon="ASSET_MANAGER")
+        row = layout.row(align=True)
+        row.operator("texgen.mark_asset", icon="ASSET_MANAGER")
+        row.operator("texgen.fill_library", text="Add Variations")
 
 
 class _Upscale(_Part):
@@ -164,6 +168,32 @@ class _Upscale(_Part):
         row = layout.row(align=True)
         for scale in ("2", "4"):
             row.operator("texgen.upscale", text=f"x{scale}", icon="FULLSCREEN_ENTER").scale = scale
+
+
+class _Photograph(_Part):
+    bl_label = "Photographs"
+
+    def draw_part(self, layout, context):
+        settings = context.scene.texgen
+        model = catalog.find(settings.model, "material")
+        if model is None or model.makes_captures:
+            layout.prop(settings, "photo")
+            layout.operator("texgen.capture", icon="IMAGE_DATA")
+            layout.separator()
+        for name in ("repair_tiling", "repair_clean", "repair_fill"):
+            layout.prop(settings, name)
+        layout.operator("texgen.repair", icon="BRUSH_DATA")
+
+
+class TEXGEN_MT_presets(bpy.types.Menu):
+    bl_idname = "TEXGEN_MT_presets"
+    bl_label = "Presets"
+
+    def draw(self, context):
+        for name in presets.names():
+            self.layout.operator("texgen.load_preset", text=name).name = name
+        self.layout.separator()
+        self.layout.operator("texgen.save_preset", icon="ADD")
 
 
 class _Environment(_Part):
@@ -201,6 +231,7 @@ PARTS = {
     "history": _History,
     "surface": _Surface,
     "upscale": _Upscale,
+    "photograph": _Photograph,
     "environment": _Environment,
     "server": _Server,
 }
@@ -224,7 +255,7 @@ def _panels(space):
     return made
 
 
-CLASSES = (*_panels("VIEW_3D"), *_panels("NODE_EDITOR"))
+CLASSES = (TEXGEN_MT_presets, *_panels("VIEW_3D"), *_panels("NODE_EDITOR"))
 
 
 def _draw_status(self, context):

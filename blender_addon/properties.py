@@ -21,6 +21,11 @@ FILES = (
     ("PACKED", "Packed", "Maps inside the .blend"),
     ("BESIDE", "Beside", "Maps as files in a folder 'textures' beside the .blend; packed while that is not saved"),
 )
+TILINGS = (
+    ("AUTO", "Where a seam shows", "Close a seam where one is found"),
+    ("ALWAYS", "Always", "Close the seam whatever it looks like"),
+    ("NEVER", "Never", "Leave the edges as they are"),
+)
 _listed = {}
 
 
@@ -76,6 +81,13 @@ class TexGenSettings(bpy.types.PropertyGroup):
         poll=lambda self, material: bool(material.texgen.entries),
     )
     mix_share: bpy.props.FloatProperty(name="Share", description="Of the other material", default=0.5, min=0.05, max=0.95)
+
+    photo: bpy.props.PointerProperty(name="Photograph", description="An image of this file to capture", type=bpy.types.Image)
+    repair_tiling: bpy.props.EnumProperty(name="Tiling", description="Whether seams are closed", items=TILINGS)
+    repair_clean: bpy.props.BoolProperty(name="Clean", description="Take JPEG blocks and noise away")
+    repair_fill: bpy.props.BoolProperty(
+        name="Fill Missing Maps", description="Make the maps that are missing from those that are there", default=True
+    )
 
     environment_model: bpy.props.EnumProperty(name="Model", items=_models("environment"))
     environment_class: bpy.props.StringProperty(

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 ZIP, ADDRESS, OUT = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 PACKAGE = "bl_ext.user_default.texgen"
@@ -189,6 +190,37 @@ assert next(iter(module("nodes").our_textures(five.active_material).values())).i
 six = plane("Six")
 refused(bpy.ops.texgen.upscale, "nothing to enlarge")
 
+# -- photographs: captured where the server can, repaired into a material of its own
+rng = np.random.default_rng(0)
+speckled = bpy.data.images.new("speckled", 128, 128)
+speckled.pixels.foreach_set(np.dstack([rng.random((128, 128, 3)) * 0.5 + 0.2, np.ones((128, 128))]).astype(np.float32).ravel())
+speckled.pack()
+settings.photo, settings.size = speckled, "128" if "128" in {i.identifier for i in settings.bl_rna.properties["size"].enum_items} else "256"
+bpy.context.view_layer.objects.active = six
+if material_model.makes_captures:
+    done("capture", bpy.ops.texgen.capture)
+    assert history.current(six.active_material).label == "captured from speckled"
+settings.photo = None
+refused(bpy.ops.texgen.capture, "Choose an image")
+texture.image = speckled
+bpy.context.view_layer.objects.active = five
+five.active_material = foreign
+settings.repair_tiling, settings.repair_fill = "ALWAYS", False
+done("repair", bpy.ops.texgen.repair)
+assert five.active_material is not foreign and history.current(five.active_material) is not None
+
+# -- presets, and a library of variations
+settings.class_name, sliders.relief_depth = "rock", 2.0
+assert bpy.ops.texgen.save_preset(name="Rough rock") == {"FINISHED"}
+settings.class_name, sliders.relief_depth = "bark", 1.0
+assert bpy.ops.texgen.load_preset(name="Rough rock") == {"FINISHED"}
+assert (settings.class_name, sliders.relief_depth) == ("rock", 2.0)
+settings.class_name, sliders.relief_depth = "brick", 1.0
+live.stop()
+bpy.context.view_layer.objects.active = four
+done("library", bpy.ops.texgen.fill_library, count=3)
+assert len([m for m in bpy.data.materials if m.asset_data]) == 3
+
 # -- environment: the world's other nodes stay, rotation and strength too
 world = bpy.data.worlds.new("Mine")
 world.use_nodes = True
@@ -275,7 +307,7 @@ class Recorder:
         return take
 
 
-for cls in module("panels").CLASSES:
+for cls in (c for c in module("panels").CLASSES if issubclass(c, bpy.types.Panel)):
     layout = Recorder()
     holder = type("Holder", (), {"layout": layout, "draw_part": getattr(cls, "draw_part", None)})
     part = cls.__mro__[1]
