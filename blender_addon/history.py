@@ -13,6 +13,7 @@ class TexGenEntry(bpy.types.PropertyGroup):
 
     recipe: bpy.props.StringProperty(name="Recipe", description="Makes this texture again, given the same model")
     label: bpy.props.StringProperty(name="What", description="How it was made")
+    mask: bpy.props.PointerProperty(name="Mask", description="What painted a mix of two materials", type=bpy.types.Image)
     parent: bpy.props.IntProperty(name="From", description="The entry that it came from; -1: from none", default=-1)
 
 
@@ -37,7 +38,7 @@ def recipe_of(material):
     return entry.recipe if entry is not None else ""
 
 
-def keep(material, result, label):
+def keep(material, result, label, mask=None):
     """Remember a result as the one that the material shows. The same recipe is kept once; of too many the oldest goes."""
     known = material.texgen
     material[images.MARK] = result.recipe
@@ -48,7 +49,7 @@ def keep(material, result, label):
             return
     parent = known.current
     entry = known.entries.add()
-    entry.recipe, entry.label, entry.parent = result.recipe, label, parent
+    entry.recipe, entry.label, entry.parent, entry.mask = result.recipe, label, parent, mask
     known.current = len(known.entries) - 1
     if len(known.entries) > MOST:
         _forget_oldest(known)

@@ -2,6 +2,8 @@
 """Maps <-> Blender's images. Only images that we made are ever changed or removed."""
 
 import re
+import struct
+import zlib
 from pathlib import Path
 
 import bpy
@@ -77,6 +79,18 @@ def file_of(image):
     if not image.filepath or not path.is_file():
         raise ValueError(f"{image.name} has no file: save or pack it first (Image > Pack)")
     return path.read_bytes()
+
+
+def grey_png(image):
+    """An image as a mask: an 8-bit greyscale PNG of its first channel; the same bytes for the same pixels. Raises ValueError."""
+    grey = samples(image, 1)[..., 0]
+    grey = (grey >> 8).astype(np.uint8) if grey.dtype == np.uint16 else grey
+    height, width = grey.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter: none
+    rows[:, 1:] = grey
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
 
 
 def samples(image, channels):

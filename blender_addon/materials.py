@@ -25,6 +25,8 @@ class Target:
     material_name: str = ""
     look: nodes.Look = field(default_factory=nodes.Look)
     beside: bool = False
+    mask: object = None
+    """The image that painted a mix: kept with its recipe, which is nothing without it."""
 
     def objects(self):
         """Those that are still there."""
@@ -75,7 +77,7 @@ def apply_steps(result, target, label):
     look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m)
     left = nodes.build(material, made, look)
     images.remove(old)
-    history.keep(material, result, label)
+    history.keep(material, result, label, target.mask)
     note = _assign(target, material)
     if bpy.ops.ed.undo_push.poll():
         bpy.ops.ed.undo_push(message="TexGen material")

@@ -10,7 +10,7 @@ from texgen import wishes
 from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind
 
-from . import asking, catalog, history, jobs, live, materials, nodes, preferences, variations
+from . import asking, catalog, history, images, jobs, live, materials, nodes, preferences, variations
 
 
 class Asking:
@@ -161,8 +161,11 @@ class TEXGEN_OT_mix(OnTexgenMaterial, bpy.types.Operator):
         edge = int(settings.size)
         parts = [(history.recipe_of(material), 1.0 - settings.mix_share), (other, settings.mix_share)]
         label = f"mixed with {settings.mix_material.name}"
-        target = in_place(context, settings, f"{material.name}_mix", material)
-        start(server, wishes.mix(parts, "blend", {"size_px": (edge, edge)}), target, label)
+        target = replace(in_place(context, settings, f"{material.name}_mix", material), mask=settings.mix_mask)
+        options, mode = {"size_px": (edge, edge)}, "blend"
+        if settings.mix_mask is not None:
+            options, mode, label = options | {"mask": images.grey_png(settings.mix_mask)}, "paint", f"{label}, painted"
+        start(server, wishes.mix(parts, mode, options), target, label)
 
 
 class TEXGEN_OT_go_back(OnTexgenMaterial, bpy.types.Operator):
@@ -176,7 +179,9 @@ class TEXGEN_OT_go_back(OnTexgenMaterial, bpy.types.Operator):
         entries = active_material(context).texgen.entries
         if self.index >= len(entries):
             raise ValueError(f"The material has {len(entries)} results, none of number {self.index + 1}")
-        remake(context, server, {"recipe": entries[self.index].recipe}, entries[self.index].label)
+        entry = entries[self.index]
+        mask = {"mask": images.grey_png(entry.mask)} if entry.mask is not None else {}
+        remake(context, server, {"recipe": entry.recipe} | mask, entry.label)
 
 
 class TEXGEN_OT_copy_recipe(OnTexgenMaterial, bpy.types.Operator):

@@ -121,7 +121,9 @@ class _Variations(_Part):
         _draw_grid(layout)
         layout.separator()
         layout.prop(settings, "mix_material")
-        layout.prop(settings, "mix_share", slider=True)
+        layout.prop(settings, "mix_mask")
+        if settings.mix_mask is None:
+            layout.prop(settings, "mix_share", slider=True)
         layout.operator("texgen.mix", icon="NODE_COMPOSITING")
 
 

@@ -82,6 +82,11 @@ class TexGenSettings(bpy.types.PropertyGroup):
     )
     mix_share: bpy.props.FloatProperty(name="Share", description="Of the other material", default=0.5, min=0.05, max=0.95)
 
+    mix_mask: bpy.props.PointerProperty(
+        name="Mask",
+        description="An image that paints the mix: black is this material, white the other; none: mixed evenly",
+        type=bpy.types.Image,
+    )
     photo: bpy.props.PointerProperty(name="Photograph", description="An image of this file to capture", type=bpy.types.Image)
     repair_tiling: bpy.props.EnumProperty(name="Tiling", description="Whether seams are closed", items=TILINGS)
     repair_clean: bpy.props.BoolProperty(name="Clean", description="Take JPEG blocks and noise away")

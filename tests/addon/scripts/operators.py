@@ -145,6 +145,16 @@ mix_recipe = brick.texgen.entries[2].recipe
 done("paste", bpy.ops.texgen.paste_recipe, recipe=mix_recipe)
 assert history.recipe_of(brick) == mix_recipe
 refused(bpy.ops.texgen.paste_recipe, "no recipe", recipe="hello")
+halves = bpy.data.images.new("halves", 32, 32)
+halves.pixels.foreach_set(np.repeat((np.indices((32, 32))[1] < 16).astype(np.float32)[..., None], 4, 2).ravel())
+settings.mix_mask = halves
+done("back", bpy.ops.texgen.go_back, index=0)
+done("mix", bpy.ops.texgen.mix)
+assert history.current(brick).mask is halves and history.current(brick).label == "mixed with Mine, painted"
+painted = brick.texgen.current
+done("back", bpy.ops.texgen.go_back, index=0)
+done("back", bpy.ops.texgen.go_back, index=painted)
+settings.mix_mask = None
 
 # -- live: a slider is moved, the small maps are shown, Apply brings the large ones
 live = module("live")
@@ -286,7 +296,7 @@ for polls in (0, 3, 30):
 # -- many in a row leak nothing
 done("generate", bpy.ops.texgen.generate)
 before = len(bpy.data.images), len(bpy.data.materials), threading.active_count(), len(bpy.app.handlers.load_pre)
-for number in range(20):
+for number in range(50):
     settings.seed = number
     done("generate", bpy.ops.texgen.generate)
 assert before == (len(bpy.data.images), len(bpy.data.materials), threading.active_count(), len(bpy.app.handlers.load_pre))
