@@ -11,21 +11,25 @@ import numpy as np
 
 from texgen.maps import ColorSpace, Encoding, to_unit
 
+from . import clock
+
 MARK = "texgen_recipe"
 FOLDER = "textures"
 
 
 def load(name, packed, recipe, *, beside=False):
     """An image from a PNG or EXR file in memory: packed, or written beside the .blend, where that is saved."""
-    image = bpy.data.images.new(name, 8, 8)
-    if beside and bpy.data.filepath:
-        image.source = "FILE"
-        image.filepath = bpy.path.relpath(str(_write(name, packed)))
-    else:
-        image.pack(data=bytes(packed.data), data_len=len(packed.data))
-        image.source = "FILE"
-    image.colorspace_settings.is_data = packed.color_space is ColorSpace.DATA
-    image[MARK] = recipe
+    path = _write(name, packed) if beside and bpy.data.filepath else None
+    with clock.blender():
+        image = bpy.data.images.new(name, 8, 8)
+        if path is not None:
+            image.source = "FILE"
+            image.filepath = bpy.path.relpath(str(path))
+        else:
+            image.pack(data=bytes(packed.data), data_len=len(packed.data))
+            image.source = "FILE"
+        image.colorspace_settings.is_data = packed.color_space is ColorSpace.DATA
+        image[MARK] = recipe
     return image
 
 
@@ -48,9 +52,10 @@ def _write(name, packed):
 
 def remove(found):
     """Those of ours that nobody uses any more."""
-    for image in found:
-        if MARK in image and image.users == 0:
-            bpy.data.images.remove(image)
+    with clock.blender():
+        for image in found:
+            if MARK in image and image.users == 0:
+                bpy.data.images.remove(image)
 
 
 def blank(name, width, height, *, is_data):
@@ -67,8 +72,9 @@ def paint(image, packed):
     samples = to_unit(np.frombuffer(packed.data, np.dtype(packed.dtype)).reshape(shape))[::-1]
     filled = np.ones((*shape[:2], 4), np.float32)
     filled[..., :3] = samples
-    image.pixels.foreach_set(filled.ravel())
-    image.update()
+    with clock.blender():
+        image.pixels.foreach_set(filled.ravel())
+        image.update()
 
 
 def file_of(image):

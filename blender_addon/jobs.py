@@ -6,7 +6,7 @@
 
 import bpy
 
-from . import transport
+from . import clock, transport
 
 TICK_S, LIVE_TICK_S = 0.05, 0.01
 
@@ -65,13 +65,14 @@ class Board:
 
     def poll(self):
         """Advance every job by one small step. Returns seconds until the next poll, or None when idle."""
-        for job in list(self._jobs):
-            done = job.step()
-            if done is not None:
-                self._jobs.remove(job)
-                self.failed, self.message = done
-        self._watchers = [watcher for watcher in self._watchers if watcher()]
-        _redraw()
+        with clock.tick():
+            for job in list(self._jobs):
+                done = job.step()
+                if done is not None:
+                    self._jobs.remove(job)
+                    self.failed, self.message = done
+            self._watchers = [watcher for watcher in self._watchers if watcher()]
+            _redraw()
         if self._watchers:
             return LIVE_TICK_S
         return TICK_S if self._jobs else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from . import history, images, nodes
+from . import clock, history, images, nodes
 
 MODES = (
     ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
@@ -76,13 +76,22 @@ def apply_steps(result, target, label):
     tile_m = result.controls.get("tile_size_m", 1.0)
     look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m)
     left = nodes.build(material, made, look)
-    images.remove(old)
     history.keep(material, result, label, target.mask)
     note = _assign(target, material)
-    if bpy.ops.ed.undo_push.poll():
-        bpy.ops.ed.undo_push(message="TexGen material")
+    try:
+        yield "Wired"
+    finally:  # from here on it is done, cancelled or not
+        images.remove(old)
+        undo_step("TexGen material")
     kept = f"; left as you linked it: {', '.join(left)}" if left else ""
     yield f"{material.name}{note}{kept}"
+
+
+def undo_step(name):
+    """What was done since the last one is undone at once."""
+    with clock.blender():
+        if bpy.ops.ed.undo_push.poll():
+            bpy.ops.ed.undo_push(message=name)
 
 
 def kept(result, recipe, height_m):

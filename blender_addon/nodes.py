@@ -7,7 +7,7 @@ import bpy
 
 from texgen.maps import MapKind
 
-from . import images
+from . import clock, images
 
 FRAME_LABEL = "TexGen"
 LAYOUT_Y = {
@@ -57,6 +57,11 @@ def our_images(material):
 
 def build(material, images, look):
     """Our frame anew, wired to the material's Principled shader. Returns names of inputs that were left as their user had linked them."""
+    with clock.blender():
+        return _built(material, images, look)
+
+
+def _built(material, images, look):
     tree = material.node_tree
     for node in [n for n in tree.nodes if ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
         tree.nodes.remove(node)

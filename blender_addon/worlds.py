@@ -3,7 +3,7 @@
 
 import bpy
 
-from . import images
+from . import images, materials
 
 FRAME_LABEL = "TexGen"
 
@@ -26,8 +26,7 @@ def apply_steps(assembler, scene_name, stem, *, beside):
     _build(world, image)
     images.remove(old)
     world[images.MARK] = result.recipe
-    if bpy.ops.ed.undo_push.poll():
-        bpy.ops.ed.undo_push(message="TexGen environment")
+    materials.undo_step("TexGen environment")
     yield f"{world.name} lights the scene"
 
 

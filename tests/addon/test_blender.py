@@ -109,6 +109,8 @@ def test_a_person_clicks_generate_in_a_window(extension, address):
         shutil.copy(picture, PICTURES / f"window_{picture.name.removeprefix('shot_')}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     facts = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FACTS")).removeprefix("FACTS "))
-    assert facts["stages"] == ["panel", "material", "nodes"]
+    tour = ["live", "applied", "variations", "history", "upscale", "environment", "cancelled"]
+    assert facts["stages"] == ["panel", "material", *tour, "nodes"]
+    assert facts["live_updates"] > 0
     assert len(facts["nodes"]) == 6
     assert facts["longest_gap_between_frames_s"] < 2.0

@@ -84,6 +84,104 @@ def click_generate(of):
     raise RuntimeError("the Generate button did not answer")
 
 
+drawn = {}
+
+
+def watch_panels():
+    """Remember when each part of the panel was last drawn: so we know whether it is open."""
+    for name, part in sys.modules[f"{PACKAGE}.panels"].PARTS.items():
+        if name != "main":
+            part.draw_part = noted(name, part.draw_part)
+
+
+def noted(name, draw):
+    def draw_part(self, layout, context):
+        drawn[name] = time.monotonic()
+        draw(self, layout, context)
+
+    return draw_part
+
+
+def is_open(of, name):
+    """Draw again, and see."""
+    now = time.monotonic()
+    of.tag_redraw()
+    yield 0.5
+    return drawn.get(name, 0.0) > now
+
+
+def toggle(of, name, from_px, wanted):
+    """Press down the panel until a part is open, or closed. Returns where its header is, in px below the top."""
+    region = sidebar(of)
+    for below_top in range(from_px, from_px + 260, 8):
+        if (yield from is_open(of, name)) == wanted:
+            return below_top - 8
+        yield from press(region.x + 60, region.y + region.height - below_top)
+    raise RuntimeError(f"the panel {name} did not {'open' if wanted else 'close'}")
+
+
+def drag_a_slider(of, from_px):
+    """Press, move, release, row by row, until a preview begins."""
+    live, region = sys.modules[f"{PACKAGE}.live"], sidebar(of)
+    x = region.x + region.width * 3 // 5
+    for below_top in range(from_px, from_px + 200, 9):
+        y = region.y + region.height - below_top
+        window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x, y=y)
+        yield 0.1
+        window().event_simulate(type="LEFTMOUSE", value="PRESS", x=x, y=y)
+        for step in range(1, 14):
+            window().event_simulate(type="MOUSEMOVE", value="NOTHING", x=x + 3 * step, y=y)
+            yield 0.1
+        began = live.current is not None and live.current.shown
+        if began:
+            shot("live")
+            facts["live_updates"] = live.current.shown
+        window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=x + 39, y=y)
+        yield 0.2
+        if began:
+            return
+    raise RuntimeError("no slider gave a preview")
+
+
+def idle(board):
+    """Until nothing runs, and it went well."""
+    yield from wait_for(lambda: not board.active, 200, "the server")
+    assert not board.failed, board.message
+    yield 1.0
+
+
+def tour(view, board):
+    """Every part of the panel, as an artist would go through it."""
+    live = sys.modules[f"{PACKAGE}.live"]
+    watch_panels()
+    yield from drag_a_slider(view, 300)
+    yield from wait_for(lambda: live.current is None, 30, "the full size after the drag")
+    yield from idle(board)
+    shot("applied")
+    header = yield from toggle(view, "sliders", 236, False)
+    for name, work in (
+        ("variations", bpy.ops.texgen.vary),
+        ("history", bpy.ops.texgen.mark_asset),
+        ("upscale", lambda: bpy.ops.texgen.upscale(scale="2")),
+        ("environment", bpy.ops.texgen.environment),
+    ):
+        at = yield from toggle(view, name, header + 16, True)
+        assert work() == {"FINISHED"}, name
+        yield from idle(board)
+        if name == "variations":
+            assert bpy.ops.texgen.take_variation(number=1) == {"FINISHED"}
+            yield from idle(board)
+        shot(name)
+        yield from toggle(view, name, at - 8, False)
+    bpy.context.scene.texgen.seed += 1
+    assert bpy.ops.texgen.generate() == {"FINISHED"}
+    yield 0.1
+    assert bpy.ops.texgen.cancel() == {"FINISHED"}
+    yield from wait_for(lambda: not board.active, 20, "the cancel")
+    assert board.message == "Cancelled", board.message
+    shot("cancelled")
+
+
 def scenario():
     assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
     sys.modules[f"{PACKAGE}.preferences"].active_profile().address = ADDRESS
@@ -113,6 +211,7 @@ def scenario():
     view.tag_redraw()
     yield 2.0
     shot("material")
+    yield from tour(view, board)
     view.type = "NODE_EDITOR"
     view.ui_type = "ShaderNodeTree"
     yield 1.0
