@@ -234,6 +234,19 @@ def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment
     assert max(steps) < 8.0  # stops between frames five degrees apart, twilight included
 
 
+def test_the_network_sees_dusk_as_bright_as_day(tables, environment_card):
+    recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
+    drawn = draw_scene(recipe, tables)
+    noon, dusk = (controlled(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables) for e in (40.0, -6.0))
+    weights = np.cos(np.radians(pixel_angles(32)[1]))[:, None]
+    seen = [float((s.layout[:3] * weights).mean()) for s in (drawn, noon, dusk)]
+    assert np.ptp(seen) < 1e-4
+    assert np.log2(noon.gains / dusk.gains).min() > 3.0
+    sunny = controlled(drawn, {**recipe.controls, "ground_ev": 2.0}, tables)
+    for before, after in zip(drawn.lights, sunny.lights, strict=True):  # what is not moved keeps its light
+        assert np.allclose(np.array(after.flux) * sunny.gains, np.array(before.flux) * drawn.gains, rtol=1e-4)
+
+
 def test_a_suns_glow_goes_with_it():
     layout = np.zeros((4, 32, 64), np.float32)
     layout[3, :16] = 1.0
@@ -245,5 +258,8 @@ def test_a_suns_glow_goes_with_it():
     assert moved[:3, (away < 8.0) & (layout[3] > 0)].max() < 0.1
     assert moved[0].max() > 0.6 * layout[0].max()
     assert np.array_equal(moved[:, 16:], layout[:, 16:])
+    taken = layout.copy()
+    taken[:3] -= 0.8 * np.exp(-((angles_from(old, 32) / 7.0) ** 2)) * layout[3]  # a model that takes away more than there was
+    assert with_glow_moved(taken, old, new)[:3, layout[3] > 0].min() > -0.05
     gone = with_glow_moved(layout, old, None)
     assert gone[:3].max() < 0.1

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import Light
-from texgen.panorama import pixel_angles
+from texgen.panorama import pixel_angles, pixel_directions
 from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import angles_from
 from texgen_server.environment.scene import EnvironmentTables, Scene
@@ -34,6 +34,7 @@ USUAL_ELEVATION_DEG = 35.0
 
 def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
     """The scene with every control at its value."""
+    drawn = scene.layout
     if value["sun_elevation_deg"] != AS_DRAWN_DEG:
         scene = _raised(scene, value["sun_elevation_deg"], tables)
     if value["cloud_cover"]:
@@ -46,7 +47,20 @@ def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTabl
         key = Light(sun.azimuth_deg, sun.elevation_deg, sun.radius_deg * value["sun_size"], _scaled(sun.flux, np.full(3, factor)))
         lights = (key, *lights[1:])
     gains = scene.gains * np.float32(2.0 ** value["exposure_ev"]) * white_balance(value["white_balance_k"])
-    return replace(scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"])
+    moved = replace(scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"])
+    return _as_bright_as(drawn, moved)
+
+
+def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
+    """The same light, by way of a layout of the usual brightness: at dusk the network would see what it has never seen, and draw grain."""
+    weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
+    shift = np.float32(((scene.layout - drawn)[:3].mean((0, 2)) * weights).sum() / weights.sum())
+    if not shift:
+        return scene
+    layout, factor = scene.layout.copy(), float(2.0 ** (shift * STOPS))
+    layout[:3] -= shift
+    lights = tuple(replace(light, flux=_scaled(light.flux, np.full(3, 1.0 / factor))) for light in scene.lights)
+    return replace(scene, layout=layout, lights=lights, gains=scene.gains * np.float32(factor))
 
 
 def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
@@ -95,6 +109,7 @@ def with_glow_moved(layout: Array, old: tuple[float, float], new: tuple[float, f
     glow = np.maximum(layout[:3] - level, 0.0) * inside
     moved = layout.copy()
     moved[:3] -= glow
+    _fill(moved, away < GLOW_REACH_DEG, around, sky)
     if new is not None:
         angles = np.arange(0.5, 5.0) * (GLOW_REACH_DEG / 5.0)
         near = np.exp(-(((away - angles[:, None, None]) / (GLOW_REACH_DEG / 5.0)) ** 2)) * (sky > 0.5)
@@ -102,6 +117,15 @@ def with_glow_moved(layout: Array, old: tuple[float, float], new: tuple[float, f
         there = angles_from(new, layout.shape[1])
         moved[:3] += np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32) * sky
     return moved
+
+
+def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], sky: Array) -> None:
+    """Where a sun has left, a sky no darker than what lies around, nearer cells counting more: the model may have taken away more than was there."""
+    rays = pixel_directions(layout.shape[1])
+    left = inside & (sky > 0.5)
+    near = np.exp((rays[left] @ rays[around].T - 1.0) / (1.0 - math.cos(math.radians(GLOW_REACH_DEG / 2.0))))
+    level = (near @ layout[:3, around].T / near.sum(1, keepdims=True)).T
+    layout[:3, left] = np.maximum(layout[:3, left], level)
 
 
 def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:
