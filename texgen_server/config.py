@@ -169,7 +169,12 @@ def _check_numbers(config: ServerConfig) -> None:
     for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
-    for name, none in (("cache_bytes", "no cache"), ("models_bytes", "no limit"), ("jobs", "as many as suit"), ("threads", "as many as are fastest")):
+    for name, none in (
+        ("cache_bytes", "no cache"),
+        ("models_bytes", "no limit"),
+        ("jobs", "as many as suit"),
+        ("threads", "as many as are fastest"),
+    ):
         if getattr(config, name) < 0:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 0 ({none}) or more", name)
     for name in ("port", "metrics_port"):

@@ -24,6 +24,7 @@ from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation
 CELL_PX = 32
 """Pixels per cell: every size is a multiple of it."""
 
+
 @dataclass(frozen=True)
 class MaterialParams:
     """Size of a material generator; written into ``model.toml`` beside the weights."""
