@@ -96,10 +96,9 @@ def _build(model):
 
 
 def _slider(control):
-    unit = f" [{control.unit}]" if control.unit else ""
     return bpy.props.FloatProperty(
-        name=control.label + unit,
-        description=control.description,
+        name=control.label,
+        description=control.description + (f" In {control.unit}" if control.unit else ""),
         default=control.default_value,
         min=control.minimum,
         max=control.maximum,

@@ -84,6 +84,7 @@ def click_generate(of):
     raise RuntimeError("the Generate button did not answer")
 
 
+HEADER_PX = 26
 drawn = {}
 
 
@@ -159,20 +160,23 @@ def tour(view, board):
     yield from idle(board)
     shot("applied")
     header = yield from toggle(view, "sliders", 236, False)
+    order = list(sys.modules[f"{PACKAGE}.panels"].PARTS)
     for name, work in (
         ("variations", bpy.ops.texgen.vary),
         ("history", bpy.ops.texgen.mark_asset),
         ("upscale", lambda: bpy.ops.texgen.upscale(scale="2")),
         ("environment", bpy.ops.texgen.environment),
     ):
-        at = yield from toggle(view, name, header + 16, True)
+        board.tell_user("Ready")  # of one line, so that headers stay where they are
+        at = yield from toggle(view, name, header + HEADER_PX * (order.index(name) - order.index("sliders")), True)
         assert work() == {"FINISHED"}, name
         yield from idle(board)
         if name == "variations":
             assert bpy.ops.texgen.take_variation(number=1) == {"FINISHED"}
             yield from idle(board)
         shot(name)
-        yield from toggle(view, name, at - 8, False)
+        board.tell_user("Ready")
+        yield from toggle(view, name, at, False)
     bpy.context.scene.texgen.seed += 1
     assert bpy.ops.texgen.generate() == {"FINISHED"}
     yield 0.1
