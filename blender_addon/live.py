@@ -110,7 +110,7 @@ def watch():
         current.step()
     except TexgenError as error:
         jobs.board.tell_user(str(error), failed=True)
-    if time.monotonic() - current.moved_at > REST_S and not bpy.app.background:
+    if time.monotonic() - current.moved_at > REST_S and not bpy.app.background and bpy.ops.texgen.apply_live.poll():
         bpy.ops.texgen.apply_live()
         return False
     return True

@@ -70,7 +70,7 @@ def _server_started():
     if address:
         profile = preferences.active_profile()
         profile.address, profile.token, profile.tls = address, "", False
-        bpy.ops.texgen.test_connection()
+        catalog.ask(jobs.board, preferences.server())
     return not address and local_server.running()
 
 
