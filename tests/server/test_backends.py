@@ -70,7 +70,7 @@ def test_as_many_threads_as_help():
     assert best_threads({8: 1.0, 4: 1.9}) == 8
     assert best_threads({64: 5.0, 32: 2.0, 16: 1.02, 8: 1.0, 4: 1.3}) == 8
     assert best_threads({64: 1.1, 32: 1.0, 16: 1.03, 8: 1.6}) == 64
-    assert 1 <= fastest_threads("f32") <= (os.cpu_count() or 1)
+    assert 0 <= fastest_threads("f32") < (os.cpu_count() or 1)
 
 
 def test_openvino_tiles_exactly(model, card, folder):

@@ -38,11 +38,9 @@ class OpenVinoBackend:
             _convert(model, folder)
         self._index: dict[str, dict[str, bool]] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         core = ov.Core()
-        hints: dict[str, Any] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "CACHE_DIR": str(folder / "compiled"),
-            "INFERENCE_NUM_THREADS": threads or fastest_threads(precision),
-        }
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(folder / "compiled")}
+        if count := threads or fastest_threads(precision):
+            hints["INFERENCE_NUM_THREADS"] = count
         exact = hints | {"INFERENCE_PRECISION_HINT": "f32"}
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
         self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", exact if self._index[part]["exact"] else quick)

@@ -38,15 +38,15 @@ def best_threads(times: dict[int, float]) -> int:
 
 @cache
 def fastest_threads(precision: str) -> int:
-    """All cores of this process, or half of them, a quarter, ..., where that is clearly faster."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Half of the cores of this process, a quarter, ..., where that is clearly faster than all; else 0: OpenVINO chooses, and pins nothing."""
+    cores = threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     times: dict[int, float] = {}
     while threads and (not times or times[min(times)] < HOPELESS * min(times.values())):
         times[threads] = _timed(threads, precision)
         threads //= 2
     chosen = best_threads(times)
     log.info("%d threads: measured %s", chosen, ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()))
-    return chosen
+    return chosen if chosen < cores else 0
 
 
 def _timed(threads: int, precision: str) -> float:
