@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import history, nodes
+from . import clock, history, nodes
 
 CATALOG = "texgen"
 CATALOG_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "texgen:catalog"))
@@ -27,7 +27,8 @@ def mark(material):
     if bpy.data.filepath:
         _write_catalog(Path(bpy.data.filepath).parent / CATALOG_FILE)
         about.catalog_id = CATALOG_ID
-    _show(material)
+    with clock.blender():
+        _show(material)
 
 
 def _write_catalog(path):
