@@ -32,9 +32,3 @@ def tick():
     yield
     slowest_blender_s = max(slowest_blender_s, _in_blender_s)
     slowest_own_s = max(slowest_own_s, time.perf_counter() - started - _in_blender_s)
-
-
-def reset():
-    """Forget the slowest ones."""
-    global slowest_own_s, slowest_blender_s
-    slowest_own_s = slowest_blender_s = 0.0

@@ -22,7 +22,6 @@ class Exploration:
         self._wanted = None
         self._changed = asyncio.Event()
         self._answers = queue.SimpleQueue()
-        self.updates = 0
         self.call = worker.start(lambda call: self._follow(server), LONGEST_S)
 
     def move(self, request):
@@ -58,7 +57,6 @@ class Exploration:
                 sequence += 1
                 await stream.send_message(pb.ExploreRequest(sequence=sequence, material=self._wanted))
                 self._answers.put(await self._answer(stream, sequence))
-                self.updates += 1
 
     async def _answer(self, stream, sequence):
         """The material of a position, or why it cannot be drawn."""

@@ -219,18 +219,12 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
 
     def ask(self, context, server):
         material = active_material(context)
-        own = nodes.our_textures(material)
-        found = own or nodes.principled_textures(material)
-        if not found:
-            raise ValueError("The active material has no image textures on a Principled shader: there is nothing to enlarge")
-        maps = nodes.samples(found)
+        maps = maps_of(material, "enlarge")
         settings = context.scene.texgen
         recipe, height_m = history.recipe_of(material), nodes.height_m(material)
         stem, label = f"{material.name}_x{self.scale}", f"enlarged x{self.scale}"
-        aside = replace(
-            materials.target_of(context, settings, stem), mode="NEW", material_name=""
-        )  # of others' materials nothing is changed
-        target = in_place(context, settings, stem, material) if own else aside
+        own = nodes.our_textures(material)  # of others' materials nothing is changed
+        target = in_place(context, settings, stem, material) if own else aside(context, settings, stem)
         jobs.board.ask(
             server,
             wishes.upscale(maps, int(self.scale), {}),
@@ -246,6 +240,19 @@ def active_material(context):
 def in_place(context, settings, stem, material):
     """The settings' target, but this very material."""
     return replace(materials.target_of(context, settings, stem), mode="ACTIVE", material_name=material.name)
+
+
+def aside(context, settings, stem):
+    """The settings' target, but a material of its own."""
+    return replace(materials.target_of(context, settings, stem), mode="NEW", material_name="")
+
+
+def maps_of(material, work):
+    """The samples of a material's maps, ours or a Principled shader's. Raises ValueError where there are none."""
+    found = nodes.our_textures(material) or nodes.principled_textures(material)
+    if not found:
+        raise ValueError(f"The active material has no image textures on a Principled shader: there is nothing to {work}")
+    return nodes.samples(found)
 
 
 def remake(context, server, options, label):
@@ -268,12 +275,4 @@ CLASSES = (
     TEXGEN_OT_upscale,
 )
 
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

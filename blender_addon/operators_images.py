@@ -10,8 +10,8 @@ import bpy
 from texgen import wishes
 from texgen.request_fields import FILLABLE
 
-from . import assets, catalog, history, images, jobs, materials, nodes, presets
-from .operators import Asking, OnTexgenMaterial, active_material, start
+from . import assets, catalog, history, images, jobs, materials, presets
+from .operators import Asking, OnTexgenMaterial, active_material, aside, maps_of, start
 
 
 class TEXGEN_OT_capture(Asking, bpy.types.Operator):
@@ -50,15 +50,10 @@ class TEXGEN_OT_repair(Asking, bpy.types.Operator):
 
     def ask(self, context, server):
         material, settings = active_material(context), context.scene.texgen
-        found = nodes.our_textures(material) or nodes.principled_textures(material)
-        if not found:
-            raise ValueError("The active material has no image textures on a Principled shader: there is nothing to repair")
-        maps = nodes.samples(found)
+        maps = maps_of(material, "repair")
         fill = [k for k in FILLABLE if k not in maps] if settings.repair_fill else []
         options = {"tiling": settings.repair_tiling.lower(), "clean": settings.repair_clean, "fill": fill}
-        stem = f"{material.name}_repaired"
-        target = replace(materials.target_of(context, settings, stem), mode="NEW", material_name="")
-        start(server, wishes.repair(maps, options), target, "repaired")
+        start(server, wishes.repair(maps, options), aside(context, settings, f"{material.name}_repaired"), "repaired")
 
 
 class TEXGEN_OT_fill_library(OnTexgenMaterial, bpy.types.Operator):
@@ -79,7 +74,7 @@ class TEXGEN_OT_fill_library(OnTexgenMaterial, bpy.types.Operator):
             "batch": True,
         }
         ask = wishes.vary(history.recipe_of(material), settings.amount, options)
-        target = replace(materials.target_of(context, settings, material.name), mode="NEW", object_names=(), material_name="")
+        target = replace(aside(context, settings, material.name), object_names=())
         jobs.board.ask(server, ask, lambda assembler: _asset_steps(assembler.materials(), target))
 
 
@@ -140,12 +135,4 @@ class TEXGEN_OT_load_preset(bpy.types.Operator):
 
 CLASSES = (TEXGEN_OT_capture, TEXGEN_OT_repair, TEXGEN_OT_fill_library, TEXGEN_OT_save_preset, TEXGEN_OT_load_preset)
 
-
-def register():
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister():
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -37,17 +37,22 @@ def address():
         yield server.address
 
 
+def said_by(script, python, folder, *arguments):
+    """The facts that a script prints last, run in a Python with bpy and a user's folder of its own."""
+    if not python:
+        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
+    (folder / "user").mkdir()
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(folder / "user")}
+    command = [python, str(SCRIPTS / script), *map(str, arguments), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.mark.blender
 @pytest.mark.parametrize("python", PYTHONS or [""])
 def test_generate_and_render_in_background(extension, address, tmp_path, python):
-    if not python:
-        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
-    (tmp_path / "user").mkdir()
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
-    command = [python, str(SCRIPTS / "headless.py"), str(extension), address, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    facts = json.loads(done.stdout.splitlines()[-1])
+    facts = said_by("headless.py", python, tmp_path, extension, address)
     assert facts["rendered"]
     assert facts["height_is_16_bit"]
     assert contrast(facts["render"]) > 5, "the render shows a texture, not a flat colour"
@@ -58,25 +63,14 @@ def test_generate_and_render_in_background(extension, address, tmp_path, python)
 @pytest.mark.blender
 @pytest.mark.parametrize("python", PYTHONS or [""])
 def test_every_operator_in_background(extension, address, tmp_path, python):
-    if not python:
-        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
-    command = [python, str(SCRIPTS / "operators.py"), str(extension), address, str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    facts = json.loads(done.stdout.splitlines()[-1])
+    facts = said_by("operators.py", python, tmp_path, extension, address)
     assert facts["live_updates_per_s"] > 0
 
 
 @pytest.mark.blender
 @pytest.mark.parametrize("python", PYTHONS or [""])
 def test_servers_that_refuse_die_and_come_back(extension, models, tmp_path, python):
-    if not python:
-        pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")}
-    command = [python, str(SCRIPTS / "faults.py"), str(extension), sys.executable, str(models), str(tmp_path)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    said_by("faults.py", python, tmp_path, extension, sys.executable, models)
 
 
 def contrast(path):

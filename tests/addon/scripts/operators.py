@@ -205,7 +205,7 @@ rng = np.random.default_rng(0)
 speckled = bpy.data.images.new("speckled", 128, 128)
 speckled.pixels.foreach_set(np.dstack([rng.random((128, 128, 3)) * 0.5 + 0.2, np.ones((128, 128))]).astype(np.float32).ravel())
 speckled.pack()
-settings.photo, settings.size = speckled, "128" if "128" in {i.identifier for i in settings.bl_rna.properties["size"].enum_items} else "256"
+settings.photo = speckled
 bpy.context.view_layer.objects.active = six
 if material_model.makes_captures:
     done("capture", bpy.ops.texgen.capture)
