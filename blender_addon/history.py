@@ -23,6 +23,8 @@ class TexGenMaterial(bpy.types.PropertyGroup):
     entries: bpy.props.CollectionProperty(type=TexGenEntry)
     current: bpy.props.IntProperty(default=-1)
     licence: bpy.props.StringProperty(name="Licence", description="Of the maps")
+    over: bpy.props.PointerProperty(name="Over", description="Material that shows where the colour layer is white", type=bpy.types.Material)
+    over_layer: bpy.props.StringProperty(name="Colour Layer", description="Of the mesh: black is this material, white the other")
 
 
 def current(material):

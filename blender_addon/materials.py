@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from . import clock, history, images, nodes
+from . import blends, clock, history, images, nodes
 
 MODES = (
     ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
@@ -74,7 +74,7 @@ def apply_steps(result, target, label):
     material = _material_for(target)
     old = nodes.our_images(material)
     tile_m = result.controls.get("tile_size_m", 1.0)
-    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m)
+    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m, blends.over_of(material))
     left = nodes.build(material, made, look)
     history.keep(material, result, label, target.mask)
     note = _assign(target, material)

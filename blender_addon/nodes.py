@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The nodes of a material: all of ours stand in one labelled frame, and only what is free, or ours already, is linked to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 
@@ -19,8 +19,20 @@ LAYOUT_Y = {
     MapKind.HEIGHT: -800,
 }
 BOX_BLEND = 0.25
+OVER_SUFFIX = " over"
 RELIEFS = {"NORMAL": None, "BOTH": "DISPLACEMENT", "DISPLACED": "BOTH"}
 """Normal map alone; normal map and displaced vertices; displaced vertices whose detail is bump instead of a normal map -> displacement method."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """Another material that shows where a colour layer of the mesh is white."""
+
+    layer: str
+    images: dict
+    """Kind of map -> image."""
+    tile_m: float = 1.0
+    height_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Look:
     """Edge of a tile in metres, for the box projection."""
     height_m: float = 0.0
     """White over black of the height map."""
+    over: Over | None = None
 
 
 def ours(node):
@@ -55,6 +68,16 @@ def our_images(material):
     return {node.image for node in our_textures(material).values() if node.image is not None}
 
 
+def look_of(material):
+    """How our frame puts a material's maps on a surface now."""
+    found = [n for n in material.node_tree.nodes if ours(n)]
+    kinds = {n.type for n in found}
+    relief = "BOTH" if {"NORMAL_MAP", "DISPLACEMENT"} <= kinds else "DISPLACED" if "DISPLACEMENT" in kinds else "NORMAL"
+    projection = "BOX" if any(n.type == "TEX_IMAGE" and n.projection == "BOX" for n in found) else "UV"
+    scale = next((n.inputs["Scale"].default_value[0] for n in found if n.label == "Scale"), 1.0)
+    return Look(projection, relief, 1.0 / scale, height_m(material))
+
+
 def build(material, images, look):
     """Our frame anew, wired to the material's Principled shader. Returns names of inputs that were left as their user had linked them."""
     with clock.blender():
@@ -63,12 +86,16 @@ def build(material, images, look):
 
 def _built(material, images, look):
     tree = material.node_tree
+    placed = _placed(tree)
     for node in [n for n in tree.nodes if ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
         tree.nodes.remove(node)
     shader, output = _shader_and_output(tree)
     frame = tree.nodes.new("NodeFrame")
     frame.label = FRAME_LABEL
-    textures = _texture_nodes(tree, frame, images, look)
+    maps = _texture_nodes(tree, frame, images, look)
+    _place_again(tree, placed, look)
+    if look.over is not None:
+        maps |= _painted_over(tree, frame, maps, look)
     left = []
 
     def link(source, target):
@@ -77,8 +104,8 @@ def _built(material, images, look):
         else:
             tree.links.new(source, target)
 
-    _wire_surface(tree, frame, textures, shader, link)
-    _wire_relief(tree, frame, textures, shader, output, look, link)
+    _wire_surface(tree, frame, maps, shader, link)
+    _wire_relief(tree, frame, maps, shader, output, look, link)
     if RELIEFS[look.relief] and hasattr(material, "displacement_method"):
         material.displacement_method = RELIEFS[look.relief]
     return left
@@ -106,53 +133,103 @@ def _new(tree, frame, kind, x, y):
     return node
 
 
-def _texture_nodes(tree, frame, images, look):
-    coordinates = _new(tree, frame, "ShaderNodeTexCoord", -1500, 0)
-    mapping = _new(tree, frame, "ShaderNodeMapping", -1300, 0)
-    mapping.label = "Scale"
+PLACING = ("Location", "Rotation", "Scale")
+
+
+def _placed(tree):
+    """(projection, values) that the artist may have set on our mapping node; None where there is none."""
+    found = {n.label if n.type == "MAPPING" else n.type: n for n in tree.nodes if ours(n)}
+    if not {"Scale", "TEX_IMAGE"} <= set(found):
+        return None
+    return found["TEX_IMAGE"].projection, {name: tuple(found["Scale"].inputs[name].default_value) for name in PLACING}
+
+
+def _place_again(tree, placed, look):
+    """Put those values back; but the scale of a box projection is the real size of the new tile."""
+    if placed is None or (placed[0] == "BOX") != (look.projection == "BOX"):
+        return
+    mapping = next(n for n in tree.nodes if ours(n) and n.label == "Scale")
+    for name in PLACING if look.projection == "UV" else PLACING[:2]:
+        mapping.inputs[name].default_value = placed[1][name]
+
+
+def _texture_nodes(tree, frame, images, look, suffix="", x=-1000):
+    """Kind of map -> the output of its texture node."""
+    coordinates = _new(tree, frame, "ShaderNodeTexCoord", x - 500, 0)
+    mapping = _new(tree, frame, "ShaderNodeMapping", x - 300, 0)
+    mapping.label = "Scale" + suffix
     box = look.projection == "BOX"
     tree.links.new(coordinates.outputs["Object" if box else "UV"], mapping.inputs["Vector"])
     if box:
         mapping.inputs["Scale"].default_value = (1.0 / look.tile_m,) * 3
-    textures = {}
+    maps = {}
     for kind, image in images.items():
-        node = _new(tree, frame, "ShaderNodeTexImage", -1000, LAYOUT_Y[kind])
-        node.image, node.label, node.hide = image, str(kind), False
+        node = _new(tree, frame, "ShaderNodeTexImage", x, LAYOUT_Y[kind])
+        node.image, node.label, node.hide = image, f"{kind}{suffix}", False
         if box:
             node.projection, node.projection_blend = "BOX", BOX_BLEND
         tree.links.new(mapping.outputs["Vector"], node.inputs["Vector"])
-        textures[kind] = node
-    return textures
+        maps[kind] = node.outputs["Color"]
+    return maps
 
 
-def _wire_surface(tree, frame, textures, shader, link):
+def _painted_over(tree, frame, maps, look):
+    """Kind of map -> the output that blends ours and the other material's, where both have it; heights in metres."""
+    over = look.over
+    shown = {kind: image for kind, image in over.images.items() if kind in maps}
+    others = _texture_nodes(tree, frame, shown, replace(look, tile_m=over.tile_m), OVER_SUFFIX, x=-2100)
+    layer = _new(tree, frame, "ShaderNodeVertexColor", -1000, 880)
+    layer.layer_name = over.layer
+    if MapKind.HEIGHT in others and look.height_m > 0.0:
+        ratio = over.height_m / look.height_m
+        scaled = _new(tree, frame, "ShaderNodeMath", -800, -1060)
+        scaled.operation, scaled.inputs[1].default_value, scaled.inputs[2].default_value = "MULTIPLY_ADD", ratio, 0.5 - 0.5 * ratio
+        tree.links.new(others[MapKind.HEIGHT], scaled.inputs[0])
+        others[MapKind.HEIGHT] = scaled.outputs[0]
+    blended = {}
+    for kind, other in others.items():
+        mix = _mix(tree, frame, -750, LAYOUT_Y[kind] - 40, "MIX")
+        for source, number in ((layer.outputs["Color"], 0), (maps[kind], 6), (other, 7)):
+            tree.links.new(source, mix.inputs[number])
+        blended[kind] = mix.outputs[2]
+    return blended
+
+
+def _mix(tree, frame, x, y, how):
+    """A node that mixes colours: inputs 0 (share), 6 and 7, output 2."""
+    mix = _new(tree, frame, "ShaderNodeMix", x, y)
+    mix.data_type, mix.blend_type = "RGBA", how
+    return mix
+
+
+def _wire_surface(tree, frame, maps, shader, link):
     """Occlusion darkens the colour; metallic and roughness as they are."""
-    if MapKind.BASECOLOR in textures:
-        colour = textures[MapKind.BASECOLOR].outputs["Color"]
-        if MapKind.AO in textures:
-            occlude = _new(tree, frame, "ShaderNodeMix", -600, 500)
-            occlude.data_type, occlude.blend_type, occlude.label = "RGBA", "MULTIPLY", "AO"
+    if MapKind.BASECOLOR in maps:
+        colour = maps[MapKind.BASECOLOR]
+        if MapKind.AO in maps:
+            occlude = _mix(tree, frame, -500, 500, "MULTIPLY")
+            occlude.label = "AO"
             occlude.inputs[0].default_value = 0.5
             tree.links.new(colour, occlude.inputs[6])
-            tree.links.new(textures[MapKind.AO].outputs["Color"], occlude.inputs[7])
+            tree.links.new(maps[MapKind.AO], occlude.inputs[7])
             colour = occlude.outputs[2]
         link(colour, shader.inputs["Base Color"])
     for kind, name in ((MapKind.METALLIC, "Metallic"), (MapKind.ROUGHNESS, "Roughness")):
-        if kind in textures:
-            link(textures[kind].outputs["Color"], shader.inputs[name])
+        if kind in maps:
+            link(maps[kind], shader.inputs[name])
 
 
-def _wire_relief(tree, frame, textures, shader, output, look, link):
+def _wire_relief(tree, frame, maps, shader, output, look, link):
     """Normal and displacement, each through its node."""
-    if MapKind.NORMAL in textures and look.relief != "DISPLACED":
-        normal = _new(tree, frame, "ShaderNodeNormalMap", -600, -520)
-        tree.links.new(textures[MapKind.NORMAL].outputs["Color"], normal.inputs["Color"])
+    if MapKind.NORMAL in maps and look.relief != "DISPLACED":
+        normal = _new(tree, frame, "ShaderNodeNormalMap", -500, -520)
+        tree.links.new(maps[MapKind.NORMAL], normal.inputs["Color"])
         link(normal.outputs["Normal"], shader.inputs["Normal"])
-    if MapKind.HEIGHT in textures and look.relief != "NORMAL":
-        displace = _new(tree, frame, "ShaderNodeDisplacement", -600, -800)
+    if MapKind.HEIGHT in maps and look.relief != "NORMAL":
+        displace = _new(tree, frame, "ShaderNodeDisplacement", -500, -800)
         displace.inputs["Midlevel"].default_value = 0.5
         displace.inputs["Scale"].default_value = look.height_m
-        tree.links.new(textures[MapKind.HEIGHT].outputs["Color"], displace.inputs["Height"])
+        tree.links.new(maps[MapKind.HEIGHT], displace.inputs["Height"])
         link(displace.outputs["Displacement"], output.inputs["Displacement"])
 
 

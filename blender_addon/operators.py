@@ -7,29 +7,10 @@ from dataclasses import replace
 import bpy
 
 from texgen import wishes
-from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind
 
-from . import asking, catalog, history, images, jobs, live, materials, nodes, preferences, variations
-
-
-class Asking:
-    """An operator that asks the server for something: what is wrong is said where the artist looks."""
-
-    bl_options = {"REGISTER"}
-
-    @classmethod
-    def poll(cls, context):
-        return not jobs.board.active
-
-    def execute(self, context):
-        try:
-            self.ask(context, preferences.server())
-        except (ValueError, TexgenError) as error:
-            jobs.board.tell_user(str(error), failed=True)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+from . import asking, blends, catalog, history, images, jobs, live, materials, nodes, variations
+from .acting import Acting, Asking, OnTexgenMaterial, active_material
 
 
 def start(server, ask, target, label):
@@ -97,20 +78,7 @@ class TEXGEN_OT_random_seed(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class OnTexgenMaterial(Asking):
-    """An operator on the active object's material, which must be ours."""
-
-    @classmethod
-    def poll(cls, context):
-        if jobs.board.active:
-            return False
-        if not history.recipe_of(active_material(context)):
-            cls.poll_message_set("The active object has no material with a texgen recipe: generate one first")
-            return False
-        return True
-
-
-class TEXGEN_OT_vary(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_vary(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_idname = "texgen.vary"
     bl_label = "Show Variations"
     bl_description = "Draw small variations of the material; click one to take it"
@@ -132,7 +100,7 @@ class TEXGEN_OT_vary(OnTexgenMaterial, bpy.types.Operator):
         jobs.board.ask(server, wishes.vary(recipe, settings.amount, options), variations.show_steps(recipe))
 
 
-class TEXGEN_OT_take_variation(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_take_variation(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_idname = "texgen.take_variation"
     bl_label = "Take"
     bl_description = "Make the material become this variation; Show Variations then goes on from it"
@@ -147,7 +115,7 @@ class TEXGEN_OT_take_variation(OnTexgenMaterial, bpy.types.Operator):
         remake(context, server, {"recipe": recipe, "size_px": (edge, edge)}, label)
 
 
-class TEXGEN_OT_mix(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_mix(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_idname = "texgen.mix"
     bl_label = "Mix"
     bl_description = "Mix the material with another one"
@@ -168,7 +136,28 @@ class TEXGEN_OT_mix(OnTexgenMaterial, bpy.types.Operator):
         start(server, wishes.mix(parts, mode, options), target, label)
 
 
-class TEXGEN_OT_go_back(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
+    bl_idname = "texgen.paint_over"
+    bl_label = "Blend by Vertex Colours"
+    bl_description = "Show the other material where a colour layer of the mesh is white: paint it in Vertex Paint mode"
+    bl_options = {"REGISTER", "UNDO"}
+
+    remove: bpy.props.BoolProperty(name="Remove", description="Show this material alone again", options={"SKIP_SAVE"})
+
+    def act(self, context):
+        settings, obj = context.scene.texgen, context.active_object
+        live.stop()
+        material = active_material(context)
+        if self.remove:
+            blends.paint_over(material, None, "")
+            return
+        if settings.mix_material is None:
+            raise ValueError("Choose a texgen material to blend with")
+        blends.paint_over(material, settings.mix_material, blends.layer_of(obj, settings.mix_layer))
+        jobs.board.tell_user(f"{settings.mix_material.name} shows where {material.texgen.over_layer} is white")
+
+
+class TEXGEN_OT_go_back(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_idname = "texgen.go_back"
     bl_label = "Go Back To"
     bl_description = "Draw an earlier result of this material again"
@@ -184,12 +173,12 @@ class TEXGEN_OT_go_back(OnTexgenMaterial, bpy.types.Operator):
         remake(context, server, {"recipe": entry.recipe} | mask, entry.label)
 
 
-class TEXGEN_OT_copy_recipe(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_copy_recipe(OnTexgenMaterial, Acting, bpy.types.Operator):
     bl_idname = "texgen.copy_recipe"
     bl_label = "Copy Recipe"
     bl_description = "Copy the text that makes this texture again, here or anywhere else"
 
-    def ask(self, context, server):
+    def act(self, context):
         context.window_manager.clipboard = history.recipe_of(active_material(context))
         jobs.board.tell_user("The recipe is in the clipboard")
 
@@ -232,11 +221,6 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
         )
 
 
-def active_material(context):
-    """Of the active object; None where there is none."""
-    return context.active_object.active_material if context.active_object is not None else None
-
-
 def in_place(context, settings, stem, material):
     """The settings' target, but this very material."""
     return replace(materials.target_of(context, settings, stem), mode="ACTIVE", material_name=material.name)
@@ -269,6 +253,7 @@ CLASSES = (
     TEXGEN_OT_vary,
     TEXGEN_OT_take_variation,
     TEXGEN_OT_mix,
+    TEXGEN_OT_paint_over,
     TEXGEN_OT_go_back,
     TEXGEN_OT_copy_recipe,
     TEXGEN_OT_paste_recipe,

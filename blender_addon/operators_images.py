@@ -11,7 +11,8 @@ from texgen import wishes
 from texgen.request_fields import FILLABLE
 
 from . import assets, catalog, history, images, jobs, materials, presets
-from .operators import Asking, OnTexgenMaterial, active_material, aside, maps_of, start
+from .acting import Acting, Asking, OnTexgenMaterial, active_material
+from .operators import aside, maps_of, start
 
 
 class TEXGEN_OT_capture(Asking, bpy.types.Operator):
@@ -56,7 +57,7 @@ class TEXGEN_OT_repair(Asking, bpy.types.Operator):
         start(server, wishes.repair(maps, options), aside(context, settings, f"{material.name}_repaired"), "repaired")
 
 
-class TEXGEN_OT_fill_library(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_idname = "texgen.fill_library"
     bl_label = "Variations to Library"
     bl_description = "Make variations of the material at full size, and mark each as an asset"
@@ -89,7 +90,7 @@ def _asset_steps(results, target):
         yield f"{number} of {len(results)} variations are in the library"
 
 
-class TEXGEN_OT_save_preset(bpy.types.Operator):
+class TEXGEN_OT_save_preset(Acting, bpy.types.Operator):
     bl_idname = "texgen.save_preset"
     bl_label = "Save Preset"
     bl_description = "Keep class, seed and sliders under a name"
@@ -99,38 +100,27 @@ class TEXGEN_OT_save_preset(bpy.types.Operator):
     def invoke(self, context, event):
         return context.window_manager.invoke_props_dialog(self)
 
-    def execute(self, context):
+    def act(self, context):
         settings = context.scene.texgen
         model = catalog.find(settings.model, "material")
         values = {"class": settings.class_name, "prompt": settings.prompt, "seed": settings.seed}
-        try:
-            presets.save(self.name, values | {"controls": catalog.values(context.scene, model) if model is not None else {}})
-        except (ValueError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        presets.save(self.name, values | {"controls": catalog.values(context.scene, model) if model is not None else {}})
         jobs.board.tell_user(f"Saved {self.name}")
-        return {"FINISHED"}
 
 
-class TEXGEN_OT_load_preset(bpy.types.Operator):
+class TEXGEN_OT_load_preset(Acting, bpy.types.Operator):
     bl_idname = "texgen.load_preset"
     bl_label = "Load Preset"
     bl_description = "Set class, seed and sliders"
 
     name: bpy.props.StringProperty(name="Name")
 
-    def execute(self, context):
-        settings = context.scene.texgen
-        try:
-            values = presets.load(self.name)
-        except (ValueError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def act(self, context):
+        settings, values = context.scene.texgen, presets.load(self.name)
         settings.class_name, settings.prompt, settings.seed = values["class"], values["prompt"], values["seed"]
         model = catalog.find(settings.model, "material")
         if model is not None:
             catalog.set_values(context.scene, model, values["controls"])
-        return {"FINISHED"}
 
 
 CLASSES = (TEXGEN_OT_capture, TEXGEN_OT_repair, TEXGEN_OT_fill_library, TEXGEN_OT_save_preset, TEXGEN_OT_load_preset)

@@ -4,10 +4,9 @@
 import bpy
 
 from texgen import wishes
-from texgen.errors import TexgenError
 
 from . import asking, assets, catalog, history, jobs, local_server, preferences, worlds
-from .operators import Asking, OnTexgenMaterial, active_material
+from .acting import Acting, Asking, OnTexgenMaterial, active_material
 
 
 class TEXGEN_OT_test_connection(Asking, bpy.types.Operator):
@@ -48,20 +47,14 @@ class TEXGEN_OT_remove_profile(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TEXGEN_OT_start_server(bpy.types.Operator):
+class TEXGEN_OT_start_server(Acting, bpy.types.Operator):
     bl_idname = "texgen.start_server"
     bl_label = "Start Local Server"
     bl_description = "Run a texgen server on this computer until Blender ends"
 
-    def execute(self, context):
-        try:
-            local_server.start(preferences.get().command)
-        except ValueError as error:
-            jobs.board.tell_user(str(error), failed=True)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def act(self, context):
+        local_server.start(preferences.get().command)
         jobs.board.watch(_server_started)
-        return {"FINISHED"}
 
 
 def _server_started():
@@ -98,19 +91,14 @@ class TEXGEN_OT_environment(Asking, bpy.types.Operator):
         jobs.board.ask(server, ask, lambda assembler: worlds.apply_steps(assembler, scene, stem, beside=beside))
 
 
-class TEXGEN_OT_mark_asset(OnTexgenMaterial, bpy.types.Operator):
+class TEXGEN_OT_mark_asset(OnTexgenMaterial, Acting, bpy.types.Operator):
     bl_idname = "texgen.mark_asset"
     bl_label = "Mark as Asset"
     bl_description = "Show the material in the asset browser, with its picture, recipe and licence"
 
-    def execute(self, context):
-        try:
-            assets.mark(active_material(context))
-        except (TexgenError, OSError) as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def act(self, context):
+        assets.mark(active_material(context))
         jobs.board.tell_user(f"{active_material(context).name} is an asset: {history.current(active_material(context)).label}")
-        return {"FINISHED"}
 
 
 CLASSES = (

@@ -6,7 +6,7 @@ import textwrap
 import bpy
 
 from . import catalog, history, jobs, live, preferences, presets, variations, worlds
-from .operators import active_material
+from .acting import active_material
 
 
 class _Main:
@@ -125,6 +125,20 @@ class _Variations(_Part):
         if settings.mix_mask is None:
             layout.prop(settings, "mix_share", slider=True)
         layout.operator("texgen.mix", icon="NODE_COMPOSITING")
+        _draw_painting(layout, context, settings)
+
+
+def _draw_painting(layout, context, settings):
+    """By vertex colours, where the object can have them."""
+    mesh = context.active_object.data if context.active_object is not None else None
+    if not hasattr(mesh, "color_attributes"):
+        return
+    layout.prop_search(settings, "mix_layer", mesh, "color_attributes")
+    row = layout.row(align=True)
+    row.operator("texgen.paint_over", icon="VPAINT_HLT")
+    material = active_material(context)
+    if material is not None and material.texgen.over is not None:
+        row.operator("texgen.paint_over", text="", icon="X").remove = True
 
 
 def _draw_grid(layout):

@@ -81,11 +81,13 @@ class TexGenSettings(bpy.types.PropertyGroup):
         poll=lambda self, material: bool(material.texgen.entries),
     )
     mix_share: bpy.props.FloatProperty(name="Share", description="Of the other material", default=0.5, min=0.05, max=0.95)
-
     mix_mask: bpy.props.PointerProperty(
         name="Mask",
         description="An image that paints the mix: black is this material, white the other; none: mixed evenly",
         type=bpy.types.Image,
+    )
+    mix_layer: bpy.props.StringProperty(
+        name="Colour Layer", description="Of the mesh: black shows this material, white the other; empty: the active layer"
     )
     photo: bpy.props.PointerProperty(name="Photograph", description="An image of this file to capture", type=bpy.types.Image)
     repair_tiling: bpy.props.EnumProperty(name="Tiling", description="Whether seams are closed", items=TILINGS)

@@ -19,6 +19,8 @@ from texgen_server.plan import Array, Plan
 
 STRIP_ROWS = 256
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")
+FINISHING_CONTROLS = frozenset({*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"})
+"""Controls that are read after the network alone (``tile_size_m`` by the client): its picture is the same whatever they say."""
 
 _TO_LMS = np.array(
     [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from texgen_server.finish import crop_maps, empty_maps, make_finish, store_norma
 from texgen_server.guide import Base, base_plan, base_window, guide_input
 from texgen_server.plan import Array, NetworkShape, Plan
 from texgen_server.previews import basecolor_preview
+from texgen_server.recent import Drawn, RecentDrawings, drawing_name
 
 MAX_EDGE_CELLS = 56
 """Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px with it, about 3.5 GB in bf16."""
@@ -44,27 +45,45 @@ class Synthesis:
     on_progress: Callable[[float], None] = lambda fraction: None
     on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
     """Called once, where there is a coarse pass, with its basecolor: (h, w, 3) sRGB."""
+    recent: RecentDrawings = field(default_factory=lambda: RecentDrawings(0))
 
     def maps(self, plan: Plan, rectangle: Rectangle | None = None) -> tuple[dict[MapKind, Pixels], float]:
         """All maps of a rectangle (by default the whole torus) and the height's range in tiles."""
         window, (top, left, rows, columns) = self._window(plan, rectangle)
         cell = self.shape.cell_px
+        reliefs, drawn = self._drawn(plan, window)
+        finish = make_finish(plan.relief or plan, reliefs)
+        maps = empty_maps(window.rows * cell, window.columns * cell)
+        for piece, raw in drawn:
+            shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
+            store_window(maps, raw, (piece.top - window.top) * cell, (piece.left - window.left) * cell, finish, shares)
+        store_normal(maps, finish.relief_tiles * plan.canvas.tile_px)
+        return crop_maps(maps, top, left, rows, columns), finish.relief_tiles
+
+    def _drawn(self, plan: Plan, window: Window) -> tuple[Array, Iterator[tuple[Window, Array]]]:
+        """The relief of each part in tiles, and what the network makes of the window, piece by piece; kept where it is a single one."""
+        name = drawing_name(plan, window, self.backend.name)
+        if known := self.recent.get(name):
+            return known.reliefs, iter([(window, known.raw)])
         steps = _Steps(self._count(plan, window) + (self._count(plan.relief, window) if plan.relief else 0), self.on_progress)
         network = self._network(plan, window, steps)
         relief = self._network(plan.relief, window, steps) if plan.relief else None
-        finish = make_finish(plan.relief, relief.reliefs) if plan.relief and relief else make_finish(plan, network.reliefs)
+        reliefs = (relief or network).reliefs
         if network.base is not None and whole(plan.canvas, window) and plan.mask is None:
-            self.on_preview(basecolor_preview(network.base.maps, finish))
-        maps = empty_maps(window.rows * cell, window.columns * cell)
-        for piece in self._pieces(plan.canvas, window):
-            raw = self._raw(network, piece)
-            if relief:
-                raw[[3, 6]] = self._raw(relief, piece)[[3, 6]]
-            shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
-            store_window(maps, raw, (piece.top - window.top) * cell, (piece.left - window.left) * cell, finish, shares)
-            steps.done()
-        store_normal(maps, finish.relief_tiles * plan.canvas.tile_px)
-        return crop_maps(maps, top, left, rows, columns), finish.relief_tiles
+            self.on_preview(basecolor_preview(network.base.maps, make_finish(plan.relief or plan, reliefs)))
+
+        def pieces() -> Iterator[tuple[Window, Array]]:
+            todo = self._pieces(plan.canvas, window)
+            for piece in todo:
+                raw = self._raw(network, piece)
+                if relief:
+                    raw[[3, 6]] = self._raw(relief, piece)[[3, 6]]
+                if len(todo) == 1:
+                    self.recent.put(name, Drawn(raw, reliefs))
+                yield piece, raw
+                steps.done()
+
+        return reliefs, pieces()
 
     def raw(self, plan: Plan) -> tuple[Array, float]:
         """The whole torus as the network gives it: (7, H, W) in [0, 1], and the height's range in tiles, without any finish."""

@@ -92,6 +92,8 @@ class MaterialJob(Job):
     """(H, W) part of each pixel, for a painted mixture."""
     photo: Photo | None = None
     """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
+    exploring: bool = False
+    """A position on the way: the network's picture may come from the one before, where only the finish differs."""
 
     @property
     def pixels(self) -> int:

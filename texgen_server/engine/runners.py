@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from texgen_server.environment.controls import controlled
 from texgen_server.environment.scene import draw_scene
 from texgen_server.finish import store_normal
 from texgen_server.previews import pixels_preview
+from texgen_server.recent import RecentDrawings
 from texgen_server.registry import MaterialModel
 from texgen_server.repair import Wishes, repair_maps
 from texgen_server.sampling import make_plan
@@ -33,8 +35,19 @@ DRAWN = 0.3
 ENLARGING = {2: (2,), 4: (4,), 8: (4, 2)}
 """How a panorama comes to so many times its size."""
 
-Kept = dict[str, Any]
-"""What an engine keeps from one job for the next, by the model's digest."""
+
+@dataclass(frozen=True)
+class Kept:
+    """What a device keeps from one job for the next."""
+
+    captures: dict[str, Any] = field(default_factory=dict)
+    """By the model's digest."""
+    recent: RecentDrawings = field(default_factory=RecentDrawings)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.captures.clear()
+        self.recent.clear()
 
 
 class Loaded(NamedTuple):
@@ -58,7 +71,9 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
     plan = make_plan(recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask)
     drawn = DRAWN if recipe.detail else 1.0
     show = partial(job.on_preview, MapKind.BASECOLOR)
-    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=_reporter(job, 0.0, drawn), on_preview=show)
+    report = _reporter(job, 0.0, drawn)
+    recent = kept.recent if job.exploring else RecentDrawings(0)
+    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=report, on_preview=show, recent=recent)
     maps, relief_tiles = synthesis.maps(plan, job.rectangle)
     if recipe.detail:
         show(pixels_preview(maps[MapKind.BASECOLOR]))
@@ -72,13 +87,13 @@ def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
     """Find the recipe of a job's photograph; torch is imported here, when it is needed."""
     from texgen_server.capture import CaptureNetworks, CaptureOptions, capture
 
-    if model.card.digest not in kept:
-        kept.clear()
-        kept[model.card.digest] = CaptureNetworks(model)
+    if model.card.digest not in kept.captures:
+        kept.captures.clear()
+        kept.captures[model.card.digest] = CaptureNetworks(model)
     assert job.photo is not None
     size = (job.recipe.width_px, job.recipe.height_px)
     options = CaptureOptions(job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps)
-    networks: CaptureNetworks = kept[model.card.digest]
+    networks: CaptureNetworks = kept.captures[model.card.digest]
     return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
 
 

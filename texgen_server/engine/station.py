@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from texgen.modelcard import ModelCard
 from texgen_server.backends import load_backend
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Job, Result
 from texgen_server.engine.device import Device, Shared
-from texgen_server.engine.runners import Loaded, run_job
+from texgen_server.engine.runners import Kept, Loaded, run_job
 from texgen_server.registry import load_model
 
 BATCH_WINDOW_S = 0.002
@@ -36,7 +35,7 @@ class Station:
         self._users: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._kept: dict[str, Any] = {}
+        self._kept = Kept()
 
     def run(self, job: Job, cards: Sequence[ModelCard], queued_at: float) -> Result:
         """Do a job with its model and its helpers. Raises LoadError, CancelledError, CapacityError."""

@@ -114,7 +114,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
             try:
                 card = self._engine.card(request.material.model)
                 orders = requests.generate_orders(request.material, card, self._host())
-                passing = [replace(order, kept=False) for order in orders]  # nobody comes back to a position on the way
+                passing = [
+                    replace(order, job=replace(order.job, exploring=True), kept=False) for order in orders
+                ]  # nobody comes back to it
                 async for event in self._run(context, card, passing):
                     yield pb.ExploreEvent(sequence=request.sequence, event=event)
             except TexgenError as error:
@@ -136,6 +138,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
             order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
         ticket = self._admission.enter(call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
         known: dict[int, CachedResult] = {}
+        earlier = len(call.results)  # of an exploration
         heard = [_Heard(order.job) for order in orders]
         try:
             for index, order in enumerate(orders):
@@ -155,7 +158,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 async for event in self._deliver(order, card, result):
                     yield event
         except BaseException:  # whatever ended the call: the client left, the work failed
-            self._statistics.failed(card.id, len(set(pending) | set(known)) - sum(not made.cache_hit for made in call.results))
+            self._statistics.failed(card.id, len(set(pending) | set(known)) - sum(not made.cache_hit for made in call.results[earlier:]))
             raise
         finally:
             for order in orders:

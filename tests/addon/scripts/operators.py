@@ -156,6 +156,25 @@ done("back", bpy.ops.texgen.go_back, index=0)
 done("back", bpy.ops.texgen.go_back, index=painted)
 settings.mix_mask = None
 
+# -- by a colour layer of the mesh: nodes only; kept when the material is made again; removed without a trace
+done("back", bpy.ops.texgen.go_back, index=0)
+nodes = module("nodes")
+refused(bpy.ops.texgen.paint_over, "no colour layer")
+white = four.data.color_attributes.new("Moss", "FLOAT_COLOR", "POINT")
+placing = next(n for n in brick.node_tree.nodes if n.label == "Scale")
+placing.inputs["Scale"].default_value = (2.0, 2.0, 2.0)
+alone = len(brick.node_tree.nodes)
+assert bpy.ops.texgen.paint_over() == {"FINISHED"}
+layered = [n for n in brick.node_tree.nodes if n.type == "VERTEX_COLOR"]
+assert [n.layer_name for n in layered] == ["Moss"] and nodes.ours(layered[0])
+assert sum(link.from_node == layered[0] for link in brick.node_tree.links) == 6
+done("back", bpy.ops.texgen.go_back, index=1)
+assert [n.layer_name for n in brick.node_tree.nodes if n.type == "VERTEX_COLOR"] == ["Moss"]
+assert next(n for n in brick.node_tree.nodes if n.label == "Scale").inputs["Scale"].default_value[0] == 2.0
+assert {node.image for node in nodes.our_textures(brick).values()}.isdisjoint({n.image for n in nodes.our_textures(mine).values()})
+assert bpy.ops.texgen.paint_over(remove=True) == {"FINISHED"}
+assert len(brick.node_tree.nodes) == alone and nodes.look_of(brick).relief == "BOTH"
+
 # -- live: a slider is moved, the small maps are shown, Apply brings the large ones
 live = module("live")
 done("back", bpy.ops.texgen.go_back, index=0)

@@ -24,6 +24,8 @@ from texgen_server.training.upscaler.errors import map_errors
 HEADS = (CLEAN_SCALE, *SCALES)
 METALLIC_WEIGHT = 2.0
 """How much more often than others scans are seen that have a metallic map: few do."""
+MAP_WEIGHTS = {"basecolor": 3.0, "metallic": 2.0}
+"""How much more than others these maps count: they gain least, while heights and normals are far ahead of any filter."""
 CLEAN_LEAST_ERROR = (2.0 / 255.0) ** 2
 """Added to squared errors of x1 before their logarithm, lest a clean map be worth more than all others."""
 
@@ -56,6 +58,7 @@ class UpscalerTrainer:
         self.scans, self.config, self.workers = scans, config, workers or Workers()
         self.train_index = torch.tensor(train)
         self.weights = 1.0 + METALLIC_WEIGHT * scans.known[self.train_index, MAPS.index("metallic")].float()
+        self.map_weights = torch.tensor([MAP_WEIGHTS.get(name, 1.0) for name in MAPS])
         self.network = channels_last(Upscaler(config.params))
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), config.lr, betas=(0.9, 0.99), fused=True)
@@ -87,7 +90,8 @@ class UpscalerTrainer:
         else:  # the slope of a scan's PSNR: crops without detail weigh what they weigh in the scan's error, next to nothing
             whole = torch.where(pairs.made_up[judged], before + CLEAN_LEAST_ERROR, self.scans.bicubic_errors(scale)[chosen][judged])
             gained = (errors - before) / whole
-        loss = gained.mean()
+        weights = self.map_weights.expand_as(judged)[judged]
+        loss = (gained * weights).sum() / weights.sum()
         if self.features and scale != CLEAN_SCALE:
             loss = loss + config.features * self._feature_distance(self.features, made, real, pairs)
         for group in self.optimizer.param_groups:
