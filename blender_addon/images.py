@@ -9,17 +9,23 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from texgen.errors import TexgenError
 from texgen.maps import ColorSpace, Encoding, to_unit
 
-from . import clock
+from . import clock, jobs
 
 MARK = "texgen_recipe"
 FOLDER = "textures"
 
 
-def load(name, packed, recipe, *, beside=False):
-    """An image from a PNG or EXR file in memory: packed, or written beside the .blend, where that is saved."""
-    path = _write(name, packed) if beside and bpy.data.filepath else None
+def load_steps(name, packed, recipe, *, beside=False):
+    """A generator that returns an image of a PNG or EXR file in memory: packed, or written beside the .blend, where that is saved.
+
+    Files are written in the worker thread, as disks may be slow: it yields messages until that is done. Raises ValueError.
+    """
+    path = None
+    if beside and bpy.data.filepath:
+        path = yield from _written(Path(bpy.path.abspath("//")) / FOLDER, name, packed)
     with clock.blender():
         image = bpy.data.images.new(name, 8, 8)
         if path is not None:
@@ -33,9 +39,26 @@ def load(name, packed, recipe, *, beside=False):
     return image
 
 
-def _write(name, packed):
-    """A file that was not there, in the folder of textures beside the .blend."""
-    folder = Path(bpy.path.abspath("//")) / FOLDER
+def _written(folder, name, packed):
+    """A generator that returns the path of a new file."""
+
+    async def write(_call):
+        try:
+            return _write(folder, name, packed)
+        except OSError as error:
+            raise TexgenError(error.strerror) from error
+
+    call = jobs.board.transport.start(write)
+    while call.outcome.empty():
+        yield f"Writing {name}"
+    kind, value = call.outcome.get()
+    if kind != "done":
+        raise ValueError(f"{name} could not be written into {folder}: {value or kind}")
+    return value
+
+
+def _write(folder, name, packed):
+    """A file that was not there."""
     folder.mkdir(exist_ok=True)
     stem, suffix = re.sub(r"[^\w.-]+", "_", name), "exr" if packed.encoding is Encoding.EXR else "png"
     number = 0
@@ -48,6 +71,14 @@ def _write(name, packed):
             number += 1
             continue
         return path
+
+
+def take_back(made):
+    """Images that were made for nothing, and the files that were written for them."""
+    for image in made:
+        if image.packed_file is None and image.filepath:
+            Path(bpy.path.abspath(image.filepath)).unlink(missing_ok=True)
+    remove(made)
 
 
 def remove(found):

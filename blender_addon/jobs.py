@@ -91,6 +91,12 @@ class Board:
             bpy.app.timers.register(_tick, first_interval=LIVE_TICK_S)
 
 
+class Settled(str):
+    """The message of a step after which nothing is taken back: a Cancel comes too late."""
+
+    __slots__ = ()
+
+
 class Job:
     """A call, then a generator of small steps that applies its result; the last thing it yields is told to the user."""
 
@@ -106,7 +112,7 @@ class Job:
         return "applying" if self._steps else self.call.stage
 
     def cancel(self):
-        """At its next step; what it has made so far is taken back."""
+        """At its next step, unless all is settled; what it has made so far is taken back."""
         self._cancelled = True
         self.call.cancel()
 
@@ -119,7 +125,7 @@ class Job:
         """One step. Returns None while there is more to do, else (failed, message)."""
         if self._steps is None:
             return self._receive()
-        if self._cancelled:
+        if self._cancelled and not isinstance(self._last, Settled):
             self._steps.close()
             return False, "Cancelled"
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from . import blends, clock, history, images, nodes
+from . import blends, clock, history, images, jobs, nodes
 
 MODES = (
     ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
@@ -66,10 +66,10 @@ def apply_steps(result, target, label):
     made = {}
     try:
         for kind, packed in result.maps.items():
-            made[kind] = images.load(f"{target.stem}_{kind}", packed, result.recipe, beside=target.beside)
+            made[kind] = yield from images.load_steps(f"{target.stem}_{kind}", packed, result.recipe, beside=target.beside)
             yield f"Loaded {kind}"
-    except GeneratorExit:  # cancelled half way: leave nothing behind
-        images.remove(made.values())
+    except BaseException:  # cancelled half way, or a full disk: leave nothing behind
+        images.take_back(made.values())
         raise
     material = _material_for(target)
     old = nodes.our_images(material)
@@ -79,12 +79,12 @@ def apply_steps(result, target, label):
     history.keep(material, result, label, target.mask)
     note = _assign(target, material)
     try:
-        yield "Wired"
-    finally:  # from here on it is done, cancelled or not
+        yield jobs.Settled("Wired")
+    finally:  # dropped or not
         images.remove(old)
         undo_step("TexGen material")
     kept = f"; left as you linked it: {', '.join(left)}" if left else ""
-    yield f"{material.name}{note}{kept}"
+    yield jobs.Settled(f"{material.name}{note}{kept}")
 
 
 def undo_step(name):

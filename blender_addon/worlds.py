@@ -3,7 +3,7 @@
 
 import bpy
 
-from . import images, materials
+from . import images, jobs, materials
 
 FRAME_LABEL = "TexGen"
 
@@ -11,15 +11,15 @@ FRAME_LABEL = "TexGen"
 def apply_steps(assembler, scene_name, stem, *, beside):
     """A generator: load the panorama, then wire the world. Yields messages."""
     result = assembler.environments()[-1]
-    image = images.load(stem, result.panorama, result.recipe, beside=beside)
+    image = yield from images.load_steps(stem, result.panorama, result.recipe, beside=beside)
     try:
         yield "Loaded the panorama"
     except GeneratorExit:
-        images.remove([image])
+        images.take_back([image])
         raise
     scene = bpy.data.scenes.get(scene_name)
     if scene is None:
-        images.remove([image])
+        images.take_back([image])
         raise ValueError("the scene is gone")
     world = _world(scene)
     old = [n.image for n in world.node_tree.nodes if n.type == "TEX_ENVIRONMENT" and _ours(n) and n.image is not None]
@@ -27,7 +27,7 @@ def apply_steps(assembler, scene_name, stem, *, beside):
     images.remove(old)
     world[images.MARK] = result.recipe
     materials.undo_step("TexGen environment")
-    yield f"{world.name} lights the scene"
+    yield jobs.Settled(f"{world.name} lights the scene")
 
 
 def controls(world):

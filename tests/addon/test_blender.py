@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from blender_addon.build import build
+from texgen import __version__
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 
@@ -73,6 +74,13 @@ def test_servers_that_refuse_die_and_come_back(extension, models, tmp_path, pyth
     said_by("faults.py", python, tmp_path, extension, sys.executable, models)
 
 
+@pytest.mark.blender
+@pytest.mark.parametrize("python", PYTHONS or [""])
+def test_a_folder_with_the_zip_serves_as_a_repository(extension, tmp_path, python):
+    facts = said_by("repository.py", python, tmp_path, extension)
+    assert facts["listed"] == [f"texgen {__version__}"]
+
+
 def contrast(path):
     import numpy as np
     from PIL import Image
@@ -103,7 +111,7 @@ def test_a_person_clicks_generate_in_a_window(extension, address):
         shutil.copy(picture, PICTURES / f"window_{picture.name.removeprefix('shot_')}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     facts = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FACTS")).removeprefix("FACTS "))
-    tour = ["live", "applied", "variations", "history", "upscale", "environment", "cancelled"]
+    tour = ["undone", "live", "applied", "variations", "history", "upscale", "environment", "cancelled"]
     assert facts["stages"] == ["panel", "material", *tour, "nodes"]
     assert facts["live_updates"] > 0
     assert len(facts["nodes"]) == 6

@@ -151,6 +151,25 @@ def idle(board):
     yield 1.0
 
 
+def undone_and_done_again():
+    """A generated material is one step of undo, images and nodes together."""
+    nodes = sys.modules[f"{PACKAGE}.nodes"]
+
+    def shown():
+        return nodes.our_textures(bpy.data.objects["Cube"].active_material)
+
+    before = {kind: tuple(node.image.size) for kind, node in shown().items()}
+    with bpy.context.temp_override(window=window()):
+        bpy.ops.ed.undo()
+        yield 0.5
+        assert not shown(), "one undo takes the whole material back"
+        bpy.ops.ed.redo()
+    yield 0.5
+    assert {kind: tuple(node.image.size) for kind, node in shown().items()} == before
+    assert sys.modules[f"{PACKAGE}.history"].recipe_of(bpy.data.objects["Cube"].active_material)
+    facts["stages"].append("undone")
+
+
 def tour(view, board):
     """Every part of the panel, as an artist would go through it."""
     live = sys.modules[f"{PACKAGE}.live"]
@@ -215,7 +234,9 @@ def scenario():
     view.tag_redraw()
     yield 2.0
     shot("material")
+    yield from undone_and_done_again()
     yield from tour(view, board)
+    material = bpy.data.objects["Cube"].active_material
     view.type = "NODE_EDITOR"
     view.ui_type = "ShaderNodeTree"
     yield 1.0
