@@ -17,6 +17,7 @@ from texgen._version import __version__
 from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
+from texgen.commands.export import add_export
 from texgen.commands.generate import add_generate
 from texgen.commands.info import add_info
 from texgen.commands.models import add_models
@@ -58,6 +59,7 @@ def build_parser() -> Any:
     add_upscale(commands)
     add_repair(commands)
     add_environment(commands)
+    add_export(commands)
     add_info(commands)
     add_models(commands)
     if importlib.util.find_spec("texgen_server"):

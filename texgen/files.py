@@ -62,12 +62,35 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
     }
 
 
-def write_material(material: Material, folder: Path, stem: str, *, force: bool) -> list[Path]:
-    """Write maps and sidecar. Returns the paths, the sidecar last. Raises OutputError."""
+def material_files(material: Material, stem: str, preset: str = "") -> dict[str, bytes | memoryview]:
+    """File name -> content of all maps, or of what a preset makes of them, and last the sidecar. Raises InvalidRequestError."""
+    about = sidecar(material, stem)
+    if preset:
+        return _preset_files(material, stem, about, preset)
     names = file_names(material, stem)
-    contents = {names[k]: m.data for k, m in material.maps.items()}
-    contents[f"{stem}.json"] = (json.dumps(sidecar(material, stem), indent=2) + "\n").encode()
-    return write_files(contents, folder, force=force)
+    return {names[k]: m.data for k, m in material.maps.items()} | {f"{stem}.json": json_bytes(about)}
+
+
+def _preset_files(material: Material, stem: str, about: dict[str, Any], name: str) -> dict[str, bytes | memoryview]:
+    from texgen.export.packing import pack
+    from texgen.export.preset import load_preset
+    from texgen.export.texture_set import texture_set
+
+    preset = load_preset(name)
+    made = pack(texture_set(material, stem, about), preset, {"texgen:recipe": material.recipe} if material.recipe else {})
+    about |= {"preset": preset.name, "files": sorted(made)}
+    about["normal_convention"] = "DirectX (-Y up)" if preset.normal == "directx" else about["normal_convention"]
+    return {**made, f"{stem}.json": json_bytes(about)}
+
+
+def json_bytes(document: Any) -> bytes:
+    """As our files have it."""
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def write_material(material: Material, folder: Path, stem: str, *, force: bool, preset: str = "") -> list[Path]:
+    """Write maps and sidecar. Returns the paths, the sidecar last. Raises OutputError, and InvalidRequestError for a bad preset."""
+    return write_files(material_files(material, stem, preset), folder, force=force)
 
 
 def write_files(contents: Mapping[str, bytes | memoryview], folder: Path, *, force: bool) -> list[Path]:

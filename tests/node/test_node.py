@@ -12,9 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from texgen.client import Client
+from texgen.export.packing import pack
+from texgen.export.preset import load_preset
+from texgen.export.texture_set import TextureSet
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 from texgen_server.tokens import create_token
@@ -31,7 +36,7 @@ def node():
         pytest.skip("Node.js is not installed")
     CACHE.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "package.json", CACHE)
-    if not (CACHE / "node_modules" / "@grpc" / "grpc-js").is_dir():
+    if not all((CACHE / "node_modules" / name).is_dir() for name in json.loads((HERE / "package.json").read_text())["dependencies"]):
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=CACHE, check=True, timeout=300)
     return {**os.environ, "NODE_PATH": str(CACHE / "node_modules")}
 
@@ -51,6 +56,27 @@ def assert_equal(done, ours):
     assert theirs["recipe"] == ours.recipe
     expected = {f"MAP_KIND_{kind.name}": hashlib.sha256(packed.data).hexdigest() for kind, packed in ours.maps.items()}
     assert theirs["maps"] == expected
+
+
+VALIDATE = """
+const validator = require("gltf-validator");
+validator.validateBytes(new Uint8Array(require("fs").readFileSync(process.argv[1]))).then((r) => console.log(JSON.stringify(r.issues)));
+"""
+
+
+def test_the_glb_is_valid_to_khronos(node, tmp_path):
+    pytest.importorskip("pygltflib")
+    (tmp_path / "ball.glb").write_bytes(pack(texture_set_of_noise("ball"), load_preset("gltf"))["ball.glb"])
+    command = ["node", "-e", VALIDATE, str(tmp_path / "ball.glb")]
+    done = subprocess.run(command, env=node, capture_output=True, text=True, timeout=60, check=True)
+    issues = json.loads(done.stdout)
+    assert issues["messages"] == []
+
+
+def texture_set_of_noise(stem):
+    rng = np.random.default_rng(1)
+    kinds = (k for k in MATERIAL_MAPS if k is not MapKind.HEIGHT)
+    return TextureSet(stem, {k: rng.integers(0, 256, (32, 32, MAP_SPECS[k].channels)).astype(np.uint8) for k in kinds})
 
 
 def test_node_with_tls_and_a_token(node, models, authority, tmp_path):

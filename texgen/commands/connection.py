@@ -39,6 +39,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command that writes textures."""
     parser.add_argument("--format", choices=[str(e) for e in Encoding], default="png", help="of the map files (default png)")
+    parser.add_argument("--preset", default="", metavar="NAME|TOML", help="files as an engine wants them; see 'texgen export --help'")
     parser.add_argument("--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2")
     add_files(parser, "material")
 
@@ -57,7 +58,18 @@ def check_options(options: argparse.Namespace) -> None:
     """What can be refused of `add_output` before any work. Raises InvalidRequestError."""
     if options.preview and options.format != "png":
         raise InvalidRequestError("--preview goes with --format png", "preview")
+    if options.preset:
+        from texgen.export.preset import load_preset
+
+        load_preset(options.preset)
+        if options.format != "png":
+            raise InvalidRequestError("--preset says the format of each file: --format does not go with it", "preset")
     check_name(options)
+
+
+def wanted_encoding(options: argparse.Namespace) -> Encoding:
+    """How maps come from the server: as samples where a preset packs them anew."""
+    return Encoding.RAW if options.preset else Encoding(options.format)
 
 
 def check_name(options: argparse.Namespace) -> None:
@@ -131,7 +143,7 @@ def save(options: argparse.Namespace, material: Material, stem: str) -> dict[str
     preview = options.out / f"{stem}_preview.png"
     if options.preview:
         check_output(options.out, [preview.name], force=options.force)
-    paths = write_material(material, options.out, stem, force=options.force)
+    paths = write_material(material, options.out, stem, force=options.force, preset=options.preset)
     if options.preview:
         paths.append(preview)
         preview.write_bytes(lit_tiled_png(material, 1 if material.window_px else 2))

@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from texgen.arguments import parse_controls, parse_size
-from texgen.commands.connection import add_output, add_parser, check_options, connected, progress_line, read_file, save, tell
+from texgen.commands.connection import (
+    add_output,
+    add_parser,
+    check_options,
+    connected,
+    progress_line,
+    read_file,
+    save,
+    tell,
+    wanted_encoding,
+)
 from texgen.commands.generate import recipe_classes
 from texgen.errors import InvalidRequestError
 from texgen.files import check_output, recipe_text
-from texgen.maps import Encoding, Material
+from texgen.maps import Material
 
 
 def add_vary(commands: Any) -> None:
@@ -170,7 +180,7 @@ def _palette(text: str) -> list[int]:
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
-    return {"model": options.model, "encoding": Encoding(options.format)}
+    return {"model": options.model, "encoding": wanted_encoding(options)}
 
 
 def _class_stem(options: argparse.Namespace, material: Material) -> str:

@@ -10,9 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
-from texgen.commands.connection import add_output, add_parser, check_options, connected, progress_line, read_file, save, tell
+from texgen.commands.connection import (
+    add_output,
+    add_parser,
+    check_options,
+    connected,
+    progress_line,
+    read_file,
+    save,
+    tell,
+    wanted_encoding,
+)
 from texgen.errors import InvalidRequestError, TexgenError
-from texgen.maps import Encoding, Material
+from texgen.maps import Material
 from texgen.modelcard import find_card
 
 UNSURE_BELOW = 0.3
@@ -92,7 +102,7 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "detail": options.detail,
         "mask": read_file(options.mask, "mask") if options.mask else b"",
         "model": options.model,
-        "encoding": Encoding(options.format),
+        "encoding": wanted_encoding(options),
     }
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -24,7 +24,7 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.cache import CachedResult, open_cache
 from texgen_server.calls import CALL, Made
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import Engine, Job, Result
+from texgen_server.engine.base import Engine, Job, MaterialJob, Result
 from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.interceptors import status_of
@@ -115,7 +115,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 card = self._engine.card(request.material.model)
                 orders = requests.generate_orders(request.material, card, self._host())
                 passing = [
-                    replace(order, job=replace(order.job, exploring=True), kept=False) for order in orders
+                    replace(order, job=replace(cast(MaterialJob, order.job), exploring=True), kept=False) for order in orders
                 ]  # nobody comes back to it
                 async for event in self._run(context, card, passing):
                     yield pb.ExploreEvent(sequence=request.sequence, event=event)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen export``: texture sets on disk, anybody's -> files as an engine wants them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from texgen.commands.connection import add_parser, tell, write_paths
+from texgen.commands.sets import add_source, check_place, pieces_of, sets_of, taken
+from texgen.errors import InvalidRequestError
+from texgen.export.packing import pack
+from texgen.export.preset import Preset, load_preset, preset_names
+from texgen.export.texture_set import TextureSet
+from texgen.files import json_bytes, write_files
+from texgen.maps import MapKind, Pixels
+from texgen.picture_files import read_picture
+
+
+def add_export(commands: Any) -> None:
+    """``texgen export``"""
+    parser = add_parser(
+        commands.add_parser,
+        "Write texture sets as an engine wants them: packed channels, names, normal convention, material files.",
+        "texgen export textures --preset unreal --out packed",
+        "export",
+    )
+    add_source(parser)
+    parser.add_argument("--preset", required=True, metavar="NAME|TOML", help=f"{', '.join(preset_names())}, or a file of your own")
+    parser.set_defaults(run=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    preset = load_preset(options.preset)
+    contents: dict[str, bytes] = {}
+    sets = []
+    found, _ = sets_of(options.source)
+    for stem, files in found.items():
+        made = exported(stem, files, preset)
+        if clash := sorted(set(made) & set(contents)):
+            raise InvalidRequestError(f"two sets would write {clash[0]}: take the folders one by one", "source")
+        contents |= made
+        sets.append({"name": stem, "preset": preset.name, "files": sorted(made)})
+    check_place(options, list(contents))
+    write_paths(options, write_files(contents, options.out, force=options.force))
+    return tell(options, sets)
+
+
+def exported(stem: str, files: dict[str, Path], preset: Preset) -> dict[str, bytes]:
+    """File name -> content of one set, its sidecar included. Raises InvalidRequestError."""
+    maps: dict[MapKind, Pixels] = {}
+    for kind, pixels in _read(files):
+        maps.setdefault(kind, pixels)
+    about = _about(next(iter(files.values())).parent / f"{stem}.json")
+    recipe = about.get("recipe", "")
+    made = pack(TextureSet(stem, maps, about), preset, {"texgen:recipe": recipe} if recipe else {})
+    convention = "DirectX (-Y up)" if preset.normal == "directx" else "OpenGL (+Y up)"
+    sidecar = about | {"preset": preset.name, "normal_convention": convention, "files": sorted(made)}
+    return made | {f"{stem}.json": json_bytes(sidecar)}
+
+
+def _read(files: dict[str, Path]) -> Iterator[tuple[MapKind, Pixels]]:
+    """The maps in a set's files; those of its own files before those packed in others."""
+    for kind in sorted(files, key=lambda kind: kind == "arm"):
+        for piece in pieces_of(kind, read_picture(files[kind])):
+            pixels = taken(piece)
+            yield piece.kind, pixels[..., :3] if piece.kind is MapKind.BASECOLOR else pixels
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """The sidecar of texgen, where there is one."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) and str(document.get("generator", "")).startswith("texgen") else {}

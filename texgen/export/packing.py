@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A texture set and a preset -> files in memory. The same input gives the same bytes everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.errors import InvalidRequestError
+from texgen.export.documents import write_document
+from texgen.export.preset import Channel, FileLayout, Preset
+from texgen.export.texture_set import TextureSet
+from texgen.images import encode_exr, encode_png
+from texgen.maps import ColorSpace, MapKind, Pixels
+
+EXTENSIONS = {"png": "png", "tiff": "tif", "exr": "exr"}
+GREEN = 1
+TOPS = {8: 255, 16: 65535}
+
+
+def pack(textures: TextureSet, preset: Preset, text: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """File name -> content: the preset's files whose maps are all there, its documents, its notes.
+
+    ``text`` goes into PNG text chunks. Raises InvalidRequestError where no file can be made.
+    """
+    layouts = [layout for layout in preset.files if layout.kinds() <= set(textures.maps)]
+    if not layouts:
+        have = ", ".join(textures.maps)
+        raise InvalidRequestError(f"{textures.stem} has {have}: no file of the preset {preset.name} can be made of that", "preset")
+    pictures = {layout: packed_pixels(textures, layout, preset.normal) for layout in layouts}
+    files = {file_name(layout, textures.stem): _encoded(pixels, layout, dict(text or {})) for layout, pixels in pictures.items()}
+    for document in preset.documents:
+        files |= write_document(document, textures, {name_of(layout): file_name(layout, textures.stem) for layout in layouts}, files)
+    if preset.notes:
+        files[f"{textures.stem}_import.txt"] = preset.notes.replace("{stem}", textures.stem).strip().encode() + b"\n"
+    return files
+
+
+def file_name(layout: FileLayout, stem: str) -> str:
+    """With its extension."""
+    return f"{layout.name.replace('{stem}', stem)}.{EXTENSIONS[layout.format]}"
+
+
+def name_of(layout: FileLayout) -> str:
+    """What a file holds, in one word: the map, or ``orm`` and the like for what is packed of several."""
+    kinds = {c.kind for c in layout.channels if c.kind is not None}
+    return str(next(iter(kinds))) if len(kinds) == 1 else "packed"
+
+
+def packed_pixels(textures: TextureSet, layout: FileLayout, normal: str) -> Pixels:
+    """(H, W, C) of one file."""
+    height, width = textures.size_px
+    planes = np.empty((height, width, len(layout.channels)), np.uint16 if layout.bit_depth == 16 else np.uint8)
+    for place, channel in enumerate(layout.channels):
+        flipped = channel.kind is MapKind.NORMAL and channel.index == GREEN and normal == "directx"
+        planes[..., place] = _plane(textures, channel, layout.bit_depth, inverted=channel.inverted != flipped)
+    return planes
+
+
+def _plane(textures: TextureSet, channel: Channel, depth: int, *, inverted: bool) -> NDArray[Any] | int:
+    """(H, W) in the depth of the file."""
+    if channel.kind is None:
+        return round(channel.constant * TOPS[depth])
+    pixels: Any = textures.maps[channel.kind]
+    plane = pixels[..., min(channel.index, pixels.shape[2] - 1)]
+    if plane.dtype.itemsize * 8 != depth:
+        plane = (plane.astype(np.uint16) * 257) if depth == 16 else ((plane.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    return ~plane if inverted else plane  # type: ignore[no-any-return]
+
+
+def _encoded(pixels: Pixels, layout: FileLayout, text: dict[str, str]) -> bytes:
+    srgb = layout.color_space == "srgb"
+    if layout.format == "png":
+        return encode_png(pixels, srgb=srgb, text=text)
+    if layout.format == "exr":
+        return encode_exr(pixels, ColorSpace.SRGB if srgb else ColorSpace.DATA)
+    return _tiff(pixels, text)
+
+
+def _tiff(pixels: Pixels, text: dict[str, str]) -> bytes:
+    import io
+
+    try:
+        import tifffile
+    except ImportError as error:
+        raise InvalidRequestError("TIFF needs the tifffile library: pip install 'texgen[export]', or choose png", "preset") from error
+    buffer = io.BytesIO()
+    photometric = "minisblack" if pixels.shape[2] == 1 else "rgb"
+    samples = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    extra = ["unassalpha"] if pixels.shape[2] == 4 else None
+    note = "; ".join(f"{k}={v}" for k, v in text.items()) or None
+    tifffile.imwrite(
+        buffer, samples, photometric=photometric, compression="zlib", predictor=True, extrasamples=extra, description=note, metadata=None
+    )
+    return buffer.getvalue()
