@@ -2,7 +2,7 @@
 """The ``texgen`` command. It and `commands` are all that prints.
 
 Exit codes: 0 done; 1 unexpected; 2 bad input; 3 no such model or file; 4 a model cannot be loaded; 5 server full; 6 cancelled;
-7 no server; 8 token refused; 9 output cannot be written.
+7 no server; 8 token refused; 9 output cannot be written; 10 some sets of a batch failed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from texgen._version import __version__
+from texgen.commands.batch import add_batch
 from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
@@ -59,6 +60,7 @@ def build_parser() -> Any:
     add_upscale(commands)
     add_repair(commands)
     add_environment(commands)
+    add_batch(commands)
     add_export(commands)
     add_info(commands)
     add_models(commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 import zipfile
 
 import numpy as np
@@ -50,8 +51,9 @@ def png(data):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_gives_the_same_bytes_twice_and_valid_pictures(name):
-    first, second = packed(name)[1], packed(name)[1]
-    assert {k: v for k, v in first.items() if not k.endswith(".usdz")} == {k: v for k, v in second.items() if not k.endswith(".usdz")}
+    first = packed(name)[1]
+    time.sleep(2.1 * any(file.endswith(".usdz") for file in first))  # what an archive's clock counts in
+    assert first == packed(name)[1]
     for file, data in first.items():
         if file.endswith(".png"):
             assert png(data).shape[:2] == (32, 32), file
@@ -129,6 +131,7 @@ def test_usd_is_compliant_repeats_and_says_its_colour_spaces(tmp_path):
     for shader in textures_of:
         assert shader.GetInput("wrapS").Get() == shader.GetInput("wrapT").Get() == "repeat"
         assert shader.GetInput("sourceColorSpace").Get() == ("sRGB" if "basecolor" in str(shader.GetPath()) else "raw")
+    assert zipfile.ZipFile(tmp_path / f"{STEM}.usdz").testzip() is None
     assert zipfile.ZipFile(tmp_path / f"{STEM}.usdz").namelist()[0] == f"{STEM}.usda"
 
 

@@ -115,7 +115,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 card = self._engine.card(request.material.model)
                 orders = requests.generate_orders(request.material, card, self._host())
                 passing = [
-                    replace(order, job=replace(cast(MaterialJob, order.job), exploring=True), kept=False) for order in orders
+                    replace(order, job=replace(cast("MaterialJob", order.job), exploring=True), kept=False) for order in orders
                 ]  # nobody comes back to it
                 async for event in self._run(context, card, passing):
                     yield pb.ExploreEvent(sequence=request.sequence, event=event)

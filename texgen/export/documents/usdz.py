@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from pxr import Sdf, UsdUtils
 from texgen.errors import OutputError
 from texgen.export.documents.usd import layer
 from texgen.export.texture_set import TextureSet
+
+NO_TIME = struct.pack("<2H", 0, 0x21)
 
 
 def write(textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -23,4 +28,15 @@ def write(textures: TextureSet, names: Mapping[str, str], files: Mapping[str, by
         root.write_text(layer(textures, names), encoding="utf-8")
         if not UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(root)), str(package)):
             raise OutputError(f"{package.name} could not be packed")
-        return {package.name: package.read_bytes()}
+        return {package.name: _undated(package.read_bytes())}
+
+
+def _undated(package: bytes) -> bytes:
+    """The same package, written on 1980-01-01: the same textures give the same bytes."""
+    data, archive = bytearray(package), zipfile.ZipFile(io.BytesIO(package))
+    at = archive.start_dir
+    for info in archive.infolist():
+        data[info.header_offset + 10 : info.header_offset + 14] = NO_TIME
+        data[at + 12 : at + 16] = NO_TIME
+        at += 46 + sum(struct.unpack_from("<3H", data, at + 28))
+    return bytes(data)

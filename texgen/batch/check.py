@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A spec against the model that is installed here, before any work: classes, controls, sizes, recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from texgen.batch.spec import Item
+from texgen.errors import InvalidRequestError, TexgenError
+from texgen.modelcard import ModelCard, find_card
+from texgen.recipe import DEFAULT_SIZE_PX
+from texgen.recipe_making import make_recipe
+from texgen.recipe_text import read_recipe
+
+
+def check_items(items: Sequence[Item], models: Path | None) -> None:
+    """Raises InvalidRequestError with the line of the first item that the model cannot make; NotFoundError for an unknown model."""
+    cards: dict[str, ModelCard] = {}
+    for item in items:
+        name = item.request.get("model", "")
+        card = cards.setdefault(name, find_card(name, models)) if name not in cards else cards[name]
+        try:
+            _check(item, card)
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"line {item.line}, {item.stem}: {error}", error.field) from error
+        except TexgenError:
+            raise
+
+
+def _check(item: Item, card: ModelCard) -> None:
+    request = item.request
+    size = request.get("size_px")
+    if recipe := request.get("recipe"):
+        read_recipe(recipe, card, size)
+        return
+    classes = list(request["classes"].items()) if "classes" in request else [(card.classes[0].name, 1.0)]
+    drawn = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if request.get("detail") or size is None else size
+    make_recipe(card, classes, request["seed"], drawn, request.get("psi", 1.0), request.get("controls"))
