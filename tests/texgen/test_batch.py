@@ -166,7 +166,7 @@ def test_what_the_model_cannot_make_is_refused_before_any_work(batch, tmp_path):
         ('class = "bark"\ncontrols = { relief_depth = [1, 900] }', "relief_depth"),
         ('name = "r"\nrecipe = "tg1:AAAA"', "recipe"),
     ):
-        code, _, told = batch(text=f'[[set]]\nclass = "bark"\nsize = 64\n[[set]]\n{bad}\n')
+        code, _, told = batch(text=f'[[set]]\nclass = "rock"\nsize = 64\n[[set]]\n{bad}\n')
         assert code == 2 and why in told and "line 4" in told, told
         assert not (tmp_path / "out").exists()
 
