@@ -2,7 +2,8 @@
 """The ``texgen`` command. It and `commands` are all that prints.
 
 Exit codes: 0 done; 1 unexpected; 2 bad input; 3 no such model or file; 4 a model cannot be loaded; 5 server full; 6 cancelled;
-7 no server; 8 token refused; 9 output cannot be written; 10 some sets of a batch failed.
+7 no server; 8 token refused; 9 output cannot be written; 10 some sets of a batch failed;
+11 textures that were checked have problems.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from texgen._version import __version__
 from texgen.commands.batch import add_batch
+from texgen.commands.check import add_check
 from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
@@ -22,6 +24,7 @@ from texgen.commands.export import add_export
 from texgen.commands.generate import add_generate
 from texgen.commands.info import add_info
 from texgen.commands.models import add_models
+from texgen.commands.recipe import add_recipe
 from texgen.commands.repair import add_repair
 from texgen.commands.upscale import add_upscale
 from texgen.errors import TexgenError
@@ -62,6 +65,8 @@ def build_parser() -> Any:
     add_environment(commands)
     add_batch(commands)
     add_export(commands)
+    add_check(commands)
+    add_recipe(commands)
     add_info(commands)
     add_models(commands)
     if importlib.util.find_spec("texgen_server"):

@@ -76,6 +76,11 @@ def read_recipe(text: str, card: ModelCard, size_px: tuple[int, int] | None = No
     return with_size(recipe, card, size_px or (recipe.width_px, recipe.height_px))
 
 
+def recipe_model(text: str) -> str:
+    """First digits (hex) of the digest of the model that a recipe names. Raises InvalidRequestError for a damaged text."""
+    return _Reader(_unpack(text)).take(DIGEST_BYTES).hex()
+
+
 def _enlarged(drawn: Recipe, detail: Detail) -> Recipe:
     if detail.scale not in DETAIL_SCALES:
         raise InvalidRequestError(f"the recipe is damaged: detail at scale {detail.scale}", "recipe")

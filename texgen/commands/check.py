@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen check``: texture files, anybody's -> what is wrong with them, for people and for CI."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from texgen.checks import MIN_TILEABILITY, check_picture, check_preset, check_set
+from texgen.commands.connection import add_parser
+from texgen.commands.sets import sets_of
+from texgen.errors import InvalidRequestError
+from texgen.export.preset import load_preset, preset_names
+from texgen.picture_files import read_picture
+
+EXIT_PROBLEMS = 11
+
+
+def add_check(commands: Any) -> None:
+    """``texgen check``"""
+    parser = add_parser(
+        commands.add_parser,
+        "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code 11 where something is wrong.",
+        "texgen check textures --min-tileability 0.9",
+        "check",
+    )
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folders of texture sets in any common naming, or pictures")
+    parser.add_argument(
+        "--min-tileability",
+        type=float,
+        default=MIN_TILEABILITY,
+        metavar="X",
+        help=f"0 to 1: below it a seam is a problem (default {MIN_TILEABILITY}; 0: none is)",
+    )
+    parser.add_argument(
+        "--preset",
+        default="",
+        metavar="NAME|TOML",
+        help=f"also: are all files of the preset there, as it wants them? {', '.join(preset_names())}",
+    )
+    parser.add_argument("--stem", default="", help="with --preset: the set's name; by default that of the sidecar in the folder")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    if not 0.0 <= options.min_tileability <= 1.0:
+        raise InvalidRequestError(f"--min-tileability {options.min_tileability}: give 0 to 1", "min_tileability")
+    found = [entry for path in options.paths for entry in _path(path, options)]
+    if options.json:
+        sys.stdout.write(json.dumps({"sets": found}, default=str) + "\n")
+    else:
+        _print(found)
+    return EXIT_PROBLEMS if any(entry["problems"] or any(f["problems"] for f in entry["files"]) for entry in found) else 0
+
+
+def _path(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The sets of a folder, or one picture."""
+    if options.preset:
+        return _presets(path, options)
+    sets, nameless = sets_of(path)
+    entries = []
+    for stem, files in sets.items():
+        reports = {kind: check_picture(kind, read_picture(file), options.min_tileability) for kind, file in files.items()}
+        entries.append({"name": stem, "problems": check_set(reports), "files": [vars(r) for r in reports.values()]})
+    loose = [vars(check_picture("", read_picture(file), options.min_tileability)) for file in nameless]
+    return entries + ([{"name": "", "problems": [], "files": loose}] if loose else [])
+
+
+def _presets(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Every set in a folder against a preset."""
+    preset = load_preset(options.preset)
+    if not path.is_dir():
+        raise InvalidRequestError(f"{path}: --preset checks a folder", "preset")
+    stems = [options.stem] if options.stem else sorted(p.stem for p in path.glob("*.json") if not p.name.startswith("."))
+    if not stems:
+        raise InvalidRequestError(f"{path} holds no sidecar of texgen: name the set with --stem", "stem")
+    return [{"name": stem, "problems": list(check_preset(stem, path, preset)), "files": []} for stem in stems]
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "map", "size", "bits", "tiles", "problems", box=None, pad_edge=False)
+    for entry in found:
+        for file in entry["files"]:
+            size = f"{file['size_px'][0]}x{file['size_px'][1]}"
+            told = "; ".join(file["problems"]) or "-"
+            table.add_row(file["path"].name, file["kind"] or "?", size, str(file["bit_depth"]), f"{file['tileability']:.2f}", told)
+        for problem in entry["problems"]:
+            table.add_row(entry["name"], "set", "", "", "", problem)
+        if not entry["files"] and not entry["problems"]:
+            table.add_row(entry["name"], "set", "", "", "", "-")
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
