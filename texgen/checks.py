@@ -15,7 +15,7 @@ from texgen.export.preset import Preset
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen.picture_files import PictureFile
 
-MIN_TILEABILITY = 0.8
+MIN_TILEABILITY = 0.7
 USUAL_SHARE = 0.99
 """A seam is compared with the strongest edges but the last hundredth."""
 DARKEST, BRIGHTEST = 0.02, 0.95
