@@ -13,6 +13,7 @@ from typing import Any, Unpack
 
 from texgen import wishes
 from texgen.assembly import Assembler
+from texgen.chunks import texture_methods
 from texgen.connection import DEFAULT_DEADLINE_S, Access, translated
 from texgen.maps import Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
@@ -41,7 +42,7 @@ class AsyncClient:
         self._channel = (
             grpc.aio.secure_channel(address, credentials, options) if credentials else grpc.aio.insecure_channel(address, options)
         )
-        self._textures = pb_grpc.TextureServiceStub(self._channel)
+        self._textures = texture_methods(self._channel)
         self._models = pb_grpc.ModelServiceStub(self._channel)
         self._server = pb_grpc.ServerServiceStub(self._channel)
 
@@ -113,7 +114,7 @@ class AsyncClient:
 
     async def _ask(self, ask: wishes.Ask, options: CallOptions) -> Assembler:
         assembler, started = Assembler(options.get("on_progress"), options.get("on_preview")), False
-        call = getattr(self._textures, ask.method)(ask.request, timeout=self._deadline_s, metadata=self._access.metadata)
+        call = self._textures[ask.method](ask.request, timeout=self._deadline_s, metadata=self._access.metadata)
         try:
             async for event in call:
                 started = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from texgen.chunks import RawChunk
 from texgen.errors import ConnectionFailedError
 from texgen.maps import ColorSpace, Encoding, Environment, Light, MapKind, Material, PackedMap
 from texgen.pb import texgen_pb2 as pb
@@ -71,8 +72,11 @@ class Assembler:
         self._buffer = memoryview(b"")
         self._received, self._hash = 0, hashlib.sha256()
 
-    def feed(self, event: pb.TextureEvent) -> None:
+    def feed(self, event: pb.TextureEvent | RawChunk) -> None:
         """Take one event. Raises ConnectionFailedError when the stream contradicts itself."""
+        if isinstance(event, RawChunk):
+            self._append(event)
+            return
         match event.WhichOneof("event"):
             case "accepted":
                 self.accepted = event.accepted
@@ -127,7 +131,7 @@ class Assembler:
         self._header, self._received, self._hash = header, 0, hashlib.sha256()
         self._buffer = np.empty(header.byte_size, np.uint8).data  # in huge pages, unlike bytes: a third of the time
 
-    def _append(self, chunk: pb.Chunk) -> None:
+    def _append(self, chunk: pb.Chunk | RawChunk) -> None:
         header = self._header
         if header is None or chunk.kind != header.kind or chunk.offset != self._received:
             raise ConnectionFailedError("the server sent a piece of a map out of order; try again")

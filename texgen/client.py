@@ -9,6 +9,7 @@ from typing import Unpack
 
 from texgen import wishes
 from texgen.assembly import Assembler
+from texgen.chunks import texture_methods
 from texgen.connection import DEFAULT_DEADLINE_S, Connection
 from texgen.explore import Explorer
 from texgen.maps import Environment, MapKind, Material, Pixels
@@ -37,7 +38,7 @@ class Client:
         retry: bool = True,
     ) -> None:
         self._connection = Connection(address, token, tls_ca, deadline_s, tls_pair, retry=retry)
-        self._textures = pb_grpc.TextureServiceStub(self._connection.channel)
+        self._textures = texture_methods(self._connection.channel)
         self._models = pb_grpc.ModelServiceStub(self._connection.channel)
         self._server = pb_grpc.ServerServiceStub(self._connection.channel)
 
@@ -100,7 +101,7 @@ class Client:
 
     def explore(self) -> Explorer:
         """Follow sliders: only the latest position is answered. Use as a context manager, see `texgen.explore.Explorer`."""
-        return Explorer(self._connection, self._textures.Explore)
+        return Explorer(self._connection, self._textures["Explore"])
 
     def list_models(self) -> list[pb.Model]:
         """The models that the server can run."""
@@ -129,4 +130,4 @@ class Client:
         return info
 
     def _ask(self, ask: wishes.Ask, options: CallOptions) -> Assembler:
-        return self._connection.stream(getattr(self._textures, ask.method), ask.request, options)
+        return self._connection.stream(self._textures[ask.method], ask.request, options)

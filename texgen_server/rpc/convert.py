@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
+from texgen.chunks import ReadyEvent, write_chunk
 from texgen.images import encode
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Light, MapKind, PackedMap, Pixels, seam_percentile
 from texgen.modelcard import ModelCard
@@ -48,7 +49,7 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
     return Parcel(packed, hashlib.sha256(data).digest(), seam_percentile(pixels))
 
 
-def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent]:
+def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent | ReadyEvent]:
     """MapHeader, Chunk*, MapEnd."""
     packed = parcel.packed
     kind = KIND_TO_PB[packed.kind]
@@ -68,11 +69,11 @@ def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent]:
     yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=parcel.sha256))
 
 
-def chunk_events(kind: pb.MapKind, data: bytes | memoryview) -> Iterator[pb.TextureEvent]:
+def chunk_events(kind: pb.MapKind, data: bytes | memoryview) -> Iterator[ReadyEvent]:
     """A packed map in pieces."""
     view = memoryview(data)
     for offset in range(0, len(data), CHUNK_BYTES):
-        yield pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=bytes(view[offset : offset + CHUNK_BYTES])))
+        yield write_chunk(kind, offset, view[offset : offset + CHUNK_BYTES])
 
 
 def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:

@@ -15,6 +15,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from texgen.chunks import serialized
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -128,7 +129,7 @@ def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManag
             return await behavior(request, context)
 
     streams = inspect.isasyncgenfunction(behavior)  # a stream that is written, such as health's Watch, is a coroutine
-    return make(stream if streams else answer, handler.request_deserializer, handler.response_serializer)
+    return make(stream if streams else answer, handler.request_deserializer, serialized(handler.response_serializer))
 
 
 def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:

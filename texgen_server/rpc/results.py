@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from texgen._version import __version__
+from texgen.chunks import ReadyEvent
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.cache import CachedResult
@@ -38,7 +39,7 @@ def header_of(events: list[pb.TextureEvent]) -> bytes:
     return b"".join(len(data).to_bytes(4, "big") + data for data in kept)
 
 
-def cached_events(cached: CachedResult) -> Iterator[pb.TextureEvent]:
+def cached_events(cached: CachedResult) -> Iterator[pb.TextureEvent | ReadyEvent]:
     """The events of a result again, its data between them; the summary says that it came from the cache, in no time."""
     parts = iter(cached.parts)
     for event in _read_header(cached.header):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen._version import __version__
+from texgen.chunks import ReadyEvent
 from texgen.errors import TexgenError
 from texgen.maps import MapKind
 from texgen.modelcard import ModelCard
@@ -41,6 +42,7 @@ AHEAD = 2
 """Results of one call that may be queued or running at a time."""
 DEFAULT_MODEL = "material"
 Context = grpc.aio.ServicerContext[Any, Any]
+Event = pb.TextureEvent | ReadyEvent
 
 
 class TextureService(pb_grpc.TextureServiceServicer):
@@ -55,7 +57,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         """Calls that hold something."""
         return self._admission.in_flight()
 
-    async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
+    async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
         card = self._engine.card(request.model)
         choice = None
         if request.prompt:
@@ -63,19 +65,19 @@ class TextureService(pb_grpc.TextureServiceServicer):
         async for event in self._run(context, card, requests.generate_orders(request, card, self._host()), choice):
             yield event
 
-    async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
+    async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
         card = self._engine.card(request.model)
         async for event in self._run(context, card, requests.vary_orders(request, card, self._host())):
             yield event
 
-    async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[pb.TextureEvent]:  # noqa: N802
+    async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
         card = self._engine.card(request.model)
         async for event in self._run(context, card, requests.mix_orders(request, card, self._host())):
             yield event
 
     async def CaptureMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.CaptureMaterialRequest], context: Context
-    ) -> AsyncIterator[pb.TextureEvent]:
+    ) -> AsyncIterator[Event]:
         options, photo = await receive_photo(request_iterator)
         card = self._engine.card(options.model)
         async for event in self._run(context, card, [capture_order(options, photo, card, self._config.max_pixels)]):
@@ -83,7 +85,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def UpscaleMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
-    ) -> AsyncIterator[pb.TextureEvent]:
+    ) -> AsyncIterator[Event]:
         options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_upscale(o, self._config.max_pixels))
         card = self._engine.card(options.model, "upscaler")
         order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.upscale_order, options, packed)
@@ -92,7 +94,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def RepairMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.RepairMaterialRequest], context: Context
-    ) -> AsyncIterator[pb.TextureEvent]:
+    ) -> AsyncIterator[Event]:
         options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_repair(o, self._config.max_pixels))
         card = self._engine.card(options.model, "estimator") if options.fill else self._engine.card("", "upscaler")
         upscaler = self._engine.card("", "upscaler") if options.clean else None
@@ -102,7 +104,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def GenerateEnvironment(  # noqa: N802
         self, request: pb.GenerateEnvironmentRequest, context: Context
-    ) -> AsyncIterator[pb.TextureEvent]:
+    ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model, "environment")
         async for event in self._run(context, card, requests.environment_orders(request, card, self._host())):
             yield event
@@ -118,7 +120,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                     replace(order, job=replace(cast("MaterialJob", order.job), exploring=True), kept=False) for order in orders
                 ]  # nobody comes back to it
                 async for event in self._run(context, card, passing):
-                    yield pb.ExploreEvent(sequence=request.sequence, event=event)
+                    yield pb.ExploreEvent(sequence=request.sequence, event=_unpacked(event))
             except TexgenError as error:
                 status = status_of(error, "")
                 yield pb.ExploreEvent(sequence=request.sequence, error=pb.ExploreError(code=status.code, message=status.message))
@@ -128,7 +130,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
     async def _run(
         self, context: Context, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
-    ) -> AsyncIterator[pb.TextureEvent]:
+    ) -> AsyncIterator[Event]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
         pending: dict[int, Future[Result]] = {}
         call = CALL.get()
@@ -184,7 +186,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
             return None
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.cache.get, key)
 
-    async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[pb.TextureEvent]:
+    async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[Event]:
         """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
         loop, started, waited, size_bytes = asyncio.get_running_loop(), time.monotonic(), 0.0, 0
         text = convert.recipe_of(order, card, result)
@@ -206,7 +208,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
             waited = time.monotonic() - started
             for event in convert.map_events(parcel):
                 yield event
-                if key and not event.HasField("chunk"):
+                if key and not isinstance(event, ReadyEvent):
                     told.append(event)
             if key:
                 data.append(parcel.packed.data)
@@ -233,7 +235,7 @@ class _Heard:
         self.previews.append((kind, pixels))
 
 
-async def _watch(engine: Engine, heard: _Heard, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
+async def _watch(engine: Engine, heard: _Heard, future: Future[Result], pool: Executor) -> AsyncIterator[Event]:
     """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
     done, told = asyncio.wrap_future(future), None
     done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
@@ -288,3 +290,8 @@ class ServerService(pb_grpc.ServerServiceServicer):
     async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:  # noqa: N802
         edge = max((c.max_edge_px for c in self._engine.cards() if c.kind == "material"), default=0)
         return convert.info_message(__version__, self._engine.devices(), self._config, edge, self._engine.queue_depth())
+
+
+def _unpacked(event: Event) -> pb.TextureEvent:
+    """As a part of another message."""
+    return pb.TextureEvent.FromString(event.message) if isinstance(event, ReadyEvent) else event
