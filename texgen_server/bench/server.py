@@ -22,6 +22,7 @@ from texgen.maps import Encoding
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipe_making import make_recipe
 from texgen_server.backends import load_backend
+from texgen_server.bench.bare import bare_grpc
 from texgen_server.bench.yardsticks import Timed, served, socket_copy_s
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import JOBS_ON_CPU, MaterialJob
@@ -54,7 +55,7 @@ def bench_server(options: ServerBench) -> dict[str, Any]:
             served(options.models, options.cache, "--cache-bytes", str(1 << 30), "--max-queue", "64", cache=Path(folder)) as address,
             Client(address) as client,
         ):
-            rows = [_beyond_the_network(client, options), _streaming(client, options), _small_calls(client)]
+            rows = [_beyond_the_network(client, options), *_streaming(client, options), _small_calls(client)]
             rows.append(_many_clients(address, options))
         with served(options.models, options.cache, "--cache-bytes", "0", "--max-queue", str(QUEUE), cache=Path(folder)) as address:
             rows.append(_overload(address, options))
@@ -103,31 +104,29 @@ def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
     )
 
 
-def _streaming(client: Client, options: ServerBench) -> dict[str, Any]:
-    """A result from the cache against as many bytes over a socket, by turns."""
+def _streaming(client: Client, options: ServerBench) -> list[dict[str, Any]]:
+    """A result from the cache against as many bytes over a socket and over bare gRPC, by turns."""
     card = find_card("material", options.models)
     wanted = {"seed": 1, "size_px": (2 * options.size_px,) * 2, "encoding": Encoding.RAW}
     material = client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
     size = sum(len(packed.data) for packed in material.maps.values())
-    ours, bare, let_go = [], [], []
     while not client.generate(card.classes[0].name, **wanted).cache_hit:  # type: ignore[arg-type]
         time.sleep(0.05)
-    for _ in range(options.rounds):
-        started = time.perf_counter()
-        client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
-        ours.append(time.perf_counter() - started)
-        bare.append(socket_copy_s(size, keep=True))
-        let_go.append(socket_copy_s(size, keep=False))
-    rate, raw = size / median(ours), size / median(bare)
-    return _row(
-        "streamed, hashed bytes, share of a bare socket's rate",
-        rate / raw,
-        -0.6,
-        "",
-        streamed=f"{rate / 1e6:.0f} MB/s",
-        socket=f"{raw / 1e6:.0f} MB/s",
-        socket_that_keeps_nothing=f"{size / median(let_go) / 1e6:.0f} MB/s",
-    )
+    times: dict[str, list[float]] = {"texgen": [], "socket": [], "lossy socket": [], "gRPC": []}
+    with bare_grpc() as grpc_copy_s:
+        for _ in range(options.rounds + 1):
+            started = time.perf_counter()
+            client.generate(card.classes[0].name, **wanted)  # type: ignore[arg-type]
+            times["texgen"].append(time.perf_counter() - started)
+            times["socket"].append(socket_copy_s(size, keep=True))
+            times["lossy socket"].append(socket_copy_s(size, keep=False))
+            times["gRPC"].append(grpc_copy_s(size))
+    rates = {name: size / median(found[1:]) / 1e6 for name, found in times.items()}
+    told = {name.replace(" ", "_"): f"{rate:.0f} MB/s" for name, rate in rates.items()}
+    rows = [("a bare socket's rate", 0.6, "socket"), ("bare gRPC's rate, which hashes nothing", 0.6, "gRPC")]
+    return [
+        _row(f"streamed, hashed bytes, share of {what}", rates["texgen"] / rates[peer], -least, "", **told) for what, least, peer in rows
+    ]
 
 
 def _small_calls(client: Client) -> dict[str, Any]:
