@@ -21,6 +21,7 @@ from texgen.commands.connection import add_parser
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
 from texgen.commands.export import add_export
+from texgen.commands.gallery import add_gallery
 from texgen.commands.generate import add_generate
 from texgen.commands.info import add_info
 from texgen.commands.models import add_models
@@ -66,6 +67,7 @@ def build_parser() -> Any:
     add_batch(commands)
     add_export(commands)
     add_check(commands)
+    add_gallery(commands)
     add_recipe(commands)
     add_info(commands)
     add_models(commands)

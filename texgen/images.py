@@ -40,7 +40,7 @@ def encode_png(pixels: Pixels, *, srgb: bool, text: dict[str, str] | None = None
     """
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize * 8
-    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"))).view(np.uint8).reshape(height, -1)
+    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"), copy=False)).view(np.uint8).reshape(height, -1)
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = 2
     filtered[0, 1:] = rows[0]

@@ -21,7 +21,9 @@ Indices = NDArray[np.int64]
 
 MIN_NORMAL_Z = 0.1
 TILE_PX = 512
-"""Edge, in px of the small picture, of what is computed at once; halo not counted."""
+"""Height, in px of the small picture, of what is computed at once; halo not counted."""
+WIDER = 2
+"""How many times as wide as high that is: less of it is halo."""
 STORED_ROWS = 32
 TOPS = {"uint8": 255.0, "uint16": 65535.0, "float16": 0.0}
 
@@ -71,11 +73,12 @@ class Upscaling:
         if color is not None and color.shape[2] == 4:
             layers[0] = (layers[0][0] | {MapKind.BASECOLOR: color[..., :3]}, out | {MapKind.BASECOLOR: out[MapKind.BASECOLOR][..., :3]})
             layers.append(({MapKind.ROUGHNESS: color[..., 3:]}, {MapKind.ROUGHNESS: out[MapKind.BASECOLOR][..., 3:]}))
-        tiles = [(top, left) for top in range(0, height, self.tile_px) for left in range(0, width, self.tile_px)]
+        across = WIDER * self.tile_px
+        tiles = [(top, left) for top in range(0, height, self.tile_px) for left in range(0, width, across)]
         with ThreadPoolExecutor(1) as rounding:
             stored: Future[None] | None = None  # a tile is rounded while the network sees the next one
             for number, (top, left) in enumerate(tiles):
-                bottom, right = min(height, top + self.tile_px), min(width, left + self.tile_px)
+                bottom, right = min(height, top + self.tile_px), min(width, left + across)
                 for source, target in layers:
                     self.check()
                     large = self._tile(source, (top, bottom, left, right), stored)
@@ -101,7 +104,7 @@ class Upscaling:
         if stored:
             stored.result()
         (large,) = self.backend.run(f"compose_x{self.scale}", [small, contrast, *found], fleeting=True)
-        border = halo * self.scale
+        border = (large.shape[2] - (bottom - top) * self.scale) // 2  # what of the halo is left
         inside: Array = large[0, :, border:-border, border:-border]
         return inside
 

@@ -50,6 +50,7 @@ def add_batch(commands: Any) -> None:
         "--lock", type=Path, metavar="FILE", help="recipes and hashes: written at first, then every set must come out the same"
     )
     parser.add_argument("--update-lock", action="store_true", help="take what changed in spec or model into the lock")
+    parser.add_argument("--gallery", action="store_true", help="also write gallery.html, a page to look at them")
     parser.add_argument("--json", action="store_true", help="the report on stdout, progress on stderr")
     add_connection(parser)
     parser.set_defaults(run=_batch)
@@ -98,6 +99,10 @@ def _run(options: argparse.Namespace, items: list[Item], folder: Folder, client:
             folder.end()
     if options.lock:
         _write_lock(options, lock, outcomes, set(wanted))
+    if options.gallery and (todo or not (options.out / "gallery.html").is_file()):
+        from texgen.gallery.build import write_gallery
+
+        write_gallery(options.out, options.spec.stem)
     return _tell_end(options, outcomes, time.monotonic() - started)
 
 

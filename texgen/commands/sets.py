@@ -77,7 +77,7 @@ def read_pictures(files: dict[str, Path]) -> Pictures:
 
 def put_back(piece: Piece, made: Any, out: Any) -> None:
     """A finished map (H, W, C) into its channels of a file's pixels."""
-    made = made.copy()
+    made = made.copy() if piece.inverted else made
     for channel in piece.inverted:
         made[..., channel] = ~made[..., channel]
     out[..., list(piece.channels)] = made[..., : len(piece.channels)]

@@ -47,7 +47,7 @@ def _upscale(options: argparse.Namespace) -> int:
     with connected(options) as client, progress_line() as show:
         for name, files in sets.items():
             made = _enlarge(client, options, read_pictures(files), show)
-            contents = {path.name: picture_bytes(made[path], path, srgb=kind == "basecolor") for kind, path in files.items()}
+            contents = {path.name: picture_bytes(made.pop(path), path, srgb=kind == "basecolor") for kind, path in files.items()}
             paths = write_files(contents, options.out, force=options.force)
             write_paths(options, paths)
             told.append({"name": name, "paths": [str(p) for p in paths], "skipped": [str(p) for p in skipped]})
@@ -64,5 +64,5 @@ def _enlarge(client: Any, options: argparse.Namespace, files: Pictures, show: An
         maps = {piece.kind: taken(piece) for piece in group}
         made = client.upscale(maps, scale, border=options.border, model=options.model, encoding=Encoding.RAW, on_progress=show)
         for piece in group:
-            put_back(piece, decode(made.maps[piece.kind]), out[piece.file.path])
+            put_back(piece, decode(made.maps.pop(piece.kind)), out[piece.file.path])  # 16384 px: one map at a time is enough to hold twice
     return out

@@ -21,7 +21,7 @@ from texgen_server.backends.base import Array
 from texgen_server.backends.threads import fastest_threads
 from texgen_server.registry import LoadedModel
 
-GRAPH_VERSION = 9
+GRAPH_VERSION = 10
 """Raise it when the conversion changes: old graphs are then left alone and new ones made."""
 OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|(can ?not|failed to) allocate", re.IGNORECASE)
 INDEX = "parts.json"

@@ -26,7 +26,7 @@ def bare_grpc() -> Iterator[Callable[[int], float]]:
         try:
             assert process.stdout is not None
             with grpc.insecure_channel(process.stdout.readline().strip()) as channel:
-                stream = channel.unary_stream(f"/{SERVICE}/{METHOD}")
+                stream: Any = channel.unary_stream(f"/{SERVICE}/{METHOD}")
 
                 def copy_s(size: int) -> float:
                     started, got = time.perf_counter(), 0

@@ -17,7 +17,16 @@ from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, Environmen
 from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
 from texgen_server.networks.layers import ModuleT
 from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
-from texgen_server.networks.upscaler import CHANNELS, CONTRAST_PX, Upscaler, UpscalerParams, compose32, detail32
+from texgen_server.networks.upscaler import (
+    CHANNELS,
+    COMPOSE_REACH_PX,
+    CONTRAST_PX,
+    DETAIL_REACH_PX,
+    Upscaler,
+    UpscalerParams,
+    compose32,
+    detail32,
+)
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -142,32 +151,43 @@ class GuidedHeadPart(HeadPart):
 
 
 class DetailPart(nn.Module):
-    """(maps) -> their detail in units of their contrast; the contrast."""
+    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the border that it saw; the contrast, inside."""
+
+    def __init__(self, params: UpscalerParams) -> None:
+        super().__init__()
+        self.cut = params.halo_px - COMPOSE_REACH_PX
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        return detail32(maps)
+        detail, contrast = detail32(maps)
+        return _inside(detail, DETAIL_REACH_PX), _inside(contrast, self.cut)
 
 
 class ResidualPart(nn.Module):
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels that one becomes."""
+    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels that one becomes: both less the border."""
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
         super().__init__()
         self.upscaler, self.scale = upscaler, scale
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
-        return self.upscaler.residual(detail, self.scale)
+        features = self.upscaler.features(detail)
+        return self.upscaler.found(_inside(features, self.upscaler.params.body_reach_px), self.scale, padding=0)
 
 
 class ComposePart(nn.Module):
-    """(maps, contrast, residual, its mean) -> enlarged maps."""
+    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a border of `COMPOSE_REACH_PX` times the scale."""
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, params: UpscalerParams, scale: int) -> None:
         super().__init__()
-        self.scale = scale
+        self.cut, self.scale = params.halo_px - COMPOSE_REACH_PX, scale
 
     def forward(self, maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor) -> Tensor:
-        return compose32(maps, contrast, residual, mean, self.scale)
+        return compose32(_inside(maps, self.cut), contrast, residual, mean, self.scale)
+
+
+def _inside(maps: Tensor, cut: int) -> Tensor:
+    """Without so many px on each side: what the next step does not see need not be computed."""
+    return maps[..., cut:-cut, cut:-cut]
 
 
 class EnvironmentTrunkPart(nn.Module):
@@ -222,12 +242,16 @@ def _material_parts(network: dict[str, object], weights: Weights) -> dict[str, P
 
 def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
     upscaler = build_upscaler(network, weights)
-    maps = torch.zeros(1, CHANNELS, 16, 16)
-    parts = {"detail": Part(DetailPart(), (maps,), (PLACES,), exact=True)}
+    params, inside = upscaler.params, 8
+    maps, detail, made = (
+        torch.zeros(1, CHANNELS, n, n)
+        for n in (inside + 2 * params.halo_px, inside + 2 * (params.halo_px - DETAIL_REACH_PX), inside + 2 * COMPOSE_REACH_PX)
+    )
+    parts = {"detail": Part(DetailPart(params), (maps,), (PLACES,), exact=True)}
     for scale in (CLEAN_SCALE, *SCALES):
-        residual = torch.zeros(1, CHANNELS * scale * scale, 16, 16)
-        parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (maps,), (PLACES,), exact=False, rare=True)
-        parts[f"compose_x{scale}"] = Part(ComposePart(scale), (maps, maps, residual, maps), (PLACES,) * 4, exact=True, rare=True)
+        residual = torch.zeros(1, CHANNELS * scale * scale, *made.shape[2:])
+        parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (detail,), (PLACES,), exact=False, rare=True)
+        parts[f"compose_x{scale}"] = Part(ComposePart(params, scale), (maps, made, residual, made), (PLACES,) * 4, exact=True, rare=True)
     return parts
 
 

@@ -35,6 +35,11 @@ LEAST_CONTRAST = 0.5 / 255.0
 USUAL_CONTRAST = 0.05
 """A map of this contrast is seen as it is."""
 
+DETAIL_REACH_PX = MEAN_PX // 2 + CONTRAST_PX // 2
+"""How far `detail32` sees."""
+COMPOSE_REACH_PX = CLEAN_MEAN_PX // 2
+"""How far `compose32` sees; the bicubic's two px are less."""
+
 
 @dataclass(frozen=True)
 class UpscalerParams:
@@ -46,7 +51,12 @@ class UpscalerParams:
     @property
     def halo_px(self) -> int:
         """Border, in px of the small size, that the result's pixels depend on: convolutions, contrast and two local means."""
-        return self.depth + 2 + MEAN_PX // 2 + CONTRAST_PX // 2 + CLEAN_MEAN_PX // 2
+        return DETAIL_REACH_PX + self.body_reach_px + 1 + COMPOSE_REACH_PX
+
+    @property
+    def body_reach_px(self) -> int:
+        """How far the convolutions before the heads see."""
+        return self.depth + 1
 
 
 class Upscaler(nn.Module):
@@ -64,13 +74,22 @@ class Upscaler(nn.Module):
         """Of the first of maps' `detail32`: what to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle, and
         its mean over them, both in units of the contrast: (B, 9 s^2, h, w) and (B, 9, h, w).
         """
+        return self.found(self.features(detail), scale, padding=1)
+
+    def features(self, detail: Tensor) -> Tensor:
+        """Of maps' `detail32`: what the heads see, (B, width, h, w)."""
         x = first = self.stem(detail)
         for i in range(0, self.params.depth, 2):
             y = self.body[i](self.slopes[i](x))
             x = x + self.body[i + 1](self.slopes[i + 1](y))
-        x, head = x + first, cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
-        mean = F.conv2d(x, head.unflatten(0, (CHANNELS, scale * scale)).mean(1), padding=1)
-        return F.conv2d(x, head, padding=1), mean
+        result: Tensor = x + first
+        return result
+
+    def found(self, features: Tensor, scale: int, padding: int) -> tuple[Tensor, Tensor]:
+        """The head of a scale: as `residual`; without padding a px less on each side."""
+        head = cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
+        mean = F.conv2d(features, head.unflatten(0, (CHANNELS, scale * scale)).mean(1), padding=padding)
+        return F.conv2d(features, head, padding=padding), mean
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
         """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped. A border of ``params.halo_px`` times the scale is to be cut."""
