@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 PY = .venv/bin/python
-FAST = not slow and not blender and not window and not node and not gpu
+FAST = not slow and not blender and not window and not node and not browser and not gpu
 
 .PHONY: demo test test-all check clean gpu soak
 
