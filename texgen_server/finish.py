@@ -17,7 +17,8 @@ from texgen.images import linear_to_srgb, srgb_to_linear
 from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind, Pixels
 from texgen_server.plan import Array, Plan
 
-STRIP_ROWS = 256
+STRIP_ROWS = 32
+"""So many at a time stay in the processor's cache."""
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")
 FINISHING_CONTROLS = frozenset({*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"})
 """Controls that are read after the network alone (``tile_size_m`` by the client): its picture is the same whatever they say."""
@@ -78,6 +79,12 @@ def store_window(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: 
 
     ``shares`` (parts, h, w) says which part lies where: heights are scaled where parts of unlike relief meet.
     """
+    for row in range(0, raw.shape[1], STRIP_ROWS):
+        part = np.s_[:, row : row + STRIP_ROWS]
+        _store_strip(maps, raw[part], top + row, left, finish, shares[part] if shares is not None else None)
+
+
+def _store_strip(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: int, finish: Finish, shares: Array | None) -> None:
     area = np.s_[top : top + raw.shape[1], left : left + raw.shape[2]]
     height = raw[3]
     if shares is not None:
