@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 MAX_EDGE_PX = 16384
 """Longest edge of anything that is made or taken."""
-SEAM_SAMPLES = 256
+SEAM_SAMPLES = 128
 """Pixels of a row or column that `seam_percentile` looks at."""
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16]
@@ -179,8 +179,11 @@ def seam_percentile(pixels: Pixels) -> float:
     for axis in (0, 1):
         step = max(1, pixels.shape[1 - axis] // SEAM_SAMPLES)
         lines = pixels[:, ::step] if axis == 0 else pixels[::step].swapaxes(0, 1)
-        wide = np.ascontiguousarray(lines).astype(np.float32 if pixels.dtype == np.float16 else np.int32)
-        gradient = np.abs(np.diff(wide, axis=0, prepend=wide[-1:])).mean(tuple(range(1, wide.ndim)))  # the first one is the seam's
+        wide = np.ascontiguousarray(lines).reshape(lines.shape[0], -1).astype(np.float32)
+        steps = np.empty_like(wide)
+        np.subtract(wide[0], wide[-1], out=steps[0])  # the seam's
+        np.subtract(wide[1:], wide[:-1], out=steps[1:])
+        gradient = np.abs(steps, out=steps).sum(1)
         if gradient.max() > 0:
             worst = max(worst, 100.0 * float((gradient[1:] < gradient[0]).mean()))
     return worst

@@ -35,7 +35,10 @@ from texgen_server.rpc.prompts import understood
 from texgen_server.rpc.results import cached_events, header_of, result_key
 from texgen_server.statistics import Statistics
 
-POLL_S = 0.02
+POLL_S = 0.05
+"""Between looks at a job's progress and previews; its end is heard at once."""
+TELL_S = 0.2
+"""Between two words of progress: with many callers each result moves all queues, and telling everybody would cost more than the result."""
 HUGE_BYTES = 1 << 30
 """Of the maps of a result: from here on they are packed one after the other, and not cached."""
 AHEAD = 2
@@ -237,14 +240,15 @@ class _Heard:
 
 async def _watch(engine: Engine, heard: _Heard, future: Future[Result], pool: Executor) -> AsyncIterator[Event]:
     """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
-    done, told = asyncio.wrap_future(future), None
+    done, told, told_at = asyncio.wrap_future(future), None, -math.inf
     done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
     while not done.done() or heard.previews:
         await asyncio.wait([done], timeout=POLL_S)
         fraction, stage = heard.now
-        current = (fraction, stage, engine.position(heard.job))
-        if current != told:
-            told = current
+        now = time.monotonic()
+        current = (fraction, stage, engine.position(heard.job)) if now - told_at >= TELL_S else told
+        if current is not None and current != told:
+            told, told_at = current, now
             yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
         if heard.previews:
             kind, pixels = heard.previews.pop()
