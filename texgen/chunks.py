@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from google.protobuf.message_factory import GetMessageClass
 
 from texgen.pb import texgen_pb2 as pb
+from texgen.varint import varint
 
 _LENGTH_DELIMITED = 2
 _EVENT = pb.TextureEvent.DESCRIPTOR.fields_by_name["chunk"].number << 3 | _LENGTH_DELIMITED
@@ -37,9 +38,9 @@ class RawChunk(NamedTuple):
 
 def write_chunk(kind: int, offset: int, data: bytes | memoryview) -> ReadyEvent:
     """The event of a piece of a map; the data is copied once."""
-    head = (bytes((_KIND,)) + _varint(kind) if kind else b"") + (bytes((_OFFSET,)) + _varint(offset) if offset else b"")
-    head += bytes((_DATA,)) + _varint(len(data))
-    return ReadyEvent(b"".join((bytes((_EVENT,)), _varint(len(head) + len(data)), head, data)))
+    head = (bytes((_KIND,)) + varint(kind) if kind else b"") + (bytes((_OFFSET,)) + varint(offset) if offset else b"")
+    head += bytes((_DATA,)) + varint(len(data))
+    return ReadyEvent(b"".join((bytes((_EVENT,)), varint(len(head) + len(data)), head, data)))
 
 
 def read_event(message: bytes) -> pb.TextureEvent | RawChunk:
@@ -84,15 +85,6 @@ def _read_chunk(message: bytes) -> RawChunk | None:
             return None
         known[tag] = number
     return None
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def _number(message: bytes, at: int) -> tuple[int, int]:

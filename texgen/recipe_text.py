@@ -37,6 +37,7 @@ from texgen.recipe import (
     Variation,
 )
 from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe, with_controls, with_origin, with_size
+from texgen.varint import varint
 
 SHORT_PREFIX, LONG_PREFIX = "tg1:", "tg1x:"
 SHORT_BYTES, LONG_BYTES = 64, 4096
@@ -50,7 +51,7 @@ def write_recipe(recipe: Recipe, card: ModelCard) -> str:
     """Recipe -> text; the shorter form whenever it fits. Raises InvalidRequestError when it is longer than the long form allows."""
     body = bytes.fromhex(recipe.model_digest)[:DIGEST_BYTES] + _body(recipe.drawn(), card)
     if recipe.detail:
-        body += (_varint(0) if recipe.origin is None else b"") + _varint(recipe.detail.scale) + bytes.fromhex(recipe.detail.upscaler)
+        body += (varint(0) if recipe.origin is None else b"") + varint(recipe.detail.scale) + bytes.fromhex(recipe.detail.upscaler)
     body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
     if len(body) > LONG_BYTES:
         raise InvalidRequestError(f"the recipe is {len(body)} bytes long: {LONG_BYTES} are allowed; mix fewer or simpler parts", "recipe")
@@ -89,39 +90,39 @@ def _enlarged(drawn: Recipe, detail: Detail) -> Recipe:
 
 def _body(recipe: Recipe, card: ModelCard) -> bytes:
     names = card.class_names()
-    out = b"".join(_varint(n) for n in (recipe.width_px, recipe.height_px, recipe.seed, round(recipe.psi * 1000)))
-    out += _varint(len(recipe.classes))
+    out = b"".join(varint(n) for n in (recipe.width_px, recipe.height_px, recipe.seed, round(recipe.psi * 1000)))
+    out += varint(len(recipe.classes))
     for name, weight in recipe.classes:
-        out += _varint(names.index(name)) + _varint(round(weight * 1000))
+        out += varint(names.index(name)) + varint(round(weight * 1000))
     moved = [(i, recipe.controls[c.name]) for i, c in enumerate(card.controls) if recipe.controls[c.name] != _float32(c.default)]
-    out += _varint(len(moved)) + b"".join(_varint(i) + struct.pack("<f", v) for i, v in moved)
+    out += varint(len(moved)) + b"".join(varint(i) + struct.pack("<f", v) for i, v in moved)
     if recipe.origin is None:
         return out
-    return out + _varint(_KINDS[type(recipe.origin)]) + _origin_bytes(recipe.origin, card)
+    return out + varint(_KINDS[type(recipe.origin)]) + _origin_bytes(recipe.origin, card)
 
 
 def _origin_bytes(origin: Origin, card: ModelCard) -> bytes:
     match origin:
         case Variation(base, amount, locks):
             bits = sum(1 << i for i, lock in enumerate(Lock) if lock in locks)
-            return _varint(round(amount * 1000)) + _varint(bits) + _nested(base, card)
+            return varint(round(amount * 1000)) + varint(bits) + _nested(base, card)
         case Mixture(parts, mode, mask_sha256, steps):
-            out = _varint(_MODES.index(mode)) + _varint(steps) + bytes.fromhex(mask_sha256) + _varint(len(parts))
-            return out + b"".join(_varint(round(w * 1000)) + _nested(part, card) for part, w in parts)
+            out = varint(_MODES.index(mode)) + varint(steps) + bytes.fromhex(mask_sha256) + varint(len(parts))
+            return out + b"".join(varint(round(w * 1000)) + _nested(part, card) for part, w in parts)
         case Captured():
             return _captured_bytes(origin)
 
 
 def _nested(recipe: Recipe, card: ModelCard) -> bytes:
     body = _body(recipe, card)
-    return _varint(len(body)) + body
+    return varint(len(body)) + body
 
 
 def _captured_bytes(captured: Captured) -> bytes:
     """Counts of code, shift and waves; code, shift, gain, offset, colour, relief as float16 LE; waves as int8 pairs; amplitudes as
     float16 (real, imaginary).
     """
-    out = _varint(len(captured.code)) + _varint(len(captured.shift)) + _varint(len(captured.waves))
+    out = varint(len(captured.code)) + varint(len(captured.shift)) + varint(len(captured.waves))
     out += np.array(
         [*captured.code, *captured.shift, *captured.gain, *captured.offset, *captured.color, captured.relief_tiles], "<f2"
     ).tobytes()
@@ -220,15 +221,6 @@ def _unpack(text: str) -> bytes:
 def _float32(value: float) -> float:
     result: float = struct.unpack("<f", struct.pack("<f", value))[0]
     return result
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 class _Reader:

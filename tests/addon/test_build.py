@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import tomllib
 import zipfile
@@ -24,6 +25,18 @@ def test_the_small_wheel_holds_only_what_blender_can_import():
             assert "import grpc" not in source, name
             assert "isal" not in source, name
     assert "texgen_blender-1.2.3.dist-info/RECORD" in names
+
+
+def test_whatever_its_modules_import_of_texgen_is_in_the_small_wheel():
+    wheel = zipfile.ZipFile(io.BytesIO(builder.texgen_wheel("1.2.3")))
+    there = {n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in wheel.namelist() if n.endswith(".py")}
+    for name in wheel.namelist():
+        if not name.endswith(".py"):
+            continue
+        for node in ast.parse(wheel.read(name).decode()).body:  # what Python runs on import
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "texgen":
+                wanted = {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+                assert wanted & there and node.module in there, f"{name} imports {node.module}"
 
 
 @pytest.mark.slow
