@@ -269,7 +269,7 @@ def test_bombs(served, expected, tally):
                 pb.UpscaleMaterialRequest(chunk=pb.Chunk(kind=pb.MAP_KIND_AO, offset=at, data=bomb[at : at + (1 << 19)]))
                 for at in range(0, len(bomb), 1 << 19)
             ]
-            upload = partial(client._connection.stream, client._textures.UpscaleMaterial, iter(pieces), {})
+            upload = partial(client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {})
             tally.call(upload, None, (InvalidRequestError, CapacityError))
     tally.check()
     assert tally.right == 0

@@ -21,7 +21,7 @@ def send(client, options, *chunks):
     """The messages of a call as a foreign client may send them."""
     first = [pb.UpscaleMaterialRequest(options=options)] if options else []
     requests = iter([*first, *(pb.UpscaleMaterialRequest(chunk=c) for c in chunks)])
-    return client._connection.stream(client._textures.UpscaleMaterial, requests, {}).result()
+    return client._connection.stream(client._textures["UpscaleMaterial"], requests, {}).result()
 
 
 def whole(data, offset=0, kind=pb.MAP_KIND_AO):
