@@ -14,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from texgen.batch.check import check_items
 from texgen.batch.lock import changes, difference, read_lock
 from texgen.batch.spec import MOST_SETS, read_spec
 from texgen.batch.state import JOURNAL
 from texgen.cli import main
 from texgen.errors import InvalidRequestError
+from texgen.modelcard import find_card
+from texgen.recipe_making import make_recipe
+from texgen.recipe_text import write_recipe
 
 SPEC = """
 [defaults]
@@ -312,3 +316,13 @@ def test_killed_three_times_and_resumed_nothing_is_lost_or_made_twice(models, tm
     assert {name: (out / name).stat().st_mtime_ns for name in there} == there
     assert contents(out) == contents(tmp_path / "whole")
     assert not list(out.glob("*.partial")) and not list(out.glob(".*"))
+
+
+def test_the_readmes_spec_can_be_made_by_the_shipped_model(tmp_path):
+    chapter = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8").split("## Pipelines")[1]
+    text = chapter.split("```toml\n")[1].split("```")[0]
+    card = find_card("material")
+    recipe = write_recipe(make_recipe(card, [("bark", 1.0)], 1), card)
+    items = read_spec(spec(tmp_path, text.replace("tg1:...", recipe)))
+    check_items(items, None)
+    assert [items[0].stem, items[-1].stem, len(items)] == ["castle_wall_1_v1", "door", 10]
