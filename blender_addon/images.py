@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 
 from texgen.errors import TexgenError
-from texgen.maps import ColorSpace, Encoding, to_unit
+from texgen.maps import ColorSpace, Encoding
 
 from . import clock, jobs
 
@@ -98,14 +98,21 @@ def blank(name, width, height, *, is_data):
 
 
 def paint(image, packed):
-    """RAW samples into an image of their size: Blender has rows from the bottom, four floats each."""
-    shape = (packed.height_px, packed.width_px, packed.channels)
-    samples = to_unit(np.frombuffer(packed.data, np.dtype(packed.dtype)).reshape(shape))[::-1]
-    filled = np.ones((*shape[:2], 4), np.float32)
-    filled[..., :3] = samples
+    """RAW samples into an image of their size."""
+    pixels = rgba(packed)
     with clock.blender():
-        image.pixels.foreach_set(filled.ravel())
+        image.pixels.foreach_set(pixels)
         image.update()
+
+
+def rgba(packed):
+    """RAW samples as Blender has them: rows from the bottom, four floats each, flat. One pass: it runs while a slider is dragged."""
+    shape, kind = (packed.height_px, packed.width_px, packed.channels), np.dtype(packed.dtype)
+    samples = np.frombuffer(packed.data, kind).reshape(shape)[::-1]
+    filled = np.empty((*shape[:2], 4), np.float32)
+    np.divide(samples, np.float32(np.iinfo(kind).max), out=filled[..., :3])
+    filled[..., 3] = 1.0
+    return filled.ravel()
 
 
 def file_of(image):

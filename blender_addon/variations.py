@@ -3,9 +3,10 @@
 
 import bpy
 import bpy.utils.previews
-import numpy as np
 
-from texgen.maps import MapKind, to_unit
+from texgen.maps import MapKind
+
+from . import images
 
 THUMBNAIL_PX = 128
 _icons = None
@@ -43,13 +44,9 @@ def clear():
 
 
 def _thumbnail(name, packed):
-    shape = (packed.height_px, packed.width_px, packed.channels)
-    samples = to_unit(np.frombuffer(packed.data, np.dtype(packed.dtype)).reshape(shape))[::-1]
-    filled = np.ones((*shape[:2], 4), np.float32)
-    filled[..., :3] = samples
     preview = _icons.new(name)
-    preview.image_size = shape[1], shape[0]
-    preview.image_pixels_float.foreach_set(filled.ravel())
+    preview.image_size = packed.width_px, packed.height_px
+    preview.image_pixels_float.foreach_set(images.rgba(packed))
 
 
 def register():
