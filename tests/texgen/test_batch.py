@@ -268,6 +268,15 @@ def test_a_lock_holds_and_its_changes_are_told(batch, tmp_path):
     assert {stem: kept[stem] for stem in kept if stem in first} == {stem: first[stem] for stem in first if stem in kept}
 
 
+def test_a_folder_that_is_there_already_can_be_locked(batch, tmp_path):
+    batch()
+    before = contents(tmp_path / "out")
+    code, told, _ = batch("--lock", str(tmp_path / "texgen.lock"))
+    assert code == 0 and told.startswith("5 made")
+    assert contents(tmp_path / "out") == before and set(read_lock(tmp_path / "texgen.lock")) == set(STEMS)
+    assert batch("--lock", str(tmp_path / "texgen.lock"))[1].startswith("5 up to date")
+
+
 def test_another_result_than_the_locks_is_a_failure(batch, tmp_path):
     lock = tmp_path / "texgen.lock"
     batch("--lock", str(lock))

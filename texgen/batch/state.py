@@ -27,6 +27,8 @@ class Status(StrEnum):
     """A run was ended while it was written."""
     STALE = "out of date"
     """Made by a batch, of another request or model, or its files were changed in length or removed."""
+    UNLOCKED = "not in the lock"
+    """Up to date, but a lock wants its hashes: it is made once more, the same."""
     FOREIGN = "in the way"
     """Files of that name that no batch made."""
 

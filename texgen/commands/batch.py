@@ -86,7 +86,7 @@ def _run(options: argparse.Namespace, items: list[Item], folder: Folder, client:
     _check_lock(options, items, wanted, models, lock)
     status = {item.stem: folder.status(item, wanted[item.stem]) for item in items}
     unlocked = [i for i in items if options.lock and status[i.stem] is Status.READY and i.stem not in lock]
-    status |= {item.stem: Status.STALE for item in unlocked}
+    status |= {item.stem: Status.UNLOCKED for item in unlocked}
     todo = [item for item in items if status[item.stem] is not Status.READY]
     if options.dry_run:
         return _tell_plan(options, items, status)
