@@ -40,17 +40,27 @@ def load_steps(name, packed, recipe, *, beside=False):
 
 
 def _written(folder, name, packed):
-    """A generator that returns the path of a new file."""
+    """A generator that returns the path of a new file; closed early, it leaves none."""
+    wanted = True
 
     async def write(_call):
         try:
-            return _write(folder, name, packed)
+            path = _write(folder, name, packed)
         except OSError as error:
             raise TexgenError(error.strerror) from error
+        if not wanted:
+            path.unlink(missing_ok=True)
+        return path
 
     call = jobs.board.transport.start(write)
-    while call.outcome.empty():
-        yield f"Writing {name}"
+    try:
+        while call.outcome.empty():
+            yield f"Writing {name}"
+    except GeneratorExit:
+        wanted = False
+        if not call.outcome.empty() and (done := call.outcome.get())[0] == "done":
+            done[1].unlink(missing_ok=True)
+        raise
     kind, value = call.outcome.get()
     if kind != "done":
         raise ValueError(f"{name} could not be written into {folder}: {value or kind}")

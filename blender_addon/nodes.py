@@ -75,7 +75,7 @@ def look_of(material):
     relief = "BOTH" if {"NORMAL_MAP", "DISPLACEMENT"} <= kinds else "DISPLACED" if "DISPLACEMENT" in kinds else "NORMAL"
     projection = "BOX" if any(n.type == "TEX_IMAGE" and n.projection == "BOX" for n in found) else "UV"
     scale = next((n.inputs["Scale"].default_value[0] for n in found if n.label == "Scale"), 1.0)
-    return Look(projection, relief, 1.0 / scale, height_m(material))
+    return Look(projection, relief, 1.0 / (scale or 1.0), height_m(material))
 
 
 def build(material, images, look):

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.export.preset import Preset
-from texgen.maps import MapKind, Pixels, to_unit
+from texgen.images import srgb_to_linear
+from texgen.maps import Pixels, to_unit
 from texgen.picture_files import PictureFile
 
 MIN_TILEABILITY = 0.7
@@ -26,7 +27,6 @@ NORMAL_LENGTH = 0.05
 """Mean deviation from length 1 that rounding and compression do not explain."""
 SURE = 1.3
 """How many times rounder one reading of green must be than the other."""
-DEPTH_KINDS = (MapKind.HEIGHT,)
 FEW_LEVELS = 256
 
 
@@ -128,8 +128,7 @@ def _nothing(_pixels: Pixels, _facts: dict[str, Any]) -> list[str]:
 
 
 def _basecolor(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
-    unit = to_unit(pixels[..., :3])
-    linear = float((np.where(unit <= 0.04045, unit / 12.92, ((unit + 0.055) / 1.055) ** 2.4)).mean())
+    linear = float(srgb_to_linear(to_unit(pixels[..., :3])).mean())
     facts["mean_albedo"] = round(linear, 4)
     if linear < DARKEST:
         return [f"mean albedo {linear:.3f} is darker than coal: is it a basecolor, in sRGB?"]

@@ -69,7 +69,7 @@ def test_a_spec_becomes_sets_with_names_sweeps_and_presets(tmp_path):
     assert [item.stem for item in items] == STEMS
     assert items[0].request == {"size_px": (64, 64), "classes": {"bark": 1.0}, "seed": 1}
     assert items[4].request["controls"] == {"relief_depth": 2.0, "hue_shift": 10.0}
-    assert items[4].about == {"relief_depth": 2.0}
+    assert items[4].sweep == {"relief_depth": 2.0}
     assert [item.preset for item in items] == [""] * 3 + ["unreal"] * 2
     assert [item.line for item in items] == [5] * 3 + [9] * 2
 
@@ -181,6 +181,7 @@ def test_a_batch_is_made_once_and_reported(batch, tmp_path):
     report = json.loads((tmp_path / "report.json").read_text())
     assert [s["stem"] for s in sorted(report["sets"], key=lambda s: s["stem"])] == STEMS
     assert all(s["status"] == "made" and s["recipe"].startswith("tg1:") and s["files"] for s in report["sets"])
+    assert [s["sweep"] for s in report["sets"] if s["stem"] == "castle_4_v2"] == [{"relief_depth": 2.0}]
     made = contents(tmp_path / "out", sidecars=True)
     assert {"bark_1_basecolor.png", "T_castle_4_v2_ORM.png", "castle_4_v2.json"} <= set(made)
     assert json.loads(made["castle_4_v2.json"])["output_licence"] == "CC0-1.0"
@@ -216,6 +217,18 @@ def test_changed_and_damaged_sets_are_made_again_only_when_asked(batch, tmp_path
     assert "2 made, 3 up to date" in told
     changed = contents(tmp_path / "out")
     assert {name for name in first if first[name] != changed[name]} == {name for name in first if "castle" in name and name.endswith("png")}
+
+
+def test_what_a_killed_run_left_half_written_goes_and_no_other_sets_files(batch, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / JOURNAL).write_text('{"begun": "bark_1"}\n{"beg')
+    (out / ".bark_1_ao.png.7.partial").write_bytes(b"half")
+    (out / "bark_1_ao.png").write_bytes(b"whole, but without its sidecar")
+    assert batch()[0] == 9
+    code, told, _ = batch("--resume")
+    assert code == 0 and told.startswith("5 made")
+    assert not list(out.glob(".*"))
 
 
 def test_files_of_others_are_never_touched(batch, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from texgen.batch.spec import Item
-from texgen.errors import InvalidRequestError, TexgenError
+from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipe import DEFAULT_SIZE_PX
 from texgen.recipe_making import make_recipe
@@ -19,13 +19,12 @@ def check_items(items: Sequence[Item], models: Path | None) -> None:
     cards: dict[str, ModelCard] = {}
     for item in items:
         name = item.request.get("model", "")
-        card = cards.setdefault(name, find_card(name, models)) if name not in cards else cards[name]
+        if name not in cards:
+            cards[name] = find_card(name, models)
         try:
-            _check(item, card)
+            _check(item, cards[name])
         except InvalidRequestError as error:
             raise InvalidRequestError(f"line {item.line}, {item.stem}: {error}", error.field) from error
-        except TexgenError:
-            raise
 
 
 def _check(item: Item, card: ModelCard) -> None:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +38,8 @@ class Outcome:
     recipe: str = ""
     files: list[str] = field(default_factory=list)
     tileability: Mapping[str, float] = field(default_factory=dict)
+    sweep: Mapping[str, float] = field(default_factory=dict)
+    """Values of the controls that are swept: what the number of a variant stands for."""
     entry: Locked | None = None
 
 
@@ -70,12 +71,16 @@ class Batch:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from (future.result() for future in done)
                 yield from (future.result() for future in running)
+            except KeyboardInterrupt:  # those in flight are made to their end, and told
+                self.stopping.set()
+                yield from (future.result() for future in running)
+                raise
             finally:
                 self.stopping.set()
 
     def _one(self, item: Item) -> Outcome:
         started = time.monotonic()
-        outcome = Outcome(item.stem, item.line, "failed")
+        outcome = Outcome(item.stem, item.line, "failed", sweep=item.sweep)
         try:
             material = self._made(item, outcome)
             self._keep(item, material, outcome)
@@ -112,14 +117,6 @@ class Batch:
                 raise TexgenError(f"not what the lock says: {why}")
         digest, sizes = self.digests[item.stem], {n: len(data) for n, data in contents.items()}
         self.folder.begin(item.stem)
-        self.folder.sweep(item.stem)
         write_files({**contents, name: json_bytes(with_batch(about, digest, sizes))}, self.folder.path, force=True)
         outcome.recipe, outcome.files = material.recipe, [*contents, name]
         outcome.tileability = {str(k): v for k, v in material.tileability.items()}
-
-
-def stopped(batch: Batch, close: Callable[[], None]) -> None:
-    """End waiting tries and calls in flight."""
-    batch.stopping.set()
-    with suppress(Exception):
-        close()

@@ -36,7 +36,7 @@ class Item:
     """Arguments of `Client.generate`, but maps and encoding."""
     preset: str = ""
     preview: bool = False
-    about: Mapping[str, float] = field(default_factory=dict)
+    sweep: Mapping[str, float] = field(default_factory=dict)
     """Values of the controls that are swept."""
 
 

@@ -72,19 +72,15 @@ class Folder:
             raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
         self._begun.add(stem)
 
-    def sweep(self, stem: str) -> None:
-        """Remove what an ended run left half written of a set."""
-        if stem in self._begun:
-            for partial in self.path.glob(f".{stem}*.partial"):
-                partial.unlink(missing_ok=True)
-
     def end(self) -> None:
         """All is written: the journal goes."""
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Raises OutputError where nothing can be written."""
+        """Before the first set: remove what an ended run left half written. Raises OutputError where nothing can be written."""
         check_output(self.path, [], force=True)
+        for partial in self.path.glob(".*.partial") if self._begun else ():
+            partial.unlink(missing_ok=True)
 
     def _size(self, name: str) -> int:
         try:

@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace, items: list[Item], folder: Folder, client:
     if options.dry_run:
         return _tell_plan(options, items, status)
     _check_status(options, status)
-    outcomes = [Outcome(i.stem, i.line, "up to date") for i in items if status[i.stem] is Status.READY]
+    outcomes = [Outcome(i.stem, i.line, "up to date", sweep=i.sweep) for i in items if status[i.stem] is Status.READY]
     if todo:
         folder.prepare()
         outcomes += _made(options, todo, folder, client, wanted, {} if options.update_lock else lock)
@@ -158,7 +158,7 @@ def _made(
             client.close()
             sys.stderr.write("texgen: interrupted; run the same command with --resume to go on\n")
     done = {outcome.stem for outcome in outcomes}
-    return outcomes + [Outcome(i.stem, i.line, "not begun") for i in todo if i.stem not in done]
+    return outcomes + [Outcome(i.stem, i.line, "not begun", sweep=i.sweep) for i in todo if i.stem not in done]
 
 
 @contextlib.contextmanager

@@ -12,8 +12,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
 from texgen._version import __version__
 from texgen.chunks import ReadyEvent
@@ -25,7 +23,7 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.cache import CachedResult, open_cache
 from texgen_server.calls import CALL, Made
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import Engine, Job, MaterialJob, Result
+from texgen_server.engine.base import Engine, MaterialJob, Result
 from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.interceptors import status_of
@@ -33,12 +31,9 @@ from texgen_server.rpc.latest import latest
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 from texgen_server.rpc.results import cached_events, header_of, result_key
+from texgen_server.rpc.watching import Heard, watch
 from texgen_server.statistics import Statistics
 
-POLL_S = 0.05
-"""Between looks at a job's progress and previews; its end is heard at once."""
-TELL_S = 0.2
-"""Between two words of progress: with many callers each result moves all queues, and telling everybody would cost more than the result."""
 HUGE_BYTES = 1 << 30
 """Of the maps of a result: from here on they are packed one after the other, and not cached."""
 AHEAD = 2
@@ -144,7 +139,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         ticket = self._admission.enter(call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
         known: dict[int, CachedResult] = {}
         earlier = len(call.results)  # of an exploration
-        heard = [_Heard(order.job) for order in orders]
+        heard = [Heard(order.job) for order in orders]
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
@@ -157,7 +152,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                     self._statistics.hit(card.id)
                     call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
                     continue
-                async for told in _watch(self._engine, heard[index], pending[index], self._pool):
+                async for told in watch(self._engine, heard[index], pending[index], self._pool):
                     yield told
                 result = pending[index].result()
                 async for event in self._deliver(order, card, result):
@@ -221,39 +216,6 @@ class TextureService(pb_grpc.TextureServiceServicer):
         CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
             loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
-
-
-class _Heard:
-    """What a job has told so far. Made before the job is submitted, or its first words would be lost."""
-
-    def __init__(self, job: Job) -> None:
-        self.job, self.now = job, (0.0, "queued")
-        self.previews: list[tuple[MapKind, NDArray[np.uint8]]] = []
-        job.on_progress, job.on_preview = self._progress, self._preview
-
-    def _progress(self, fraction: float, stage: str) -> None:
-        self.now = (fraction, stage)
-
-    def _preview(self, kind: MapKind, pixels: NDArray[np.uint8]) -> None:
-        self.previews.append((kind, pixels))
-
-
-async def _watch(engine: Engine, heard: _Heard, future: Future[Result], pool: Executor) -> AsyncIterator[Event]:
-    """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
-    done, told, told_at = asyncio.wrap_future(future), None, -math.inf
-    done.add_done_callback(lambda d: d.cancelled() or d.exception())  # seen, or asyncio logs it; the caller raises it from ``future``
-    while not done.done() or heard.previews:
-        await asyncio.wait([done], timeout=POLL_S)
-        fraction, stage = heard.now
-        now = time.monotonic()
-        current = (fraction, stage, engine.position(heard.job)) if now - told_at >= TELL_S else told
-        if current is not None and current != told:
-            told, told_at = current, now
-            yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
-        if heard.previews:
-            kind, pixels = heard.previews.pop()
-            heard.previews.clear()
-            yield await asyncio.get_running_loop().run_in_executor(pool, convert.preview_event, kind, pixels)
 
 
 class ModelService(pb_grpc.ModelServiceServicer):
