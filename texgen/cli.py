@@ -28,6 +28,7 @@ from texgen.commands.models import add_models
 from texgen.commands.recipe import add_recipe
 from texgen.commands.repair import add_repair
 from texgen.commands.upscale import add_upscale
+from texgen.commands.verify import add_certificate, add_verify
 from texgen.errors import TexgenError
 
 EXIT_INTERRUPTED = 6
@@ -68,6 +69,8 @@ def build_parser() -> Any:
     add_export(commands)
     add_check(commands)
     add_gallery(commands)
+    add_verify(commands)
+    add_certificate(commands)
     add_recipe(commands)
     add_info(commands)
     add_models(commands)

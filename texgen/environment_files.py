@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from texgen._version import __version__
+from texgen.files import sealed
 from texgen.images import decode, encode_exr, encode_png
 from texgen.maps import ColorSpace, Environment
 from texgen.panorama import (
@@ -25,6 +25,9 @@ from texgen.panorama import (
     radiance_harmonics,
     tone_mapped,
 )
+
+if TYPE_CHECKING:
+    from texgen.provenance.signing import Signer
 
 PREVIEW_PX, IRRADIANCE_ROWS = 1024, 32
 EDGE_SHARE = 4
@@ -54,7 +57,9 @@ def environment_names(stem: str, extras: Extras) -> dict[str, str]:
     return names | {"sidecar": f"{stem}.json"}
 
 
-def environment_contents(environment: Environment, stem: str, extras: Extras) -> dict[str, bytes]:
+def environment_contents(
+    environment: Environment, stem: str, extras: Extras, signer: Signer | None = None
+) -> dict[str, bytes | memoryview]:
     """File name -> bytes, for `texgen.files.write_files`."""
     names = environment_names(stem, extras)
     panorama = np.asarray(decode(environment.panorama), np.float32)
@@ -71,8 +76,7 @@ def environment_contents(environment: Environment, stem: str, extras: Extras) ->
     if extras.irradiance:
         files["irradiance"] = encode_exr(irradiance_map(radiance, IRRADIANCE_ROWS).astype(np.float16), ColorSpace.LINEAR)
     document = environment_sidecar(environment, stem, extras, irradiance_harmonics(radiance) if extras.irradiance else None)
-    files["sidecar"] = (json.dumps(document, indent=2) + "\n").encode()
-    return {names[what]: data for what, data in files.items()}
+    return sealed({names[what]: data for what, data in files.items()}, document, stem, signer)
 
 
 def environment_sidecar(environment: Environment, stem: str, extras: Extras, irradiance: Array | None) -> dict[str, Any]:

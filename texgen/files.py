@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from texgen._version import __version__
 from texgen.errors import InvalidRequestError, OutputError
 from texgen.images import EXTENSIONS
 from texgen.maps import MAP_SPECS, Material
+
+if TYPE_CHECKING:
+    from texgen.provenance.signing import Signer
 
 
 def file_names(material: Material, stem: str) -> dict[str, str]:
@@ -43,6 +47,7 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
     return {
         "generator": f"texgen {__version__}",
         "recipe": material.recipe,
+        **({"watermark": material.watermark} if material.watermark else {}),
         "model_digest": material.model_digest,
         "engine": material.engine,
         "seed": material.seed,
@@ -62,13 +67,13 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
     }
 
 
-def material_files(material: Material, stem: str, preset: str = "") -> dict[str, bytes | memoryview]:
-    """File name -> content of all maps, or of what a preset makes of them, and last the sidecar. Raises InvalidRequestError."""
+def material_contents(material: Material, stem: str, preset: str = "") -> tuple[dict[str, bytes | memoryview], dict[str, Any]]:
+    """File name -> content of all maps, or of what a preset makes of them; and the sidecar's content. Raises InvalidRequestError."""
     about = sidecar(material, stem)
     if preset:
-        return _preset_files(material, stem, about, preset)
+        return _preset_files(material, stem, about, preset), about
     names = file_names(material, stem)
-    return {names[k]: m.data for k, m in material.maps.items()} | {f"{stem}.json": json_bytes(about)}
+    return {names[k]: m.data for k, m in material.maps.items()}, about
 
 
 def _preset_files(material: Material, stem: str, about: dict[str, Any], name: str) -> dict[str, bytes | memoryview]:
@@ -80,7 +85,18 @@ def _preset_files(material: Material, stem: str, about: dict[str, Any], name: st
     made = pack(texture_set(material, stem, about), preset, {"texgen:recipe": material.recipe} if material.recipe else {})
     about |= {"preset": preset.name, "files": sorted(made)}
     about["normal_convention"] = "DirectX (-Y up)" if preset.normal == "directx" else about["normal_convention"]
-    return {**made, f"{stem}.json": json_bytes(about)}
+    return {**made}
+
+
+def sealed(
+    contents: Mapping[str, bytes | memoryview], about: Mapping[str, Any], stem: str, signer: Signer | None = None
+) -> dict[str, bytes | memoryview]:
+    """The files, signed if there is a signer, and last their sidecar, which tells length and SHA-256 of each."""
+    signed: dict[str, bytes | memoryview] = {**(signer.signed(contents, about) if signer else contents)}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(signed.items())}
+    sizes = {name: len(data) for name, data in sorted(signed.items())}
+    document = {**about, **({"signed_by": signer.name} if signer else {}), "bytes": sizes, "sha256": hashes}
+    return {**signed, f"{stem}.json": json_bytes(document)}
 
 
 def json_bytes(document: Any) -> bytes:
@@ -88,9 +104,11 @@ def json_bytes(document: Any) -> bytes:
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
-def write_material(material: Material, folder: Path, stem: str, *, force: bool, preset: str = "") -> list[Path]:
+def write_material(
+    material: Material, folder: Path, stem: str, *, force: bool, preset: str = "", signer: Signer | None = None
+) -> list[Path]:
     """Write maps and sidecar. Returns the paths, the sidecar last. Raises OutputError, and InvalidRequestError for a bad preset."""
-    return write_files(material_files(material, stem, preset), folder, force=force)
+    return write_files(sealed(*material_contents(material, stem, preset), stem, signer), folder, force=force)
 
 
 def write_files(contents: Mapping[str, bytes | memoryview], folder: Path, *, force: bool) -> list[Path]:

@@ -123,6 +123,8 @@ class Material:
     """What a prompt was understood as: classes, material, controls, similarity."""
     repairs: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
     """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from estimate"; nothing: left as it came."""
+    watermark: str = ""
+    """What the mark in the basecolor says, where the client put one there."""
 
 
 @dataclass(frozen=True)

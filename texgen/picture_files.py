@@ -60,6 +60,19 @@ def read_picture(path: Path) -> PictureFile:
         raise InvalidRequestError(f"{path} is truncated or damaged: {error}", "picture") from error
 
 
+def decodes(data: bytes) -> bool:
+    """Whether a picture is whole, as far as its format can tell; one too large to decode is not looked at."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            if picture.width * picture.height <= MAX_DECODED_PIXELS:
+                picture.load()
+    except Image.DecompressionBombError:
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
 def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
     tiles = getattr(picture, "tile", None)
     depth = str(tiles[0].args) if tiles else ""

@@ -12,14 +12,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.files import json_bytes
 from texgen.images import decode
-from texgen.maps import Material, to_unit
+from texgen.maps import Material, Pixels, to_unit
 
 VERSION = 1
 GRID = 8
@@ -100,11 +100,14 @@ def difference(made: Locked, known: Locked) -> str:
     return ""
 
 
+def grid_means(pixels: Pixels) -> NDArray[np.uint8]:
+    """(H, W, C) -> (8, 8, C): means over a grid, of 255."""
+    unit = to_unit(pixels)
+    rows, columns = (np.array_split(np.arange(edge), GRID) for edge in unit.shape[:2])
+    grid = np.array([[unit[r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean((0, 1)) for c in columns] for r in rows])
+    result: NDArray[np.uint8] = np.round(grid * 255.0).astype(np.uint8)
+    return result
+
+
 def _means(material: Material) -> dict[str, str]:
-    means: dict[str, str] = {}
-    for kind, packed in sorted(material.maps.items()):
-        unit: Any = to_unit(decode(packed))
-        rows, columns = (np.array_split(np.arange(edge), GRID) for edge in unit.shape[:2])
-        grid = np.array([[unit[r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean((0, 1)) for c in columns] for r in rows])
-        means[str(kind)] = base64.b64encode(np.round(grid * 255.0).astype(np.uint8).tobytes()).decode()
-    return means
+    return {str(kind): base64.b64encode(grid_means(decode(m)).tobytes()).decode() for kind, m in sorted(material.maps.items())}

@@ -107,7 +107,7 @@ def _cell(name: str, cell: str) -> Any:
         except ValueError:
             return cell
         return found if name == "seeds" and len(found) > 1 else found[0]
-    return cell.lower() == "true" if name == "preview" and cell.lower() in ("true", "false") else cell
+    return cell.lower() == "true" if name in ("preview", "watermark") and cell.lower() in ("true", "false") else cell
 
 
 def _numbers(cell: str, name: str, path: Path, line: int) -> float | list[float]:

@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from texgen.batch.lock import Locked, difference, locked
 from texgen.batch.spec import Item
-from texgen.batch.state import Folder, with_batch
+from texgen.batch.state import Folder, with_request
 from texgen.errors import CapacityError, ConnectionFailedError, TexgenError
-from texgen.files import json_bytes, material_files, write_files
+from texgen.files import material_contents, sealed, write_files
 from texgen.maps import Encoding, Material
 from texgen.preview import lit_tiled_png
+from texgen.provenance.watermark import watermarked
+
+if TYPE_CHECKING:
+    from texgen.provenance.signing import Signer
 
 TRIES = 4
 RETRY_S = 1.0
@@ -57,6 +60,7 @@ class Batch:
     """Sets that must come out as they are here."""
     locking: bool = False
     """Whether entries for a lock are wanted."""
+    signer: Signer | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, items: Sequence[Item]) -> Iterator[Outcome]:
@@ -83,6 +87,8 @@ class Batch:
         outcome = Outcome(item.stem, item.line, "failed", sweep=item.sweep)
         try:
             material = self._made(item, outcome)
+            if item.watermark:
+                material = watermarked(material)
             self._keep(item, material, outcome)
             outcome.status = "made"
         except TexgenError as error:
@@ -105,18 +111,16 @@ class Batch:
 
     def _keep(self, item: Item, material: Material, outcome: Outcome) -> None:
         """Write the set, its sidecar last: only then it counts as there. Raises OutputError, InvalidRequestError."""
-        contents = dict(material_files(material, item.stem, item.preset))
+        contents, about = material_contents(material, item.stem, item.preset)
         if item.preview:
             contents = {f"{item.stem}_preview.png": lit_tiled_png(material), **contents}
-        name = f"{item.stem}.json"
-        about = json.loads(bytes(contents.pop(name)))
         if self.locking:
             outcome.entry = locked(material, self.digests[item.stem], contents)
             known = self.lock.get(item.stem)
             if known is not None and (why := difference(outcome.entry, known)):
                 raise TexgenError(f"not what the lock says: {why}")
-        digest, sizes = self.digests[item.stem], {n: len(data) for n, data in contents.items()}
+        made = sealed(contents, with_request(about, self.digests[item.stem]), item.stem, self.signer)
         self.folder.begin(item.stem)
-        write_files({**contents, name: json_bytes(with_batch(about, digest, sizes))}, self.folder.path, force=True)
-        outcome.recipe, outcome.files = material.recipe, [*contents, name]
+        write_files(made, self.folder.path, force=True)
+        outcome.recipe, outcome.files = material.recipe, list(made)
         outcome.tileability = {str(k): v for k, v in material.tileability.items()}

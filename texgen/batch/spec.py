@@ -18,7 +18,23 @@ from texgen.export.preset import load_preset
 from texgen.maps import MAX_EDGE_PX
 
 MOST_SETS = 100_000
-KEYS = {"name", "pattern", "class", "prompt", "recipe", "model", "seeds", "count", "size", "controls", "psi", "preset", "detail", "preview"}
+KEYS = {
+    "name",
+    "pattern",
+    "class",
+    "prompt",
+    "recipe",
+    "model",
+    "seeds",
+    "count",
+    "size",
+    "controls",
+    "psi",
+    "preset",
+    "detail",
+    "preview",
+    "watermark",
+}
 _STEM = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _RANGE = re.compile(r"^(\d+)\.\.(\d+)$")
 _FIELD = re.compile(r"\{(\w+)\}")
@@ -36,6 +52,8 @@ class Item:
     """Arguments of `Client.generate`, but maps and encoding."""
     preset: str = ""
     preview: bool = False
+    watermark: bool = False
+    """An invisible mark in the basecolor."""
     sweep: Mapping[str, float] = field(default_factory=dict)
     """Values of the controls that are swept."""
 
@@ -97,7 +115,8 @@ class _Plan:
                 stem = self._stem(pattern, {"name": name, "seed": seed, "variant": variant, **{k: f"{v:g}" for k, v in controls.items()}})
                 request = fixed | ({"seed": seed} if seed is not None else {}) | ({"controls": controls} if controls else {})
                 swept = {k: v for k, v in controls.items() if len(self.sweeps[k]) > 1}
-                yield Item(stem, self.entry.line(), request, values.get("preset", self.preset), bool(values.get("preview", False)), swept)
+                preview, watermark = bool(values.get("preview", False)), bool(values.get("watermark", False))
+                yield Item(stem, self.entry.line(), request, values.get("preset", self.preset), preview, watermark, swept)
 
     def _fixed(self) -> dict[str, Any]:
         values = self.entry.values
@@ -115,11 +134,12 @@ class _Plan:
             "size": (int, str),
             "psi": (int, float),
             "preview": (bool,),
+            "watermark": (bool,),
             "seeds": (int, str, list),
             "controls": (dict,),
         }
         for key, value in self.entry.values.items():
-            if not isinstance(value, kinds[key]) or (isinstance(value, bool) and key != "preview"):
+            if not isinstance(value, kinds[key]) or (isinstance(value, bool) and bool not in kinds[key]):
                 names = " or ".join({str: "text", int: "a whole number", float: "a number"}.get(k, k.__name__) for k in kinds[key])
                 raise self._bad(key, f"{key} must be {names}, not {value!r}")
         if preset := self.entry.values.get("preset"):

@@ -26,7 +26,7 @@ class Status(StrEnum):
     BEGUN = "begun"
     """A run was ended while it was written."""
     STALE = "out of date"
-    """Made by a batch, of another request or model, or its files were changed in length or removed."""
+    """Made by a batch, of another request or model, unsigned, or its files were changed in length or removed."""
     UNLOCKED = "not in the lock"
     """Up to date, but a lock wants its hashes: it is made once more, the same."""
     FOREIGN = "in the way"
@@ -36,6 +36,7 @@ class Status(StrEnum):
 def request_digest(item: Item, model_digest: str) -> str:
     """Names the result: everything that was asked for, and the model that makes it."""
     asked = {"request": item.request, "preset": repr(load_preset(item.preset)) if item.preset else "", "preview": item.preview}
+    asked |= {"watermark": True} if item.watermark else {}
     text = json.dumps(asked | {"model": model_digest}, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -48,8 +49,8 @@ class Folder:
         self._lock = threading.Lock()
         self._begun = self._read_journal()
 
-    def status(self, item: Item, digest: str) -> Status:
-        """Of one set."""
+    def status(self, item: Item, digest: str, *, signed: bool = False) -> Status:
+        """Of one set; ``signed``: only a signed one will do."""
         try:
             about = json.loads((self.path / f"{item.stem}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -59,8 +60,9 @@ class Folder:
         made = about.get("batch") if isinstance(about, dict) else None
         if not isinstance(made, dict):
             return Status.BEGUN if item.stem in self._begun else Status.FOREIGN
-        whole = all(self._size(name) == size for name, size in made.get("bytes", {}).items())
-        return Status.READY if made.get("request") == digest and whole else Status.STALE
+        whole = all(self._size(name) == size for name, size in about.get("bytes", {}).items())
+        ready = made.get("request") == digest and whole and (not signed or "signed_by" in about)
+        return Status.READY if ready else Status.STALE
 
     def begin(self, stem: str) -> None:
         """Note a set in the journal before its first file is written. Raises OutputError."""
@@ -102,6 +104,6 @@ class Folder:
         return begun
 
 
-def with_batch(about: dict[str, Any], digest: str, sizes: dict[str, int]) -> dict[str, Any]:
-    """A sidecar that says which request it answers, and how long its files are."""
-    return about | {"batch": {"request": digest, "bytes": sizes}}
+def with_request(about: dict[str, Any], digest: str) -> dict[str, Any]:
+    """A sidecar that says which request it answers."""
+    return about | {"batch": {"request": digest}}

@@ -20,7 +20,7 @@ from texgen.batch.lock import Locked, changes, read_lock, write_lock
 from texgen.batch.run import Batch, Outcome
 from texgen.batch.spec import Item, read_spec
 from texgen.batch.state import Folder, Status, request_digest
-from texgen.commands.connection import add_connection, add_parser, connected
+from texgen.commands.connection import add_connection, add_parser, add_signing, connected, signer_of
 from texgen.errors import InvalidRequestError, OutputError
 from texgen.files import json_bytes
 from texgen.modelcard import find_card
@@ -52,6 +52,7 @@ def add_batch(commands: Any) -> None:
     parser.add_argument("--update-lock", action="store_true", help="take what changed in spec or model into the lock")
     parser.add_argument("--gallery", action="store_true", help="also write gallery.html, a page to look at them")
     parser.add_argument("--json", action="store_true", help="the report on stdout, progress on stderr")
+    add_signing(parser)
     add_connection(parser)
     parser.set_defaults(run=_batch)
 
@@ -84,7 +85,8 @@ def _run(options: argparse.Namespace, items: list[Item], folder: Folder, client:
     wanted = {item.stem: request_digest(item, models[item.request.get("model", "")]) for item in items}
     lock = read_lock(options.lock) if options.lock else {}
     _check_lock(options, items, wanted, models, lock)
-    status = {item.stem: folder.status(item, wanted[item.stem]) for item in items}
+    signer = signer_of(options)
+    status = {item.stem: folder.status(item, wanted[item.stem], signed=signer is not None) for item in items}
     unlocked = [i for i in items if options.lock and status[i.stem] is Status.READY and i.stem not in lock]
     status |= {item.stem: Status.UNLOCKED for item in unlocked}
     todo = [item for item in items if status[item.stem] is not Status.READY]
@@ -94,7 +96,7 @@ def _run(options: argparse.Namespace, items: list[Item], folder: Folder, client:
     outcomes = [Outcome(i.stem, i.line, "up to date", sweep=i.sweep) for i in items if status[i.stem] is Status.READY]
     if todo:
         folder.prepare()
-        outcomes += _made(options, todo, folder, client, wanted, {} if options.update_lock else lock)
+        outcomes += _made(options, todo, folder, client, wanted, {} if options.update_lock else lock, signer)
         if not any(o.status == "failed" for o in outcomes):
             folder.end()
     if options.lock:
@@ -142,14 +144,20 @@ def _check_status(options: argparse.Namespace, status: dict[str, Status]) -> Non
 
 
 def _made(
-    options: argparse.Namespace, todo: list[Item], folder: Folder, client: Any, wanted: dict[str, str], lock: dict[str, Locked]
+    options: argparse.Namespace,
+    todo: list[Item],
+    folder: Folder,
+    client: Any,
+    wanted: dict[str, str],
+    lock: dict[str, Locked],
+    signer: Any,
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     with contextlib.ExitStack() as stack:
         if client is None:
             client = stack.enter_context(connected(options))
         show = stack.enter_context(_progress(len(todo)))
-        batch = Batch(client, folder, options.jobs, wanted, lock, locking=bool(options.lock))
+        batch = Batch(client, folder, options.jobs, wanted, lock, locking=bool(options.lock), signer=signer)
         try:
             for outcome in batch.run(todo):
                 outcomes.append(outcome)

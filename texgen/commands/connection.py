@@ -10,10 +10,13 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from texgen.errors import InvalidRequestError, NotFoundError
 from texgen.maps import Encoding, Material
+
+if TYPE_CHECKING:
+    from texgen.provenance.signing import Signer
 
 
 def add_parser(make: Any, description: str, example: str, *names: str) -> Any:
@@ -41,6 +44,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=[str(e) for e in Encoding], default="png", help="of the map files (default png)")
     parser.add_argument("--preset", default="", metavar="NAME|TOML", help="files as an engine wants them; see 'texgen export --help'")
     parser.add_argument("--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2")
+    parser.add_argument("--watermark", action="store_true", help="an invisible mark in the basecolor, which 'texgen verify' finds again")
+    add_signing(parser)
     add_files(parser, "material")
 
 
@@ -54,6 +59,19 @@ def add_files(parser: argparse.ArgumentParser, model: str) -> None:
     add_connection(parser)
 
 
+def add_signing(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that can sign what it writes."""
+    parser.add_argument("--sign", type=Path, metavar="PEM", help="sign each file (C2PA) with this certificate; default: $TEXGEN_SIGN_CERT")
+    parser.add_argument("--sign-key", type=Path, metavar="PEM", help="its key; default: $TEXGEN_SIGN_KEY, else in the certificate's file")
+
+
+def signer_of(options: argparse.Namespace) -> Signer | None:
+    """Whoever signs, if anybody. Raises InvalidRequestError for a certificate that cannot."""
+    from texgen.provenance.signing import wanted_signer
+
+    return wanted_signer(options.sign, options.sign_key, getattr(options, "models", None))
+
+
 def check_options(options: argparse.Namespace) -> None:
     """What can be refused of `add_output` before any work. Raises InvalidRequestError."""
     if options.preview and options.format != "png":
@@ -64,6 +82,7 @@ def check_options(options: argparse.Namespace) -> None:
         load_preset(options.preset)
         if options.format != "png":
             raise InvalidRequestError("--preset says the format of each file: --format does not go with it", "preset")
+    signer_of(options)
     check_name(options)
 
 
@@ -137,18 +156,19 @@ def progress_line() -> Iterator[Any]:
 
 def save(options: argparse.Namespace, material: Material, stem: str) -> dict[str, Any]:
     """Write a result's files, print their paths, return what ``--json`` tells of it."""
-    from texgen.files import check_output, sidecar, write_material
+    from texgen.files import material_contents, sealed, write_files
     from texgen.preview import lit_tiled_png
 
-    preview = options.out / f"{stem}_preview.png"
+    if options.watermark:
+        from texgen.provenance.watermark import watermarked
+
+        material = watermarked(material)
+    contents, about = material_contents(material, stem, options.preset)
     if options.preview:
-        check_output(options.out, [preview.name], force=options.force)
-    paths = write_material(material, options.out, stem, force=options.force, preset=options.preset)
-    if options.preview:
-        paths.append(preview)
-        preview.write_bytes(lit_tiled_png(material, 1 if material.window_px else 2))
+        contents[f"{stem}_preview.png"] = lit_tiled_png(material, 1 if material.window_px else 2)
+    paths = write_files(sealed(contents, about, stem, signer_of(options)), options.out, force=options.force)
     write_paths(options, paths)
-    return sidecar(material, stem) | {"paths": [str(p) for p in paths]}
+    return about | {"paths": [str(p) for p in paths]}
 
 
 def write_paths(options: argparse.Namespace, paths: list[Path]) -> None:

@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from texgen.arguments import parse_class_mix, parse_controls
-from texgen.commands.connection import add_files, add_parser, check_name, connected, progress_line, tell, write_paths
+from texgen.commands.connection import (
+    add_files,
+    add_parser,
+    add_signing,
+    check_name,
+    connected,
+    progress_line,
+    signer_of,
+    tell,
+    write_paths,
+)
 from texgen.environment_files import Extras, environment_contents, environment_names, environment_sidecar
 from texgen.errors import InvalidRequestError
 from texgen.files import check_output, recipe_text, write_files
@@ -39,6 +49,7 @@ def add_environment(commands: Any) -> None:
     parser.add_argument("--cubemap", action="store_true", help="also the six faces of a cube")
     parser.add_argument("--ldr", action="store_true", help="also a PNG skybox, tone-mapped; with --cubemap its faces too")
     parser.add_argument("--irradiance", action="store_true", help="also a small map of diffuse light, and its harmonics in the sidecar")
+    add_signing(parser)
     add_files(parser, "environment")
     parser.set_defaults(run=_environment)
 
@@ -56,14 +67,14 @@ def _environment(options: argparse.Namespace) -> int:
         "width_px": options.size,
         "model": options.model,
     }
-    seed, sets = options.seed, []
+    seed, sets, signer = options.seed, [], signer_of(options)
     with connected(options) as client:
         for number, moved in enumerate(frames):
             with progress_line() as show:
                 made = client.generate_environment(**request, seed=seed, controls=parse_controls(options.control) | moved, on_progress=show)
             seed = seed if options.recipe else made.seed  # the frames of a sweep are of one place
             stem = _stem(options, made.seed, number, len(frames))
-            paths = write_files(environment_contents(made, stem, extras), options.out, force=options.force)
+            paths = write_files(environment_contents(made, stem, extras, signer), options.out, force=options.force)
             write_paths(options, paths)
             sets.append(environment_sidecar(made, stem, extras, None) | {"paths": [str(p) for p in paths]})
     return tell(options, sets)

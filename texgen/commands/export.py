@@ -7,17 +7,24 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from texgen.commands.connection import add_parser, tell, write_paths
+from texgen.commands.connection import add_parser, add_signing, signer_of, tell, write_paths
 from texgen.commands.sets import add_source, check_place, pieces_of, sets_of, taken
 from texgen.errors import InvalidRequestError
 from texgen.export.packing import pack
 from texgen.export.preset import Preset, load_preset, preset_names
 from texgen.export.texture_set import TextureSet
-from texgen.files import json_bytes, write_files
+from texgen.files import sealed, write_files
 from texgen.maps import MapKind, Pixels
 from texgen.picture_files import read_picture
+
+if TYPE_CHECKING:
+    from texgen.provenance.signing import Signer
+
+
+WRITTEN_ANEW = ("batch", "bytes", "sha256", "signed_by")
+"""What a sidecar says of files, which are others after an export."""
 
 
 def add_export(commands: Any) -> None:
@@ -29,17 +36,18 @@ def add_export(commands: Any) -> None:
         "export",
     )
     add_source(parser)
+    add_signing(parser)
     parser.add_argument("--preset", required=True, metavar="NAME|TOML", help=f"{', '.join(preset_names())}, or a file of your own")
     parser.set_defaults(run=_export)
 
 
 def _export(options: argparse.Namespace) -> int:
-    preset = load_preset(options.preset)
-    contents: dict[str, bytes] = {}
+    preset, signer = load_preset(options.preset), signer_of(options)
+    contents: dict[str, bytes | memoryview] = {}
     sets = []
     found, _ = sets_of(options.source)
     for stem, files in found.items():
-        made = exported(stem, files, preset)
+        made = exported(stem, files, preset, signer)
         if clash := sorted(set(made) & set(contents)):
             raise InvalidRequestError(f"two sets would write {clash[0]}: take the folders one by one", "source")
         contents |= made
@@ -49,7 +57,7 @@ def _export(options: argparse.Namespace) -> int:
     return tell(options, sets)
 
 
-def exported(stem: str, files: dict[str, Path], preset: Preset) -> dict[str, bytes]:
+def exported(stem: str, files: dict[str, Path], preset: Preset, signer: Signer | None = None) -> dict[str, bytes | memoryview]:
     """File name -> content of one set, its sidecar included. Raises InvalidRequestError."""
     maps: dict[MapKind, Pixels] = {}
     for kind, pixels in _read(files):
@@ -59,7 +67,7 @@ def exported(stem: str, files: dict[str, Path], preset: Preset) -> dict[str, byt
     made = pack(TextureSet(stem, maps, about), preset, {"texgen:recipe": recipe} if recipe else {})
     convention = "DirectX (-Y up)" if preset.normal == "directx" else "OpenGL (+Y up)"
     sidecar = about | {"preset": preset.name, "normal_convention": convention, "files": sorted(made)}
-    return made | {f"{stem}.json": json_bytes(sidecar)}
+    return sealed(made, {k: v for k, v in sidecar.items() if k not in WRITTEN_ANEW}, stem, signer)
 
 
 def _read(files: dict[str, Path]) -> Iterator[tuple[MapKind, Pixels]]:

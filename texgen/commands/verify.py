@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen verify``: where files come from, and whether they are as they were; ``texgen certificate``: one to try signing with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from texgen.commands.connection import add_connection, add_parser, connected, read_file, write_paths
+from texgen.errors import InvalidRequestError
+from texgen.provenance.verify import Status, Verdict, Verifier, paths_of
+
+EXIT_PROBLEMS = 11
+
+
+def add_verify(commands: Any) -> None:
+    """``texgen verify``"""
+    parser = add_parser(
+        commands.add_parser,
+        "Tell where files come from: signed, unsigned, tampered with or unknown; exit code 11 where something is wrong.",
+        "texgen verify textures --trust studio_root.pem --require-signature",
+        "verify",
+    )
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files, folders, or sidecars for all that they name")
+    parser.add_argument("--trust", type=Path, metavar="PEM", help="certificates, one of which must vouch for every signer")
+    parser.add_argument("--require-signature", action="store_true", help="an unsigned file is a problem")
+    parser.add_argument("--regenerate", action="store_true", help="make each file again from its recipe and compare")
+    parser.add_argument("--no-watermark", action="store_true", help="do not look for watermarks (saves 50 ms a picture)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_connection(parser)
+    parser.set_defaults(run=_verify)
+
+
+def add_certificate(commands: Any) -> None:
+    """``texgen certificate``"""
+    parser = add_parser(
+        commands.add_parser,
+        "Make a certificate to try signing with: its name says that it is a test and proves nothing.",
+        "texgen certificate --test --out certs",
+        "certificate",
+    )
+    parser.add_argument("--test", action="store_true", required=True, help="real ones come from a certificate authority")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where root, certificate and key go")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
+    parser.set_defaults(run=_certificate, json=False)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    trust = read_file(options.trust, "trust").decode("ascii", "replace") if options.trust else ""
+    if options.trust and "BEGIN CERTIFICATE" not in trust:
+        raise InvalidRequestError(f"{options.trust} holds no certificate in PEM form", "trust")
+    verifier = Verifier(trust, require_signature=options.require_signature, watermarks=not options.no_watermark, models=options.models)
+    paths = list(dict.fromkeys(path for given in options.paths for path in paths_of(given)))
+    if not paths:
+        raise InvalidRequestError(f"there are no files to look at in {', '.join(map(str, options.paths))}", "path")
+    verdicts = [verifier.verify(path) for path in paths]
+    if options.regenerate:
+        _regenerate(options, verifier, verdicts)
+    if options.json:
+        sys.stdout.write(json.dumps({"files": [asdict(v) for v in verdicts]}, default=str) + "\n")
+    else:
+        _print(verdicts)
+    return EXIT_PROBLEMS if any(v.problems for v in verdicts) else 0
+
+
+def _regenerate(options: argparse.Namespace, verifier: Verifier, verdicts: Sequence[Verdict]) -> None:
+    """Compare what can be made again."""
+    from texgen.provenance.regenerating import Regenerator
+
+    with connected(options) as client:
+        regenerator = Regenerator(client)
+        for verdict in verdicts:
+            if not verdict.recipe or not verdict.path.is_file():
+                verdict.notes.append("no recipe: it cannot be made again")
+                continue
+            try:
+                same, told = regenerator.compare(verdict.path, verdict.recipe, verifier.sidecar(verdict.path))
+            except InvalidRequestError as error:
+                verdict.notes.append(f"not made again: {error}")
+                continue
+            (verdict.notes if same else verdict.problems).append(told)
+            if not same:
+                verdict.status = Status.TAMPERED
+
+
+def _print(verdicts: Sequence[Verdict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "status", "signer", "model", "watermark", "notes", box=None, pad_edge=False)
+    for v in verdicts:
+        told = "; ".join([*v.problems, *v.notes]) or "-"
+        signer = f"{v.signer}{' (trusted)' if v.trusted else ''}" or "-"
+        table.add_row(v.path.name, v.status, signer, v.model[:24] or "-", v.watermark or "-", told)
+    console = Console(width=None if sys.stdout.isatty() else 240, markup=False, highlight=False)
+    console.print(table)
+    for recipe in dict.fromkeys(v.recipe for v in verdicts if v.recipe):
+        console.print(f"recipe {recipe}")
+
+
+def _certificate(options: argparse.Namespace) -> int:
+    from texgen.files import check_output, write_files
+    from texgen.provenance.signing import load_c2pa
+    from texgen.provenance.trial import KEY_FILE, make_test_certificate
+
+    load_c2pa()
+    contents = make_test_certificate()
+    check_output(options.out, list(contents), force=options.force)
+    paths = write_files(contents, options.out, force=options.force)
+    (options.out / KEY_FILE).chmod(0o600)
+    write_paths(options, paths)
+    return 0
