@@ -82,7 +82,7 @@ def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
         if not path.is_file():
             yield f"{path.name} is missing"
             continue
-        if layout.format == "exr":
+        if layout.format in ("exr", "ktx2"):
             continue
         with Image.open(path) as picture:
             deep = picture.mode.startswith("I") or "16" in str(picture.tile[0].args if picture.tile else "")

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.export.documents import write_document
+from texgen.export.ktx2 import encode_ktx2
 from texgen.export.preset import Channel, FileLayout, Preset
 from texgen.export.texture_set import TextureSet
 from texgen.images import encode_exr, encode_png
 from texgen.maps import ColorSpace, MapKind, Pixels
 
-EXTENSIONS = {"png": "png", "tiff": "tif", "exr": "exr"}
+EXTENSIONS = {"png": "png", "tiff": "tif", "exr": "exr", "ktx2": "ktx2"}
 GREEN = 1
 TOPS = {8: 255, 16: 65535}
 
@@ -77,6 +78,9 @@ def _encoded(pixels: Pixels, layout: FileLayout, text: dict[str, str]) -> bytes:
         return encode_png(pixels, srgb=srgb, text=text)
     if layout.format == "exr":
         return encode_exr(pixels, ColorSpace.SRGB if srgb else ColorSpace.DATA)
+    if layout.format == "ktx2":
+        normal = all(c.kind is MapKind.NORMAL for c in layout.channels[:3]) and len(layout.channels) >= 3
+        return encode_ktx2(pixels, srgb=srgb, normal=normal, codec=layout.codec)
     return _tiff(pixels, text)
 
 

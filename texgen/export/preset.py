@@ -18,7 +18,8 @@ from texgen.maps import MATERIAL_MAPS, MapKind
 NORMALS = ("opengl", "directx")
 SPACES = ("srgb", "data")
 DEPTHS = (8, 16)
-FORMATS = ("png", "tiff", "exr")
+FORMATS = ("png", "tiff", "exr", "ktx2")
+CODECS = ("", "etc1s", "uastc")
 DOCUMENTS = ("gltf", "usd", "usdz", "materialx", "godot")
 _CHANNEL = re.compile(r"^(?P<inverted>1-)?(?P<map>" + "|".join(MATERIAL_MAPS) + r")(?:\.(?P<letter>[rgb]))?$")
 _NAME = re.compile(r"^[\w.{}-]+$")
@@ -44,6 +45,8 @@ class FileLayout:
     color_space: str
     bit_depth: int
     format: str
+    codec: str = ""
+    """Of KTX2; empty: ETC1S for sRGB, UASTC for data."""
 
     def kinds(self) -> set[MapKind]:
         """Maps that it is made of."""
@@ -111,7 +114,7 @@ def _read(name: str, text: str, source: str) -> Preset:
 def _file(entry: Any, source: str) -> FileLayout:
     if not isinstance(entry, dict):
         raise _wrong(source, "[[file]] must be a table")
-    _check_keys(entry, {"name", "channels", "color_space", "bit_depth", "format"}, source)
+    _check_keys(entry, {"name", "channels", "color_space", "bit_depth", "format", "codec"}, source)
     name, channels = entry.get("name", ""), entry.get("channels", [])
     if not isinstance(name, str) or not _NAME.match(name) or "{stem}" not in name or re.sub(r"\{stem\}", "", name).count("{"):
         raise _wrong(source, f"file name {name!r}: letters, digits, - _ . and one {{stem}}")
@@ -123,7 +126,12 @@ def _file(entry: Any, source: str) -> FileLayout:
         _one_of(entry.get("color_space", "data"), SPACES, "color_space", source),
         _one_of(entry.get("bit_depth", 8), DEPTHS, "bit_depth", source),
         _one_of(entry.get("format", "png"), FORMATS, "format", source),
+        _one_of(entry.get("codec", ""), CODECS, "codec", source),
     )
+    if layout.format == "ktx2" and layout.bit_depth == 16:
+        raise _wrong(source, f"{name}: KTX2 has 8 bits; give a height of 16 bits as png or exr")
+    if layout.codec and layout.format != "ktx2":
+        raise _wrong(source, f"{name}: codec goes with format ktx2")
     if not layout.kinds():
         raise _wrong(source, f"{name} holds constants alone")
     return layout

@@ -57,7 +57,7 @@ def bench_gpu(options: GpuBench) -> dict[str, Any]:
                     "together": together,
                     "ms_per_set": round(spent * 1e3, 2),
                     "gain": round(alone / spent, 2),
-                    "ms_at_peak": round(least * 1e3, 2),
+                    "ms_at_peak": float(f"{least * 1e3:.3g}"),
                     "share_of_peak": round(least / spent, 3),
                 }
             )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from texgen.export.texture_set import TextureSet
 
+BASIS = "KHR_texture_basisu"
 RINGS, SEGMENTS = 48, 96
 REPEATS = (4.0, 2.0)
 """Tiles around the ball and from pole to pole: square where they are widest."""
@@ -21,6 +22,8 @@ REPEATS = (4.0, 2.0)
 def write(textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """``<stem>.glb``."""
     document = gl.GLTF2(asset=gl.Asset(version="2.0", generator="texgen", copyright=str(textures.about.get("output_licence", "")) or None))
+    if recipe := textures.about.get("recipe"):
+        document.asset.extras = {"texgen:recipe": recipe}
     blob = bytearray()
 
     def view(data: bytes, target: int | None = None) -> int:
@@ -48,8 +51,14 @@ def write(textures: TextureSet, names: Mapping[str, str], files: Mapping[str, by
 
 def _material(document: Any, textures: TextureSet, names: Mapping[str, str], view: Any) -> Any:
     def texture(what: str) -> int:
-        document.images.append(gl.Image(bufferView=view(what), mimeType="image/png", name=names[what]))
-        document.textures.append(gl.Texture(source=len(document.images) - 1, sampler=0))
+        basis = names[what].endswith(".ktx2")
+        document.images.append(gl.Image(bufferView=view(what), mimeType="image/ktx2" if basis else "image/png", name=names[what]))
+        source = len(document.images) - 1
+        if basis:
+            document.extensionsUsed = document.extensionsRequired = [BASIS]
+            document.textures.append(gl.Texture(sampler=0, extensions={BASIS: {"source": source}}))
+        else:
+            document.textures.append(gl.Texture(source=source, sampler=0))
         return len(document.textures) - 1
 
     surface = gl.PbrMetallicRoughness(baseColorFactor=[1.0, 1.0, 1.0, 1.0], metallicFactor=0.0, roughnessFactor=1.0)

@@ -26,8 +26,8 @@ def write(textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, b
     """``<stem>.mtlx`` with two materials, ``<stem>_open_pbr_surface`` and ``<stem>_standard_surface``."""
     document = Mx.createDocument()
     document.setColorSpace("lin_rec709")
-    if licence := textures.about.get("output_licence"):
-        document.setDocString(f"texgen; licence of the textures: {licence}")
+    told = {"licence of the textures": textures.about.get("output_licence"), "recipe": textures.about.get("recipe")}
+    document.setDocString("; ".join(["texgen", *(f"{key}: {value}" for key, value in told.items() if value)]))
     stem = Mx.createValidName(textures.stem)
     graph = document.addNodeGraph(f"{stem}_maps")
     shown = {}

@@ -33,8 +33,9 @@ def layer(textures: TextureSet, names: Mapping[str, str]) -> str:
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     root = UsdGeom.Xform.Define(stage, f"/{Tf.MakeValidIdentifier(textures.stem)}")
     stage.SetDefaultPrim(root.GetPrim())
-    if licence := textures.about.get("output_licence"):
-        root.GetPrim().SetCustomDataByKey("licence", str(licence))
+    for key, what in (("licence", "output_licence"), ("texgen_recipe", "recipe")):
+        if told := textures.about.get(what):
+            root.GetPrim().SetCustomDataByKey(key, str(told))
     material = UsdShade.Material.Define(stage, root.GetPath().AppendChild("Material"))
     _shade(stage, material, names)
     square = _square(stage, root.GetPath().AppendChild("Sample"), textures.tile_m)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KTX2 with Basis Universal: ETC1S for colour, UASTC with zstd for data, mips included. Source: Khronos KTX 2.0, KHR_texture_basisu."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from texgen.errors import InvalidRequestError
+from texgen.export.mips import mip_chain
+from texgen.maps import Pixels
+
+BLOCK_PX = 4
+ETC1S_QUALITY, ETC1S_EFFORT = 80, 1
+UASTC_QUALITY, UASTC_EFFORT = 100, 2
+"""Below 100 the encoder trades quality for size, and its bytes depend on its threads."""
+ZSTD_LEVEL = 10
+
+
+def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str = "") -> bytes:
+    """(H, W, C) uint8 with 1, 3 or 4 channels -> KTX2 bytes, the same for the same input.
+
+    ``codec`` is "etc1s" or "uastc"; empty: ETC1S for sRGB, UASTC for data. Raises InvalidRequestError for sizes that are no multiple of 4,
+    and where the encoder is not installed.
+    """
+    height, width, channels = pixels.shape
+    if height % BLOCK_PX or width % BLOCK_PX:
+        raise InvalidRequestError(f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not", "preset")
+    try:
+        import alktx2
+    except ImportError as error:
+        raise InvalidRequestError("KTX2 needs the alktx2 library: pip install 'texgen[ktx2]', or choose png", "preset") from error
+    levels = [(_rgba(level).tobytes(), level.shape[1], level.shape[0]) for level in mip_chain(pixels, srgb=srgb, normal=normal)]
+    colour: dict[str, Any] = {
+        "srgb": srgb,
+        "linear": not srgb,
+        "force_alpha": channels == 4,
+        "check_for_alpha": channels == 4,
+        "threads": 1,
+    }
+    if (codec or ("etc1s" if srgb else "uastc")) == "etc1s":
+        data = alktx2.encode_raw_mips_to_ktx2(levels, channels == 4, codec="etc1s", quality=ETC1S_QUALITY, effort=ETC1S_EFFORT, **colour)
+    else:
+        settings: dict[str, Any] = {"quality": UASTC_QUALITY, "effort": UASTC_EFFORT, "zstd_supercompression_level": ZSTD_LEVEL}
+        data = alktx2.encode_raw_mips_to_ktx2(levels, channels == 4, codec="uastc", **settings, **colour)
+    return bytes(data)
+
+
+def _rgba(pixels: Pixels) -> Pixels:
+    """Grey three times, and opaque, where channels are missing."""
+    colour = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
+    if colour.shape[2] == 4:
+        return np.ascontiguousarray(colour)
+    return np.concatenate([colour, np.full((*colour.shape[:2], 1), 255, np.uint8)], 2)
