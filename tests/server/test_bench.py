@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from texgen.cli import main
+from texgen_server.bench.batch import BatchBench, bench_batch
 from texgen_server.bench.gpu import GpuBench, bench_gpu
 from texgen_server.bench.server import ServerBench, bench_server
 
@@ -35,3 +36,9 @@ def test_the_server_bench_prints_every_promise(models, tmp_path):
     for row in report["rows"]:
         bound = float(row["promised"].split()[1])
         assert (row["holds"] == "yes") == (row["measured"] <= bound if "<=" in row["promised"] else row["measured"] >= bound)
+
+
+def test_the_batch_bench_makes_the_sets(models, tmp_path):
+    (row,) = bench_batch(BatchBench(models, tmp_path, 64, sets=3, rounds=1, device="torch"))["rows"]
+    assert row["measured"] > 0
+    assert (row["holds"] == "yes") == (row["measured"] >= 0.75)

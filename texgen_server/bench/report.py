@@ -28,3 +28,18 @@ def table(result: dict[str, Any], *, as_json: bool) -> str:
 
 def _plain(entry: Any) -> str:
     return ", ".join(f"{k} {v}" for k, v in entry.items()) if isinstance(entry, dict) else str(entry)
+
+
+def promise(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
+    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is negative."""
+    holds = measured <= limit if limit >= 0 else measured >= -limit
+    bound = f"<= {limit:.4g}" if limit >= 0 else f">= {-limit:.4g}"
+    notes = ", ".join(f"{k} {v}" for k, v in about.items())
+    return {
+        "what": what,
+        "measured": round(measured, 3),
+        "promised": bound,
+        "unit": unit,
+        "holds": "yes" if holds else "NO",
+        "notes": notes,
+    }

@@ -23,9 +23,10 @@ from texgen.modelcard import ModelCard, find_card
 from texgen.recipe_making import make_recipe
 from texgen_server.backends import load_backend
 from texgen_server.bench.bare import bare_grpc
-from texgen_server.bench.yardsticks import Timed, served, socket_copy_s
+from texgen_server.bench.report import promise
+from texgen_server.bench.yardsticks import Timed, engine_rate, served, socket_copy_s
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import JOBS_ON_CPU, MaterialJob
+from texgen_server.engine.base import JOBS_ON_CPU
 from texgen_server.engine.local import LocalEngine
 from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
@@ -62,21 +63,6 @@ def bench_server(options: ServerBench) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def _row(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
-    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is negative."""
-    holds = measured <= limit if limit >= 0 else measured >= -limit
-    bound = f"<= {limit:.4g}" if limit >= 0 else f">= {-limit:.4g}"
-    notes = ", ".join(f"{k} {v}" for k, v in about.items())
-    return {
-        "what": what,
-        "measured": round(measured, 3),
-        "promised": bound,
-        "unit": unit,
-        "holds": "yes" if holds else "NO",
-        "notes": notes,
-    }
-
-
 def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
     """The same recipes by turns: the bare network here, the call over gRPC there, so that both see the same machine."""
     card = find_card("material", options.models)
@@ -94,7 +80,7 @@ def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
     timed.close()
     network, call = median(own[1:]), median(calls[1:])
     allowed = 0.15 * network + 0.015
-    return _row(
+    return promise(
         f"s beyond the network's own, {options.size_px} px RAW",
         call - network,
         allowed,
@@ -125,7 +111,7 @@ def _streaming(client: Client, options: ServerBench) -> list[dict[str, Any]]:
     told = {name.replace(" ", "_"): f"{rate:.0f} MB/s" for name, rate in rates.items()}
     rows = [("a bare socket's rate", 0.6, "socket"), ("bare gRPC's rate, which hashes nothing", 0.6, "gRPC")]
     return [
-        _row(f"streamed, hashed bytes, share of {what}", rates["texgen"] / rates[peer], -least, "", **told) for what, least, peer in rows
+        promise(f"streamed, hashed bytes, share of {what}", rates["texgen"] / rates[peer], -least, "", **told) for what, least, peer in rows
     ]
 
 
@@ -135,7 +121,7 @@ def _small_calls(client: Client) -> dict[str, Any]:
         started = time.perf_counter()
         client.server_info()
         times.append((time.perf_counter() - started) * 1e3)
-    return _row("a small call, median", median(times[50:]), 1.5, "ms", p99=f"{np.quantile(times[50:], 0.99):.2f} ms")
+    return promise("a small call, median", median(times[50:]), 1.5, "ms", p99=f"{np.quantile(times[50:], 0.99):.2f} ms")
 
 
 def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
@@ -146,13 +132,13 @@ def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
     each, alone, served, busy = 4, [], [], []
     for round_number in range(3):
         first = 10_000 + 1000 * round_number
-        alone.append(_engine_rate(engine, card, options, range(first, first + each * options.clients)))
+        alone.append(engine_rate(engine, card, options.small_px, options.clients, range(first, first + each * options.clients)))
         before, started = _cpu_s(), time.perf_counter()
         served.append(asyncio.run(_served_rate(address, card, options, first + 500, each)))
         busy.append((_cpu_s() - before) / (time.perf_counter() - started))
     engine.close(5.0)
     rate, own = median(served), median(alone)
-    return _row(
+    return promise(
         f"sets with {options.clients} clients, share of the engine alone ({options.small_px} px RAW)",
         rate / own,
         -0.85,
@@ -161,19 +147,6 @@ def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
         engine=f"{own:.1f}/s",
         clients_cpu=f"{median(busy):.2f} cores",
     )
-
-
-def _engine_rate(engine: LocalEngine, card: ModelCard, options: ServerBench, seeds: range) -> float:
-    started = time.perf_counter()
-    pending = []
-    for seed in seeds:
-        recipe = make_recipe(card, [(card.classes[0].name, 1.0)], seed, (options.small_px,) * 2)
-        pending.append(engine.submit("material", MaterialJob(recipe)))
-        if len(pending) >= options.clients:
-            pending.pop(0).result()
-    for future in pending:
-        future.result()
-    return len(seeds) / (time.perf_counter() - started)
 
 
 async def _served_rate(address: str, card: ModelCard, options: ServerBench, first: int, each: int) -> float:
@@ -203,7 +176,7 @@ def _overload(address: str, options: ServerBench) -> dict[str, Any]:
     first, second = (float(np.quantile(part, 0.99)) for part in (times[:half], times[half:]))
     jobs = QUEUE + JOBS_ON_CPU  # those that wait, and those that run
     service_s = OVERLOAD_S / len(times)  # what a set takes while those who are refused ask again and again, on the same two cores
-    return _row(
+    return promise(
         f"p99 under {OVERLOAD}x overload",
         max(first, second),
         1.5 * jobs * service_s,

@@ -13,7 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from texgen.modelcard import ModelCard
+from texgen.recipe_making import make_recipe
 from texgen_server.backends.base import Array, Backend
+from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.local import LocalEngine
 
 CHUNK_BYTES = 512 * 1024
 
@@ -80,3 +84,16 @@ def socket_copy_s(size: int, *, keep: bool) -> float:
     listener.close()
     assert got == size
     return spent
+
+
+def engine_rate(engine: LocalEngine, card: ModelCard, size_px: int, in_hand: int, seeds: range) -> float:
+    """Sets a second of an engine that is asked for one a seed, ``in_hand`` at a time."""
+    started = time.perf_counter()
+    pending = []
+    for seed in seeds:
+        pending.append(engine.submit("material", MaterialJob(make_recipe(card, [(card.classes[0].name, 1.0)], seed, (size_px, size_px)))))
+        if len(pending) >= in_hand:
+            pending.pop(0).result()
+    for future in pending:
+        future.result()
+    return len(seeds) / (time.perf_counter() - started)

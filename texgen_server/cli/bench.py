@@ -44,6 +44,13 @@ def add_bench(commands: Any) -> None:
     server.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     server.add_argument("--json", action="store_true", help="one JSON object")
     server.set_defaults(run=_bench_server)
+    batch = add_parser(kinds, "batch", "Measure what texgen batch leaves of the engine's rate.", "texgen bench batch --size 512")
+    batch.add_argument("--size", type=int, default=512, metavar="PX", help="edge of the sets (default 512)")
+    batch.add_argument("--sets", type=int, default=40, metavar="N", help="of one turn (default 40)")
+    batch.add_argument("--rounds", type=int, default=3, metavar="N", help="medians of N (default 3)")
+    batch.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+    batch.add_argument("--json", action="store_true", help="one JSON object")
+    batch.set_defaults(run=_bench_batch)
 
 
 def _bench_gpu(options: argparse.Namespace) -> int:
@@ -66,6 +73,18 @@ def _bench_server(options: argparse.Namespace) -> int:
     graphs = default_cache_folder() / "graphs"
     chosen = ServerBench(options.models, graphs, options.size, clients=max(1, options.clients), rounds=max(1, options.rounds))
     sys.stdout.write(table(bench_server(chosen), as_json=options.json))
+    return 0
+
+
+def _bench_batch(options: argparse.Namespace) -> int:
+    require("torch", extra="server")
+    from texgen_server.bench.batch import BatchBench, bench_batch
+    from texgen_server.bench.report import table
+    from texgen_server.config import default_cache_folder
+
+    size = _numbers(str(options.size), "size", 32)[0]
+    chosen = BatchBench(options.models, default_cache_folder(), size, max(1, options.sets), rounds=max(1, options.rounds))
+    sys.stdout.write(table(bench_batch(chosen), as_json=options.json))
     return 0
 
 
