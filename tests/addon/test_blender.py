@@ -18,6 +18,7 @@ import pytest
 
 from blender_addon.build import build
 from texgen import __version__
+from texgen.cli import main
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 
@@ -79,6 +80,35 @@ def test_servers_that_refuse_die_and_come_back(extension, models, tmp_path, pyth
 def test_a_folder_with_the_zip_serves_as_a_repository(extension, tmp_path, python):
     facts = said_by("repository.py", python, tmp_path, extension)
     assert facts["listed"] == [f"texgen {__version__}"]
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    """A set of the shipped model, loose, as glTF and as USD."""
+    folder = tmp_path_factory.mktemp("exports")
+    assert main(["generate", "--class", "brick", "--seed", "3", "--size", "512", "--name", "wall", "--out", str(folder / "loose")]) == 0
+    for preset in ("gltf", "usd"):
+        assert main(["export", str(folder / "loose"), "--preset", preset, "--out", str(folder / preset)]) == 0
+    return folder
+
+
+@pytest.mark.blender
+@pytest.mark.parametrize("python", PYTHONS or [""])
+def test_exports_come_in_through_blenders_importers_and_look_the_same(exports, tmp_path, python):
+    """And Node Wrangler's own matching of names wires every map of the loose set."""
+    facts = said_by("imports.py", python, tmp_path, exports)
+    wired = {socket: file.removeprefix("wall_").removesuffix(".png") for socket, file in facts["wired"].items()}
+    assert wired == {
+        "Displacement": "height",
+        "Base Color": "basecolor",
+        "Metallic": "metallic",
+        "Roughness": "roughness",
+        "Normal": "normal_gl",
+        "Ambient Occlusion": "ao",
+    }
+    assert facts["without_relief"] > 0.005, "a map that is missing would show"
+    assert set(facts["apart"]) == {"glb", "usda", "usdz"}
+    assert max(facts["apart"].values()) < 0.001
 
 
 def contrast(path):
