@@ -18,6 +18,7 @@ from texgen._version import __version__
 from texgen.commands.batch import add_batch
 from texgen.commands.check import add_check
 from texgen.commands.connection import add_parser
+from texgen.commands.dataset import add_dataset
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
 from texgen.commands.export import add_export
@@ -71,6 +72,7 @@ def build_parser() -> Any:
     add_gallery(commands)
     add_verify(commands)
     add_certificate(commands)
+    add_dataset(commands)
     add_recipe(commands)
     add_info(commands)
     add_models(commands)

@@ -15,30 +15,49 @@ LIGHT = (-0.55, 0.6, 0.58)
 
 
 def render_lit(
-    basecolor: Array, normal: Array, roughness: Array, metallic: Array, ao: Array, light: tuple[float, float, float] = LIGHT
+    basecolor: Array,
+    normal: Array,
+    roughness: Array,
+    metallic: Array,
+    ao: Array,
+    light: tuple[float, float, float] = LIGHT,
+    *,
+    to_view: Array | None = None,
+    light_rgb: Array | None = None,
+    sky: float = 1.0,
 ) -> NDArray[np.uint8]:
-    """Light a flat square of material, seen from straight above.
+    """Light a flat square of material, seen from straight above, or from where ``to_view`` points.
 
     ``basecolor`` (H, W, 3) sRGB [0, 1]; ``normal`` (H, W, 3) OpenGL in [-1, 1]; ``roughness``, ``metallic``, ``ao`` (H, W) in
-    [0, 1]. Returns (H, W, 3) sRGB.
+    [0, 1]; ``to_view`` (H, W, 3) unit vectors towards the eye; ``light_rgb`` (3,) linear colour of the light, ``sky`` the strength of
+    what comes from all around. Returns (H, W, 3) sRGB.
     """
     albedo = srgb_to_linear(basecolor)
     to_light = np.asarray(light, np.float32) / np.float32(np.linalg.norm(light))
-    half = to_light + np.array([0, 0, 1], np.float32)
-    half /= np.linalg.norm(half)
+    eye = np.array([0, 0, 1], np.float32) if to_view is None else to_view
+    half = to_light + eye
+    half /= np.linalg.norm(half, axis=-1, keepdims=True)
     n_l = np.clip(normal @ to_light, 0.0, 1.0)[..., None]
-    n_h = np.clip(normal @ half, 0.0, 1.0)[..., None]
-    n_v = np.clip(normal[..., 2:3], 0.05, 1.0)
+    n_h = np.clip(_dot(normal, half), 0.0, 1.0)[..., None]
+    n_v = np.clip(normal[..., 2:3] if to_view is None else _dot(normal, eye)[..., None], 0.05, 1.0)
     rough, metal, open_sky = roughness[..., None], metallic[..., None], ao[..., None]
     specular_colour = 0.04 * (1.0 - metal) + albedo * metal
     highlight = _ggx(n_h, n_l, n_v, np.maximum(rough, 0.15)) * n_l
+    if light_rgb is not None:
+        highlight, n_l = highlight * light_rgb, n_l * light_rgb
     up = 0.5 + 0.5 * normal[..., 1:2]
-    sky = (0.35 + 0.65 * up) * open_sky
+    around = (0.35 + 0.65 * up) * open_sky * np.float32(sky)
     fresnel = specular_colour + (1.0 - rough) * 0.2 * (1.0 - n_v) ** 4
-    diffuse = albedo * (1.0 - metal) * (2.2 * n_l + 0.45 * sky)
-    linear = diffuse + specular_colour * highlight * 2.2 * np.pi + fresnel * sky * (0.55 + 0.25 * (1.0 - rough))
+    diffuse = albedo * (1.0 - metal) * (2.2 * n_l + 0.45 * around)
+    linear = diffuse + specular_colour * highlight * 2.2 * np.pi + fresnel * around * (0.55 + 0.25 * (1.0 - rough))
     srgb = linear_to_srgb(linear / (1.0 + 0.22 * linear))
     return np.round(srgb * 255.0).astype(np.uint8)
+
+
+def _dot(vectors: Array, other: Array) -> Array:
+    """(H, W, 3) with (3,) or (H, W, 3) -> (H, W)."""
+    result: Array = vectors @ other if other.ndim == 1 else (vectors * other).sum(-1)
+    return result
 
 
 def _ggx(n_h: Array, n_l: Array, n_v: Array, roughness: Array) -> Array:

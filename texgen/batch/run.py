@@ -101,13 +101,7 @@ class Batch:
         request = dict(item.request)
         if item.stem in self.lock:
             request = {k: v for k, v in request.items() if k in ("size_px", "model")} | {"recipe": self.lock[item.stem].recipe}
-        while True:
-            outcome.tries += 1
-            try:
-                return self.client.generate(**request, encoding=encoding, batch=True)  # type: ignore[no-any-return]
-            except (CapacityError, ConnectionFailedError):
-                if outcome.tries >= TRIES or self.stopping.wait(RETRY_S * 2.0 ** (outcome.tries - 1)):
-                    raise
+        return asked(self.client, {**request, "encoding": encoding, "batch": True}, self.stopping, outcome)
 
     def _keep(self, item: Item, material: Material, outcome: Outcome) -> None:
         """Write the set, its sidecar last: only then it counts as there. Raises OutputError, InvalidRequestError."""
@@ -124,3 +118,20 @@ class Batch:
         write_files(made, self.folder.path, force=True)
         outcome.recipe, outcome.files = material.recipe, list(made)
         outcome.tileability = {str(k): v for k, v in material.tileability.items()}
+
+
+def asked(client: Any, request: Mapping[str, Any], stopping: threading.Event | None = None, outcome: Outcome | None = None) -> Material:
+    """A material from the server, asked for again where that may help: it was full, or away. ``outcome`` counts the tries.
+
+    Raises TexgenError; the last one after `TRIES`, or once ``stopping`` is set.
+    """
+    pause = stopping or threading.Event()
+    for attempt in range(TRIES):
+        if outcome is not None:
+            outcome.tries += 1
+        try:
+            return client.generate(**request)  # type: ignore[no-any-return]
+        except (CapacityError, ConnectionFailedError):
+            if attempt == TRIES - 1 or pause.wait(RETRY_S * 2.0**attempt):
+                raise
+    raise AssertionError
