@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.commands.connection import add_parser
+from texgen.datasheet import data_sheet
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 
@@ -45,23 +46,7 @@ def _models_show(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(document) + "\n")
         return 0
-    lines = [
-        f"{card.id}: {card.title} {card.version}",
-        f"digest   {card.digest}",
-        f"licence  weights {card.licence}, output {card.output_licence}",
-    ]
-    lines += [
-        f"sizes    {card.min_edge_px} to {card.max_edge_px} px in steps of {card.size_multiple_px}",
-        f"maps     {', '.join(card.maps)}",
-    ]
-    lines += [f"weights  {sum((card.folder / w).stat().st_size for w in card.weights) / 1e6:.1f} MB", "classes"]
-    lines += [f"  {c.name:<16}{'preset' if c.preset else ''}{len(c.materials):>4} materials" for c in card.classes]
-    lines += [
-        "controls",
-        *(f"  {c.name:<18}{c.minimum:g} to {c.maximum:g} {c.unit}, default {c.default:g}: {c.description}" for c in card.controls),
-    ]
-    lines += ["data", *(f"  {k}: {', '.join(v) if isinstance(v, list) else v}" for k, v in card.data.items())]
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(data_sheet(card)) + "\n")
     return 0
 
 

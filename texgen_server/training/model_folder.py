@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,7 @@ def write_folder(
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / WEIGHTS_FILE)
     weights = {WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()}
     licence = data.get("data_licence", "CC0-1.0")
+    data = _known_bias(folder) | data
     about = {
         "id": folder.name,
         **model,
@@ -59,6 +61,13 @@ def write_folder(
     }
     tables = {"model": about, "sizes": sizes, "network": network, "weights": weights, "data": data}
     (folder / "model.toml").write_text(_toml(tables, {"class": classes, "control": controls}), encoding="utf-8")
+
+
+def _known_bias(folder: Path) -> Table:
+    """What people wrote of the model that is there: an export keeps it."""
+    path = folder / "model.toml"
+    there = tomllib.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
+    return {"known_bias": there["known_bias"]} if "known_bias" in there else {}
 
 
 def data_table(assets: Sequence[Sourced], images: int) -> Table:
@@ -75,7 +84,11 @@ def data_table(assets: Sequence[Sourced], images: int) -> Table:
 
 def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
     """Tables of scalars and flat lists -> TOML. JSON's literals are TOML's for all that is written here."""
-    lines = ["# SPDX-License-Identifier: CC0-1.0", "# Written by the export of training; a change by hand breaks the digest.", ""]
+    lines = [
+        "# SPDX-License-Identifier: CC0-1.0",
+        "# Written by the export of training; a change by hand breaks the digest, but in [data].",
+        "",
+    ]
     for name, table in tables.items():
         lines += [f"[{name}]", *_entries(table), ""]
     for name, items in lists.items():
