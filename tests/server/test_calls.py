@@ -166,3 +166,23 @@ def test_failures_are_counted_by_the_result(models):
             time.sleep(0.02)
         assert 1 <= figures.failures <= 2
         assert figures.results in (2, 3)
+
+
+def test_streams_that_are_left_have_their_duration_and_status(server, lines):
+    request = pb.GenerateMaterialRequest(
+        classes=[pb.ClassWeight(name="bark", weight=1.0)], size=pb.Size(width_px=256, height_px=256), encoding=pb.ENCODING_RAW
+    )
+    with grpc.insecure_channel(server.address) as channel:
+        stub = pb_grpc.TextureServiceStub(channel)
+        for number in range(4):
+            stream = stub.GenerateMaterial(request, metadata=[("authorization", f"Bearer {TOKEN}")])
+            for _ in range(number):
+                next(stream)
+            stream.cancel()
+    with Client(server.address, TOKEN) as client, client.explore() as sliders:
+        for seed in range(3):
+            sliders.send("bark", seed=seed, size_px=(128, 128))
+        next(iter(sliders))
+    for call in lines.calls(4):
+        assert 0.0 <= call["duration_s"] < 60.0
+        assert call["status"] in ("OK", "CANCELLED")

@@ -96,6 +96,9 @@ class Guard(grpc.aio.ServerInterceptor):
                     raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
                 yield
                 call.end()
+            except GeneratorExit:  # a stream that is closed before its end
+                call.end("CANCELLED", LEFT)
+                raise
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is becomes a status
                 await _end_badly(call, error, context)
             finally:
@@ -105,6 +108,7 @@ class Guard(grpc.aio.ServerInterceptor):
         return _around(handler, guarded)
 
 
+LEFT = "the client left, or its deadline passed"
 HANDLERS = {
     # (streamed requests, streamed responses)
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),
@@ -146,7 +150,7 @@ def _peer(token: Token | None, context: Context) -> Peer:
 async def _end_badly(call: CallRecord, error: Exception | asyncio.CancelledError, context: Context) -> None:
     """Tell the client what it may know; always raises."""
     if isinstance(error, asyncio.CancelledError):
-        call.end("CANCELLED", "the client left, or its deadline passed")
+        call.end("CANCELLED", LEFT)
         raise error
     if isinstance(error, grpc.aio.AbortError):
         call.end(context.code().name if context.code() else "UNKNOWN")
