@@ -172,6 +172,8 @@ def test_the_godot_resource_names_its_files():
         ('[[file]]\nname = "{stem}"\nchannels = ["shine"]', "channel 'shine'"),
         ('[[file]]\nname = "{stem}"\nchannels = [0.5]', "constants alone"),
         ('[[file]]\nname = "{stem}"\nchannels = ["ao"]\nbit_depth = 12', "bit_depth 12"),
+        ('max_edge_px = "big"\n[[file]]\nname = "{stem}"\nchannels = ["ao"]', "max_edge_px 'big'"),
+        ('padding_px = 4\ndocuments = ["gltf"]\n[[file]]\nname = "{stem}"\nchannels = ["ao"]', "does not repeat"),
         ("[[file", "not valid TOML"),
     ],
 )
@@ -226,3 +228,30 @@ def test_maps_of_unlike_sizes_are_refused():
     maps = dict(textures().maps) | {MapKind.AO: np.zeros((16, 16, 1), np.uint8)}
     with pytest.raises(InvalidRequestError, match="differ in size"):
         TextureSet(STEM, maps)
+
+
+def own_preset(folder, head):
+    path = folder / "mine.toml"
+    files = (("n", '"normal.r", "normal.g", "normal.b"', 8), ("h", '"height"', 16))
+    path.write_text(head + "".join(f'[[file]]\nname = "{{stem}}_{n}"\nchannels = [{c}]\nbit_depth = {d}\n' for n, c, d in files))
+    return load_preset(str(path))
+
+
+def test_a_preset_shrinks_maps_as_what_they_are(tmp_path):
+    smooth = textures(edge=64)
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64, 1).astype(np.uint16)
+    smooth = TextureSet(STEM, {**smooth.maps, MapKind.HEIGHT: ramp}, smooth.about)
+    made = pack(smooth, own_preset(tmp_path, "max_edge_px = 48\n"))
+    normal, height = decode_png(made[f"{STEM}_n.png"]), decode_png(made[f"{STEM}_h.png"])
+    assert normal.shape == (48, 48, 3) and height.shape == (48, 48, 1)
+    assert np.allclose(np.linalg.norm(normal / 127.5 - 1.0, axis=2), 1.0, atol=0.02)
+    assert height.dtype == np.uint16 and len(np.unique(height)) > 256
+    assert pack(smooth, own_preset(tmp_path, "max_edge_px = 64\n")) == pack(smooth, own_preset(tmp_path, ""))
+
+
+def test_padding_is_the_textures_other_side(tmp_path):
+    plain = decode_png(pack(textures(), own_preset(tmp_path, ""))[f"{STEM}_h.png"])
+    padded = decode_png(pack(textures(), own_preset(tmp_path, "padding_px = 3\n"))[f"{STEM}_h.png"])
+    assert padded.shape == (38, 38, 1)
+    assert np.array_equal(padded[3:-3, 3:-3], plain)
+    assert np.array_equal(padded[:3, 3:-3], plain[-3:]) and np.array_equal(padded[3:-3, -3:], plain[:, :3])

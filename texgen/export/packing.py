@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.export.documents import write_document
 from texgen.export.ktx2 import encode_ktx2
+from texgen.export.mips import shrunk
 from texgen.export.preset import Channel, FileLayout, Preset
 from texgen.export.texture_set import TextureSet
 from texgen.images import encode_exr, encode_png
@@ -31,13 +33,34 @@ def pack(textures: TextureSet, preset: Preset, text: Mapping[str, str] | None = 
     if not layouts:
         have = ", ".join(textures.maps)
         raise InvalidRequestError(f"{textures.stem} has {have}: no file of the preset {preset.name} can be made of that", "preset")
-    pictures = {layout: packed_pixels(textures, layout, preset.normal) for layout in layouts}
+    textures = fitted(textures, preset.max_edge_px)
+    pictures = {layout: _padded(packed_pixels(textures, layout, preset.normal), preset.padding_px) for layout in layouts}
     files = {file_name(layout, textures.stem): _encoded(pixels, layout, dict(text or {})) for layout, pixels in pictures.items()}
     for document in preset.documents:
         files |= write_document(document, textures, {name_of(layout): file_name(layout, textures.stem) for layout in layouts}, files)
     if preset.notes:
         files[f"{textures.stem}_import.txt"] = preset.notes.replace("{stem}", textures.stem).strip().encode() + b"\n"
     return files
+
+
+def fitted(textures: TextureSet, max_edge_px: int) -> TextureSet:
+    """The set with its longer edge at most so long (0: as it is), each map filtered as what it is."""
+    height, width = textures.size_px
+    if not 0 < max_edge_px < max(height, width):
+        return textures
+    share = max_edge_px / max(height, width)
+    rows, columns = max(1, round(height * share)), max(1, round(width * share))
+    maps = {
+        kind: shrunk(pixels, rows, columns, srgb=kind is MapKind.BASECOLOR, normal=kind is MapKind.NORMAL)
+        for kind, pixels in textures.maps.items()
+    }
+    return replace(textures, maps=maps)
+
+
+def _padded(pixels: Pixels, padding_px: int) -> Pixels:
+    around = (padding_px, padding_px)
+    padded: Pixels = np.pad(pixels, (around, around, (0, 0)), "wrap") if padding_px else pixels
+    return padded
 
 
 def file_name(layout: FileLayout, stem: str) -> str:

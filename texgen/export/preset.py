@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MATERIAL_MAPS, MapKind
+from texgen.maps import MATERIAL_MAPS, MAX_EDGE_PX, MapKind
 
 NORMALS = ("opengl", "directx")
 SPACES = ("srgb", "data")
@@ -66,6 +66,10 @@ class Preset:
     """Of `DOCUMENTS`."""
     notes: str
     """How to import the files; written beside them."""
+    max_edge_px: int = 0
+    """Larger maps are shrunk to it; 0: they are not."""
+    padding_px: int = 0
+    """Of the texture's other side around each file, for atlases."""
 
 
 def preset_names() -> list[str]:
@@ -102,13 +106,22 @@ def _read(name: str, text: str, source: str) -> Preset:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequestError(f"the preset {source} is not valid TOML: {error}", "preset") from error
-    _check_keys(document, {"title", "normal", "file", "documents", "notes"}, source)
+    _check_keys(document, {"title", "normal", "file", "documents", "notes", "max_edge_px", "padding_px"}, source)
     files = tuple(_file(entry, source) for entry in document.get("file", []))
     documents = tuple(_one_of(d, DOCUMENTS, "document", source) for d in document.get("documents", []))
     if not files:
         raise _wrong(source, "it has no [[file]]")
     normal = _one_of(document.get("normal", "opengl"), NORMALS, "normal", source)
-    return Preset(name, str(document.get("title", name)), normal, files, documents, str(document.get("notes", "")))
+    edge, padding = (_count(document.get(key, 0), key, source) for key in ("max_edge_px", "padding_px"))
+    if padding and documents:
+        raise _wrong(source, f"padding_px does not go with documents ({', '.join(documents)}): what is padded does not repeat")
+    return Preset(name, str(document.get("title", name)), normal, files, documents, str(document.get("notes", "")), edge, padding)
+
+
+def _count(value: Any, what: str, source: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EDGE_PX:
+        raise _wrong(source, f"{what} {value!r}: a whole number from 0 to {MAX_EDGE_PX}")
+    return value
 
 
 def _file(entry: Any, source: str) -> FileLayout:
