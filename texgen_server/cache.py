@@ -14,9 +14,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,12 @@ CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, header BLOB NOT NULL, 
 CREATE TABLE IF NOT EXISTS files (sha256 TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS parts (key TEXT NOT NULL, place INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (key, place));
 CREATE INDEX IF NOT EXISTS parts_by_file ON parts (sha256);
+CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL);
+INSERT INTO total SELECT COALESCE(SUM(bytes), 0) FROM files WHERE NOT EXISTS (SELECT 1 FROM total);
+CREATE TRIGGER IF NOT EXISTS file_added AFTER INSERT ON files BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
+CREATE TRIGGER IF NOT EXISTS file_gone AFTER DELETE ON files BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
 """
+"""The total is kept, as adding up thousands of files with every result takes milliseconds."""
 BUSY_S = 10.0
 READERS = 4
 """Files of one result that are read and hashed at a time."""
@@ -69,7 +74,10 @@ class ResultCache:
         self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(READERS, "texgen-cache")
         self.hits = self.misses = 0
-        with closing(self._connect()) as database, database:
+        self._own = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        weakref.finalize(self, _close_all, self._connections)
+        with self._database() as database:
             database.executescript(SCHEMA)
         self._sweep()
 
@@ -85,7 +93,7 @@ class ResultCache:
         return found
 
     def _found(self, key: str) -> CachedResult | None:
-        with closing(self._connect()) as database, database:
+        with self._database() as database:
             row = database.execute("SELECT header FROM results WHERE key = ?", (key,)).fetchone()
             hashes = [r[0] for r in database.execute("SELECT sha256 FROM parts WHERE key = ? ORDER BY place", (key,))]
         if not row:
@@ -101,18 +109,22 @@ class ResultCache:
 
     def _touch(self, key: str) -> None:
         """Used now. Where the disk is full that is not noted, and the result as good as ever."""
-        with contextlib.suppress(sqlite3.Error), closing(self._connect()) as database, database:
+        with contextlib.suppress(sqlite3.Error), self._database() as database:
             database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
-    def put(self, key: str, header: bytes, parts: Iterable[bytes | memoryview]) -> None:
-        """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
+    def put(self, key: str, header: bytes, parts: Sequence[bytes | memoryview], hashes: Sequence[str] = ()) -> None:
+        """Keep a result; ``hashes`` are the SHA-256 of its parts where they are known, in hex.
+
+        A full disk or a locked index loses the entry, never the request: it is logged.
+        """
         try:
-            listed = list(parts)
-            hashes = [self._write(part) for part in listed]
-            with closing(self._connect()) as database, database:
+            hashes = hashes or [hashlib.sha256(part).hexdigest() for part in parts]
+            for sha256, part in zip(hashes, parts, strict=True):
+                self._write(sha256, part)
+            with self._database() as database:
                 database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, header, time.time()))
                 database.execute("DELETE FROM parts WHERE key = ?", (key,))
-                for place, (sha256, part) in enumerate(zip(hashes, listed, strict=True)):
+                for place, (sha256, part) in enumerate(zip(hashes, parts, strict=True)):
                     database.execute("INSERT OR IGNORE INTO files VALUES (?, ?)", (sha256, len(part)))
                     database.execute("INSERT INTO parts VALUES (?, ?, ?)", (key, place, sha256))
             self._shrink()
@@ -122,13 +134,29 @@ class ResultCache:
     def bytes_used(self) -> int:
         """Of all files in the index; 0 where it cannot be read."""
         try:
-            with closing(self._connect()) as database:
-                return int(database.execute("SELECT COALESCE(SUM(bytes), 0) FROM files").fetchone()[0])
+            with self._database() as database:
+                return int(database.execute("SELECT bytes FROM total").fetchone()[0])
         except sqlite3.Error:
             return 0
 
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """A transaction on this thread's connection, which is opened anew after an error, and where the index is another file by now."""
+        place = self._index.stat().st_ino if self._index.exists() else 0
+        if getattr(self._own, "place", None) != place:
+            self._own.connection = self._connect()
+            self._own.place = self._index.stat().st_ino
+        try:
+            with self._own.connection as connection:
+                yield connection
+        except sqlite3.Error:
+            self._own.place = None
+            raise
+
     def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._index, timeout=BUSY_S)
+        database = sqlite3.connect(self._index, timeout=BUSY_S, check_same_thread=False)
+        with self._lock:
+            self._connections.append(database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         return database
@@ -146,8 +174,7 @@ class ResultCache:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
-    def _write(self, data: bytes | memoryview) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
+    def _write(self, sha256: str, data: bytes | memoryview) -> None:
         path = self._path(sha256)
         if self._read(sha256) is None:
             path.parent.mkdir(exist_ok=True)
@@ -157,12 +184,11 @@ class ResultCache:
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
-        return sha256
 
     def _shrink(self) -> None:
         """Drop the least recently used results until the rest fits."""
         while self.bytes_used() > self._max_bytes:
-            with closing(self._connect()) as database:
+            with self._database() as database:
                 oldest = database.execute("SELECT key FROM results ORDER BY used LIMIT 1").fetchone()
             if oldest is None:
                 return
@@ -170,7 +196,7 @@ class ResultCache:
 
     def _drop(self, keys: list[str]) -> None:
         """Forget results, then delete the files that no other one has."""
-        with closing(self._connect()) as database, database:
+        with self._database() as database:
             for key in keys:
                 database.execute("DELETE FROM results WHERE key = ?", (key,))
                 database.execute("DELETE FROM parts WHERE key = ?", (key,))
@@ -181,7 +207,7 @@ class ResultCache:
 
     def _sweep(self) -> None:
         """Files that no entry knows, left by a crash."""
-        with closing(self._connect()) as database:
+        with self._database() as database:
             known = {r[0] for r in database.execute("SELECT sha256 FROM files")}
         for path in self._files.glob("*/*"):
             try:
@@ -189,3 +215,8 @@ class ResultCache:
                     path.unlink()
             except OSError:  # another server was faster
                 continue
+
+
+def _close_all(connections: list[sqlite3.Connection]) -> None:
+    for connection in connections:
+        connection.close()

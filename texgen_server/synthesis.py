@@ -203,7 +203,7 @@ class Synthesis:
 def run_trunk(backend: Backend, styles: Array, fields: Fields) -> list[Array]:
     """Style (B, levels, D), or where the fields have shares (B, sources, D) -> what `run_head` takes."""
     inputs = [styles, fields.start, fields.guide, *fields.layouts, *fields.noises, *fields.shares]
-    return backend.run("painted_trunk" if fields.shares else "trunk", inputs)
+    return backend.run("painted_trunk" if fields.shares else "trunk", inputs, fleeting=True)
 
 
 def run_head(backend: Backend, features: list[Array], fields: Fields) -> Array:

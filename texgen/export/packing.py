@@ -59,8 +59,9 @@ def fitted(textures: TextureSet, max_edge_px: int) -> TextureSet:
 
 def _padded(pixels: Pixels, padding_px: int) -> Pixels:
     around = (padding_px, padding_px)
-    padded: Pixels = np.pad(pixels, (around, around, (0, 0)), "wrap") if padding_px else pixels
-    return padded
+    padded: Any = np.pad(pixels, (around, around, (0, 0)), "wrap") if padding_px else pixels
+    result: Pixels = padded
+    return result
 
 
 def file_name(layout: FileLayout, stem: str) -> str:

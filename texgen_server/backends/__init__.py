@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
@@ -79,7 +80,9 @@ def _cuda_available() -> bool:
     return torch.cuda.is_available()
 
 
+@cache
 def _cpu_precision() -> str:
+    """Asked for with every call; finding out takes milliseconds."""
     import openvino
 
     capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

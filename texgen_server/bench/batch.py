@@ -21,6 +21,7 @@ from texgen_server.bench.report import promise
 from texgen_server.bench.yardsticks import engine_rate
 from texgen_server.config import ServerConfig
 from texgen_server.engine.local import LocalEngine
+from texgen_server.memory import keep_freed_memory
 
 LEAST_SHARE = 0.75
 
@@ -40,6 +41,7 @@ class BatchBench:
 
 def bench_batch(options: BatchBench) -> dict[str, Any]:
     """One row: the share of the engine's rate that is left when every set becomes six PNG files and a sidecar."""
+    keep_freed_memory()
     card = find_card("material", options.models)
     engine = LocalEngine(ServerConfig(models=options.models, cache_folder=options.cache))
     engine.warm("material")

@@ -14,6 +14,7 @@ from texgen.errors import InvalidRequestError, TexgenError
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import CancelToken, Job
 from texgen_server.engine.local import LocalEngine
+from texgen_server.memory import keep_freed_memory
 
 Told = tuple[str, Any]
 """"progress", (fraction, stage); "preview", (kind, pixels); at the end "result", a `Result`, or "error", (kind, message, field)."""
@@ -23,6 +24,7 @@ class Replica:
     """One process of the cluster, with the devices that Ray gave it."""
 
     def __init__(self, config: ServerConfig) -> None:
+        keep_freed_memory()
         self._engine = LocalEngine(config)
 
     async def run(self, model_id: str, job: Job, left_s: float) -> AsyncIterator[Told]:

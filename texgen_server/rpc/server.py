@@ -23,6 +23,7 @@ from texgen_server.calls import Logger, Watcher
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
+from texgen_server.memory import keep_freed_memory
 from texgen_server.metrics import Exporter, families
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
@@ -107,6 +108,7 @@ def _pem(path: Path, what: str) -> bytes:
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
     """Run until SIGINT or SIGTERM."""
+    keep_freed_memory()
     asyncio.run(_serve(config, on_ready))
 
 
@@ -135,6 +137,7 @@ class EmbeddedServer:
     """A server in a background thread of this process, on a free loopback port; use as a context manager."""
 
     def __init__(self, config: ServerConfig) -> None:
+        keep_freed_memory()
         self._config = config
         self._ready = threading.Event()
         self._error: BaseException | None = None

@@ -195,7 +195,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         seams: dict[MapKind, float] = {}
         key = self._key(order, card) if size <= HUGE_BYTES else ""
         told: list[pb.TextureEvent] = []
-        data: list[bytes | memoryview] = []
+        data: list[tuple[str, bytes | memoryview]] = []
         for index, kind in enumerate(kinds):
             for other in kinds[index : index + ahead]:
                 if other in result.maps:
@@ -209,13 +209,15 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 if key and not isinstance(event, ReadyEvent):
                     told.append(event)
             if key:
-                data.append(parcel.packed.data)
+                data.append((parcel.sha256.hex(), parcel.packed.data))
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
         CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
-            loop.run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
+            loop.run_in_executor(
+                self._pool, self.cache.put, key, header_of(told), [part for _, part in data], [sha256 for sha256, _ in data]
+            )
 
 
 class ModelService(pb_grpc.ModelServiceServicer):
