@@ -152,7 +152,7 @@ def test_a_texture_keeps_its_forms_at_every_density(model, synthesis, card):
     from dataclasses import replace
 
     class NoDetail(TorchBackend):
-        def run(self, part, inputs):
+        def run(self, part, inputs, **_):
             return super().run(part, [np.zeros_like(inputs[0]), inputs[1]] if part == "guided_head" else inputs)
 
     plain = replace(synthesis, backend=NoDetail(model, "cpu", "f32"))
