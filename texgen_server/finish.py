@@ -105,7 +105,9 @@ def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
         bottom = min(rows, top + STRIP_ROWS)
         strip = height[np.arange(top - 1, bottom + 1) % rows]
         normal = normal_from_height(strip, range_px)[:, 1:-1]
-        maps[MapKind.NORMAL][top:bottom] = _to_uint(normal * 0.5 + 0.5, 255).transpose(1, 2, 0)
+        normal *= np.float32(0.5)
+        normal += np.float32(0.5)
+        maps[MapKind.NORMAL][top:bottom] = _to_uint(normal, 255).transpose(1, 2, 0)
 
 
 def crop_maps(maps: dict[MapKind, NDArray[Any]], top: int, left: int, rows: int, columns: int) -> dict[MapKind, Pixels]:
@@ -115,11 +117,21 @@ def crop_maps(maps: dict[MapKind, NDArray[Any]], top: int, left: int, rows: int,
 
 def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
     """(H, W) stored height and the px of white over black -> (3, H, W) OpenGL unit normals by central differences on the torus."""
-    unit = height.astype(np.float32) * np.float32(range_px * 0.5 / 65535.0)
-    right = np.roll(unit, -1, 1) - np.roll(unit, 1, 1)
-    down = np.roll(unit, -1, 0) - np.roll(unit, 1, 0)
-    normal = np.stack([-right, down, np.ones_like(unit)])
-    normal /= np.sqrt((normal * normal).sum(0, keepdims=True))
+    rows, columns = height.shape
+    unit = np.empty((rows + 2, columns + 2), np.float32)  # a px of the other side around
+    unit[1:-1, 1:-1] = height
+    unit[1:-1, 1:-1] *= np.float32(range_px * 0.5 / 65535.0)
+    unit[0, 1:-1], unit[-1, 1:-1] = unit[-2, 1:-1], unit[1, 1:-1]
+    unit[:, 0], unit[:, -1] = unit[:, -2], unit[:, 1]
+    normal = np.empty((3, rows, columns), np.float32)
+    np.subtract(unit[1:-1, :-2], unit[1:-1, 2:], out=normal[0])
+    np.subtract(unit[2:, 1:-1], unit[:-2, 1:-1], out=normal[1])
+    length = normal[0] * normal[0]
+    length += normal[1] * normal[1]
+    length += np.float32(1.0)
+    np.sqrt(length, out=length)
+    normal[:2] /= length
+    np.divide(np.float32(1.0), length, out=normal[2])
     return normal
 
 
@@ -155,5 +167,7 @@ def _srgb(lab: Array) -> Array:
 
 
 def _to_uint(values: Array, top: int) -> Array:
-    rounded: Array = np.floor(values * np.float32(top) + np.float32(0.5))
+    rounded = values * np.float32(top)
+    rounded += np.float32(0.5)
+    np.floor(rounded, out=rounded)
     return rounded

@@ -38,5 +38,9 @@ def _shrunk(planes: Array) -> Array:
     channels, rows, columns = planes.shape
     step = math.ceil(max(rows, columns) / PREVIEW_PX)
     whole = planes[:, : rows // step * step, : columns // step * step]
-    small: Array = whole.reshape(channels, rows // step, step, columns // step, step).mean((2, 4))
-    return small.astype(np.float32)
+    total = np.zeros((channels, rows // step, columns // step), np.float32)
+    for down in range(step):  # sums of shifted pictures: many times as fast as means over short axes
+        for right in range(step):
+            total += whole[:, down::step, right::step]
+    total /= np.float32(step * step)
+    return total
