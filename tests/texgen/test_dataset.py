@@ -203,3 +203,5 @@ def test_drawn_views_look_down_on_the_plane():
 def test_a_plan_that_cannot_be_is_refused():
     with pytest.raises(InvalidRequestError, match="wool"):
         plan_of(model(wood=1), "wool")
+    with pytest.raises(InvalidRequestError, match="no plain name"):
+        plan_of(model(**{"../../home": 1}))

@@ -335,3 +335,34 @@ def test_the_command_says_what_it_cannot_do(texgen, tmp_path):
     assert texgen("certificate", "--test", "--out", tmp_path / "c", ours=False)[0] == 9
     code, told = texgen("generate", "--class", "bark", "--sign", tmp_path / "t.pem", "--out", tmp_path)
     assert (code, "holds no" in told.err) == (2, True)
+
+
+def test_a_sidecar_names_nothing_outside_of_its_folder(texgen, tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("../secret.png", "/etc/hostname", ".."):
+        (folder / "x.json").write_text(json.dumps({"generator": "texgen", "sha256": {name: "00"}}))
+        code, told = texgen("verify", folder / "x.json")
+        assert (code, "without folders" in told.err) == (2, True)
+        assert texgen("verify", folder)[0] == 2
+
+
+def test_watermarks_that_cannot_be_are_refused_before_any_work(texgen, tmp_path):
+    for arguments in (("--format", "exr"), ("--window", "0,0,256x256")):
+        code, told = texgen("generate", "--class", "bark", "--watermark", "--out", tmp_path, *arguments)
+        assert (code, "whole tiles of 8 bits" in told.err) == (2, True)
+    path = tmp_path / "spec.toml"
+    path.write_text('[[set]]\nclass = "bark"\nsize = 64\nwatermark = true\n')
+    code, told = texgen("batch", path, "--out", tmp_path / "out")
+    assert (code, "line 4: a watermark needs 256 px" in told.err) == (2, True)
+
+
+def test_a_batch_marks_what_its_spec_says(texgen, tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text('[[set]]\nclass = "bark"\nsize = 256\npreset = "unreal"\nwatermark = true\n')
+    assert texgen("batch", path, "--out", tmp_path / "out")[0] == 0
+    code, told = texgen("verify", tmp_path / "out", "--regenerate", "--json")
+    marks = {f["path"].rpartition("_")[2]: f["watermark"] for f in json.loads(told.out)["files"]}
+    assert code == 0
+    assert marks["BC.png"] and not marks["N.png"] and not marks["ORM.png"]

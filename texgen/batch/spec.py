@@ -16,6 +16,7 @@ from texgen.batch.reading import Entry, read_entries
 from texgen.errors import InvalidRequestError
 from texgen.export.preset import load_preset
 from texgen.maps import MAX_EDGE_PX
+from texgen.provenance.watermark import MIN_EDGE_PX
 
 MOST_SETS = 100_000
 KEYS = {
@@ -98,6 +99,8 @@ class _Plan:
         self._check_types()
         if self.source == "recipe" and (extra := [k for k in ("seeds", "count", "controls", "psi") if k in entry.own]):
             raise self._bad(extra[0], f"a recipe already says seed, psi, controls: {extra[0]} does not go with it")
+        if values.get("watermark") and "size" in values and min(self._size(values["size"])) < MIN_EDGE_PX:
+            raise self._bad("watermark", f"a watermark needs {MIN_EDGE_PX} px on each side: size {values['size']!r} is too small")
         self.seeds: Sequence[int | None] = [None] if self.source == "recipe" else self._seeds()
         self.sweeps = self._sweeps()
         self.count = len(self.seeds) * math.prod(len(v) for v in self.sweeps.values())

@@ -82,6 +82,10 @@ def check_options(options: argparse.Namespace) -> None:
         load_preset(options.preset)
         if options.format != "png":
             raise InvalidRequestError("--preset says the format of each file: --format does not go with it", "preset")
+    if options.watermark and (options.format != "png" or getattr(options, "window", None)):
+        raise InvalidRequestError(
+            "--watermark goes with whole tiles of 8 bits: without --window, and with --format png or a --preset", "watermark"
+        )
     signer_of(options)
     check_name(options)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from texgen.errors import InvalidRequestError
 FORMS = ("webdataset", "folder")
 MOST_SAMPLES = 10_000_000
 MOST_VIEWS = 16
+_PLAIN = re.compile(r"^[A-Za-z0-9][\w-]*$")
 KEPT = ("tile_px", "tile_size_m")
 """Controls that say how large things are: left at their defaults."""
 
@@ -84,6 +86,8 @@ def make_plan(model: Any, chosen: Sequence[str], *, balance: bool, **rest: Any) 
     equally often, else in proportion to its training materials. ``rest`` are the fields of `Plan`. Raises InvalidRequestError.
     """
     known = {c.name: c.materials for c in model.classes}
+    if strange := [name for name in known if not _PLAIN.match(name)]:  # it becomes a folder, and comes from a server
+        raise InvalidRequestError(f"the model's class {strange[0]!r} is no plain name: this server is not to be trusted", "classes")
     if unknown := [name for name in chosen if name not in known]:
         raise InvalidRequestError(f"unknown class {unknown[0]!r}: there are {', '.join(known)}", "classes")
     if not 1 <= rest["count"] <= MOST_SAMPLES:

@@ -136,4 +136,6 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     ours = isinstance(about, dict) and str(about.get("generator", "")).startswith("texgen") and isinstance(about.get("sha256"), dict)
     if not ours:
         raise InvalidRequestError(f"{path} is no sidecar of texgen that lists hashes", "path")
+    if strange := [name for name in about["sha256"] if Path(name).name != name or name in ("", "..")]:
+        raise InvalidRequestError(f"{path} names {strange[0]!r}: a sidecar names files beside it, without folders", "path")
     return dict(about)
