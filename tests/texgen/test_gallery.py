@@ -42,7 +42,20 @@ def test_the_maps_come_back_out_of_every_presets_files(tmp_path, preset):
     found, made = maps_of(folder, f"{preset}_set", about), textures(edge=64).maps
     assert MapKind.BASECOLOR in found and MapKind.ROUGHNESS in found
     for kind, pixels in found.items():
-        assert np.array_equal(pixels, made[kind]), kind
+        if preset == "gltf-ktx2":  # lossy, and noise is the worst that can happen to it: unlike noise is 85 apart
+            assert np.abs(pixels.astype(int) - made[kind]).mean() < 60, kind
+        else:
+            assert np.array_equal(pixels, made[kind]), kind
+
+
+def test_padding_is_taken_off_again(tmp_path):
+    own = tmp_path / "padded.toml"
+    own.write_text('padding_px = 5\n[[file]]\nname = "{stem}_r"\nchannels = ["roughness"]\n')
+    made = textures(edge=64)
+    (name, data), *_ = pack(made, load_preset(str(own))).items()
+    (tmp_path / name).write_bytes(data)
+    found = maps_of(tmp_path, STEM, {"files": [name], "preset": str(own)})
+    assert np.array_equal(found[MapKind.ROUGHNESS], made.maps[MapKind.ROUGHNESS])
 
 
 def test_a_page_holds_all_sets_and_says_what_it_leaves_out(tmp_path, capsys):

@@ -9,6 +9,7 @@ import numpy as np
 
 from texgen.errors import InvalidRequestError
 from texgen.export.mips import mip_chain
+from texgen.images import decode_png
 from texgen.maps import Pixels
 
 BLOCK_PX = 4
@@ -27,10 +28,7 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
     height, width, channels = pixels.shape
     if height % BLOCK_PX or width % BLOCK_PX:
         raise InvalidRequestError(f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not", "preset")
-    try:
-        import alktx2
-    except ImportError as error:
-        raise InvalidRequestError("KTX2 needs the alktx2 library: pip install 'texgen[ktx2]', or choose png", "preset") from error
+    alktx2 = _load()
     levels = [(_rgba(level).tobytes(), level.shape[1], level.shape[0]) for level in mip_chain(pixels, srgb=srgb, normal=normal)]
     colour: dict[str, Any] = {
         "srgb": srgb,
@@ -45,6 +43,23 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
         settings: dict[str, Any] = {"quality": UASTC_QUALITY, "effort": UASTC_EFFORT, "zstd_supercompression_level": ZSTD_LEVEL}
         data = alktx2.encode_raw_mips_to_ktx2(levels, channels == 4, codec="uastc", **settings, **colour)
     return bytes(data)
+
+
+def decode_ktx2(data: bytes) -> Pixels:
+    """The largest level of a KTX2 file with Basis Universal in it: (H, W, 4) uint8. Raises InvalidRequestError."""
+    try:
+        png, _ = _load().decode_ktx2_to_bytes(data, format="png")
+    except (RuntimeError, ValueError) as error:
+        raise InvalidRequestError(f"this is no readable KTX2 file with Basis Universal in it: {error}", "picture") from error
+    return decode_png(png)
+
+
+def _load() -> Any:
+    try:
+        import alktx2
+    except ImportError as error:
+        raise InvalidRequestError("KTX2 needs the alktx2 library: pip install 'texgen[ktx2]', or choose png", "preset") from error
+    return alktx2
 
 
 def _rgba(pixels: Pixels) -> Pixels:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from texgen.checks import tileability
 from texgen.errors import InvalidRequestError
+from texgen.export.ktx2 import decode_ktx2
 from texgen.export.packing import file_name
 from texgen.export.preset import load_preset
 from texgen.files import write_files
@@ -86,7 +87,9 @@ def maps_of(folder: Path, stem: str, about: Mapping[str, Any]) -> dict[MapKind, 
         path = folder / file_name(layout, stem)
         if layout.format == "exr" or path.name not in files:
             continue
-        pixels: Any = read_picture(path).pixels
+        pixels: Any = decode_ktx2(path.read_bytes()) if layout.format == "ktx2" else read_picture(path).pixels
+        if border := preset.padding_px:
+            pixels = pixels[border:-border, border:-border]
         for place, channel in enumerate(layout.channels):
             if channel.kind is not None:
                 turned = channel.inverted != (channel.kind is MapKind.NORMAL and channel.index == 1 and preset.normal == "directx")
