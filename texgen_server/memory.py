@@ -3,7 +3,7 @@
 
 A texture takes a few hundred MiB for a moment, and the next one the same again. glibc gives such memory back to the system at once, and
 above all that of threads; the system then hands it out anew page by page, cleared, which took a fifth of the time of a texture of
-1024 px. So the server keeps one arena, and up to half a GiB of what is free in it.
+1024 px. So the server keeps one arena, and up to 128 MiB of what is free in it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import platform
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Numbers of malloc.h."""
-KEPT_BYTES = 512 << 20
-LARGE_BYTES = 256 << 20
+KEPT_BYTES = 128 << 20
+LARGE_BYTES = 64 << 20
 """Pieces from this size on come from the system and go back to it."""
 
 

@@ -40,7 +40,7 @@ def address():
 
 
 def said_by(script, python, folder, *arguments):
-    """The facts that a script prints last, run in a Python with bpy and a user's folder of its own."""
+    """The facts that a script prints, run in a Python with bpy and a user's folder of its own. Blender may print after it."""
     if not python:
         pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
     (folder / "user").mkdir()
@@ -48,7 +48,7 @@ def said_by(script, python, folder, *arguments):
     command = [python, str(SCRIPTS / script), *map(str, arguments), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
 
 
 @pytest.mark.blender
