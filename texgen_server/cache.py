@@ -77,8 +77,6 @@ class ResultCache:
         self._own = threading.local()
         self._connections: list[sqlite3.Connection] = []
         weakref.finalize(self, _close_all, self._connections)
-        with self._database() as database:
-            database.executescript(SCHEMA)
         self._sweep()
 
     def get(self, key: str) -> CachedResult | None:
@@ -144,21 +142,36 @@ class ResultCache:
         """A transaction on this thread's connection, which is opened anew after an error, and where the index is another file by now."""
         place = self._index.stat().st_ino if self._index.exists() else 0
         if getattr(self._own, "place", None) != place:
+            self._disconnect()
             self._own.connection = self._connect()
             self._own.place = self._index.stat().st_ino
         try:
             with self._own.connection as connection:
                 yield connection
         except sqlite3.Error:
-            self._own.place = None
+            self._disconnect()
             raise
+
+    def _disconnect(self) -> None:
+        """Close this thread's connection, if it has one."""
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        self._own.connection = self._own.place = None
+        if connection is not None:
+            with self._lock:
+                self._connections.remove(connection)
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._index, timeout=BUSY_S, check_same_thread=False)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.executescript(SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
         with self._lock:
             self._connections.append(database)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
         return database
 
     def _path(self, sha256: str) -> Path:

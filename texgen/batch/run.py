@@ -126,12 +126,13 @@ def asked(client: Any, request: Mapping[str, Any], stopping: threading.Event | N
     Raises TexgenError; the last one after `TRIES`, or once ``stopping`` is set.
     """
     pause = stopping or threading.Event()
-    for attempt in range(TRIES):
+    attempt = 0
+    while True:
+        attempt += 1
         if outcome is not None:
-            outcome.tries += 1
+            outcome.tries = attempt
         try:
             return client.generate(**request)  # type: ignore[no-any-return]
         except (CapacityError, ConnectionFailedError):
-            if attempt == TRIES - 1 or pause.wait(RETRY_S * 2.0**attempt):
+            if attempt >= TRIES or pause.wait(RETRY_S * 2.0 ** (attempt - 1)):
                 raise
-    raise AssertionError

@@ -7,12 +7,13 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from texgen.commands.connection import add_connection, add_parser, connected, progress_line
-from texgen.dataset.plan import FORMS, make_plan
+from texgen.dataset.plan import FORMS, Sample, make_plan
 from texgen.errors import InvalidRequestError
 
 
@@ -67,27 +68,18 @@ def _dataset(options: argparse.Namespace) -> int:
         lots = list(keeper.missing())
         already = plan.count - sum(map(len, lots))
 
-        def counted(files: Iterator[Files]) -> Iterator[Files]:
-            for each in files:
-                made[json.loads(each["json"])["class"]] += 1
+        def counted(samples: Sequence[Sample]) -> Iterator[Files]:
+            for sample, files in zip(samples, make_samples(client, plan, samples, options.jobs), strict=True):
+                made[sample.class_name] += 1
                 if show:
-                    show(_Progress((already + made.total()) / plan.count))
-                yield each
+                    show(SimpleNamespace(stage="samples", fraction=(already + made.total()) / plan.count))
+                yield files
 
         for samples in lots:
-            keeper.keep(samples, counted(make_samples(client, plan, samples, options.jobs)))
+            keeper.keep(samples, counted(samples))
     report = {"made": made.total(), "already": already, "classes": dict(sorted(made.items())), "digest": plan.digest()}
     if options.json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
         sys.stdout.write(f"{made.total()} samples made, {already} were there; {len(made)} classes\n")
     return 0
-
-
-class _Progress:
-    """As the progress line wants it."""
-
-    stage = "samples"
-
-    def __init__(self, fraction: float) -> None:
-        self.fraction = fraction

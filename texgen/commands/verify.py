@@ -11,11 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from texgen.commands.check import EXIT_PROBLEMS
 from texgen.commands.connection import add_connection, add_parser, connected, read_file, write_paths
-from texgen.errors import InvalidRequestError
+from texgen.errors import InvalidRequestError, LoadError, NotFoundError
 from texgen.provenance.verify import Status, Verdict, Verifier, paths_of
-
-EXIT_PROBLEMS = 11
 
 
 def add_verify(commands: Any) -> None:
@@ -80,7 +79,7 @@ def _regenerate(options: argparse.Namespace, verifier: Verifier, verdicts: Seque
                 continue
             try:
                 same, told = regenerator.compare(verdict.path, verdict.recipe, verifier.sidecar(verdict.path))
-            except InvalidRequestError as error:
+            except (InvalidRequestError, LoadError, NotFoundError) as error:
                 verdict.notes.append(f"not made again: {error}")
                 continue
             (verdict.notes if same else verdict.problems).append(told)

@@ -41,15 +41,15 @@ class Keeper:
         self._write(folder / ABOUT, json_bytes(self._about()))
 
     def missing(self) -> Iterator[list[Sample]]:
-        """What is to be made, in lots that are kept together: a shard, or a sample."""
-        step = self.plan.shard if self.plan.form == "webdataset" else 1
+        """What is to be made, a shard's worth at a time. A shard is there whole or not; in folders each sample is for itself."""
+        step = self.plan.shard
         for first in range(0, self.plan.count, step):
             samples = [draw_sample(self.plan, n) for n in range(first, min(first + step, self.plan.count))]
-            if not self._place(samples).is_file():
-                yield samples
+            if missing := [sample for sample in samples if not self._place(sample).is_file()]:
+                yield missing
 
     def keep(self, samples: list[Sample], made: Iterator[Files]) -> None:
-        """Write one lot; it is there only once it is whole."""
+        """Write them as they come; what is there is whole."""
         if self.plan.form == "webdataset":
             self._keep_shard(samples, made)
             return
@@ -59,15 +59,14 @@ class Keeper:
             for extension in sorted(files, key=lambda name: name == "json"):  # the label last: it says that the sample is whole
                 self._write(folder / f"{sample.key}.{extension}", files[extension])
 
-    def _place(self, samples: list[Sample]) -> Path:
-        """The file that says that a lot is there."""
-        first = samples[0]
+    def _place(self, sample: Sample) -> Path:
+        """The file that says that a sample is there: its shard, or its label."""
         if self.plan.form == "webdataset":
-            return self.folder / f"texgen-{first.number // self.plan.shard:06d}.tar"
-        return self.folder / first.class_name / f"{first.key}.json"
+            return self.folder / f"texgen-{sample.number // self.plan.shard:06d}.tar"
+        return self.folder / sample.class_name / f"{sample.key}.json"
 
     def _keep_shard(self, samples: list[Sample], made: Iterator[Files]) -> None:
-        path = self._place(samples)
+        path = self._place(samples[0])
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:

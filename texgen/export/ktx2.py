@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
 
 from texgen.errors import InvalidRequestError
 from texgen.export.mips import mip_chain
-from texgen.images import decode_png
+from texgen.images import MAX_DECODED_PIXELS, decode_png
 from texgen.maps import Pixels
 
 BLOCK_PX = 4
+SIZE_AT = 20
+"""Bytes of the header before width and height."""
 ETC1S_QUALITY, ETC1S_EFFORT = 80, 1
 UASTC_QUALITY, UASTC_EFFORT = 100, 2
 """Below 100 the encoder trades quality for size, and its bytes depend on its threads."""
@@ -47,6 +50,9 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
 
 def decode_ktx2(data: bytes) -> Pixels:
     """The largest level of a KTX2 file with Basis Universal in it: (H, W, 4) uint8. Raises InvalidRequestError."""
+    width, height = struct.unpack_from("<2I", data, SIZE_AT) if len(data) >= SIZE_AT + 8 else (0, 0)
+    if width * height > MAX_DECODED_PIXELS:
+        raise InvalidRequestError(f"{width} x {height} px is more than the {MAX_DECODED_PIXELS} px that are decoded", "picture")
     try:
         png, _ = _load().decode_ktx2_to_bytes(data, format="png")
     except (RuntimeError, ValueError) as error:

@@ -17,14 +17,14 @@ TOLD = ("recipe", "model_digest", "engine", "seed", "size_px", "window_px", "end
 """Of a sidecar, in the assertion."""
 
 
-def manifest(name: str, about: Mapping[str, Any], models: Path | None = None) -> dict[str, Any]:
-    """The definition of the manifest of file ``name``; ``about`` is its sidecar.
+def manifest(name: str, about: Mapping[str, Any], trained: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The definition of the manifest of file ``name``; ``about`` is its sidecar, ``trained`` as `training` has it.
 
     Says that a model made it, which one, by which recipe, what it was trained on and under which licence the file is.
     """
     agent = {"name": "texgen", "version": __version__}
     created = {"action": "c2pa.created", "digitalSourceType": MADE_BY_A_MODEL, "softwareAgent": agent}
-    told = {key: about[key] for key in TOLD if about.get(key)} | _training(str(about.get("model_digest", "")), models)
+    told = {key: about[key] for key in TOLD if about.get(key)} | dict(trained.get(str(about.get("model_digest", "")), {}))
     return {
         "claim_generator_info": [agent],
         "title": name,
@@ -35,14 +35,14 @@ def manifest(name: str, about: Mapping[str, Any], models: Path | None = None) ->
     }
 
 
-def _training(digest: str, models: Path | None) -> dict[str, Any]:
-    """Model and licence of its training data, where a model of that digest is installed here."""
+def training(models: Path | None = None) -> dict[str, dict[str, str]]:
+    """Digest -> model and licence of its training data, of the models that are installed here."""
     try:
         cards = list_cards(models)
     except TexgenError:
         return {}
-    for card in cards:
-        if digest and card.digest == digest:
-            licence = card.data.get("data_licence", "")
-            return {"model": f"{card.id} {card.version}"} | ({"training_data_licence": licence} if licence else {})
-    return {}
+    return {
+        card.digest: {"model": f"{card.id} {card.version}"}
+        | ({"training_data_licence": str(licence)} if (licence := card.data.get("data_licence")) else {})
+        for card in cards
+    }

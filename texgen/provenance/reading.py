@@ -19,8 +19,8 @@ from texgen.provenance.signing import DETACHED, DETACHED_SUFFIX, EMBEDDED, load_
 from texgen.provenance.trial import TEST_NAME
 
 MOST_SIDECAR_BYTES = 16 * 2**20
-MARKER = b"c2pa"
-"""Stands in every manifest: a file without it has none, and the library is not asked for."""
+MARKERS = (b"jumb", b"c2pa")
+"""Stand in every manifest: a file without them has none, and the library is not asked for."""
 NOTE = "texgen:recipe"
 _IN_TIFF = re.compile(rf"{NOTE}=(tg1x?:\S+?)(?:;|$)")
 
@@ -45,9 +45,9 @@ def read_claims(path: Path, data: bytes, trust: str = "") -> Claims | None:
     """The manifest in a file or beside it; None where there is none. ``trust``: certificates as PEM. Nothing is fetched from anywhere."""
     beside = path.with_name(path.name + DETACHED_SUFFIX)
     kind = EMBEDDED.get(path.suffix.lower(), DETACHED)
-    if kind == DETACHED or (MARKER not in data and beside.is_file()):
-        return _claims(kind, data, beside.read_bytes(), trust) if beside.is_file() else None
-    return _claims(kind, data, None, trust) if MARKER in data else None
+    if kind != DETACHED and all(marker in data for marker in MARKERS):
+        return _claims(kind, data, None, trust)
+    return _claims(kind, data, beside.read_bytes(), trust) if beside.is_file() else None
 
 
 def _claims(kind: str, data: bytes, store: bytes | None, trust: str) -> Claims | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.errors import InvalidRequestError
-from texgen.provenance.manifest import manifest
+from texgen.provenance.manifest import manifest, training
 
 EMBEDDED = {".png": "image/png", ".tif": "image/tiff", ".tiff": "image/tiff", ".jpg": "image/jpeg", ".webp": "image/webp"}
 DETACHED = "application/octet-stream"
@@ -30,7 +30,7 @@ class Signer:
         """
         c2pa = load_c2pa()
         chain, private, algorithm, self.name = _credentials(certificate, key or certificate)
-        self._models = models
+        self._trained = training(models)
         self._lock = threading.Lock()
         try:
             info = c2pa.C2paSignerInfo(algorithm, chain.encode(), private.encode(), None)
@@ -50,7 +50,7 @@ class Signer:
 
     def _sign(self, name: str, data: bytes, about: Mapping[str, Any]) -> dict[str, bytes]:
         kind = EMBEDDED.get(Path(name).suffix.lower(), DETACHED)
-        builder = load_c2pa().Builder(json.dumps(manifest(name, about, self._models)), self._context)
+        builder = load_c2pa().Builder(json.dumps(manifest(name, about, self._trained)), self._context)
         if kind == DETACHED:
             builder.set_no_embed()
         out = io.BytesIO()
