@@ -100,6 +100,20 @@ def test_a_cache_that_cannot_be_read_has_nothing_and_harms_nobody(cache, tmp_pat
     assert cache.bytes_used() == 0
 
 
+def test_errors_leave_no_connection_open_and_a_new_index_is_taken_up(cache, tmp_path):
+    cache.put("key", b"head", [b"body"])
+    index = tmp_path / "index.sqlite"
+    for path in tmp_path.glob("index.sqlite*"):
+        path.unlink()
+    index.write_bytes(b"no database at all" * 1000)
+    for _ in range(20):
+        assert cache.get("key") is None
+    assert len(cache._connections) <= 1
+    index.unlink()
+    cache.put("key", b"head", [b"body"])
+    assert cache.get("key").header == b"head"
+
+
 def test_a_folder_that_cannot_be_written_to_is_done_without(tmp_path, caplog):
     (tmp_path / "file").write_bytes(b"")
     assert open_cache(tmp_path / "file" / "results", 1000) is None

@@ -27,6 +27,7 @@ from texgen.images import decode_png, encode_exr, encode_png
 from texgen.maps import ColorSpace
 from texgen.modelcard import find_card
 from texgen.provenance import signing
+from texgen.provenance.regenerating import compared
 from texgen.provenance.signing import PASSWORD_VARIABLE, Signer, wanted_signer
 from texgen.provenance.trial import CHAIN_FILE, KEY_FILE, ROOT_FILE, TEST_NAME, make_test_certificate
 from texgen.provenance.verify import Status, Verifier, paths_of
@@ -366,3 +367,20 @@ def test_a_batch_marks_what_its_spec_says(texgen, tmp_path):
     marks = {f["path"].rpartition("_")[2]: f["watermark"] for f in json.loads(told.out)["files"]}
     assert code == 0
     assert marks["BC.png"] and not marks["N.png"] and not marks["ORM.png"]
+
+
+def test_another_engine_may_differ_a_little_in_half_floats_too():
+    here = np.random.default_rng(1).random((32, 32, 3)).astype(np.float16) * np.float16(9.0)
+    near, far = here * np.float16(1.001), here[::-1] * np.float16(0.5)
+    assert compared(near, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
+    assert not compared(far, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
+    assert not compared(near, here, "torch-cpu/f32", "torch-cpu/f32")[0]
+
+
+def test_a_recipe_of_a_model_that_is_not_here_is_told_and_the_rest_goes_on(texgen, tmp_path):
+    folder = written(
+        tmp_path / "a", {"my_ao.png": encode_png(np.zeros((4, 4, 1), np.uint8), srgb=False, text={"texgen:recipe": "tg1:AAAA"})}
+    )
+    code, told = texgen("verify", folder, "--regenerate", "--json")
+    assert code == 0
+    assert any("not made again" in note for note in json.loads(told.out)["files"][0]["notes"])

@@ -29,7 +29,7 @@ def add_verify(commands: Any) -> None:
     parser.add_argument("--trust", type=Path, metavar="PEM", help="certificates, one of which must vouch for every signer")
     parser.add_argument("--require-signature", action="store_true", help="an unsigned file is a problem")
     parser.add_argument("--regenerate", action="store_true", help="make each file again from its recipe and compare")
-    parser.add_argument("--no-watermark", action="store_true", help="do not look for watermarks (saves 50 ms a picture)")
+    parser.add_argument("--no-watermark", action="store_true", help="do not look for watermarks (saves 84 ms a picture of 1024 px)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)
     parser.set_defaults(run=_verify)

@@ -49,7 +49,7 @@ class Regenerator:
             return False, f"made again, it is another picture: {there.shape} {there.dtype} instead of {here.shape} {here.dtype}"
         if np.array_equal(there, here):
             return True, "made again: the same, sample for sample"
-        return _near(there, here, engine, str(about.get("engine", "")))
+        return compared(there, here, engine, str(about.get("engine", "")))
 
     def _contents(self, recipe: str, about: Mapping[str, Any]) -> tuple[str, dict[str, bytes | memoryview]]:
         key = (recipe, str(about.get("path", "")))
@@ -104,7 +104,8 @@ def _samples(name: str, data: bytes) -> Pixels | None:
         return read_picture(path).pixels
 
 
-def _near(there: Pixels, here: Pixels, engine: str, other: str) -> tuple[bool, str]:
+def compared(there: Pixels, here: Pixels, engine: str, other: str) -> tuple[bool, str]:
+    """(Near enough?, in words) of samples that are not the same: made here by ``engine``, there by ``other``."""
     if there.dtype == np.float16:  # radiance has no end: compared as a tone curve shows it
         there, here = (_toned(pixels) for pixels in (there, here))
     difference = np.abs(to_unit(there) - to_unit(here))
