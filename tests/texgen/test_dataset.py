@@ -16,7 +16,7 @@ import webdataset
 
 from texgen.cli import main
 from texgen.dataset.plan import draw_sample, make_plan
-from texgen.dataset.view import View, draw_view, render_view
+from texgen.dataset.view import View, draw_view, metered, render_view
 from texgen.errors import InvalidRequestError
 from texgen.images import decode_png
 from texgen.maps import MapKind
@@ -188,6 +188,15 @@ def test_views_repeat_with_the_tile_and_follow_the_light():
     warm = render_view(maps(), replace(ABOVE, light_rgb=(1.25, 1.0, 0.75)), 32).mean((0, 1))
     cool = render_view(maps(), replace(ABOVE, light_rgb=(0.75, 1.0, 1.25)), 32).mean((0, 1))
     assert warm[0] - warm[2] > cool[0] - cool[2] + 20
+
+
+def test_bright_materials_are_not_merely_white():
+    white = maps()
+    white[MapKind.BASECOLOR] = np.clip(white[MapKind.BASECOLOR].astype(int) // 8 + 225, 0, 255).astype(np.uint8)
+    rng = np.random.default_rng(4)
+    for view in (draw_view(rng) for _ in range(20)):
+        assert (render_view(white, view, 32, metered(white)) == 255).mean() < 0.05
+    assert metered(maps()) <= 1.0 and metered(maps() | {MapKind.BASECOLOR: maps()[MapKind.BASECOLOR] // 8}) == 1.0
 
 
 def test_drawn_views_look_down_on_the_plane():

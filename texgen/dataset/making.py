@@ -13,7 +13,7 @@ from texgen._version import __version__
 from texgen.batch.run import asked
 from texgen.dataset.keeping import Files
 from texgen.dataset.plan import Plan, Sample
-from texgen.dataset.view import render_view
+from texgen.dataset.view import metered, render_view
 from texgen.files import json_bytes
 from texgen.images import decode, encode_png
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Material
@@ -44,9 +44,10 @@ def _make(client: Any, plan: Plan, sample: Sample) -> Files:
     files = {
         f"{kind}.png": encode_png(pixels, srgb=MAP_SPECS[kind].color_space is ColorSpace.SRGB, text=text) for kind, pixels in maps.items()
     }
+    exposure = metered(maps)
     for number, view in enumerate(sample.views):
-        files[f"view{number}.png"] = encode_png(render_view(maps, view, plan.size_px), srgb=True, text=text)
-    return files | {"json": json_bytes(_label(sample, material))}
+        files[f"view{number}.png"] = encode_png(render_view(maps, view, plan.size_px, exposure), srgb=True, text=text)
+    return files | {"json": json_bytes(_label(sample, material) | {"exposure": exposure})}
 
 
 def _label(sample: Sample, material: Material) -> dict[str, Any]:

@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.export.mips import mip_chain
+from texgen.images import srgb_to_linear
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen.shading import render_lit
 
 Array = NDArray[np.float32]
 FOV_DEG = 40.0
+BRIGHT = 0.3
+"""Mean albedo from which on a camera takes less light."""
 SAMPLES = 2
 """Rays along each edge of a pixel."""
 SEEN = (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
@@ -51,7 +54,12 @@ def _direction(turn: float, rise: float) -> tuple[float, float, float]:
     return math.cos(turn) * math.cos(rise), math.sin(turn) * math.cos(rise), math.sin(rise)
 
 
-def render_view(maps: Mapping[MapKind, Pixels], view: View, edge_px: int) -> NDArray[np.uint8]:
+def metered(maps: Mapping[MapKind, Pixels]) -> float:
+    """The exposure for a material, as a camera chooses it: bright ones get less light, so that they are not merely white."""
+    return round(min(1.0, BRIGHT / max(float(srgb_to_linear(to_unit(maps[MapKind.BASECOLOR])).mean()), 1e-3)), 4)
+
+
+def render_view(maps: Mapping[MapKind, Pixels], view: View, edge_px: int, exposure: float = 1.0) -> NDArray[np.uint8]:
     """The material as seen: (edge, edge, 3) uint8 sRGB. The texture repeats. Needs basecolor, normal, roughness, metallic and ao."""
     points, rays = _hits(view, edge_px * SAMPLES)
     level = _level(maps[MapKind.BASECOLOR].shape[0], points)
@@ -60,7 +68,8 @@ def render_view(maps: Mapping[MapKind, Pixels], view: View, edge_px: int) -> NDA
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
     roughness, metallic, ao = (seen[kind][..., 0] for kind in SEEN[2:])
     rgb = np.asarray(view.light_rgb, np.float32)
-    lit = render_lit(seen[MapKind.BASECOLOR], normal, roughness, metallic, ao, view.light, to_view=-rays, light_rgb=rgb, sky=view.sky)
+    surface = (seen[MapKind.BASECOLOR], normal, roughness, metallic, ao)
+    lit = render_lit(*surface, view.light, to_view=-rays, light_rgb=rgb, sky=view.sky, exposure=exposure)
     mean = lit.reshape(edge_px, SAMPLES, edge_px, SAMPLES, 3).mean((1, 3))
     picture: NDArray[np.uint8] = np.rint(mean).astype(np.uint8)
     return picture
