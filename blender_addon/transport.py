@@ -16,7 +16,7 @@ from grpclib.client import Channel, StreamStreamMethod, UnaryStreamMethod, Unary
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
-from texgen.assembly import Assembler
+from texgen.assembly import WHOLE_MAPS, Assembler
 from texgen.errors import TexgenError
 from texgen.pb import texgen_pb2 as pb
 
@@ -36,7 +36,7 @@ class Server:
     """PEM file of the authority that signed the server's certificate; empty: those that this system trusts."""
 
     def metadata(self):
-        return {"authorization": f"Bearer {self.token}"} if self.token else {}
+        return dict([WHOLE_MAPS]) | ({"authorization": f"Bearer {self.token}"} if self.token else {})
 
     def channel(self):
         """Raises OSError where the CA file cannot be read."""

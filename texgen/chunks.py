@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one message that carries megabytes, written and read in place: ``TextureEvent{chunk}`` without protobuf's four copies of its bytes.
+"""The messages that carry megabytes, written in place: ``TextureEvent{chunk}``, which is read in place too, and ``TextureEvent{whole_maps}``,
+without protobuf's copies of their bytes.
 
 What is written is what protobuf would write (fields in their order), and whatever does not look like it is read by protobuf itself.
 Source: the protocol buffers encoding specification.
@@ -7,7 +8,7 @@ Source: the protocol buffers encoding specification.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from google.protobuf.message_factory import GetMessageClass
@@ -17,6 +18,9 @@ from texgen.varint import varint
 
 _LENGTH_DELIMITED = 2
 _EVENT = pb.TextureEvent.DESCRIPTOR.fields_by_name["chunk"].number << 3 | _LENGTH_DELIMITED
+_WHOLE_MAPS = pb.TextureEvent.DESCRIPTOR.fields_by_name["whole_maps"].number << 3 | _LENGTH_DELIMITED
+_WHOLE_MAP = pb.WholeMaps.DESCRIPTOR.fields_by_name["maps"].number << 3 | _LENGTH_DELIMITED
+_WHOLE_DATA = pb.WholeMap.DESCRIPTOR.fields_by_name["data"].number << 3 | _LENGTH_DELIMITED
 _KIND = pb.Chunk.DESCRIPTOR.fields_by_name["kind"].number << 3
 _OFFSET = pb.Chunk.DESCRIPTOR.fields_by_name["offset"].number << 3
 _DATA = pb.Chunk.DESCRIPTOR.fields_by_name["data"].number << 3 | _LENGTH_DELIMITED
@@ -41,6 +45,16 @@ def write_chunk(kind: int, offset: int, data: bytes | memoryview) -> ReadyEvent:
     head = (bytes((_KIND,)) + varint(kind) if kind else b"") + (bytes((_OFFSET,)) + varint(offset) if offset else b"")
     head += bytes((_DATA,)) + varint(len(data))
     return ReadyEvent(b"".join((bytes((_EVENT,)), varint(len(head) + len(data)), head, data)))
+
+
+def write_whole_maps(maps: Iterable[tuple[pb.MapHeader, bytes | memoryview, pb.MapEnd]]) -> ReadyEvent:
+    """The event of several maps in one piece each; the data is copied once."""
+    pieces: list[bytes | memoryview] = []
+    for header, data, end in maps:
+        before = pb.WholeMap(header=header).SerializeToString() + bytes((_WHOLE_DATA,)) + varint(len(data))
+        after = pb.WholeMap(end=end).SerializeToString()
+        pieces += [bytes((_WHOLE_MAP,)), varint(len(before) + len(data) + len(after)), before, data, after]
+    return ReadyEvent(b"".join((bytes((_WHOLE_MAPS,)), varint(sum(map(len, pieces))), *pieces)))
 
 
 def read_event(message: bytes) -> pb.TextureEvent | RawChunk:

@@ -13,7 +13,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it
 
 import grpc
 
-from texgen.assembly import Assembler
+from texgen.assembly import WHOLE_MAPS, Assembler
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -68,7 +68,7 @@ class Access:
     ) -> None:
         self._retry = retry
         self.address, self._tls_ca, self._tls_pair = address, tls_ca, tls_pair
-        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self.metadata = (WHOLE_MAPS, *([("authorization", f"Bearer {token}")] if token else []))
 
     def options(self) -> list[tuple[str, Any]]:
         """Of a channel: retries."""

@@ -1,43 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on disk, by what names them: files by their own SHA-256, and an SQLite index (WAL) that several servers may share.
+"""Results on disk, by what names them: a file for each, and an SQLite index (WAL) that several servers may share.
 
-A result is a small header (opaque here) and its packed maps. Files are written under temporary names and renamed before the index knows them, so
-a crash leaves files without an entry at worst, which the next start sweeps away. What is read is hashed: a damaged entry is dropped, not served.
+A result is a small header (opaque here) and its packed maps. A file is written under a temporary name and renamed before the index knows it, so
+a crash leaves files without an entry at worst, which the next start sweeps away. What is read is checked against its CRC-32 (SHA-256 would take
+longer than sending it; clients are told that one too): a damaged entry is dropped, not served.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import sqlite3
+import struct
 import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+from isal import isal_zlib
 
 log = logging.getLogger("texgen.cache")
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, header BLOB NOT NULL, used REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS files (sha256 TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS parts (key TEXT NOT NULL, place INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (key, place));
-CREATE INDEX IF NOT EXISTS parts_by_file ON parts (sha256);
+CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, header BLOB NOT NULL, parts BLOB NOT NULL, bytes INTEGER NOT NULL, used REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS results_by_use ON results (used);
 CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL);
-INSERT INTO total SELECT COALESCE(SUM(bytes), 0) FROM files WHERE NOT EXISTS (SELECT 1 FROM total);
-CREATE TRIGGER IF NOT EXISTS file_added AFTER INSERT ON files BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
-CREATE TRIGGER IF NOT EXISTS file_gone AFTER DELETE ON files BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
+INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
+CREATE TRIGGER IF NOT EXISTS result_added AFTER INSERT ON results BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
+CREATE TRIGGER IF NOT EXISTS result_gone AFTER DELETE ON results BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
 """
-"""The total is kept, as adding up thousands of files with every result takes milliseconds."""
+"""The total is kept, as adding up thousands of results with every new one takes milliseconds."""
+VERSION = 2
+"""Of the schema. An index of another one is emptied; the sweep takes its files."""
+PART = struct.Struct("<QI")
+"""Length and CRC-32 of a part, as the index has them."""
 BUSY_S = 10.0
 READERS = 4
-"""Files of one result that are read and hashed at a time."""
+"""Parts of one result that are read at a time."""
 ORPHAN_S = 3600.0
 """A file without an entry may be one that another server is about to enter, unless it is older than this."""
 
@@ -92,45 +97,37 @@ class ResultCache:
 
     def _found(self, key: str) -> CachedResult | None:
         with self._database() as database:
-            row = database.execute("SELECT header FROM results WHERE key = ?", (key,)).fetchone()
-            hashes = [r[0] for r in database.execute("SELECT sha256 FROM parts WHERE key = ? ORDER BY place", (key,))]
+            row = database.execute("SELECT header, parts FROM results WHERE key = ?", (key,)).fetchone()
         if not row:
             return None
-        parts = list(self._readers.map(self._read, hashes))
-        whole = [part for part in parts if part is not None]
-        if len(whole) < len(parts):
+        parts = self._read(key, list(PART.iter_unpack(row[1])))
+        if parts is None:
             log.warning("the cached result %s is damaged; dropped", key[:16])
-            self._drop([key])
+            self._drop(key)
             return None
         self._touch(key)
-        return CachedResult(bytes(row[0]), whole)
+        return CachedResult(row[0], parts)
 
     def _touch(self, key: str) -> None:
         """Used now. Where the disk is full that is not noted, and the result as good as ever."""
         with contextlib.suppress(sqlite3.Error), self._database() as database:
             database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
-    def put(self, key: str, header: bytes, parts: Sequence[bytes | memoryview], hashes: Sequence[str] = ()) -> None:
-        """Keep a result; ``hashes`` are the SHA-256 of its parts where they are known, in hex.
-
-        A full disk or a locked index loses the entry, never the request: it is logged.
-        """
+    def put(self, key: str, header: bytes, parts: Sequence[bytes | memoryview]) -> None:
+        """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
         try:
-            hashes = hashes or [hashlib.sha256(part).hexdigest() for part in parts]
-            for sha256, part in zip(hashes, parts, strict=True):
-                self._write(sha256, part)
+            self._write(key, parts)
+            described = b"".join(PART.pack(len(part), isal_zlib.crc32(part)) for part in parts)
             with self._database() as database:
-                database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (key, header, time.time()))
-                database.execute("DELETE FROM parts WHERE key = ?", (key,))
-                for place, (sha256, part) in enumerate(zip(hashes, parts, strict=True)):
-                    database.execute("INSERT OR IGNORE INTO files VALUES (?, ?)", (sha256, len(part)))
-                    database.execute("INSERT INTO parts VALUES (?, ?, ?)", (key, place, sha256))
+                database.execute("DELETE FROM results WHERE key = ?", (key,))
+                row = (key, header, described, sum(map(len, parts)), time.time())
+                database.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?)", row)
             self._shrink()
         except (OSError, sqlite3.Error) as error:
             log.warning("a result was not cached: %s", error)
 
     def bytes_used(self) -> int:
-        """Of all files in the index; 0 where it cannot be read."""
+        """Of all results in the index; 0 where it cannot be read."""
         try:
             with self._database() as database:
                 return int(database.execute("SELECT bytes FROM total").fetchone()[0])
@@ -166,6 +163,7 @@ class ResultCache:
         try:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
+            _empty_other_versions(database)
             database.executescript(SCHEMA)
         except sqlite3.Error:
             database.close()
@@ -174,29 +172,32 @@ class ResultCache:
             self._connections.append(database)
         return database
 
-    def _path(self, sha256: str) -> Path:
-        return self._files / sha256[:2] / sha256
+    def _path(self, key: str) -> Path:
+        return self._files / key[:2] / key
 
-    def _read(self, sha256: str) -> memoryview | None:
+    def _read(self, key: str, described: list[tuple[int, int]]) -> list[memoryview] | None:
+        """The parts of a result, in memory of their own; None where one is not what was written."""
+        places = [
+            (end - length, length, crc32) for end, (length, crc32) in zip(accumulate(d[0] for d in described), described, strict=True)
+        ]
         try:
-            with self._path(sha256).open("rb", buffering=0) as file:
-                data = np.empty(os.fstat(file.fileno()).st_size, np.uint8).data  # numpy's memory comes in huge pages
-                if file.readinto(data) != len(data):
-                    return None
+            parts = list(self._readers.map(lambda place: _read_part(self._path(key), *place), places))
         except OSError:
             return None
-        return data if hashlib.sha256(data).hexdigest() == sha256 else None
+        whole = [part for part in parts if part is not None]
+        return whole if len(whole) == len(parts) else None
 
-    def _write(self, sha256: str, data: bytes | memoryview) -> None:
-        path = self._path(sha256)
-        if self._read(sha256) is None:
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_name(f"{sha256}.{os.getpid()}.{threading.get_ident()}.partial")
-            try:
-                partial.write_bytes(data)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+    def _write(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
+        path = self._path(key)
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_name(f"{key}.{os.getpid()}.{threading.get_ident()}.partial")
+        try:
+            with partial.open("wb") as file:
+                file.writelines(parts)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
 
     def _shrink(self) -> None:
         """Drop the least recently used results until the rest fits."""
@@ -205,29 +206,44 @@ class ResultCache:
                 oldest = database.execute("SELECT key FROM results ORDER BY used LIMIT 1").fetchone()
             if oldest is None:
                 return
-            self._drop([oldest[0]])
+            self._drop(oldest[0])
 
-    def _drop(self, keys: list[str]) -> None:
-        """Forget results, then delete the files that no other one has."""
+    def _drop(self, key: str) -> None:
+        """Forget a result, then delete its file."""
         with self._database() as database:
-            for key in keys:
-                database.execute("DELETE FROM results WHERE key = ?", (key,))
-                database.execute("DELETE FROM parts WHERE key = ?", (key,))
-            free = [r[0] for r in database.execute("SELECT sha256 FROM files WHERE sha256 NOT IN (SELECT sha256 FROM parts)")]
-            database.executemany("DELETE FROM files WHERE sha256 = ?", [(sha256,) for sha256 in free])
-        for sha256 in free:
-            self._path(sha256).unlink(missing_ok=True)
+            database.execute("DELETE FROM results WHERE key = ?", (key,))
+        self._path(key).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         """Files that no entry knows, left by a crash."""
         with self._database() as database:
-            known = {r[0] for r in database.execute("SELECT sha256 FROM files")}
+            known = {r[0] for r in database.execute("SELECT key FROM results")}
         for path in self._files.glob("*/*"):
             try:
                 if path.name not in known and time.time() - path.stat().st_mtime > ORPHAN_S:
                     path.unlink()
             except OSError:  # another server was faster
                 continue
+
+
+def _read_part(path: Path, offset: int, length: int, crc32: int) -> memoryview | None:
+    """So many bytes of a file, if that is their CRC-32. Raises OSError."""
+    data = np.empty(length, np.uint8).data  # numpy's memory comes in huge pages
+    with path.open("rb", buffering=0) as file:
+        file.seek(offset)
+        return data if file.readinto(data) == length and isal_zlib.crc32(data) == crc32 else None
+
+
+def _empty_other_versions(database: sqlite3.Connection) -> None:
+    """Drop the tables of an index that another version of texgen wrote; the first of several servers does."""
+    if database.execute("PRAGMA user_version").fetchone()[0] == VERSION:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+        for table in ("results", "files", "parts", "total"):
+            database.execute(f"DROP TABLE IF EXISTS {table}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+    database.commit()
 
 
 def _close_all(connections: list[sqlite3.Connection]) -> None:

@@ -43,6 +43,8 @@ class CallRecord:
     peer: Peer
     parent: Mapping[str, str] = field(default_factory=dict)
     """The metadata that a trace goes on from (W3C ``traceparent``)."""
+    takes_whole_maps: bool = False
+    """Small ones in one piece."""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     started_ns: int = field(default_factory=time.time_ns)
     model: str = ""

@@ -52,7 +52,7 @@ def test_what_is_put_in_comes_out(cache):
     assert (found.header, found.parts) == (b"header", [b"one", b"two", b"one"])
     assert cache.get("other") is None
     assert (cache.hits, cache.misses) == (1, 1)
-    assert cache.bytes_used() == 6  # the same bytes are kept once
+    assert cache.bytes_used() == 9
 
 
 def test_the_least_recently_used_leave_first(cache, tmp_path):
@@ -82,11 +82,30 @@ def test_a_damaged_entry_is_dropped(cache, tmp_path, caplog, damage):
     assert cache.get("key").parts == [b"one" * 30, b"two"]
 
 
-def test_a_full_disk_loses_the_entry_only(cache, monkeypatch, caplog):
-    monkeypatch.setattr(cache_module.Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+def test_a_full_disk_loses_the_entry_only(cache, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(cache_module.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     cache.put("key", b"header", [b"one"])
     assert "No space left" in caplog.text
     assert cache.get("key") is None
+    assert not files(tmp_path)
+
+
+def test_a_result_that_is_put_again_is_counted_once(cache):
+    for _ in range(3):
+        cache.put("key", b"header", [b"one", b""])
+    assert cache.get("key").parts == [b"one", b""]
+    assert cache.bytes_used() == 3
+
+
+def test_an_index_of_another_version_is_emptied(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as old:
+        old.executescript("CREATE TABLE results (key TEXT, header BLOB, used REAL); CREATE TABLE files (sha256 TEXT, bytes INTEGER);")
+        old.execute("INSERT INTO results VALUES ('key', x'00', 1.0)")
+        old.commit()
+    cache = ResultCache(tmp_path, 1000)
+    assert cache.get("key") is None
+    cache.put("key", b"header", [b"one"])
+    assert ResultCache(tmp_path, 1000).get("key").parts == [b"one"]
 
 
 def test_a_cache_that_cannot_be_read_has_nothing_and_harms_nobody(cache, tmp_path, caplog):

@@ -423,7 +423,7 @@ class RepairOptions(_message.Message):
     def __init__(self, model: _Optional[str] = ..., tiling: _Optional[_Union[Tiling, str]] = ..., clean: bool = ..., fill: _Optional[_Iterable[_Union[MapKind, str]]] = ..., class_name: _Optional[str] = ..., maps: _Optional[_Iterable[_Union[MapHeader, _Mapping]]] = ..., encoding: _Optional[_Union[Encoding, str]] = ..., priority: _Optional[_Union[Priority, str]] = ...) -> None: ...
 
 class TextureEvent(_message.Message):
-    __slots__ = ("accepted", "progress", "preview", "map_header", "chunk", "map_end", "summary")
+    __slots__ = ("accepted", "progress", "preview", "map_header", "chunk", "map_end", "summary", "whole_maps")
     ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_FIELD_NUMBER: _ClassVar[int]
@@ -431,6 +431,7 @@ class TextureEvent(_message.Message):
     CHUNK_FIELD_NUMBER: _ClassVar[int]
     MAP_END_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_MAPS_FIELD_NUMBER: _ClassVar[int]
     accepted: Accepted
     progress: Progress
     preview: Preview
@@ -438,7 +439,8 @@ class TextureEvent(_message.Message):
     chunk: Chunk
     map_end: MapEnd
     summary: Summary
-    def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., map_header: _Optional[_Union[MapHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., map_end: _Optional[_Union[MapEnd, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ...) -> None: ...
+    whole_maps: WholeMaps
+    def __init__(self, accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., preview: _Optional[_Union[Preview, _Mapping]] = ..., map_header: _Optional[_Union[MapHeader, _Mapping]] = ..., chunk: _Optional[_Union[Chunk, _Mapping]] = ..., map_end: _Optional[_Union[MapEnd, _Mapping]] = ..., summary: _Optional[_Union[Summary, _Mapping]] = ..., whole_maps: _Optional[_Union[WholeMaps, _Mapping]] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ("request_id", "seed", "model_digest", "recipe", "index", "count", "prompt_choice")
@@ -526,14 +528,32 @@ class Chunk(_message.Message):
     def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class MapEnd(_message.Message):
-    __slots__ = ("kind", "byte_size", "sha256")
+    __slots__ = ("kind", "byte_size", "sha256", "crc32")
     KIND_FIELD_NUMBER: _ClassVar[int]
     BYTE_SIZE_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
     kind: MapKind
     byte_size: int
     sha256: bytes
-    def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., byte_size: _Optional[int] = ..., sha256: _Optional[bytes] = ...) -> None: ...
+    crc32: int
+    def __init__(self, kind: _Optional[_Union[MapKind, str]] = ..., byte_size: _Optional[int] = ..., sha256: _Optional[bytes] = ..., crc32: _Optional[int] = ...) -> None: ...
+
+class WholeMap(_message.Message):
+    __slots__ = ("header", "data", "end")
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    header: MapHeader
+    data: bytes
+    end: MapEnd
+    def __init__(self, header: _Optional[_Union[MapHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., end: _Optional[_Union[MapEnd, _Mapping]] = ...) -> None: ...
+
+class WholeMaps(_message.Message):
+    __slots__ = ("maps",)
+    MAPS_FIELD_NUMBER: _ClassVar[int]
+    maps: _containers.RepeatedCompositeFieldContainer[WholeMap]
+    def __init__(self, maps: _Optional[_Iterable[_Union[WholeMap, _Mapping]]] = ...) -> None: ...
 
 class MapTileability(_message.Message):
     __slots__ = ("kind", "seam_percentile")

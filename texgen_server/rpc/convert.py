@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
-from texgen.chunks import ReadyEvent, write_chunk
 from texgen.images import encode
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Light, MapKind, PackedMap, Pixels, seam_percentile
+from texgen.maps import ColorSpace, Encoding, Light, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipe import Recipe
@@ -21,59 +16,27 @@ from texgen.recipe_text import write_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, Result
 from texgen_server.prompt import reads_prompts
+from texgen_server.rpc.packing import Parcel
 from texgen_server.rpc.photos import can_capture
 from texgen_server.rpc.requests import Order
 from texgen_server.statistics import STAGES, ModelFigures
 
-CHUNK_BYTES = 512 * 1024
 
-
-@dataclass(frozen=True)
-class Parcel:
-    """A map ready to be sent."""
-
-    packed: PackedMap
-    sha256: bytes
-    seam_percentile: float
-
-
-def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> Parcel:
-    """Pack one map, hash it, look at its seam."""
-    spec = MAP_SPECS[kind]
-    text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
-    data = encode(pixels, encoding, spec.color_space, text)
-    exr = encoding is Encoding.EXR
-    space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
-    height, width, channels = pixels.shape
-    packed = PackedMap(kind, width, height, channels, "float16" if exr else str(pixels.dtype), encoding, space, data)
-    return Parcel(packed, hashlib.sha256(data).digest(), seam_percentile(pixels))
-
-
-def map_events(parcel: Parcel) -> Iterator[pb.TextureEvent | ReadyEvent]:
-    """MapHeader, Chunk*, MapEnd."""
+def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
+    """What begins and what ends a map."""
     packed = parcel.packed
-    kind = KIND_TO_PB[packed.kind]
-    yield pb.TextureEvent(
-        map_header=pb.MapHeader(
-            kind=kind,
-            width_px=packed.width_px,
-            height_px=packed.height_px,
-            channels=packed.channels,
-            dtype=DTYPE_TO_PB[packed.dtype],
-            encoding=ENCODING_TO_PB[packed.encoding],
-            color_space=SPACE_TO_PB[packed.color_space],
-            byte_size=len(packed.data),
-        )
+    kind, size = KIND_TO_PB[packed.kind], len(packed.data)
+    header = pb.MapHeader(
+        kind=kind,
+        width_px=packed.width_px,
+        height_px=packed.height_px,
+        channels=packed.channels,
+        dtype=DTYPE_TO_PB[packed.dtype],
+        encoding=ENCODING_TO_PB[packed.encoding],
+        color_space=SPACE_TO_PB[packed.color_space],
+        byte_size=size,
     )
-    yield from chunk_events(kind, packed.data)
-    yield pb.TextureEvent(map_end=pb.MapEnd(kind=kind, byte_size=len(packed.data), sha256=parcel.sha256))
-
-
-def chunk_events(kind: pb.MapKind, data: bytes | memoryview) -> Iterator[ReadyEvent]:
-    """A packed map in pieces."""
-    view = memoryview(data)
-    for offset in range(0, len(data), CHUNK_BYTES):
-        yield write_chunk(kind, offset, view[offset : offset + CHUNK_BYTES])
+    return header, pb.MapEnd(kind=kind, byte_size=size, sha256=parcel.sha256, crc32=parcel.crc32)
 
 
 def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:

@@ -15,6 +15,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from texgen.assembly import WHOLE_MAPS
 from texgen.chunks import serialized
 from texgen.errors import (
     AuthenticationError,
@@ -86,10 +87,11 @@ class Guard(grpc.aio.ServerInterceptor):
         """The handler of one call with the guard around it."""
         known = _metadata(details)
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
+        whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]
 
         @asynccontextmanager
         async def guarded(context: Context) -> AsyncIterator[None]:
-            call = CallRecord(details.method, _peer(token, context), trace)
+            call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
             CALL.set(call)
             try:
                 if not allowed:

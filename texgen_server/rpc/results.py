@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from texgen._version import __version__
-from texgen.chunks import ReadyEvent
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.cache import CachedResult
 from texgen_server.engine.base import EnvironmentJob, MaterialJob
-from texgen_server.rpc.convert import chunk_events
 from texgen_server.rpc.requests import Order
+from texgen_server.rpc.sending import Event, MapSender
 
 RESULT_VERSION = 1
 """To be raised when the same recipe comes to give other bytes."""
@@ -39,16 +38,20 @@ def header_of(events: list[pb.TextureEvent]) -> bytes:
     return b"".join(len(data).to_bytes(4, "big") + data for data in kept)
 
 
-def cached_events(cached: CachedResult) -> Iterator[pb.TextureEvent | ReadyEvent]:
-    """The events of a result again, its data between them; the summary says that it came from the cache, in no time."""
-    parts = iter(cached.parts)
+def cached_events(cached: CachedResult, sender: MapSender) -> Iterator[Event]:
+    """The events of a result again; the summary says that it came from the cache, in no time."""
+    parts, header = iter(cached.parts), pb.MapHeader()
     for event in _read_header(cached.header):
-        if event.HasField("summary"):
-            event.summary.cache_hit = True
-            event.summary.queue_s = event.summary.compute_s = event.summary.encode_s = 0.0
-        yield event
-        if event.HasField("map_header"):
-            yield from chunk_events(event.map_header.kind, next(parts))
+        match event.WhichOneof("event"):
+            case "map_header":
+                header = event.map_header
+            case "map_end":
+                yield from sender.add(header, next(parts), event.map_end)
+            case "summary":
+                event.summary.cache_hit = True
+                event.summary.queue_s = event.summary.compute_s = event.summary.encode_s = 0.0
+                yield from sender.rest()
+                yield event
 
 
 def _read_header(header: bytes) -> Iterator[pb.TextureEvent]:

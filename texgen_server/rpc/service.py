@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor, Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import grpc
@@ -28,19 +28,18 @@ from texgen_server.rpc import convert, requests, uploads
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.interceptors import status_of
 from texgen_server.rpc.latest import latest
+from texgen_server.rpc.packing import HUGE_BYTES, packed
 from texgen_server.rpc.photos import capture_order, receive_photo
 from texgen_server.rpc.prompts import understood
 from texgen_server.rpc.results import cached_events, header_of, result_key
+from texgen_server.rpc.sending import Event, MapSender
 from texgen_server.rpc.watching import Heard, watch
 from texgen_server.statistics import Statistics
 
-HUGE_BYTES = 1 << 30
-"""Of the maps of a result: from here on they are packed one after the other, and not cached."""
 AHEAD = 2
 """Results of one call that may be queued or running at a time."""
 DEFAULT_MODEL = "material"
 Context = grpc.aio.ServicerContext[Any, Any]
-Event = pb.TextureEvent | ReadyEvent
 
 
 class TextureService(pb_grpc.TextureServiceServicer):
@@ -140,14 +139,15 @@ class TextureService(pb_grpc.TextureServiceServicer):
         known: dict[int, CachedResult] = {}
         earlier = len(call.results)  # of an exploration
         heard = [Heard(order.job) for order in orders]
+        wanted = [Wanted(order, self._key(order, card)) for order in orders]
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
-                    await self._begin(orders, ahead, card, pending, known)
+                    await self._begin(wanted[ahead], card, ahead, pending, known)
                 yield convert.accepted_event(call.id, order, card, index, len(orders), choice)
                 if index in known:
                     cached = known.pop(index)
-                    for event in cached_events(cached):
+                    for event in cached_events(cached, MapSender(whole=call.takes_whole_maps)):
                         yield event
                     self._statistics.hit(card.id)
                     call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
@@ -155,7 +155,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 async for told in watch(self._engine, heard[index], pending[index], self._pool):
                     yield told
                 result = pending[index].result()
-                async for event in self._deliver(order, card, result):
+                async for event in self._deliver(wanted[index], card, result):
                     yield event
         except BaseException:  # whatever ended the call: the client left, the work failed
             self._statistics.failed(card.id, len(set(pending) | set(known)) - sum(not made.cache_hit for made in call.results[earlier:]))
@@ -166,58 +166,59 @@ class TextureService(pb_grpc.TextureServiceServicer):
             ticket.release_after(pending.values())
 
     async def _begin(
-        self, orders: list[requests.Order], index: int, card: ModelCard, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
+        self, wanted: Wanted, card: ModelCard, index: int, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
     ) -> None:
         """Take a result from the cache, or queue its job."""
-        if cached := await self._cached(orders[index], card):
+        if cached := await self._cached(wanted.key):
             known[index] = cached
         else:
-            pending[index] = self._engine.submit(card.id, orders[index].job)
+            pending[index] = self._engine.submit(card.id, wanted.order.job)
 
     def _key(self, order: requests.Order, card: ModelCard) -> str:
         """What names the result in the cache; empty where there is none."""
         return result_key(order, card, self._engine.name()) if self.cache and order.kept else ""
 
-    async def _cached(self, order: requests.Order, card: ModelCard) -> CachedResult | None:
-        key = self._key(order, card)
+    async def _cached(self, key: str) -> CachedResult | None:
         if not (self.cache and key):
             return None
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.cache.get, key)
 
-    async def _deliver(self, order: requests.Order, card: ModelCard, result: Result) -> AsyncIterator[Event]:
-        """Pack maps in the pool, send them in order; all at once, but of a huge result one at a time, and each is let go once it is packed."""
-        loop, started, waited, size_bytes = asyncio.get_running_loop(), time.monotonic(), 0.0, 0
-        text = convert.recipe_of(order, card, result)
-        kinds, encoding = order.delivery.maps, order.delivery.encoding
-        size = sum(p.nbytes for p in result.maps.values())
-        ahead = 1 if size > HUGE_BYTES else len(kinds)
-        packing: dict[MapKind, asyncio.Future[convert.Parcel]] = {}
+    async def _deliver(self, wanted: Wanted, card: ModelCard, result: Result) -> AsyncIterator[Event]:
+        """Pack maps in the pool and send them in order."""
+        order, started, size_bytes = wanted.order, time.monotonic(), 0
+        key = wanted.key if sum(p.nbytes for p in result.maps.values()) <= HUGE_BYTES else ""
         seams: dict[MapKind, float] = {}
-        key = self._key(order, card) if size <= HUGE_BYTES else ""
         told: list[pb.TextureEvent] = []
-        data: list[tuple[str, bytes | memoryview]] = []
-        for index, kind in enumerate(kinds):
-            for other in kinds[index : index + ahead]:
-                if other in result.maps:
-                    packing[other] = loop.run_in_executor(self._pool, convert.pack_map, other, result.maps.pop(other), encoding, text)
-            parcel = await packing.pop(kind)
-            seams[kind] = parcel.seam_percentile
+        data: list[bytes | memoryview] = []
+        sender = MapSender(whole=CALL.get().takes_whole_maps)
+        waited = 0.0
+        async for parcel in packed(self._pool, result.maps, order.delivery, convert.recipe_of(order, card, result)):
+            seams[parcel.packed.kind] = parcel.seam_percentile
             size_bytes += len(parcel.packed.data)
             waited = time.monotonic() - started
-            for event in convert.map_events(parcel):
+            header, end = convert.frame_of(parcel)
+            for event in sender.add(header, parcel.packed.data, end):
                 yield event
-                if key and not isinstance(event, ReadyEvent):
-                    told.append(event)
             if key:
-                data.append((parcel.sha256.hex(), parcel.packed.data))
+                told += [pb.TextureEvent(map_header=header), pb.TextureEvent(map_end=end)]
+                data.append(parcel.packed.data)
+        for event in sender.rest():
+            yield event
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
         CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
-            loop.run_in_executor(
-                self._pool, self.cache.put, key, header_of(told), [part for _, part in data], [sha256 for sha256, _ in data]
-            )
+            asyncio.get_running_loop().run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A result of a call."""
+
+    order: requests.Order
+    key: str
+    """What names it in the cache; empty: nothing does."""
 
 
 class ModelService(pb_grpc.ModelServiceServicer):

@@ -21,7 +21,9 @@ from texgen_server.rpc import convert
 SOON_S = 0.05
 """From the start to the first word of progress, where the end does not come before."""
 TELL_S = 0.2
-"""Between two words of progress: with many callers each result moves all queues, and telling everybody would cost more than the result."""
+"""Between two words of progress."""
+TELL_QUEUED_S = 0.5
+"""Between two words to those who wait: with many callers each result moves all queues, and telling everybody would cost more than the result."""
 
 
 class Heard:
@@ -60,10 +62,10 @@ async def watch(engine: Engine, heard: Heard, future: Future[Result], pool: Exec
     while not future.done() or heard.previews:
         if not heard.previews:
             await heard.wait(longest_s)
-        longest_s = TELL_S
         fraction, stage = heard.now
+        longest_s = TELL_QUEUED_S if stage == "queued" else TELL_S
         now = time.monotonic()
-        current = (fraction, stage, engine.position(heard.job)) if now - told_at >= TELL_S else told
+        current = (fraction, stage, engine.position(heard.job)) if now - told_at >= longest_s else told
         if current is not None and current != told:
             told, told_at = current, now
             yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
