@@ -31,8 +31,8 @@ BROKEN = {
     ),
     "a hit is exact": (
         "texgen_server/cache.py",
-        "return data if hashlib.sha256(data).hexdigest() == sha256 else None",
-        "return data",
+        "return data if file.readinto(data) == length and isal_zlib.crc32(data) == crc32 else None",
+        "return data if file.readinto(data) == length else None",
         f"{SERVER}/test_cache.py",
     ),
     "the engine is part of what names a result": (
@@ -47,7 +47,25 @@ BROKEN = {
         'body += bytes(40) + struct.pack("<H", zlib.crc32(body) & 0xFFFF)\n    if',
         "tests/texgen/test_recipe.py",
     ),
-    "chunks are small": ("texgen_server/rpc/convert.py", "CHUNK_BYTES = 512 * 1024", "CHUNK_BYTES = 2 << 20", f"{SERVER}/test_service.py"),
+    "chunks are small": ("texgen_server/rpc/sending.py", "CHUNK_BYTES = 512 * 1024", "CHUNK_BYTES = 2 << 20", f"{SERVER}/test_sending.py"),
+    "small maps come whole to who asks for it, and to nobody else": (
+        "texgen_server/rpc/interceptors.py",
+        "whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]",
+        "whole = True",
+        f"{SERVER}/test_sending.py",
+    ),
+    "a damaged map is no result": (
+        "texgen/assembly.py",
+        "right = found == end.crc32 if",
+        "right = True if",
+        "tests/texgen/test_assembly.py",
+    ),
+    "a refused upload is let go at once": (
+        "texgen_server/rpc/interceptors.py",
+        "traceback.clear_frames(error.__traceback__)",
+        "pass",
+        f"{SERVER}/test_memory.py",
+    ),
     "a bad field is told by name": (
         "texgen_server/rpc/interceptors.py",
         "FieldViolation(field=error.field,",

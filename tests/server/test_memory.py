@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that was freed stays: a second piece of the same size costs no page faults."""
+"""Memory that was freed stays while it is of use: a second piece of the same size costs no page faults; refused uploads are let go at once."""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import platform
 import subprocess
 import sys
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from texgen.errors import InvalidRequestError
+from texgen_server.calls import CallRecord, Peer
+from texgen_server.rpc import idle, service
+from texgen_server.rpc.idle import IdleMemory
 
 COUNT = """
 import resource, threading, sys
@@ -27,10 +37,88 @@ thread.join()
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this is glibc's")
+BETWEEN = """
+import numpy as np
+from texgen_server.memory import give_back_freed_memory, keep_freed_memory
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 >> 20
+assert keep_freed_memory()
+pieces = [np.ones(3 << 20, np.uint8) for _ in range(100)]
+kept = pieces[::10]
+del pieces
+before = held()
+assert give_back_freed_memory()
+print(before - held())
+"""
+NEEDS_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this is glibc's")
+
+
+def printed(script, *arguments):
+    return int(subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout)
+
+
+@NEEDS_GLIBC
+def test_what_is_free_between_goes_back_too():
+    assert printed(BETWEEN) > 200
+
+
+def told(monkeypatch, busy, seconds):
+    """When freed memory was given back, after a call of a minute that lasts a tenth of a second here."""
+    monkeypatch.setattr(IdleMemory, "IDLE_S", 0.02)
+    monkeypatch.setattr(IdleMemory, "LONGEST_S", 0.2)
+    given, started = [], time.monotonic()
+    monkeypatch.setattr(idle, "give_back_freed_memory", lambda: given.append(time.monotonic() - started))
+
+    async def run():
+        with ThreadPoolExecutor(1) as pool:
+            watcher = IdleMemory(busy, pool)
+            watcher.ended(CallRecord("/grpc.health.v1.Health/Check", Peer("somebody")))
+            await asyncio.sleep(0.05)
+            assert not given
+            for _ in range(5):
+                watcher.ended(CallRecord(f"{idle.METHODS}GenerateMaterial", Peer("somebody")))
+            await asyncio.sleep(seconds)
+
+    asyncio.run(run())
+    return given
+
+
+def test_freed_memory_goes_back_once_after_calls(monkeypatch):
+    assert len(told(monkeypatch, lambda: 0, 0.15)) == 1
+
+
+def test_freed_memory_goes_back_even_where_calls_never_end(monkeypatch):
+    (once,) = told(monkeypatch, lambda: 1, 0.4)
+    assert once > 0.2
+
+
+class Big:
+    """Stands for the megabytes of an upload."""
+
+
+def test_what_a_refused_call_had_in_hand_is_let_go_at_once(client, monkeypatch):
+    in_hand = []
+
+    def refuse(*_):
+        big = Big()
+        in_hand.append(weakref.ref(big))
+        raise InvalidRequestError("no", "photo")
+
+    monkeypatch.setattr(service, "capture_order", refuse)
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(InvalidRequestError):
+                client.capture(b"photo", size_px=(64, 64))
+        deadline = time.monotonic() + 5.0
+        while any(big() for big in in_hand) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [big() for big in in_hand] == [None] * 3
+    finally:
+        gc.enable()
+
+
+@NEEDS_GLIBC
 def test_freed_memory_of_threads_is_kept():
-    counts = {
-        how: int(subprocess.run([sys.executable, "-c", COUNT, how], capture_output=True, text=True, timeout=60, check=True).stdout)
-        for how in ("leave", "keep")
-    }
+    counts = {how: printed(COUNT, how) for how in ("leave", "keep")}
     assert counts["keep"] < 0.3 * counts["leave"]

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from texgen.chunks import RawChunk, ReadyEvent, read_event, serialized, write_chunk
+from texgen.chunks import RawChunk, ReadyEvent, read_event, serialized, write_chunk, write_whole_maps
 from texgen.pb import texgen_pb2 as pb
 
 kinds = st.sampled_from(sorted(pb.MapKind.values()))
@@ -25,6 +25,13 @@ def test_what_is_written_is_what_protobuf_writes_and_is_read_the_same(kind, offs
     chunk = read_event(written)
     assert isinstance(chunk, RawChunk)
     assert (chunk.kind, chunk.offset, bytes(chunk.data)) == (kind, offset, data)
+
+
+@given(st.lists(st.tuples(kinds, st.one_of(st.binary(min_size=1, max_size=300), st.binary(min_size=16_000, max_size=17_000))), max_size=4))
+def test_whole_maps_are_written_as_protobuf_writes_them(maps):
+    told = [(pb.MapHeader(kind=k, width_px=9, byte_size=len(d)), d, pb.MapEnd(kind=k, sha256=b"s", crc32=0)) for k, d in maps]
+    plain = pb.TextureEvent(whole_maps=pb.WholeMaps(maps=[pb.WholeMap(header=h, data=d, end=e) for h, d, e in told]))
+    assert write_whole_maps([(h, memoryview(d), e) for h, d, e in told]).message == plain.SerializeToString()
 
 
 @given(st.binary(max_size=200))

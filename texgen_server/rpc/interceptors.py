@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
@@ -161,5 +162,13 @@ async def _end_badly(call: CallRecord, error: Exception | asyncio.CancelledError
     call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")
     if not isinstance(error, TexgenError):
         log.error("internal error %s", call.id, exc_info=error)
+    _forget_frames(error)
     status = rpc_status.to_status(known)
     await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the functions that failed had in hand: the status that is raised next keeps them, and itself, until a collection."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

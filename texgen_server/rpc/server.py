@@ -25,6 +25,7 @@ from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
 from texgen_server.memory import keep_freed_memory
 from texgen_server.metrics import Exporter, families
+from texgen_server.rpc.idle import IdleMemory
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
 from texgen_server.statistics import Statistics
@@ -43,10 +44,10 @@ class RunningServer:
         self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
         options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
         self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
-        watchers: list[Watcher] = [Logger(), *([self._tracer] if self._tracer else [])]
-        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config), watchers)], options=options)
         self._health, statistics = HealthServicer(), Statistics()
         textures = TextureService(engine, config, self._pool, statistics)
+        watchers: list[Watcher] = [Logger(), IdleMemory(textures.in_flight, self._pool), *([self._tracer] if self._tracer else [])]
+        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config), watchers)], options=options)
         pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
         self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)
         self.metrics: Exporter | None = None

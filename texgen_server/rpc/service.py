@@ -209,7 +209,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
         CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
-            asyncio.get_running_loop().run_in_executor(self._pool, self.cache.put, key, header_of(told), data)
+            self._pool.submit(self.cache.put, key, header_of(told), data)
 
 
 @dataclass(frozen=True)
