@@ -3,8 +3,8 @@
 
 A texture takes a few hundred MiB for a moment, and the next one the same again. glibc gives such memory back to the system at once, and
 above all that of threads; the system then hands it out anew page by page, cleared, which took a fifth of the time of a texture of
-1024 px. So the server keeps one arena, and up to 128 MiB of what is free at its end; what is free between is more under many sizes at a time, and
-goes back once nothing is asked for, or a minute has passed.
+1024 px. So the server keeps one arena, and up to 128 MiB of what is free at its end; what is free between goes back once nothing
+is asked for (`rpc.idle`).
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def test_what_is_free_between_goes_back_too():
 
 
 def told(monkeypatch, busy, seconds):
-    """When freed memory was given back, after a call of a minute that lasts a tenth of a second here."""
-    monkeypatch.setattr(IdleMemory, "IDLE_S", 0.02)
+    """When freed memory was given back, after five calls that end soon after each other."""
+    monkeypatch.setattr(IdleMemory, "IDLE_S", 0.04)
     monkeypatch.setattr(IdleMemory, "LONGEST_S", 0.2)
     given, started = [], time.monotonic()
     monkeypatch.setattr(idle, "give_back_freed_memory", lambda: given.append(time.monotonic() - started))
@@ -77,6 +77,8 @@ def told(monkeypatch, busy, seconds):
             assert not given
             for _ in range(5):
                 watcher.ended(CallRecord(f"{idle.METHODS}GenerateMaterial", Peer("somebody")))
+                await asyncio.sleep(0.01)
+            assert not given
             await asyncio.sleep(seconds)
 
     asyncio.run(run())
@@ -84,7 +86,7 @@ def told(monkeypatch, busy, seconds):
 
 
 def test_freed_memory_goes_back_once_after_calls(monkeypatch):
-    assert len(told(monkeypatch, lambda: 0, 0.15)) == 1
+    assert len(told(monkeypatch, lambda: 0, 0.3)) == 1
 
 
 def test_freed_memory_goes_back_even_where_calls_never_end(monkeypatch):

@@ -36,6 +36,8 @@ from texgen_server.synthesis import Synthesis
 QUEUE = 8
 """Of the server that is overloaded: four times as many callers as it lets wait."""
 OVERLOAD, OVERLOAD_S = 4, 12.0
+CACHE_BYTES = 128 << 20
+"""Full after some dozens of results, as a server's is after a day: what a new one costs then."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class ServerBench:
     models: Path | None
     cache: Path
     size_px: int = 1024
+    middle_px: int = 512
     small_px: int = 256
     clients: int = 16
     rounds: int = 7
@@ -55,7 +58,7 @@ def bench_server(options: ServerBench) -> dict[str, Any]:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         with (
-            served(options.models, options.cache, "--cache-bytes", str(1 << 30), "--max-queue", "64", cache=Path(folder)) as address,
+            served(options.models, options.cache, "--cache-bytes", str(CACHE_BYTES), "--max-queue", "64", cache=Path(folder)) as address,
             Client(address) as client,
         ):
             rows = [_beyond_the_network(client, options), *_streaming(client, options), _small_calls(client)]
@@ -127,42 +130,60 @@ def _small_calls(client: Client) -> dict[str, Any]:
 
 
 def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
-    """As many clients as wanted, each asking for one set after the other, against the engine alone with as many jobs in hand; by turns."""
+    """Promised for the middle size; beside it the small one, where a call weighs a sixth of the network."""
     card = find_card("material", options.models)
     engine = LocalEngine(ServerConfig(models=options.models, cache_folder=options.cache.parent))
     engine.warm("material")
-    each, alone, served, busy = 4, [], [], []
-    for round_number in range(3):
-        first = 10_000 + 1000 * round_number
-        alone.append(engine_rate(engine, card, options.small_px, options.clients, range(first, first + each * options.clients)))
-        before, started = _cpu_s(), time.perf_counter()
-        served.append(asyncio.run(_served_rate(address, card, options, first + 500, each)))
-        busy.append((_cpu_s() - before) / (time.perf_counter() - started))
+    small, middle = (_with_clients(engine, address, card, options, edge) for edge in (options.small_px, options.middle_px))
     engine.close(5.0)
-    rate, own = median(served), median(alone)
     return promise(
-        f"sets with {options.clients} clients, share of the engine alone ({options.small_px} px RAW)",
-        rate / own,
+        f"sets with {options.clients} clients, share of the engine alone ({options.middle_px} px RAW)",
+        middle.share,
         -0.85,
         "",
-        served=f"{rate:.1f}/s",
-        engine=f"{own:.1f}/s",
-        clients_cpu=f"{median(busy):.2f} cores",
+        served=f"{middle.served:.1f}/s",
+        engine=f"{middle.alone:.1f}/s",
+        clients_cpu=f"{middle.cores:.2f} cores",
+        **{f"share_at_{options.small_px}_px": f"{small.share:.2f} ({small.served:.1f}/s)"},
     )
 
 
-async def _served_rate(address: str, card: ModelCard, options: ServerBench, first: int, each: int) -> float:
+@dataclass(frozen=True)
+class _Rates:
+    """Sets a second over gRPC and of the engine alone; what the clients used meanwhile."""
+
+    served: float
+    alone: float
+    cores: float
+
+    @property
+    def share(self) -> float:
+        return self.served / self.alone
+
+
+def _with_clients(engine: LocalEngine, address: str, card: ModelCard, options: ServerBench, edge_px: int) -> _Rates:
+    """As many clients as wanted, each asking for one set after the other, against the engine alone with as many jobs in hand; by turns."""
+    count, alone, served, busy = 4 * options.clients, [], [], []
+    for round_number in range(4):
+        first = 10_000 + 1000 * round_number
+        alone.append(engine_rate(engine, card, edge_px, options.clients, range(first, first + count)))
+        before, started = _cpu_s(), time.perf_counter()
+        served.append(asyncio.run(_served_rate(address, card, edge_px, options.clients, range(first + 500, first + 500 + count))))
+        busy.append((_cpu_s() - before) / (time.perf_counter() - started))
+    return _Rates(median(served[1:]), median(alone[1:]), median(busy[1:]))
+
+
+async def _served_rate(address: str, card: ModelCard, edge_px: int, clients: int, seeds: range) -> float:
     async with AsyncClient(address) as client:
 
         async def one(number: int) -> None:
-            for turn in range(each):
-                seed = first + number * each + turn
-                await client.generate(card.classes[0].name, seed=seed, size_px=(options.small_px,) * 2, encoding=Encoding.RAW)
+            for seed in seeds[number::clients]:
+                await client.generate(card.classes[0].name, seed=seed, size_px=(edge_px,) * 2, encoding=Encoding.RAW)
 
-        await client.generate(card.classes[0].name, seed=first, size_px=(options.small_px,) * 2)
+        await client.generate(card.classes[0].name, seed=0, size_px=(edge_px,) * 2)
         started = time.perf_counter()
-        await asyncio.gather(*map(one, range(options.clients)))
-        return options.clients * each / (time.perf_counter() - started)
+        await asyncio.gather(*map(one, range(clients)))
+        return len(seeds) / (time.perf_counter() - started)
 
 
 def _cpu_s() -> float:

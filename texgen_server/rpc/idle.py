@@ -16,27 +16,33 @@ METHODS = "/texgen.v1.TextureService/"
 
 
 class IdleMemory:
-    """A `texgen_server.calls.Watcher` that gives freed memory back once no call has held anything for a second, or after a minute where they never end."""
+    """A `texgen_server.calls.Watcher` that gives freed memory back once no call has held anything for half a minute, or after ten that were
+    never idle. Not sooner: the next texture would have to take it anew, page by page.
+    """
 
-    IDLE_S, LONGEST_S = 1.0, 60.0
+    IDLE_S, LONGEST_S = 30.0, 600.0
 
     def __init__(self, busy: Callable[[], int], pool: Executor) -> None:
         self._busy, self._pool = busy, pool
         self._timer: asyncio.TimerHandle | None = None
-        self._since = 0.0
+        self._first = self._last = 0.0
 
     def ended(self, call: CallRecord) -> None:
         """In the event loop."""
-        if call.method.startswith(METHODS) and self._timer is None:
-            self._since = time.monotonic()
-            self._wait()
+        if not call.method.startswith(METHODS):
+            return
+        self._last = time.monotonic()
+        if self._timer is None:
+            self._first = self._last
+            self._look_in(self.IDLE_S)
 
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self.IDLE_S, self._look)
+    def _look_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        self._timer = None
-        if self._busy() and time.monotonic() - self._since < self.LONGEST_S:
-            self._wait()
+        self._timer, now = None, time.monotonic()
+        quiet_s = 0.0 if self._busy() else now - self._last
+        if quiet_s < self.IDLE_S and now - self._first < self.LONGEST_S:
+            self._look_in(self.IDLE_S - quiet_s)
         else:
             asyncio.get_running_loop().run_in_executor(self._pool, give_back_freed_memory)
