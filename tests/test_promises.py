@@ -60,12 +60,6 @@ BROKEN = {
         "right = True if",
         "tests/texgen/test_assembly.py",
     ),
-    "a refused upload is let go at once": (
-        "texgen_server/rpc/interceptors.py",
-        "traceback.clear_frames(error.__traceback__)",
-        "pass",
-        f"{SERVER}/test_memory.py",
-    ),
     "a bad field is told by name": (
         "texgen_server/rpc/interceptors.py",
         "FieldViolation(field=error.field,",

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from texgen import wishes
 from texgen.assembly import Assembler
 from texgen.chunks import texture_methods
-from texgen.connection import DEFAULT_DEADLINE_S, Access, translated
+from texgen.connection import DEFAULT_DEADLINE_S, Access, new_assembler, translated
 from texgen.maps import Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
@@ -113,7 +113,7 @@ class AsyncClient:
         return info
 
     async def _ask(self, ask: wishes.Ask, options: CallOptions) -> Assembler:
-        assembler, started = Assembler(options.get("on_progress"), options.get("on_preview")), False
+        assembler, started = new_assembler(options), False
         call = self._textures[ask.method](ask.request, timeout=self._deadline_s, metadata=self._access.metadata)
         try:
             async for event in call:

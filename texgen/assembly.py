@@ -4,16 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-try:
-    from isal.isal_zlib import crc32
-except ImportError:  # within Blender: the same, in more time
-    from zlib import crc32
 
 from texgen.chunks import RawChunk
 from texgen.errors import ConnectionFailedError
@@ -66,10 +62,15 @@ class Progress:
 
 
 class Assembler:
-    """Feed it events; it collects maps and checks lengths, order and hashes. ``on_preview`` takes what an early picture shows and its PNG file."""
+    """Feed it events; it collects maps and checks lengths, order and CRC-32. ``on_preview`` takes what an early picture shows and its PNG file;
+    ``crc32`` may be a faster one than zlib's.
+    """
 
     def __init__(
-        self, on_progress: Callable[[Progress], None] | None = None, on_preview: Callable[[MapKind, bytes], None] | None = None
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_preview: Callable[[MapKind, bytes], None] | None = None,
+        crc32: Callable[[bytes | memoryview, int], int] = zlib.crc32,
     ) -> None:
         self.accepted: pb.Accepted | None = None
         self.finished: list[Material | Environment] = []
@@ -78,7 +79,8 @@ class Assembler:
         self._maps: dict[MapKind, PackedMap] = {}
         self._header: pb.MapHeader | None = None
         self._buffer = memoryview(b"")
-        self._received = self._crc32 = 0
+        self._crc32 = crc32
+        self._received = self._found = 0
 
     def feed(self, event: pb.TextureEvent | RawChunk) -> None:
         """Take one event. Raises ConnectionFailedError when the stream contradicts itself."""
@@ -135,7 +137,7 @@ class Assembler:
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
             raise ConnectionFailedError(f"the server announced a map of {header.byte_size} bytes; at most {MAX_MAP_BYTES} are taken")
-        self._header, self._received, self._crc32 = header, 0, 0
+        self._header, self._received, self._found = header, 0, 0
         self._buffer = np.empty(header.byte_size, np.uint8).data  # in huge pages, unlike bytes: a third of the time
 
     def _append(self, chunk: pb.Chunk | RawChunk) -> None:
@@ -146,7 +148,7 @@ class Assembler:
         if self._received + len(data) > header.byte_size:
             raise ConnectionFailedError("the server sent more bytes of a map than it announced; try again")
         self._buffer[self._received : self._received + len(data)] = data
-        self._crc32 = crc32(data, self._crc32)  # piece by piece, while it is at hand
+        self._found = self._crc32(data, self._found)  # piece by piece, while it is at hand
         self._received += len(data)
 
     def _finish(self, end: pb.MapEnd) -> None:
@@ -154,7 +156,7 @@ class Assembler:
         if header is None or self._received != header.byte_size:
             raise ConnectionFailedError(DAMAGED)
         raw = header.encoding == pb.ENCODING_RAW
-        self._keep(header, self._buffer.toreadonly() if raw else self._buffer.tobytes(), self._crc32, end)
+        self._keep(header, self._buffer.toreadonly() if raw else self._buffer.tobytes(), self._found, end)
         self._header, self._buffer = None, memoryview(b"")
 
     def _take(self, several: pb.WholeMaps) -> None:
@@ -162,7 +164,7 @@ class Assembler:
             data = whole.data
             if len(data) != whole.header.byte_size:
                 raise ConnectionFailedError(DAMAGED)
-            self._keep(whole.header, data, crc32(data), whole.end)
+            self._keep(whole.header, data, self._crc32(data, 0), whole.end)
 
     def _keep(self, header: pb.MapHeader, data: bytes | memoryview, found: int, end: pb.MapEnd) -> None:
         """A map that is here whole, if it is what its end says; servers from before the CRC-32 told a hash only."""

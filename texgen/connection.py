@@ -12,6 +12,7 @@ from typing import Any
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # we never fork; with it gRPC warns about every subprocess that others start
 
 import grpc
+from isal import isal_zlib
 
 from texgen.assembly import WHOLE_MAPS, Assembler
 from texgen.errors import (
@@ -108,7 +109,7 @@ class Connection:
 
     def stream(self, method: Any, request: Any, options: CallOptions) -> Assembler:
         """The events of a call, assembled."""
-        assembler = Assembler(options.get("on_progress"), options.get("on_preview"))
+        assembler = new_assembler(options)
         for event in self.events(method(request, timeout=self.deadline_s, metadata=self.metadata)):
             assembler.feed(event)
         return assembler
@@ -131,6 +132,11 @@ class Connection:
             return method(request, timeout=min(30.0, self.deadline_s), metadata=self.metadata)
         except grpc.RpcError as error:
             raise translated(error, self.address, started=False) from error
+
+
+def new_assembler(options: CallOptions) -> Assembler:
+    """For the events of a call."""
+    return Assembler(options.get("on_progress"), options.get("on_preview"), isal_zlib.crc32)
 
 
 def translated(error: grpc.RpcError, address: str, *, started: bool) -> TexgenError:

@@ -7,8 +7,8 @@ import queue
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB, Assembler
-from texgen.connection import Connection, error_of
+from texgen.assembly import ENCODING_TO_PB, KIND_TO_PB
+from texgen.connection import Connection, error_of, new_assembler
 from texgen.errors import TexgenError
 from texgen.maps import Encoding, MapKind, Material
 from texgen.pb import texgen_pb2 as pb
@@ -65,10 +65,10 @@ class Explorer:
 
     def __iter__(self) -> Iterator[tuple[int, Material | TexgenError]]:
         """(number, material), or (number, error) for a position that cannot be shown. Positions that were overtaken are skipped."""
-        assembler, current = Assembler(), 0
+        assembler, current = new_assembler({}), 0
         for answer in self._connection.events(self._call):
             if answer.sequence != current:
-                assembler, current = Assembler(), answer.sequence
+                assembler, current = new_assembler({}), answer.sequence
             if answer.HasField("error"):
                 yield current, error_of(answer.error.code, answer.error.message)
                 continue

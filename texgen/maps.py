@@ -191,17 +191,17 @@ def seam_percentile(pixels: Pixels) -> float:
 
 def _some_columns(image: NDArray[Any]) -> NDArray[Any]:
     """(H, W, C) -> (H, n): runs of pixels that lie together, as single ones would take longer to gather than to look at."""
-    height, width, channels = image.shape
+    height, width = image.shape[:2]
     apart = SEAM_RUN * max(1, width // SEAM_SAMPLES)
-    if apart > SEAM_RUN and width % apart == 0:
-        image = image.reshape(height, width // apart, apart, channels)[:, :, :SEAM_RUN]
-    return image.reshape(height, -1)
+    return np.concatenate([image[:, at : at + SEAM_RUN] for at in range(0, width, apart)], 1).reshape(height, -1)
 
 
 def _steps(lines: NDArray[Any], distance: int, axis: int) -> NDArray[np.float32]:
-    """How far each sample is from the one before it, around the end; in the samples' own type first, which is faster."""
+    """How far each sample is from the one before it, around the end; whole numbers in their own type first, which is faster."""
+    if lines.dtype.kind == "f":
+        lines = lines.astype(np.float32)
     before = np.roll(lines, distance, axis)
-    steps: NDArray[np.float32] = np.subtract(np.maximum(lines, before), np.minimum(lines, before)).astype(np.float32)
+    steps: NDArray[np.float32] = np.subtract(np.maximum(lines, before), np.minimum(lines, before)).astype(np.float32, copy=False)
     return steps
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
@@ -91,24 +90,33 @@ class Guard(grpc.aio.ServerInterceptor):
         whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]
 
         @asynccontextmanager
-        async def guarded(context: Context) -> AsyncIterator[None]:
+        async def guarded(context: Context) -> AsyncIterator[list[grpc.Status]]:
             call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
             CALL.set(call)
+            refused: list[grpc.Status] = []
             try:
-                if not allowed:
-                    raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
-                yield
+                yield refused
                 call.end()
             except GeneratorExit:  # a stream that is closed before its end
                 call.end("CANCELLED", LEFT)
                 raise
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is becomes a status
-                await _end_badly(call, error, context)
+            except asyncio.CancelledError:
+                call.end("CANCELLED", LEFT)
+                raise
+            except grpc.aio.AbortError:
+                call.end(context.code().name if context.code() else "UNKNOWN")
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+                refused.append(_told(call, error))
             finally:
                 for watcher in self._watchers:
                     watcher.ended(call)
 
-        return _around(handler, guarded)
+        def admit() -> None:
+            if not allowed:
+                raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
+
+        return _around(handler, guarded, admit)
 
 
 LEFT = "the client left, or its deadline passed"
@@ -121,22 +129,37 @@ HANDLERS = {
 }
 
 
-def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManager[None]]) -> Any:
-    """The same handler, within a context."""
+def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]], admit: Callable[[], None]) -> Any:
+    """The same handler, within a context.
+
+    A status is sent when nothing holds the error any more: gRPC keeps what is raised then, and with it all that the functions which failed
+    had in hand, until Python happens to collect.
+    """
     name, make = HANDLERS[handler.request_streaming, handler.response_streaming]
     behavior = getattr(handler, name)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with guarded(context), aclosing(behavior(request, context)) as events:
-            async for event in events:
-                yield event
+        async with guarded(context) as refused:
+            admit()
+            async with aclosing(behavior(request, context)) as events:
+                async for event in events:
+                    yield event
+        await _abort(refused, context)
 
     async def answer(request: Any, context: Context) -> Any:
-        async with guarded(context):
-            return await behavior(request, context)
+        async with guarded(context) as refused:
+            admit()
+            answered = await behavior(request, context)
+        await _abort(refused, context)
+        return answered
 
     streams = inspect.isasyncgenfunction(behavior)  # a stream that is written, such as health's Watch, is a coroutine
     return make(stream if streams else answer, handler.request_deserializer, serialized(handler.response_serializer))
+
+
+async def _abort(refused: list[grpc.Status], context: Context) -> None:
+    for status in refused:
+        await context.abort(status.code, status.details, status.trailing_metadata)
 
 
 def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
@@ -150,25 +173,11 @@ def _peer(token: Token | None, context: Context) -> Peer:
     return Peer(token.name, token.max_in_flight) if token else Peer(str(context.peer()).rpartition(":")[0])
 
 
-async def _end_badly(call: CallRecord, error: Exception | asyncio.CancelledError, context: Context) -> None:
-    """Tell the client what it may know; always raises."""
-    if isinstance(error, asyncio.CancelledError):
-        call.end("CANCELLED", LEFT)
-        raise error
-    if isinstance(error, grpc.aio.AbortError):
-        call.end(context.code().name if context.code() else "UNKNOWN")
-        raise error
+def _told(call: CallRecord, error: Exception) -> grpc.Status:
+    """What the client may know of an error."""
     known = status_of(error, call.id)
     call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")
     if not isinstance(error, TexgenError):
         log.error("internal error %s", call.id, exc_info=error)
-    _forget_frames(error)
-    status = rpc_status.to_status(known)
-    await context.abort(status.code, status.details, status.trailing_metadata)
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """Let go of what the functions that failed had in hand: the status that is raised next keeps them, and itself, until a collection."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
+    status: grpc.Status = rpc_status.to_status(known)
+    return status
