@@ -161,7 +161,12 @@ class Environment:
 
 def raw_bytes(pixels: Pixels) -> bytes:
     """Samples as `Encoding.RAW` has them: rows from the top, interleaved, little endian."""
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()
+    return raw_view(pixels).tobytes()
+
+
+def raw_view(pixels: Pixels) -> memoryview:
+    """The same, in the array's own memory where it lies there so."""
+    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data.toreadonly()
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:

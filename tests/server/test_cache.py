@@ -73,7 +73,8 @@ def test_a_damaged_entry_is_dropped(cache, tmp_path, caplog, damage):
     if damage == "gone":
         path.unlink()
     else:
-        path.write_bytes(b"x" * 90 if damage == "changed" else b"one")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:] if damage == "changed" else whole[:-1])
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
     assert "damaged" in caplog.text

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from texgen.errors import LoadError
+from texgen.recipe_making import make_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine import load_engine
 from texgen_server.engine.base import CancelToken, MaterialJob
-from texgen_server.engine.replica import travelling
+from texgen_server.engine.replica import Replica, travelling
 
 WITHOUT = [word for plugin in ("unraisableexception", "threadexception", "hypothesispytest") for word in ("-p", f"no:{plugin}")]
 """What Ray leaves behind would be told of; and CPython 3.11's parser, which rewriting assertions takes, fails where other threads print
@@ -44,10 +48,6 @@ def test_a_cluster_of_nodes_on_this_machine():
 
 
 def test_a_job_travels_without_its_callbacks_and_with_the_time_it_has_left(card):
-    import pickle
-
-    from texgen.recipe_making import make_recipe
-
     job = MaterialJob(make_recipe(card, [("bark", 1.0)], 1, (64, 64)), on_progress=lambda fraction, stage: None)
     job.token.cancel()
     sent, left_s = travelling(job)
@@ -63,3 +63,23 @@ def test_without_ray_the_reason_is_told(monkeypatch, models):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(LoadError, match=r"texgen\[cluster\]"):
         load_engine(ServerConfig(models=models, engine="ray"))
+
+
+def test_a_replica_tells_what_ran_once(models, card):
+    replica = Replica(ServerConfig(models=models, device="torch"))
+
+    async def told(seed):
+        job = MaterialJob(make_recipe(card, [("bark", 1.0)], seed, (64, 64)))
+        return [update async for update in replica.run("material", job, math.inf)]
+
+    async def twice():
+        return await told(1), await told(2)
+
+    for updates in asyncio.run(twice()):
+        names = [what for what, _ in updates]
+        assert names[-2:] == ["batches", "result"]
+        assert names.count("batches") == 1
+        assert sum(dict(updates)["batches"].values()) > 0
+    counted = [dict(updates)["batches"] for updates in asyncio.run(twice())]
+    replica._engine.close(1.0)
+    assert counted[0] == counted[1]

@@ -61,7 +61,7 @@ def bench_server(options: ServerBench) -> dict[str, Any]:
             served(options.models, options.cache, "--cache-bytes", str(CACHE_BYTES), "--max-queue", "64", cache=Path(folder)) as address,
             Client(address) as client,
         ):
-            rows = [_beyond_the_network(client, options), *_streaming(client, options), _small_calls(client)]
+            rows = [_beyond_the_network(client, options), _streaming(client, options), _small_calls(client)]
             rows.append(_many_clients(address, options))
         with served(options.models, options.cache, "--cache-bytes", "0", "--max-queue", str(QUEUE), cache=Path(folder)) as address:
             rows.append(_overload(address, options))
@@ -95,7 +95,7 @@ def _beyond_the_network(client: Client, options: ServerBench) -> dict[str, Any]:
     )
 
 
-def _streaming(client: Client, options: ServerBench) -> list[dict[str, Any]]:
+def _streaming(client: Client, options: ServerBench) -> dict[str, Any]:
     """A result from the cache against as many bytes over a socket and over bare gRPC, by turns."""
     card = find_card("material", options.models)
     wanted = {"seed": 1, "size_px": (2 * options.size_px,) * 2, "encoding": Encoding.RAW}
@@ -114,10 +114,10 @@ def _streaming(client: Client, options: ServerBench) -> list[dict[str, Any]]:
             times["gRPC"].append(grpc_copy_s(size))
     rates = {name: size / median(found[1:]) / 1e6 for name, found in times.items()}
     told = {name.replace(" ", "_"): f"{rate:.0f} MB/s" for name, rate in rates.items()}
-    rows = [("a bare socket's rate", 0.6, "socket"), ("bare gRPC's rate, which hashes nothing", 0.6, "gRPC")]
-    return [
-        promise(f"streamed, hashed bytes, share of {what}", rates["texgen"] / rates[peer], -least, "", **told) for what, least, peer in rows
-    ]
+    told["share_of_socket"] = f"{rates['texgen'] / rates['socket']:.2f}"  # bare gRPC itself has 0.5 to 0.65 of it
+    return promise(
+        "streamed, checked bytes, share of bare gRPC's rate, which checks nothing", rates["texgen"] / rates["gRPC"], -0.6, "", **told
+    )
 
 
 def _small_calls(client: Client) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import asyncio
 import os
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -43,6 +44,7 @@ class RayEngine:
         self._lock = threading.Lock()
         self._jobs: dict[int, tuple[Job, float]] = {}
         self._begun: set[int] = set()
+        self._batches: Counter[int] = Counter()
         self._closing = False
         self._name, _ = self._wait(self._handle.state.remote())
         self._loaded: set[str] = set()
@@ -76,7 +78,8 @@ class RayEngine:
             return len(self._jobs) - len(self._begun)
 
     def batches(self) -> dict[int, int]:
-        return {}
+        with self._lock:
+            return dict(self._batches)
 
     def load(self, model_id: str) -> Future[None]:
         card = self._cards.find(model_id)
@@ -178,6 +181,9 @@ class RayEngine:
         what, about = told
         with self._lock:
             self._begun.add(id(job))
+            if what == "batches":
+                self._batches.update(about)
+                return None
         if what == "progress":
             job.on_progress(*about)
         elif what == "preview":

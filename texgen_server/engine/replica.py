@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,8 @@ from texgen_server.engine.local import LocalEngine
 from texgen_server.memory import keep_freed_memory
 
 Told = tuple[str, Any]
-""""progress", (fraction, stage); "preview", (kind, pixels); at the end "result", a `Result`, or "error", (kind, message, field)."""
+""""progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together: runs} since somebody was told, and "result", a
+`Result`, or "error", (kind, message, field)."""
 
 
 class Replica:
@@ -26,6 +28,7 @@ class Replica:
     def __init__(self, config: ServerConfig) -> None:
         keep_freed_memory()
         self._engine = LocalEngine(config)
+        self._batches_told: Counter[int] = Counter()
 
     async def run(self, model_id: str, job: Job, left_s: float) -> AsyncIterator[Told]:
         """Do a job that `travelling` packed; ``left_s`` until its deadline. Whoever stops listening cancels it."""
@@ -43,11 +46,18 @@ class Replica:
             future.add_done_callback(lambda _: tell("done", None))
             while (update := await told.get())[0] != "done":
                 yield update
+            yield "batches", self._batches()
             yield "result", future.result()
         except TexgenError as error:
             yield "error", (type(error).__name__, str(error), error.field if isinstance(error, InvalidRequestError) else "")
         finally:
             job.token.cancel()
+
+    def _batches(self) -> dict[int, int]:
+        """What ran since this was asked for: whoever asks adds up, and keeps it when this process is gone."""
+        now = Counter(self._engine.batches())
+        fresh, self._batches_told = now - self._batches_told, now
+        return dict(fresh)
 
     async def load(self, model_id: str) -> None:
         """Load and compile a model here. Raises LoadError."""

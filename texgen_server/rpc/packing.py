@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from texgen.images import encode
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, seam_percentile
+from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, raw_view, seam_percentile
 from texgen_server.rpc.requests import Delivery
 
 SMALL_BYTES, HUGE_BYTES = 2 << 20, 1 << 30
@@ -34,7 +34,7 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
     """Pack one map, hash it, look at its seam."""
     spec = MAP_SPECS[kind]
     text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
-    data = encode(pixels, encoding, spec.color_space, text)
+    data = raw_view(pixels) if encoding is Encoding.RAW else encode(pixels, encoding, spec.color_space, text)
     exr = encoding is Encoding.EXR
     space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
     height, width, channels = pixels.shape
