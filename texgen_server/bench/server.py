@@ -131,7 +131,7 @@ def _small_calls(client: Client) -> dict[str, Any]:
 
 
 def _many_clients(address: str, options: ServerBench) -> dict[str, Any]:
-    """Promised for the middle size; beside it the small one, where a call weighs a sixth of the network."""
+    """Promised for the middle size; beside it the small one, where a call weighs a fifth of the set."""
     card = find_card("material", options.models)
     engine = LocalEngine(ServerConfig(models=options.models, cache_folder=options.cache.parent))
     engine.warm("material")
