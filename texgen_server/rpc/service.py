@@ -42,6 +42,15 @@ DEFAULT_MODEL = "material"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A result of a call."""
+
+    order: requests.Order
+    key: str
+    """What names it in the cache; empty: nothing does."""
+
+
 class TextureService(pb_grpc.TextureServiceServicer):
     """Textures."""
 
@@ -143,7 +152,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
-                    await self._begin(wanted[ahead], card, ahead, pending, known)
+                    await self._begin(ahead, wanted[ahead], card, pending, known)
                 yield convert.accepted_event(call.id, order, card, index, len(orders), choice)
                 if index in known:
                     cached = known.pop(index)
@@ -166,7 +175,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
             ticket.release_after(pending.values())
 
     async def _begin(
-        self, wanted: Wanted, card: ModelCard, index: int, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
+        self, index: int, wanted: Wanted, card: ModelCard, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
     ) -> None:
         """Take a result from the cache, or queue its job."""
         if cached := await self._cached(wanted.key):
@@ -210,15 +219,6 @@ class TextureService(pb_grpc.TextureServiceServicer):
         CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
         if self.cache and key:
             self._pool.submit(self.cache.put, key, header_of(told), data)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A result of a call."""
-
-    order: requests.Order
-    key: str
-    """What names it in the cache; empty: nothing does."""
 
 
 class ModelService(pb_grpc.ModelServiceServicer):
