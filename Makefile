@@ -22,7 +22,7 @@ test-all: check
 	$(PY) -m pytest -q
 
 gpu:
-	$(PY) -m pytest -q -m gpu
+	$(PY) -m pytest -q -m gpu tests/gpu tests/server/test_backends.py
 	$(PY) -m texgen bench gpu
 
 soak: .venv/installed-test

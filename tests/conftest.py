@@ -7,7 +7,6 @@ import os
 
 import numpy as np
 import pytest
-import trustme
 
 from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
 from texgen import find_card
@@ -55,6 +54,8 @@ def client(server):
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
     """A CA with certificates for the server and for a client, as PEM files."""
+    import trustme  # where only the tests of a GPU run it need not be there
+
     folder, ca = tmp_path_factory.mktemp("tls"), trustme.CA()
     paths = {}
     ca.cert_pem.write_to_path(folder / "ca.pem")

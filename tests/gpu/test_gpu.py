@@ -95,7 +95,9 @@ def test_whoever_else_is_there_the_bytes_are_the_same(gpu):
 
 def test_memory_is_given_back():
     engine = LocalEngine(ServerConfig(device="cuda"))
-    torch.cuda.empty_cache()
+    made(engine, MaterialJob(recipe()))  # a thread's first product of matrices has cuBLAS keep some memory for the next ones
+    assert engine.unload("material").result(60)
+    gc.collect()
     before = torch.cuda.memory_allocated()
     made(engine, MaterialJob(recipe(size=1024)))
     assert torch.cuda.memory_allocated() > before

@@ -112,6 +112,26 @@ def test_unknown_devices_are_refused(model, folder):
         load_backend(model, "abacus", "auto", folder)
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling", "GET was unable to find an engine to execute this computation"],
+)
+def test_too_little_memory_is_told_as_such_whoever_notices(model, told, monkeypatch):
+    backend = TorchBackend(model, "cpu", "f32")
+
+    def fails(array):
+        raise RuntimeError(told)
+
+    monkeypatch.setattr(backend, "_put", fails)
+    with pytest.raises(MemoryError, match=told):
+        backend.run("mapping", [np.zeros((1, 1), np.float32)])
+
+
+def test_other_errors_of_torch_stay_what_they_are(model):
+    with pytest.raises(RuntimeError, match="mat1"):
+        TorchBackend(model, "cpu", "f32").run("mapping", [np.zeros((1, 3), np.float32), np.zeros((1, 1), np.float32)])
+
+
 @pytest.mark.gpu
 def test_cuda_agrees_with_the_cpu(model, card, folder):
     import torch

@@ -11,6 +11,9 @@ from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
 from texgen_server.registry import LoadedModel
 
+NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")
+"""How torch tells that memory ran out where it does not say so by type: cuBLAS, cuDNN (which tries engines that take less until none is left), CPUs."""
+
 
 class TorchBackend:
     """A `Backend` on a torch device."""
@@ -19,6 +22,8 @@ class TorchBackend:
         self.device = torch.device(device)
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.name = f"torch-{self.device.type}/{precision}"
+        if self.device.type == "cuda":
+            _exact_convolutions()
         self._parts = build_parts(model.card.kind, model.card.network, model.weights)
         for part in self._parts.values():
             channels_last(part.module.to(self.device))
@@ -30,10 +35,14 @@ class TorchBackend:
         try:
             with torch.autocast(self.device.type, self.dtype, enabled=half):
                 out = chosen.module(*[self._put(x) for x in inputs])
-        except torch.OutOfMemoryError as error:
+            return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
+        except RuntimeError as error:
+            if not _no_memory(error):
+                raise
+            told = str(error)
+        if self.device.type == "cuda":  # only here: the error held on to what the network had made so far
             torch.cuda.empty_cache()
-            raise MemoryError(str(error)) from error
-        return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
+        raise MemoryError(told)
 
     def close(self) -> None:
         """Drop the networks; on CUDA give the memory back."""
@@ -47,5 +56,20 @@ class TorchBackend:
 
 
 def _get(tensor: torch.Tensor) -> Array:
-    out: Array = np.ascontiguousarray(tensor.float().cpu().numpy(), np.float32)
+    """On the CPU, in numpy's order: the device turns it sooner than one thread of the CPU would."""
+    out: Array = np.ascontiguousarray(tensor.float().contiguous().cpu().numpy(), np.float32)
     return out
+
+
+def _no_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+def _exact_convolutions() -> None:
+    """In this process float32 is float32: cuDNN's own choice is TF32, of 10 bits; and the same input gives the same bytes each time."""
+    cudnn = torch.backends.cudnn
+    cudnn.deterministic, cudnn.benchmark = True, False
+    if hasattr(cudnn, "conv"):  # torch 2.9 on, which warns of the older name
+        cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    else:
+        cudnn.allow_tf32 = False

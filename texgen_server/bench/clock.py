@@ -11,7 +11,8 @@ from statistics import median
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-GEMM_EDGES = (1024, 2048, 4096)
+GEMM_EDGES = {"cpu": (1024, 2048, 4096), "cuda": (2048, 4096, 8192)}
+"""Those at which a device of the kind comes to its peak."""
 
 
 def seconds(work: Callable[[], object], *, rounds: int, limit_s: float = 60.0) -> float:
@@ -37,7 +38,7 @@ def synchronize() -> None:
 def gemm_flops_per_s(device: str, dtype: torch.dtype) -> float:
     """Best of square matrix products of several sizes: the peak that a network is compared with."""
     rates = []
-    for edge in GEMM_EDGES:
+    for edge in GEMM_EDGES[torch.device(device).type]:
         a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
         rates.append(2.0 * edge**3 / min(seconds(functools.partial(torch.mm, a, b), rounds=3) for _ in range(3)))
     return max(rates)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -166,9 +167,10 @@ class Device:
             return error
 
     def _together(self, group: list[Call]) -> None:
-        try:
+        outputs = None
+        with suppress(MemoryError):
             outputs = _batch(group)
-        except MemoryError:
+        if outputs is None:
             self._halve(group)
             return
         self.batches[len(group)] += 1
