@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of the server's side: serve, token, train, eval, bench. Mounted into ``texgen`` when this package is installed."""
+"""Commands of the server's side: serve, token, bank, train, eval, bench. Mounted into ``texgen`` when this package is installed."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from texgen_server.cli.bank import add_bank
 from texgen_server.cli.bench import add_bench
 from texgen_server.cli.evaluate import add_eval
 from texgen_server.cli.serve import add_serve, add_token
@@ -15,6 +16,7 @@ def add_commands(commands: Any) -> None:
     """Add ours to the ``texgen`` command line."""
     add_serve(commands)
     add_token(commands)
+    add_bank(commands)
     add_train(commands)
     add_eval(commands)
     add_bench(commands)

@@ -62,6 +62,7 @@ def add_train(commands: Any) -> None:
     _add_stepwise(
         kinds, "estimator", "Train the estimator of missing maps.", steps=3000, each="8 pictures", keeps="pack", run=_train_estimator
     )
+    _add_codec(kinds)
     curves = add_parser(kinds, "curves", "Draw the curves of training logs.", "texgen train curves runs/a runs/b --out curves.png")
     curves.add_argument("runs", nargs="+", type=Path, metavar="DIR", help="folders of runs (their --work); named by the folder")
     curves.add_argument("--out", type=Path, required=True, metavar="PNG", help="the picture to write")
@@ -80,6 +81,57 @@ def _add_stepwise(kinds: Any, name: str, summary: str, *, steps: int, each: str,
     parser.add_argument("--export", type=Path, metavar="DIR", help="write the averaged weights as a model folder when done")
     parser.add_argument("--version", default="0.1.0", help="version of the exported model")
     parser.set_defaults(run=partial(_train_stepwise, run))
+
+
+def _add_codec(kinds: Any) -> None:
+    """``texgen train codec``"""
+    parser = add_parser(
+        kinds,
+        "codec",
+        "Train the codec of the exemplar bank.",
+        "texgen train codec --pack runs/exemplars --work runs/codec --codec-minutes 60",
+    )
+    parser.add_argument("--pack", type=Path, metavar="DIR", help="exemplars made by `texgen bank prepare`")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="instead of --pack: scans, prepared in memory")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/codec"), metavar="DIR", help="weights, states, log, sheets (default runs/codec)"
+    )
+    parser.add_argument("--index-maps", type=Path, metavar="FILE", help="re-laid index maps by asset id, for the second phase")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="start from these codec weights")
+    parser.add_argument("--resume", action="store_true", help="go on from the states in --work")
+    parser.add_argument(
+        "--codec-minutes", type=float, default=60.0, metavar="M", help="first phase: reconstruction and rate (default 60; 0 skips it)"
+    )
+    parser.add_argument(
+        "--joins-minutes", type=float, default=30.0, metavar="M", help="second phase: grain and joins (default 30; 0 skips it)"
+    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="crops a step (default 8)")
+    parser.add_argument("--crop", type=int, default=128, metavar="PX", help="edge of a crop (default 128)")
+    parser.add_argument("--lr", type=float, default=6e-4, help="learning rate of the first phase (default 0.0006)")
+    parser.add_argument("--adversarial", type=float, default=0.035, help="weight of the discriminator (default 0.035)")
+    parser.add_argument("--critic-width", type=int, default=48, metavar="N", help="width of the discriminator (default 48)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes that read pictures (default 2)")
+    parser.set_defaults(run=_train_codec)
+
+
+def _train_codec(options: argparse.Namespace) -> int:
+    require("torch", "scipy", extra="train")
+    from texgen_server.training.codec.run import CodecRun, train_codec
+    from texgen_server.training.codec.settings import CodecConfig
+
+    config = CodecConfig(
+        codec_minutes=options.codec_minutes,
+        joins_minutes=options.joins_minutes,
+        batch=options.batch,
+        crop_px=options.crop,
+        lr=options.lr,
+        adversarial=options.adversarial,
+        critic_width=options.critic_width,
+    )
+    chosen = {key: getattr(options, key) for key in ("work", "pack", "data", "index_maps", "init", "resume", "device", "jobs")}
+    train_codec(CodecRun(**chosen), config)
+    return 0
 
 
 def _train_material(options: argparse.Namespace) -> int:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``texgen bank``"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from texgen_server.cli.shared import add_parser, require
+
+
+def add_bank(commands: Any) -> None:
+    """``texgen bank``"""
+    parser = add_parser(
+        commands, "bank", "Prepare exemplars for the bank.", "texgen bank prepare --data ../shared/data --out runs/exemplars"
+    )
+    kinds = parser.add_subparsers(required=True, metavar="WHAT")
+    prepare = add_parser(
+        kinds,
+        "prepare",
+        "Resample material scans to their own grids, with heights and normals that agree and even light.",
+        "texgen bank prepare --data ../shared/data --out runs/exemplars --sheet runs/exemplars",
+    )
+    prepare.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv, families.csv, classes.csv and materials/"
+    )
+    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="where exemplars go; those that are there already are kept")
+    prepare.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default 2)")
+    prepare.add_argument("--sheet", type=Path, metavar="DIR", help="write contact sheets of all exemplars into DIR")
+    prepare.set_defaults(run=_prepare)
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    require("scipy", "safetensors", extra="train")
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from texgen_server.training.exemplars.pack import prepare_pack, read_pack
+    from texgen_server.training.exemplars.sheet import write_sheets
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("preparing", total=None)
+        for number, count, asset_id in prepare_pack(options.data, options.out, options.jobs):
+            bar.update(task, completed=number, total=count, description=asset_id)
+    if options.sheet is not None:
+        write_sheets(read_pack(options.out), options.sheet)
+    return 0
