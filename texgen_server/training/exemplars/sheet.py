@@ -49,7 +49,7 @@ def _tiles(pack: Pack, ids: list[str]) -> Iterator[Image.Image]:
         ):
             tile.paste(Image.fromarray(picture).resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX), (i * THUMB_PX, 0))
         draw = ImageDraw.Draw(tile)
-        for i, line in enumerate(_lines(exemplar, pack.grids[asset_id]["own"])):
+        for i, line in enumerate(_lines(exemplar, pack.grids[asset_id].get("own", pack.grids[asset_id]["small"]))):
             draw.text((2, THUMB_PX + i * LINE_PX), line, fill="black")
         yield tile
 
