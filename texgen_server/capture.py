@@ -26,6 +26,7 @@ from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
 from texgen_server.plan import Layout, Plan
+from texgen_server.precision.autocast import quick
 from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan, plain_source
 
@@ -231,7 +232,7 @@ def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> 
     moved = replace(plan, sources=(replace(source, seed=(source.seed + step) % 2**64),))
     fields = make_fields(moved, networks.model.shape, Window(0, 0, cells, cells))
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
-    with torch.autocast("cpu", torch.bfloat16):
+    with quick("cpu"):
         maps: Tensor = networks.generator(style, torch.from_numpy(fields.start), *tensors)
     return maps
 
