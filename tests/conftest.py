@@ -71,6 +71,18 @@ def rng():
     return np.random.default_rng(7)
 
 
+SLOW_TIMEOUT_S = 1800
+"""After which a test hangs that may take minutes: a busy machine needs several times as long as an idle one."""
+MAY_TAKE_MINUTES = {"slow", "blender", "window", "node", "browser", "gpu"}
+
+
+def pytest_collection_modifyitems(items):
+    """Give the tests with these markers longer than pyproject.toml gives the fast ones."""
+    for item in items:
+        if MAY_TAKE_MINUTES & {m.name for m in item.iter_markers()}:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """With TEXGEN_REQUIRED set (``.ci/run`` does), a skip of a test with one of those markers counts as a failure."""

@@ -173,7 +173,7 @@ class DeviceInfo:
     precision: str = ""
     instructions: str = ""
     threads: int = 0
-    """Of a network on a CPU; 0 when unknown."""
+    """That a network uses on a CPU; 0 when unknown."""
     why: str = ""
     """Why it is this precision, for people."""
 

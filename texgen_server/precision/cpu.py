@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np  # noqa: F401 - its library of products is looked at
+from threadpoolctl import threadpool_info
+
 CPUINFO = Path("/proc/cpuinfo")
 LEVELS = ("sse4", "avx", "avx2", "avx512", "avx512_bf16", "amx")
 """Of x86-64, each with all before it; the last two multiply in bfloat16."""
@@ -55,8 +58,6 @@ class Cpu:
     """Widest vectors: a level up to ``avx512``, ``neon``, or the machine's name where no flag is known."""
     bfloat16: str
     """The instructions that multiply in bfloat16, ``avx512_bf16`` or ``amx``; empty where there are none."""
-    own: str
-    """``vectors`` of the processor itself, which numpy uses whatever the libraries are held to."""
     says: str
     """Where that stands, for people: a file, or a variable that holds it to less."""
 
@@ -72,13 +73,13 @@ def usable(flags: frozenset[str], source: str, environment: Mapping[str, str]) -
     level = _level(flags)
     if level < 0:
         vectors = "neon" if flags & {"asimd", "neon"} else platform.machine().lower() or "unknown"
-        return Cpu(vectors, "", vectors, source)
+        return Cpu(vectors, "", source)
     held, says = level, source
     for variable, limit in _limits(environment):
         if LEVELS.index(limit) < held:
             held, says = LEVELS.index(limit), variable
     top = LEVELS.index("avx512")
-    return Cpu(LEVELS[min(held, top)], LEVELS[held] if held > top else "", LEVELS[min(level, top)], says)
+    return Cpu(LEVELS[min(held, top)], LEVELS[held] if held > top else "", says)
 
 
 def _level(flags: frozenset[str]) -> int:
@@ -100,6 +101,17 @@ def _limits(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             break
     if (value := environment.get("ATEN_CPU_CAPABILITY", "")) in ATEN_LIMITS:
         yield f"ATEN_CPU_CAPABILITY={value}", ATEN_LIMITS[value]
+
+
+@cache
+def blas_kernels() -> str:
+    """Name the kernels that numpy multiplies matrices with, such as ``SkylakeX`` or ``Haswell``: they differ in bytes, whatever the networks do.
+
+    OpenBLAS chooses them by processor, or as ``OPENBLAS_CORETYPE`` says. Another library is named itself, as it does not tell.
+    """
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    own = [library for library in found if "numpy" in Path(library["filepath"]).as_posix()] or found
+    return str(own[0].get("architecture") or own[0]["internal_api"]) if own else "numpy"
 
 
 @cache

@@ -8,10 +8,10 @@ instructions emulates them, a hundred times slower than float32.
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from texgen.errors import InvalidRequestError
-from texgen_server.precision.cpu import read_cpu
+from texgen_server.precision.cpu import blas_kernels, read_cpu
 
 QUICK, EXACT = "bf16", "f32"
 """Names of the precisions. Whatever is held in float32 on purpose says `EXACT`."""
@@ -29,16 +29,19 @@ class Arithmetic:
     precision: str
     """``bf16`` or ``f32``."""
     kind: str
-    """The instructions: ``avx512``, ``amx``, ``sm90`` ..."""
+    """The instructions of the network and, behind a +, the kernels of numpy's products: ``avx512+SkylakeX``, ``avx2+Haswell``, ``sm90+Zen``."""
     version: str
     """Of the library."""
     why: str
     """Why it is this precision, for people."""
+    threads: int = 0
+    """Where their number changes bytes: of torch on a CPU. OpenVINO's changes none, and is 0 here."""
 
     @property
     def name(self) -> str:
-        """Such as ``openvino-cpu/f32/avx2/2026.1.0``: stands in sidecars, locks and caches."""
-        return f"{self.engine}/{self.precision}/{self.kind}/{self.version}"
+        """Such as ``openvino-cpu/f32/avx2+Haswell/2026.1.0``: stands in sidecars, locks and caches."""
+        parts = (self.engine, self.precision, self.kind, f"{self.threads}t" if self.threads else "", self.version)
+        return "/".join(part for part in parts if part)
 
 
 def decide(device: str, wanted: str = "auto") -> Arithmetic:
@@ -66,12 +69,19 @@ def allowed(device: str) -> tuple[str, ...]:
 
 def _cpu(device: str) -> tuple[Arithmetic, str]:
     """Decide for a CPU; with it comes what to tell whoever wants bfloat16 and cannot have it."""
-    cpu, library = read_cpu(), "openvino" if device == "openvino" else "torch"
-    version = _version(library)
-    if cpu.bfloat16:
-        return Arithmetic(f"{library}-cpu", QUICK, cpu.bfloat16, version, f"the CPU has {cpu.bfloat16} ({cpu.says})"), ""
-    lacks = f"this CPU has neither AMX nor AVX-512 BF16 ({cpu.vectors}; {cpu.says})"
-    return Arithmetic(f"{library}-cpu", EXACT, _exact_kind(), version, lacks), lacks
+    cpu = read_cpu()
+    lacks = "" if cpu.bfloat16 else f"this CPU has neither AMX nor AVX-512 BF16 ({cpu.vectors}; {cpu.says})"
+    precision, why = (QUICK, f"the CPU has {cpu.bfloat16} ({cpu.says})") if cpu.bfloat16 else (EXACT, lacks)
+    kind = f"{cpu.bfloat16 or cpu.vectors}+{blas_kernels()}"
+    if device == "openvino":
+        return Arithmetic("openvino-cpu", precision, kind, _version("openvino"), why), lacks
+    return Arithmetic("torch-cpu", precision, kind, _version("torch"), why, _torch_threads()), lacks
+
+
+def _torch_threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _cuda(device: str) -> tuple[Arithmetic, str]:
@@ -79,7 +89,7 @@ def _cuda(device: str) -> tuple[Arithmetic, str]:
     import torch
 
     major, minor = torch.cuda.get_device_capability(device)
-    kind = f"sm{major}{minor}"
+    kind = f"sm{major}{minor}+{blas_kernels()}"
     if (major, minor) >= CUDA_LEAST:
         return Arithmetic("torch-cuda", QUICK, kind, _version("torch"), f"the GPU has compute capability {major}.{minor}"), ""
     lacks = f"this GPU has compute capability {major}.{minor}, below {CUDA_LEAST[0]}.{CUDA_LEAST[1]}"
@@ -88,14 +98,8 @@ def _cuda(device: str) -> tuple[Arithmetic, str]:
 
 def _exact(able: Arithmetic) -> Arithmetic:
     """Hold the same device to float32."""
-    kind = able.kind if able.engine.endswith("cuda") else _exact_kind()
-    return Arithmetic(able.engine, EXACT, kind, able.version, "float32 was asked for")
-
-
-def _exact_kind() -> str:
-    """Name the vectors of this CPU: ``avx2``, or ``avx2-of-avx512`` where the libraries are held to less than numpy uses."""
-    cpu = read_cpu()
-    return cpu.vectors if cpu.vectors == cpu.own else f"{cpu.vectors}-of-{cpu.own}"
+    kind = able.kind if able.engine.endswith("cuda") else f"{read_cpu().vectors}+{blas_kernels()}"
+    return replace(able, precision=EXACT, kind=kind, why="float32 was asked for")
 
 
 def _version(library: str) -> str:
