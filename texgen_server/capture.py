@@ -22,6 +22,7 @@ from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields
 from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_statistics
+from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
@@ -61,7 +62,7 @@ class CaptureNetworks:
     def __init__(self, model: MaterialModel) -> None:
         self.model = model
         self.features = FrozenFeatures("efficientnet-lite0")
-        self.generator: MaterialGenerator = build_generator(model.card.network, model.weights)
+        self.generator: MaterialGenerator = channels_last(build_generator(model.card.network, model.weights))
 
 
 def is_grey(photo: Array) -> bool:

@@ -17,6 +17,8 @@ from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
 
+pytestmark = pytest.mark.held
+
 
 def plan_of(model, card, size):
     return make_plan(make_recipe(card, [("brick", 1.0)], 3, size), model.tables, model.shape)

@@ -17,6 +17,7 @@ from texgen_server.backends import arithmetic, load_backend
 from texgen_server.precision import EXACT, allowed, cpu, decide
 from texgen_server.precision.cpu import NEEDED, Cpu, parse_cpuinfo, usable
 
+pytestmark = pytest.mark.held
 ROOT = Path(__file__).parents[2]
 HELD = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Holds a machine to AVX2, as `.ci/run` does for the precision stage."""
