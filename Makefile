@@ -15,8 +15,9 @@ demo: .venv/installed-server
 	.venv/bin/texgen generate --class brick --seed 7 --size 1024 --out demo --preview --force
 	@echo "demo/brick_7_preview.png shows the material, lit and tiled 2 x 2"
 
+# One thread for torch: the networks of the fast tests are too small for two, which wait for each other where others use the machine.
 test: check
-	$(PY) -m pytest -q -m "$(FAST)"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -q -m "$(FAST)"
 
 test-all: check
 	$(PY) -m pytest -q

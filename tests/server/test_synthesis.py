@@ -70,7 +70,7 @@ def test_the_halo_is_the_receptive_field(model, synthesis, card, tile_px):
     assert np.abs(synthesis.part(plan, piece, 1) - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize("edge", [3, 4])
+@pytest.mark.parametrize("edge", [5, 7])
 @DENSITIES
 def test_halo_tiles_equal_the_whole(model, synthesis, card, edge, tile_px):
     from dataclasses import replace
@@ -88,7 +88,7 @@ def test_painted_tiles_equal_the_painted_whole(model, synthesis, card, tile_px):
 
     recipe, mask = painted_at(card, tile_px)
     plan = plan_of(recipe, model, mask=mask)
-    assert_equal_maps(replace(synthesis, max_edge_cells=4).maps(plan)[0], synthesis.maps(plan)[0])
+    assert_equal_maps(replace(synthesis, max_edge_cells=7).maps(plan)[0], synthesis.maps(plan)[0])
 
 
 def test_a_mask_gives_each_side_its_material(model, synthesis, card, painted):
@@ -122,7 +122,7 @@ def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis,
     assert np.abs(far - left[MapKind.HEIGHT].astype(int)).mean() > 100
 
 
-@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (384, 384.0, 4)], ids=["one pass", "guided"])
+@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (352, 352.0, 3)], ids=["one pass", "guided"])
 def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px, steps):
     """A tile of the first, the steps, a tile of the second: every border is the one it would have in one picture."""
     first, second = (recipe_of(card, name, seed, (edge, edge), tile_px=tile_px) for name, seed in (("brick", 3), ("rock", 7)))
