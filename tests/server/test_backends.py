@@ -9,7 +9,7 @@ import pytest
 from texgen.errors import InvalidRequestError
 from texgen.recipe import MixMode
 from texgen.recipe_making import make_recipe, mix_recipe
-from texgen_server.backends import load_backend
+from texgen_server.backends import engine_name, load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
 from texgen_server.precision import EXACT, allowed
@@ -57,6 +57,15 @@ def test_openvino_paints_as_torch_does(model, card, folder):
     ours, _ = run(load_backend(model, "openvino", "f32", folder), model, plan)
     reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert np.abs(ours - reference).max() < 1e-4
+
+
+def test_the_name_tells_what_it_was_compiled_for(model, folder):
+    pytest.importorskip("openvino")
+    backend = load_backend(model, "openvino", "auto", folder)
+    told = backend._compiled["trunk"].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    assert backend.name.split("/")[1] == told == allowed("openvino")[0]
+    assert backend.name == engine_name("openvino", "auto")
+    assert backend.threads > 0
 
 
 def test_threads_change_no_byte(model, card, folder):

@@ -14,7 +14,7 @@ from texgen_server import capture as capture_module
 from texgen_server.capture import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture
 from texgen_server.registry import load_material
 
-pytestmark = pytest.mark.held
+pytestmark = [pytest.mark.held, pytest.mark.usefixtures("nothing_emulated")]
 PHOTO_PX = 512
 CORES, LIMIT_S = 2, 60.0
 """The promise: a photograph with the default number of steps, on so many cores with AVX2 only."""

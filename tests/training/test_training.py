@@ -71,6 +71,7 @@ def test_the_pack_keeps_what_the_set_says(pack):
 
 
 @pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_crops_above_the_coarse_density_are_guided(pack):
     config = replace(small_config(), stages=(Stage(256, 16, {512: 1.0}),), scanned_guides=0.5)
     trainer = Trainer(pack, [0, 1, 2, 3], config, torch.device("cpu"), Workers())
@@ -83,6 +84,7 @@ def test_crops_above_the_coarse_density_are_guided(pack):
 
 
 @pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_a_state_continues_where_it_stood(pack, tmp_path):
     trainer = Trainer(pack, [0, 1, 2, 3], small_config(), torch.device("cpu"), Workers())
     trainer.measure_codes()

@@ -44,6 +44,7 @@ def mean_gain(records):
 
 
 @pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     trainer = UpscalerTrainer(scans, [0], CONFIG)
     records = list(trainer.run())
