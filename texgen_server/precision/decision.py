@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass, replace
+from functools import cache
 
 from texgen.errors import InvalidRequestError
 from texgen_server.precision.cpu import blas_kernels, read_cpu
@@ -102,6 +103,7 @@ def _exact(able: Arithmetic) -> Arithmetic:
     return replace(able, precision=EXACT, kind=kind, why="float32 was asked for")
 
 
+@cache
 def _version(library: str) -> str:
     try:
         return importlib.metadata.version(library)
