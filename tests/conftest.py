@@ -7,11 +7,15 @@ import os
 
 import numpy as np
 import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
 from texgen import find_card
 from texgen.client import Client
 from texgen_server.config import ServerConfig
+from texgen_server.precision import allowed
 from texgen_server.rpc.server import EmbeddedServer
 
 
@@ -70,6 +74,38 @@ def authority(tmp_path_factory):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
+
+
+class _NoBfloat16(TorchDispatchMode):
+    """Fails where torch makes a tensor in bfloat16: this CPU would emulate it, a hundred times slower than float32."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if any(isinstance(t, torch.Tensor) and t.dtype is torch.bfloat16 for t in tree_leaves(made)):
+            raise AssertionError(f"{func} computes in bfloat16, which this CPU would emulate: ask texgen_server.precision")
+        return made
+
+
+@pytest.fixture
+def nothing_emulated():
+    """The test fails where torch computes in bfloat16, in its own thread, on a CPU without it or on one that is held to less."""
+    if "bf16" not in allowed("torch"):
+        with _NoBfloat16():
+            yield
+    else:
+        yield
+
+
+SLOW_TIMEOUT_S = 1800
+"""After which a test hangs that may take minutes: a busy machine needs several times as long as an idle one."""
+MAY_TAKE_MINUTES = {"slow", "blender", "window", "node", "browser", "gpu"}
+
+
+def pytest_collection_modifyitems(items):
+    """Give the tests with these markers longer than pyproject.toml gives the fast ones."""
+    for item in items:
+        if MAY_TAKE_MINUTES & {m.name for m in item.iter_markers()}:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -27,7 +27,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def backend(model):
-    return TorchBackend(model, "cpu", "bf16")
+    return TorchBackend(model, "cpu")
 
 
 def test_every_control_moves_what_it_names(model, backend):

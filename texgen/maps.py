@@ -108,7 +108,7 @@ class Material:
     seed: int
     model_digest: str
     engine: str
-    """Engine and precision, such as ``openvino-cpu/bf16``."""
+    """The arithmetic it was made with, such as ``openvino-cpu/bf16/amx+SkylakeX/2026.1.0``: the same name, the same bytes."""
     output_licence: str
     height_range_tiles: float
     """Height of white over black as a fraction of the tile's edge."""

@@ -61,13 +61,13 @@ class Bank:
         self.path = path
         try:
             with safe_open(path, "numpy") as file:
-                about = file.metadata() or {}
+                about = json.loads((file.metadata() or {}).get("bank", "{}"))
         except (OSError, SafetensorError) as error:
             raise LoadError(f"{path}: cannot be read as a bank ({error})") from error
-        if about.get("format") != str(FORMAT):
+        if about.get("format") != FORMAT:
             raise LoadError(f"{path}: format {about.get('format')!r}, this version reads {FORMAT}: build the bank again")
-        self.latent_count = int(about["latents"])
-        entries = [BankExemplar(**_tuples(entry)) for entry in json.loads(about["exemplars"])]
+        self.latent_count = about["latents"]
+        entries = [BankExemplar(**_tuples(entry)) for entry in about["exemplars"]]
         self.exemplars = {entry.asset_id: entry for entry in entries}
 
     def latents(self, asset_id: str) -> Latents:
@@ -96,7 +96,8 @@ def write_bank(path: Path, exemplars: Iterable[tuple[BankExemplar, Latents, byte
         tensors[f"latents/{entry.asset_id}"] = np.frombuffer(pack_latents(latents), np.uint8)
         tensors[f"thumbnail/{entry.asset_id}"] = np.frombuffer(thumbnail, np.uint8)
     temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, {"format": str(FORMAT), "latents": str(count), "exemplars": json.dumps(entries)})
+    about = {"format": FORMAT, "latents": count, "exemplars": entries}
+    save_file(tensors, temporary, {"bank": json.dumps(about)})  # one key: the order of several is not fixed
     temporary.replace(path)
     return path.stat().st_size
 

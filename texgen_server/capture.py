@@ -22,10 +22,12 @@ from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields
 from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_statistics
+from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.parts import build_generator
 from texgen_server.photo_layout import photo_layout
 from texgen_server.plan import Layout, Plan
+from texgen_server.precision.autocast import quick
 from texgen_server.registry import MaterialModel
 from texgen_server.sampling import make_plan, plain_source
 
@@ -60,7 +62,7 @@ class CaptureNetworks:
     def __init__(self, model: MaterialModel) -> None:
         self.model = model
         self.features = FrozenFeatures("efficientnet-lite0")
-        self.generator: MaterialGenerator = build_generator(model.card.network, model.weights)
+        self.generator: MaterialGenerator = channels_last(build_generator(model.card.network, model.weights))
 
 
 def is_grey(photo: Array) -> bool:
@@ -231,7 +233,7 @@ def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> 
     moved = replace(plan, sources=(replace(source, seed=(source.seed + step) % 2**64),))
     fields = make_fields(moved, networks.model.shape, Window(0, 0, cells, cells))
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
-    with torch.autocast("cpu", torch.bfloat16):
+    with quick("cpu"):
         maps: Tensor = networks.generator(style, torch.from_numpy(fields.start), *tensors)
     return maps
 

@@ -9,12 +9,15 @@ import pytest
 from texgen.errors import InvalidRequestError
 from texgen.recipe import MixMode
 from texgen.recipe_making import make_recipe, mix_recipe
-from texgen_server.backends import load_backend
+from texgen_server.backends import engine_name, load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
+from texgen_server.precision import EXACT, allowed
 from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
+
+pytestmark = pytest.mark.held
 
 
 def plan_of(model, card, size):
@@ -56,6 +59,15 @@ def test_openvino_paints_as_torch_does(model, card, folder):
     assert np.abs(ours - reference).max() < 1e-4
 
 
+def test_the_name_tells_what_it_was_compiled_for(model, folder):
+    pytest.importorskip("openvino")
+    backend = load_backend(model, "openvino", "auto", folder)
+    told = backend._compiled["trunk"].get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    assert backend.name.split("/")[1] == told == allowed("openvino")[0]
+    assert backend.name == engine_name("openvino", "auto")
+    assert backend.threads > 0
+
+
 def test_threads_change_no_byte(model, card, folder):
     pytest.importorskip("openvino")
     plan = plan_of(model, card, (160, 96))
@@ -84,7 +96,8 @@ def test_openvino_tiles_exactly(model, card, folder):
 
 def test_halo_tiles_equal_the_whole_in_every_precision(model, card, folder):
     pytest.importorskip("openvino")
-    for precision, tolerance in (("f32", 1e-5), ("bf16", 1.0 / 255)):
+    for precision in allowed("openvino"):
+        tolerance = 1e-5 if precision == EXACT else 1.0 / 255
         synthesis = Synthesis(load_backend(model, "openvino", precision, folder), model.shape)
         plan = plan_of(model, card, (576, 544))
         whole, _ = synthesis.raw(plan)

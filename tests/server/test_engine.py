@@ -40,6 +40,7 @@ class Doubler:
     """Doubles, exactly or not, at once or after a while."""
 
     name = "double"
+    threads = 1
 
     def __init__(self, *, error=0.0, most=99, alone_s=0.001, together_s=0.001):
         self.error, self.most, self.alone_s, self.together_s = error, most, alone_s, together_s

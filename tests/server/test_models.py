@@ -104,4 +104,14 @@ def test_metrics_and_the_info_table_tell_the_same(models, tmp_path, capsys):
     assert "texgen_queue_depth 0.0" in text
     assert next(line.split()[:3] for line in shown.splitlines() if line.startswith("material")) == ["material", "yes", "2"]
     assert document["models"][0]["results"] == "2"
-    assert main(["info"]) == 2
+    (device,) = document["server"]["devices"]
+    assert (
+        f"precision {device['precision']}, instructions {device['instructions']}, CPU threads {device['threads']}; {device['why']}" in shown
+    )
+    assert device["engine"].split("/")[1:3] == [device["precision"], device["instructions"]]
+    assert main(["info", "--watch", "1"]) == 2
+
+
+def test_info_without_a_server_tells_how_this_machine_computes(models, capsys):
+    assert main(["info", "--device", "torch", "--models", str(models)]) == 0
+    assert "precision f32" in capsys.readouterr().out

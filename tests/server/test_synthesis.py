@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 
 import numpy as np
 import pytest
@@ -70,25 +69,30 @@ def test_the_halo_is_the_receptive_field(model, synthesis, card, tile_px):
     assert np.abs(synthesis.part(plan, piece, 1) - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize("edge", [3, 4])
-@DENSITIES
-def test_halo_tiles_equal_the_whole(model, synthesis, card, edge, tile_px):
+def in_tiles(synthesis, edge_cells, plan, count):
+    """The same synthesis in tiles of so many cells: in so many of them, halos not counted."""
     from dataclasses import replace
 
-    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
+    tiled = replace(synthesis, max_edge_cells=edge_cells)
+    assert len(tiled._pieces(plan.canvas, Window(0, 0, *plan.canvas.period))) == count
+    return tiled
+
+
+@pytest.mark.parametrize(("edge", "size", "count"), [(8, (704, 736), 9), (12, (640, 1088), 6)])
+@DENSITIES
+def test_halo_tiles_equal_the_whole(model, synthesis, card, edge, size, count, tile_px):
+    plan = plan_of(recipe_of(card, size=size, tile_px=tile_px), model)
     whole, relief = synthesis.maps(plan)
-    tiled, relief_tiled = replace(synthesis, max_edge_cells=edge).maps(plan)
+    tiled, relief_tiled = in_tiles(synthesis, edge, plan, count).maps(plan)
     assert relief == relief_tiled
     assert_equal_maps(tiled, whole)
 
 
 @DENSITIES
 def test_painted_tiles_equal_the_painted_whole(model, synthesis, card, tile_px):
-    from dataclasses import replace
-
     recipe, mask = painted_at(card, tile_px)
     plan = plan_of(recipe, model, mask=mask)
-    assert_equal_maps(replace(synthesis, max_edge_cells=4).maps(plan)[0], synthesis.maps(plan)[0])
+    assert_equal_maps(in_tiles(synthesis, 4, plan, 25).maps(plan)[0], synthesis.maps(plan)[0])
 
 
 def test_a_mask_gives_each_side_its_material(model, synthesis, card, painted):
@@ -122,19 +126,19 @@ def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis,
     assert np.abs(far - left[MapKind.HEIGHT].astype(int)).mean() > 100
 
 
-@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (384, 384.0, 4)], ids=["one pass", "guided"])
+@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (352, 352.0, 4)], ids=["one pass", "guided"])
 def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px, steps):
-    """A tile of the first, the steps, a tile of the second: every border is the one it would have in one picture."""
+    """A tile of the first, the steps, a tile of the second: every border is the one it would have in one picture. 64 rows of them tell."""
     first, second = (recipe_of(card, name, seed, (edge, edge), tile_px=tile_px) for name, seed in (("brick", 3), ("rock", 7)))
     plan = plan_of(mix_recipe(card, [(first, 1), (second, 1)], MixMode.TRANSITION, steps=steps), model)
-    strip, _ = synthesis.maps(plan, Rectangle(0, 0, steps * edge, edge))
-    parts = [synthesis.maps(plan, Rectangle(i * edge, 0, edge + 1, edge))[0] for i in range(-1, steps + 1)]
-    for a, b in itertools.pairwise(parts):
+    across, _ = synthesis.maps(plan, Rectangle(edge - 32, 0, 64, 64))
+    before, beginning, ending, behind = (synthesis.maps(plan, Rectangle(i * edge, 0, edge + 1, 64))[0] for i in (-1, 0, steps - 1, steps))
+    for a, b in ((before, beginning), (ending, behind)):
         assert_equal_maps({k: v[:, edge:] for k, v in a.items()}, {k: v[:, :1] for k, v in b.items()})
-    assert_equal_maps({k: v[:, :edge] for k, v in parts[1].items()}, {k: v[:, :edge] for k, v in strip.items()})
-    for recipe, end in ((first, parts[0]), (second, parts[-1])):
+    assert_equal_maps({k: v[:, edge - 32 :] for k, v in beginning.items()}, {k: v[:, :33] for k, v in across.items()})
+    for recipe, end in ((first, before), (second, behind)):
         alone, _ = synthesis.maps(plan_of(recipe, model))
-        assert_equal_maps({MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :edge]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR]})
+        assert_equal_maps({MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :edge]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR][:64]})
 
 
 def test_a_locked_relief_is_the_bases(model, synthesis, card):

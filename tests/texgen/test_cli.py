@@ -191,7 +191,7 @@ def test_a_painted_mix_a_look_and_a_transition(run, brick, tmp_path):
     assert json.loads((tmp_path / "way_02.json").read_text())["window_px"] == [64, 0, 64, 64]
 
 
-def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path):
+def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path, monkeypatch):
     import numpy as np
     from PIL import Image
 
@@ -200,6 +200,7 @@ def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path):
     code, _, err = run("capture", str(photo), "--size", "64", "--steps", "1", "--seed", "2", "--out", str(tmp_path))
     assert code == 0, err
     assert (tmp_path / "capture_wall_2_height.png").is_file()
+    monkeypatch.setattr("texgen_server.rpc.photos.DEFAULT_STEPS", 1)  # a look is a capture with as many as are usual
     code, _, err = run("mix", str(brick), "--look", str(photo), "--out", str(tmp_path), "--name", "as_photo")
     assert code == 0, err
 

@@ -49,6 +49,8 @@ def data(tmp_path_factory):
     return folder
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_it_learns_and_goes_on_where_it_stood(data, tmp_path, monkeypatch):
     pack = prepared_pack(data, read_environments(data), tmp_path / "work")
     trainer = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)

@@ -61,6 +61,8 @@ def test_something_is_always_there_and_something_missing():
 
 
 @pytest.mark.slow
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_it_learns_goes_on_and_exports(pack, tmp_path):
     source = TileSource(pack, ["bright", "dark"])
     config = EstimatorConfig(steps=200, batch=2, lr=2e-2)

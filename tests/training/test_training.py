@@ -70,6 +70,8 @@ def test_the_pack_keeps_what_the_set_says(pack):
     assert batch.extent_tiles == 0.5
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_crops_above_the_coarse_density_are_guided(pack):
     config = replace(small_config(), stages=(Stage(256, 16, {512: 1.0}),), scanned_guides=0.5)
     trainer = Trainer(pack, [0, 1, 2, 3], config, torch.device("cpu"), Workers())
@@ -81,6 +83,8 @@ def test_crops_above_the_coarse_density_are_guided(pack):
     assert all(float(block.guide.weight.detach().abs().max()) > 0 for block in trainer.generator.blocks)
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_a_state_continues_where_it_stood(pack, tmp_path):
     trainer = Trainer(pack, [0, 1, 2, 3], small_config(), torch.device("cpu"), Workers())
     trainer.measure_codes()

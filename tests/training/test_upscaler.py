@@ -43,6 +43,8 @@ def mean_gain(records):
     return np.mean([v for r in records for k, v in r.items() if k.endswith("_gain") and not k.startswith("x1")])
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     trainer = UpscalerTrainer(scans, [0], CONFIG)
     records = list(trainer.run())

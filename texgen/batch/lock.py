@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lock file: recipe and hashes of every set, to commit beside the spec. Another model or spec shows as a difference of this file.
 
-On the same engine and precision the files are the same to the last byte. Elsewhere each map's means over an 8 x 8 grid are compared.
+On the same engine (library, precision, instructions: all in its name) the files are the same to the last byte. Elsewhere each map's means over an
+8 x 8 grid are compared, and may differ by `TOLERANCE`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen info``: how a server is doing."""
+"""``texgen info``: how a server is doing, or how this machine would compute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from texgen.errors import InvalidRequestError
 def add_info(commands: Any) -> None:
     """``texgen info``"""
     parser = add_parser(
-        commands.add_parser, "Show how a server is doing.", "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2", "info"
+        commands.add_parser,
+        "Show how a server is doing, or how this machine computes.",
+        "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2",
+        "info",
     )
     parser.add_argument("--watch", type=float, metavar="S", help="again every S seconds, until Ctrl+C")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -27,8 +30,8 @@ def add_info(commands: Any) -> None:
 
 
 def _info(options: argparse.Namespace) -> int:
-    if not options.server:
-        raise InvalidRequestError("--server is needed: the address of the server to ask, such as 127.0.0.1:50051", "server")
+    if not options.server and options.watch is not None:
+        raise InvalidRequestError("--watch needs --server: the address of the server to watch, such as 127.0.0.1:50051", "server")
     if options.watch is not None and (options.watch < 0.1 or options.json):
         raise InvalidRequestError("--watch takes 0.1 seconds or more, and does not go with --json", "watch")
     with connected(options) as client:
@@ -49,7 +52,11 @@ def _info(options: argparse.Namespace) -> int:
 def table(info: Any, models: Any) -> str:
     """What a person wants to see at a glance."""
     lines = [f"texgen {info.version}, {info.queue_depth} waiting"]
-    lines += [f"{d.name}: {d.engine or 'no model loaded yet'}, {d.memory_used_bytes / 2**30:.2f} GiB" for d in info.devices]
+    for d in info.devices:
+        lines.append(f"{d.name}: {d.engine or 'no model loaded yet'}, {d.memory_used_bytes / 2**30:.2f} GiB")
+        if d.precision:
+            threads = str(d.threads) if d.threads else "chosen when a model is loaded"
+            lines.append(f"  precision {d.precision}, instructions {d.instructions}, CPU threads {threads}; {d.why}")
     lines.append(
         f"{'model':<16}{'loaded':>7}{'results':>9}{'cached':>8}{'failed':>8}{'queue p50':>11}{'compute p50':>13}{'p99':>9}{'encode p50':>12}"
     )

@@ -787,14 +787,22 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., queue_depth: _Optional[int] = ...) -> None: ...
 
 class Device(_message.Message):
-    __slots__ = ("name", "engine", "memory_used_bytes")
+    __slots__ = ("name", "engine", "memory_used_bytes", "precision", "instructions", "threads", "why")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     MEMORY_USED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
     name: str
     engine: str
     memory_used_bytes: int
-    def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., memory_used_bytes: _Optional[int] = ...) -> None: ...
+    precision: str
+    instructions: str
+    threads: int
+    why: str
+    def __init__(self, name: _Optional[str] = ..., engine: _Optional[str] = ..., memory_used_bytes: _Optional[int] = ..., precision: _Optional[str] = ..., instructions: _Optional[str] = ..., threads: _Optional[int] = ..., why: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("max_edge_px", "max_pixels", "max_queue", "max_message_bytes")

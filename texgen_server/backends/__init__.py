@@ -4,47 +4,47 @@
 from __future__ import annotations
 
 import importlib.util
-from functools import cache
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
 from texgen_server.backends.base import Backend
+from texgen_server.precision import EXACT, Arithmetic, decide
 from texgen_server.registry import LoadedModel
 
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
 """What a device may be called; one of several CUDA devices is ``cuda:N``."""
 NUMBERED = "cuda:"
-PRECISIONS = ("auto", "bf16", "f32")
 
 
 def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, threads: int = 0) -> Backend:
     """Compile a model for a device.
 
-    ``device``: ``cuda`` (torch, bf16), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed, else torch), ``auto`` (CUDA
-    when torch is installed and sees one, else ``cpu``). Precision ``auto`` is fixed per device class: bf16 on CUDA and on CPUs with
-    bfloat16 instructions under OpenVINO, f32 elsewhere.
+    ``device``: ``cuda`` (torch), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed, else torch), ``auto`` (CUDA
+    when torch is installed and sees one, else ``cpu``). ``precision`` is decided by `arithmetic`. Raises InvalidRequestError.
     """
-    if precision not in PRECISIONS:
-        raise InvalidRequestError(f"precision {precision!r}: allowed are {', '.join(PRECISIONS)}", "precision")
     chosen = _choose(device)
+    decided = arithmetic(chosen, precision)
     if chosen == "openvino":
         from texgen_server.backends.openvino_backend import OpenVinoBackend
 
-        return OpenVinoBackend(model, _cpu_precision() if precision == "auto" else precision, cache, threads)
+        return OpenVinoBackend(model, decided.precision, cache, threads)
     from texgen_server.backends.torch_backend import TorchBackend
 
-    if chosen.startswith("cuda"):
-        return TorchBackend(model, chosen, "bf16" if precision == "auto" else precision)
-    return TorchBackend(model, "cpu", "f32" if precision == "auto" else precision)
+    return TorchBackend(model, chosen if chosen.startswith("cuda") else "cpu", decided.precision)
 
 
 def engine_name(device: str, precision: str) -> str:
     """The name that results of `load_backend` with these will carry."""
+    return arithmetic(device, precision).name
+
+
+def arithmetic(device: str, precision: str) -> Arithmetic:
+    """How a device computes when it serves. Raises InvalidRequestError for a device or a precision that is not here.
+
+    torch on a CPU is the reference that other engines are held against: float32 on purpose, unless another precision is asked for.
+    """
     chosen = _choose(device)
-    if chosen == "openvino":
-        return f"openvino-cpu/{_cpu_precision() if precision == 'auto' else precision}"
-    kind, default = ("cuda", "bf16") if chosen.startswith("cuda") else ("cpu", "f32")
-    return f"torch-{kind}/{default if precision == 'auto' else precision}"
+    return decide(chosen, EXACT if (chosen, precision) == ("torch", "auto") else precision)
 
 
 def device_names(devices: str) -> list[str]:
@@ -78,12 +78,3 @@ def _cuda_available() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-@cache
-def _cpu_precision() -> str:
-    """Asked for with every call; finding out takes milliseconds."""
-    import openvino
-
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in capabilities else "f32"

@@ -15,7 +15,9 @@ class Backend(Protocol):
     """A network of any kind, compiled for one device."""
 
     name: str
-    """Engine and precision, such as ``openvino-cpu/bf16``: recorded with each result."""
+    """Of the arithmetic (`precision.Arithmetic.name`): recorded with each result."""
+    threads: int
+    """CPU threads that it uses; 0 when unknown."""
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the part need not, the backend's precision.

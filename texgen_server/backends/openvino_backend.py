@@ -19,6 +19,7 @@ import openvino as ov
 
 from texgen_server.backends.base import Array
 from texgen_server.backends.threads import fastest_threads
+from texgen_server.precision import EXACT, decide
 from texgen_server.registry import LoadedModel
 
 GRAPH_VERSION = 10
@@ -32,7 +33,7 @@ class OpenVinoBackend:
     """A `Backend` on the CPU. ``threads`` 0: as many as are fastest here (`threads.fastest_threads`)."""
 
     def __init__(self, model: LoadedModel, precision: str, cache: Path, threads: int = 0) -> None:
-        self.name = f"openvino-cpu/{precision}"
+        self.name = decide("openvino", precision).name
         folder = cache / f"{model.card.digest[:32]}-g{GRAPH_VERSION}-ov{ov.__version__.split('-')[0]}"
         if not (folder / INDEX).is_file():
             _convert(model, folder)
@@ -41,10 +42,11 @@ class OpenVinoBackend:
         hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(folder / "compiled")}
         if count := threads or fastest_threads(precision):
             hints["INFERENCE_NUM_THREADS"] = count
-        exact = hints | {"INFERENCE_PRECISION_HINT": "f32"}
+        exact = hints | {"INFERENCE_PRECISION_HINT": EXACT}
         quick = hints | {"INFERENCE_PRECISION_HINT": precision}
         self._compile = lambda part: core.compile_model(folder / f"{part}.xml", "CPU", exact if self._index[part]["exact"] else quick)
         self._compiled = {part: self._compile(part) for part, entry in self._index.items() if not entry["rare"]}
+        self.threads = int(next(iter(self._compiled.values())).get_property("INFERENCE_NUM_THREADS"))
         self._lending: dict[str, Any] = {}
         """Requests whose outputs are lent; those of the others are copied."""
 

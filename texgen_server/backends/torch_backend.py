@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs networks with torch: on CUDA in bfloat16, on a CPU in float32."""
+"""Runs networks with torch, on CUDA or on a CPU."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from texgen_server.backends.base import Array
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
+from texgen_server.precision import EXACT, decide
+from texgen_server.precision.autocast import in_precision
 from texgen_server.registry import LoadedModel
 
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")
@@ -18,10 +20,11 @@ NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not e
 class TorchBackend:
     """A `Backend` on a torch device."""
 
-    def __init__(self, model: LoadedModel, device: str, precision: str) -> None:
+    def __init__(self, model: LoadedModel, device: str, precision: str = "auto") -> None:
         self.device = torch.device(device)
-        self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self.name = f"torch-{self.device.type}/{precision}"
+        decided = decide("torch" if self.device.type == "cpu" else device, precision)
+        self.name, self.precision = decided.name, decided.precision
+        self.threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         if self.device.type == "cuda":
             _exact_convolutions()
         self._parts = build_parts(model.card.kind, model.card.network, model.weights)
@@ -31,9 +34,8 @@ class TorchBackend:
     @torch.inference_mode()
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
-        half = not chosen.exact and self.dtype != torch.float32
         try:
-            with torch.autocast(self.device.type, self.dtype, enabled=half):
+            with in_precision(self.device, EXACT if chosen.exact else self.precision):
                 out = chosen.module(*[self._put(x) for x in inputs])
             return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
         except RuntimeError as error:

@@ -11,8 +11,10 @@ from statistics import median
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from texgen_server.precision.autocast import TYPES
+
 GEMM_EDGES = {"cpu": (1024, 2048, 4096), "cuda": (2048, 4096, 8192)}
-"""Those at which a device of the kind comes to its peak."""
+"""Edges of the matrices whose products give a device's peak, by kind."""
 
 
 def seconds(work: Callable[[], object], *, rounds: int, limit_s: float = 60.0) -> float:
@@ -35,11 +37,11 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def gemm_flops_per_s(device: str, dtype: torch.dtype) -> float:
-    """Best of square matrix products of several sizes: the peak that a network is compared with."""
+def gemm_flops_per_s(device: str, precision: str, edges: tuple[int, ...] = ()) -> float:
+    """Best of square matrix products of several sizes: the peak that a network in this precision is compared with."""
     rates = []
-    for edge in GEMM_EDGES[torch.device(device).type]:
-        a, b = (torch.randn(edge, edge, device=device).to(dtype) for _ in range(2))
+    for edge in edges or GEMM_EDGES[torch.device(device).type]:
+        a, b = (torch.randn(edge, edge, device=device).to(TYPES[precision]) for _ in range(2))
         rates.append(2.0 * edge**3 / min(seconds(functools.partial(torch.mm, a, b), rounds=3) for _ in range(3)))
     return max(rates)
 

@@ -14,8 +14,9 @@ import torch
 from texgen.errors import LoadError
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipe_making import make_recipe
+from texgen_server.backends import arithmetic
 from texgen_server.bench.clock import gemm_flops_per_s
-from texgen_server.bench.material import arithmetic
+from texgen_server.bench.material import flops_per_pixel
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import MaterialJob
 from texgen_server.engine.local import LocalEngine
@@ -33,6 +34,7 @@ class GpuBench:
     sizes: tuple[int, ...] = (256, 512, 1024, 2048)
     rounds: int = 5
     device: str = "cuda"
+    gemm_edges: tuple[int, ...] = ()
 
 
 def bench_gpu(options: GpuBench) -> dict[str, Any]:
@@ -40,8 +42,8 @@ def bench_gpu(options: GpuBench) -> dict[str, Any]:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise LoadError("torch sees no CUDA device here: run this on a machine with one, or 'texgen bench material' for the CPU")
     card = find_card("material", options.models)
-    work = arithmetic(load_material(card))
-    peak = gemm_flops_per_s("cuda" if options.device == "cuda" else "cpu", torch.bfloat16)
+    work = flops_per_pixel(load_material(card))
+    peak = gemm_flops_per_s("cuda" if options.device == "cuda" else "cpu", arithmetic(options.device, "auto").precision, options.gemm_edges)
     engine = LocalEngine(ServerConfig(models=options.models, device=options.device, cache_folder=options.cache, max_queue=256))
     engine.warm()
     rows = []

@@ -21,6 +21,8 @@ from texgen_server.bench.peers import DIFFUSION_STEPS, StyleGan2Sized, diffusion
 from texgen_server.canvas import Window
 from texgen_server.fields import Fields, make_fields
 from texgen_server.networks.parts import build_generator
+from texgen_server.precision import allowed
+from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis, run_head, run_trunk
@@ -45,10 +47,11 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
     """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers and the ratios to them."""
     model = load_material(find_card("material", options.models))
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    peak = {"bf16": gemm_flops_per_s(device, torch.bfloat16), "f32": gemm_flops_per_s(device, torch.float32)}
-    work = arithmetic(model)
+    engines = _engines(device)
+    peak = {precision: gemm_flops_per_s(device, precision) for precision in {chosen for _, chosen in engines}}
+    work = flops_per_pixel(model)
     rows = []
-    for kind, precision in _engines(device):
+    for kind, precision in engines:
         backend = load_backend(model, kind, precision, options.cache)
         pairs = [(s, b) for s in options.sizes for b in options.batches if b == 1 or s * s * b <= MAX_BATCH_PIXELS]
         rows += [_row(model, backend, size, batch, options.rounds, work, peak[precision]) for size, batch in pairs]
@@ -66,7 +69,7 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
     return report
 
 
-def arithmetic(model: MaterialModel) -> float:
+def flops_per_pixel(model: MaterialModel) -> float:
     """Floating-point operations a pixel."""
     generator = build_generator(model.card.network, model.weights)
     fields = _fields(model, 256)
@@ -76,9 +79,9 @@ def arithmetic(model: MaterialModel) -> float:
 
 
 def _engines(device: str) -> list[tuple[str, str]]:
-    if device == "cuda":
-        return [("cuda", "bf16"), ("cuda", "f32")]
-    return [("openvino", "bf16"), ("openvino", "f32"), ("torch", "bf16"), ("torch", "f32")]
+    """(Device, precision) of all that this hardware has."""
+    kinds = ("cuda",) if device == "cuda" else ("openvino", "torch")
+    return [(kind, precision) for kind in kinds for precision in allowed(kind)]
 
 
 def _fields(model: MaterialModel, size: int) -> Fields:
@@ -114,21 +117,19 @@ def _row(model: MaterialModel, backend: Backend, size: int, batch: int, rounds: 
 def _peers(rounds: int, ours_ms: float) -> dict[str, Any]:
     """Peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and how many of our 1024 px sets fit into each."""
     peers: dict[str, Any] = {}
-    for dtype in (torch.float32, torch.bfloat16):
+    has = allowed("torch")
+    for precision in reversed(has):
+        dtype = TYPES[precision]
         net = StyleGan2Sized(PEER_PX).eval().to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         x = torch.randn(1, 512, 4, 4, dtype=dtype)
         with torch.inference_mode():
             spent = seconds(functools.partial(net, x), rounds=rounds) * 1e3
-        peers[f"StyleGAN2-F sized, 1024 px RGB, torch {_short(dtype)}"] = {"ms": round(spent, 1), "ratio": round(spent / ours_ms, 1)}
-    diffusion = diffusion_sized(torch.bfloat16)
+        peers[f"StyleGAN2-F sized, 1024 px RGB, torch {precision}"] = {"ms": round(spent, 1), "ratio": round(spent / ours_ms, 1)}
+    diffusion = diffusion_sized(TYPES[has[0]])
     if diffusion:
         step, decode = (seconds(work, rounds=1) * 1e3 for work in diffusion)
         spent = DIFFUSION_STEPS * step + decode
-        peers["SD 1.5 sized, 512 px RGB, 20 steps + VAE, torch bf16"] = {"ms": round(spent), "ratio": round(spent / ours_ms, 1)}
+        peers[f"SD 1.5 sized, 512 px RGB, 20 steps + VAE, torch {has[0]}"] = {"ms": round(spent), "ratio": round(spent / ours_ms, 1)}
     else:
         peers["SD 1.5 sized"] = "not measured: pip install 'texgen[bench]'"
     return peers
-
-
-def _short(dtype: torch.dtype) -> str:
-    return "bf16" if dtype is torch.bfloat16 else "f32"

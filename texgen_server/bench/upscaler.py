@@ -16,6 +16,8 @@ from texgen_server.backends import load_backend
 from texgen_server.bench.clock import gemm_flops_per_s, seconds
 from texgen_server.bench.peers import RrdbSized
 from texgen_server.channels import SCALES
+from texgen_server.precision import allowed
+from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import load_model
 from texgen_server.upscaling import Upscaling
 
@@ -39,8 +41,9 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
     model, halo = load_model(card), int(card.network["halo_px"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     maps, rows = _maps(options.size_px), []
-    for kind, precision in [("cuda", "bf16")] if device == "cuda" else [("openvino", "bf16"), ("openvino", "f32")]:
-        backend = load_backend(model, kind, precision, options.cache)
+    engine = "cuda" if device == "cuda" else "openvino"
+    for precision in allowed(engine):
+        backend = load_backend(model, engine, precision, options.cache)
         for scale in SCALES:
             upscaling = Upscaling(backend, halo, scale)
             spent = seconds(lambda u=upscaling: u.maps(maps), rounds=options.rounds)  # type: ignore[misc]
@@ -48,7 +51,7 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
         backend.close()
     return {
         "rows": rows,
-        "gemm_peak_gflop_s": round(gemm_flops_per_s(device, torch.bfloat16) / 1e9, 1),
+        "gemm_peak_gflop_s": round(gemm_flops_per_s(device, allowed(engine)[0]) / 1e9, 1),
         "peer": _peer(device, options, rows),
     }
 
@@ -59,12 +62,13 @@ def _maps(size_px: int) -> dict[MapKind, Pixels]:
 
 
 def _peer(device: str, options: UpscalerBench, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    net = RrdbSized().eval().to(device, torch.bfloat16, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x = torch.zeros(1, 3, PEER_PX, PEER_PX, device=device, dtype=torch.bfloat16)
+    precision = allowed("cuda" if device == "cuda" else "torch")[0]
+    net = RrdbSized().eval().to(device, TYPES[precision], memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.zeros(1, 3, PEER_PX, PEER_PX, device=device, dtype=TYPES[precision])
     with torch.inference_mode():
         spent = seconds(lambda: net(x), rounds=1) * (options.size_px / PEER_PX) ** 2
     ours = next(r["s_per_set"] for r in rows if r["scale"] == 4)
     return {
-        "RRDB x4 sized, torch bf16, s for one map of that size": round(spent, 1),
+        f"RRDB x4 sized, torch {precision}, s for one map of that size": round(spent, 1),
         "one map of it / our whole set": round(spent / ours, 1),
     }

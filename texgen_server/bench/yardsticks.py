@@ -50,7 +50,7 @@ class Timed:
     """A `Backend` that adds up what its networks take."""
 
     def __init__(self, backend: Backend) -> None:
-        self.name, self.backend, self.spent_s = backend.name, backend, 0.0
+        self.name, self.threads, self.backend, self.spent_s = backend.name, backend.threads, backend, 0.0
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         started = time.perf_counter()

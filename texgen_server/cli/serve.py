@@ -23,7 +23,7 @@ TEXTS = {
     "ray_address": "of a running Ray cluster, HOST:PORT or auto; without it one is started on this machine",
     "log_format": "text or json (default text)",
     "traces_endpoint": "send OpenTelemetry traces there over OTLP, such as http://127.0.0.1:4317 (takes the extra otel)",
-    "precision": "auto, bf16, f32 (default auto: fixed per kind of device)",
+    "precision": "auto, bf16 or f32; bf16 where the hardware has it (default auto: what texgen info tells)",
 }
 DEFAULT_CACHE_BYTES = 4 << 30
 NUMBERS = {

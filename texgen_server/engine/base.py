@@ -170,6 +170,12 @@ class DeviceInfo:
     name: str
     engine: str
     memory_used_bytes: int
+    precision: str = ""
+    instructions: str = ""
+    threads: int = 0
+    """That a network uses on a CPU; 0 when unknown."""
+    why: str = ""
+    """Why it is this precision, for people."""
 
 
 JOBS_ON_CPU, JOBS_ON_GPU = 3, 16
@@ -229,7 +235,7 @@ class Engine(Protocol):
         ...
 
     def name(self) -> str:
-        """Engine and precision that results will carry: the same name, the same bytes."""
+        """The arithmetic that results will carry (`precision.Arithmetic.name`): the same name, the same bytes."""
         ...
 
     def close(self, grace_s: float) -> None:

@@ -242,7 +242,7 @@ class Shared:
     """A `Backend` for one job: its calls wait for their turn on the device."""
 
     def __init__(self, device: Device, backend: Backend, owner: object, priority: int, check: Callable[[], None]) -> None:
-        self.name = backend.name
+        self.name, self.threads = backend.name, backend.threads
         self._device, self._backend, self._owner, self._priority, self._check = device, backend, owner, priority, check
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from texgen.errors import CancelledError, CapacityError
 from texgen.modelcard import ModelCard
-from texgen_server.backends import device_names, engine_name
+from texgen_server.backends import arithmetic, device_names, engine_name
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result, jobs_at_a_time
 from texgen_server.engine.cards import Cards
@@ -120,10 +120,15 @@ class LocalEngine:
 
     def devices(self) -> list[DeviceInfo]:
         used = _resident_bytes()
-        return [DeviceInfo(s.name, next(iter(s.loaded().values()), ""), used) for s in self._stations]
+        return [self._device(station, used) for station in self._stations]
 
     def name(self) -> str:
         return engine_name(self._stations[0].name, self._config.precision)
+
+    def _device(self, station: Station, used_bytes: int) -> DeviceInfo:
+        how = arithmetic(station.name, self._config.precision)
+        engine = next(iter(station.loaded().values()), "")
+        return DeviceInfo(station.name, engine, used_bytes, how.precision, how.kind, station.threads(), how.why)
 
     def close(self, grace_s: float) -> None:
         end = time.monotonic() + grace_s

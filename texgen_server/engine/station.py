@@ -84,6 +84,11 @@ class Station:
         with self._lock:
             return {name: loaded.backend.name for name, loaded in self._loaded.items()}
 
+    def threads(self) -> int:
+        """CPU threads of the networks that are loaded; 0 before there are any."""
+        with self._lock:
+            return next((loaded.backend.threads for loaded in self._loaded.values()), 0)
+
     def close(self, grace_s: float) -> None:
         """Let the running call end, release the device."""
         self.device.close(grace_s)

@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import MAP_CHANNELS
 from texgen_server.networks.layers import GRID_PX, circular_pad, without_grid
+from texgen_server.precision.autocast import exact
 
 CELL_PX = 8
 MAPS = sum(MAP_CHANNELS.values())
@@ -105,7 +106,7 @@ class Encoder(nn.Module):
 
     def forward(self, maps: Tensor, border: Border = "circular") -> Tensor:
         weighted = maps * self.weights
-        with torch.autocast(maps.device.type, enabled=False):
+        with exact(maps.device):
             linear = F.conv2d(weighted.float(), self.basis, stride=CELL_PX)
         hidden = self.stem(F.pixel_unshuffle(weighted, CELL_PX))
         for block in self.blocks:
@@ -139,7 +140,7 @@ class Decoder(nn.Module):
 
     def linear(self, latents: Tensor) -> Tensor:
         """The linear path alone, in float32: (B, 9, 8 h, 8 w)."""
-        with torch.autocast(latents.device.type, enabled=False):
+        with exact(latents.device):
             return F.conv_transpose2d(latents.float() * STEP, self.basis, stride=CELL_PX) / self.weights
 
     def residual(self, latents: Tensor, noise: tuple[Tensor, Tensor] | None, border: Border = "circular") -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
+from texgen_server.precision.autocast import exact
 
 PLAN_CHANNELS = 8
 """Of what every level is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon,
@@ -146,7 +147,7 @@ class EnvironmentGenerator(nn.Module):
 
     def head32(self, x: Tensor, plan: Tensor) -> Tensor:
         """The last convolution in float32: radiance spans many stops."""
-        with torch.autocast(x.device.type, enabled=False):
+        with exact(x.device):
             conv = self.head.conv
             fine = F.conv2d(panorama_pad(x.float()), conv.weight.float(), None if conv.bias is None else conv.bias.float())
             fine = without_grid(fine, panorama_pad(panorama_pad(fine)))

@@ -20,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.layout import LAYOUT_CHANNELS
 from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.precision.autocast import exact
 
 CELL_PX = 32
 """Pixels per cell: every size is a multiple of it."""
@@ -147,7 +148,7 @@ class MaterialGenerator(nn.Module):
 
         ``coarse`` may have a quarter or a half of the resolution of the result.
         """
-        with torch.autocast(x.device.type, enabled=False):
+        with exact(x.device):
             conv = self.head.conv
             fine = F.conv2d(circular_pad(x.float(), 1), conv.weight.float(), None if conv.bias is None else conv.bias.float())
             scale = 2 * int(x.shape[-1]) // int(coarse.shape[-1])

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.precision.autocast import exact
 
 CHANNELS = sum(MAP_CHANNELS.values())
 MEAN_PX, CLEAN_MEAN_PX = 5, 9
@@ -102,7 +103,7 @@ def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
 
     In float32: in half the precision a smooth map's detail would drown in rounding.
     """
-    with torch.autocast(maps.device.type, enabled=False):
+    with exact(maps.device):
         detail = maps.float() - local_mean(maps.float())
         squares = [own.square().mean(1, keepdim=True) for own in detail.split(list(MAP_CHANNELS.values()), 1)]
         contrasts = local_mean(torch.cat(squares, 1), CONTRAST_PX).sqrt()
@@ -112,7 +113,7 @@ def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:
     """Bicubic enlargement plus what `Upscaler.residual` gave, in float32 whatever the precision of the body: heights have 16 bits."""
-    with torch.autocast(maps.device.type, enabled=False):
+    with exact(maps.device):
         around = local_mean(mean.float() * contrast, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
         blocks = residual.float().unflatten(1, (CHANNELS, scale * scale)) * contrast[:, :, None] - around[:, :, None]
         return F.pixel_shuffle(bicubic(maps.float(), scale) + torch.flatten(blocks, 1, 2), scale)

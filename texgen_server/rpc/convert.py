@@ -155,7 +155,7 @@ def info_message(version: str, devices: list[DeviceInfo], config: ServerConfig, 
     """The server's state."""
     return pb.GetServerInfoResponse(
         version=version,
-        devices=[pb.Device(name=d.name, engine=d.engine, memory_used_bytes=d.memory_used_bytes) for d in devices],
+        devices=[pb.Device(**vars(d)) for d in devices],
         limits=pb.Limits(
             max_edge_px=max_edge_px, max_pixels=config.max_pixels, max_queue=config.max_queue, max_message_bytes=config.max_message_bytes
         ),

@@ -61,7 +61,7 @@ def _scan(pack: Pack, index: int) -> NDArray[np.uint8]:
 def _sample(model: MaterialModel, name: str, seed: int) -> NDArray[np.uint8]:
     recipe = make_recipe(model.card, [(exported_name(model, name), 1.0)], seed, (TILE_PX, TILE_PX))
     plan = make_plan(recipe, model.tables, model.shape)
-    raw, relief = Synthesis(TorchBackend(model, "cpu", "bf16"), model.shape).raw(plan)
+    raw, relief = Synthesis(TorchBackend(model, "cpu"), model.shape).raw(plan)
     return lit(torch.from_numpy(raw)[None], torch.tensor([relief * plan.canvas.tile_px]))[0]
 
 

@@ -19,6 +19,7 @@ from texgen.recipe_making import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.canvas import Window
 from texgen_server.features import TAP_CHANNELS, FrozenFeatures
+from texgen_server.precision import EXACT
 from texgen_server.registry import MaterialModel, load_material
 from texgen_server.sampling import make_plan, plain_source
 from texgen_server.synthesis import Synthesis
@@ -65,7 +66,7 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
     held = read_split()
     pack = prepared_pack(options.data, assets, options.work / "pack")
     model = load_material(find_card(options.model, options.models))
-    backend = TorchBackend(model, "cpu", "bf16")
+    backend = TorchBackend(model, "cpu")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     validation = [i for i, name in enumerate(pack.assets) if name in held]
     real = {"train": _real(pack, train, options.size_px), "validation": _real(pack, validation, options.size_px)}
@@ -105,7 +106,7 @@ def draw_pictures(options: EvalOptions, folder: Path) -> None:
     """The card's pictures: generated beside real for every class, and the preview."""
     pack = prepared_pack(options.data, read_catalog(options.data), options.work / "pack")
     model = load_material(find_card(options.model, options.models))
-    write_pictures(model, TorchBackend(model, "cpu", "bf16"), pack, folder)
+    write_pictures(model, TorchBackend(model, "cpu"), pack, folder)
 
 
 def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels: NDArray[np.int64]) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def seams(model: MaterialModel, backend: TorchBackend, samples: int = 12, size_p
 
 def roll_error(model: MaterialModel, size_px: int = 512) -> float:
     """Largest difference, in fp32, between rolling the inputs by one cell and rolling the output by 32 px; both passes, at this size."""
-    backend = TorchBackend(model, "cpu", "f32")
+    backend = TorchBackend(model, "cpu", EXACT)
     recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 3, (size_px, size_px))
     plan = make_plan(recipe, model.tables, model.shape)
     synthesis = Synthesis(backend, model.shape)

@@ -72,7 +72,7 @@ def _colors(pack: Pack, index: list[int], size_px: int) -> Picture:
 
 
 def _generated(model: MaterialModel, recipe: Any) -> Picture:
-    synthesis = Synthesis(TorchBackend(model, "cpu", "bf16"), model.shape)
+    synthesis = Synthesis(TorchBackend(model, "cpu"), model.shape)
     maps, _ = synthesis.maps(make_plan(recipe, model.tables, model.shape))
     color: Picture = maps[MapKind.BASECOLOR].transpose(2, 0, 1).astype(np.float32) / np.float32(255.0)
     return color

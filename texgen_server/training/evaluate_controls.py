@@ -117,7 +117,7 @@ def evaluate_model_controls(model_id: str, models: Path | None) -> dict[str, Any
     """`evaluate_controls` of an installed model, over all its classes but the presets."""
     model = load_material(find_card(model_id, models))
     classes = [c.name for c in model.card.classes if not c.preset]
-    return evaluate_controls(model, TorchBackend(model, "cpu", "bf16"), classes)
+    return evaluate_controls(model, TorchBackend(model, "cpu"), classes)
 
 
 def draw_strips(model: MaterialModel, backend: Backend, path: Path, shown_px: int = 128) -> None:

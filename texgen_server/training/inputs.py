@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from texgen_server.canvas import BASE_PX
 from texgen_server.guide import guide_input, sample_torus
 from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
+from texgen_server.precision.autocast import quick
 from texgen_server.training.data import Batch, Pack
 
 GAMMA = 2.2
@@ -54,7 +55,7 @@ def generated_guide(generator: MaterialGenerator, pack: Pack, batch: Batch, code
     """From the coarse pass of a generator: whole tiles of the same codes, with noise of their own."""
     whole = Batch(torch.zeros(len(batch.index), 7, BASE_PX, BASE_PX), batch.index, torch.zeros(len(batch.index), 2), 1.0, BASE_PX)
     style = generator.mapping(code, torch.full((len(code), 1), math.log2(BASE_PX) - 8.0, device=code.device))
-    with torch.autocast(code.device.type, torch.bfloat16):
+    with quick(code.device):
         maps = generator(style, *draw_fields(pack, whole, generator.params, random, code.device))
     return _read(maps.float().cpu().numpy(), batch, scanned=False)
 

@@ -19,6 +19,7 @@ from texgen_server.canvas import BASE_PX
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
+from texgen_server.precision.autocast import quick
 from texgen_server.training import losses
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
 from texgen_server.training.codes import Codes, initial_codes
@@ -178,7 +179,7 @@ class Trainer:
 
     def _adversarial_loss(self, real: Seen, fake: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False)
-        with self._autocast():
+        with quick(self.device):
             condition = self.discriminator.condition(*told)
             scores = self.discriminator(fake.taps, fake.raw, condition)
             reals = self.discriminator(real.taps, real.raw, condition) if self.game.penalty == "r1r2" else scores
@@ -188,7 +189,7 @@ class Trainer:
 
     def _discriminator_loss(self, real: Seen, fake: Seen, told: tuple[Tensor, Tensor, int]) -> Tensor:
         """Both halves in one pass; the taps hold two views each, stacked along the batch."""
-        with self._autocast():
+        with quick(self.device):
             condition = self.discriminator.condition(*told)
             pairs = [(r.chunk(VIEWS), f.detach().chunk(VIEWS)) for r, f in zip(real.taps, fake.taps, strict=True)]
             taps = [torch.cat([half for view in zip(r, f, strict=True) for half in view]) for r, f in pairs]
@@ -206,9 +207,6 @@ class Trainer:
     def layout_strength(self) -> Tensor:
         """(materials, 5) share of each channel's variance that its waves explain."""
         return (torch.from_numpy(self.pack.amplitudes).abs().square().sum(1) / 2.0).clamp(0.0, 1.0)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _pick_density(self, stage: Stage) -> int:
         """The same on all workers: the step number seeds the choice."""
@@ -235,7 +233,7 @@ class Trainer:
         style = self.generator.mapping(code, log2_density)
         start, layouts, noises = draw_fields(self.pack, real, self.config.params, self.random, self.device)
         guide = self._guide(real, code.detach(), mixed)
-        with self._autocast():
+        with quick(self.device):
             maps = self.generator(style, start, layouts, noises, guide and guide.input.to(self.device))
         label = torch.where(mixed.cpu(), len(self.pack.assets), real.index).to(self.device)
         return Fakes(maps, layouts[2], self.generator.relief_tiles(style), label, 1.0 - mixed.float(), guide)

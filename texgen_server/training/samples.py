@@ -15,6 +15,7 @@ from torch import Tensor
 from texgen.shading import render_lit
 from texgen_server.canvas import BASE_PX
 from texgen_server.networks.material import normal_from_height
+from texgen_server.precision.autocast import quick
 from texgen_server.training.data import Batch
 from texgen_server.training.inputs import draw_fields, generated_guide
 from texgen_server.training.loop import Trainer
@@ -30,7 +31,7 @@ def generate_like(trainer: Trainer, batch: Batch, seed: int) -> Tensor:
     style = trainer.ema_generator.mapping(code, log2_density)
     start, layouts, noises = draw_fields(trainer.pack, batch, trainer.config.params, random, device)
     guide = generated_guide(trainer.ema_generator, trainer.pack, batch, code, random).input.to(device) if batch.density > BASE_PX else None
-    with torch.autocast(device.type, torch.bfloat16):
+    with quick(device):
         maps: Tensor = trainer.ema_generator(style, start, layouts, noises, guide)
     return maps
 

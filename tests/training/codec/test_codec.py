@@ -119,7 +119,7 @@ def test_rate_control_pushes_towards_its_target():
 
 def test_measures_of_the_transform_at_equal_bits(pictures, transform):
     codec = make_codec(transform, trained=False)
-    mine = measure(codec, pictures, [0, 1], torch.float32, None)
+    mine = measure(codec, pictures, [0, 1], None)
     same = measure_transform(transform, pictures, [0, 1], [f.bits for f in mine])
     for a, b in zip(mine, same, strict=True):
         assert b.bits == pytest.approx(a.bits, rel=0.02)

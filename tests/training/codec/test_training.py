@@ -38,7 +38,7 @@ def codec(pictures):
 
 
 def test_reconstruction_gets_ahead_of_the_transform(codec, pictures):
-    trainer = ReconstructionTrainer(codec, pictures, [0, 1, 2], CONFIG, torch.float32)
+    trainer = ReconstructionTrainer(codec, pictures, [0, 1, 2], CONFIG)
     trainer.step_number = 200  # past the warm-up
     losses = [float(trainer.step()["reconstruction"]) for _ in range(60)]
     assert np.mean(losses[-15:]) < 0.95 * np.mean(losses[:5])
@@ -49,7 +49,7 @@ def test_the_same_seed_gives_the_same_steps(codec, pictures):
     for _ in range(2):
         again = Codec(PARAMS, codec.encoder.basis.detach(), codec.encoder.deviations.flatten())
         again.load_state_dict(codec.state_dict())
-        trainer = ReconstructionTrainer(again, pictures, [0, 1], CONFIG, torch.float32)
+        trainer = ReconstructionTrainer(again, pictures, [0, 1], CONFIG)
         runs.append([float(trainer.step()["loss"]) for _ in range(3)])
     assert runs[0] == runs[1]
 
@@ -63,7 +63,7 @@ def rolled_map(size: int) -> np.ndarray:
 
 def test_targets_are_the_pixels_that_the_latents_come_from(codec, pictures):
     relaid = encode_all(codec, pictures, {"Toy1": rolled_map(8)})
-    trainer = JoinTrainer(codec, pictures, [1], relaid, CONFIG, torch.float32)
+    trainer = JoinTrainer(codec, pictures, [1], relaid, CONFIG)
     batch = trainer.batch()
     encoded = codec.encoder(batch.target * batch.known, "zeros").round()
     inside = slice(2, -2)
@@ -85,7 +85,7 @@ def test_an_index_map_serves_twice_the_cells_too(codec):
 def test_the_second_phase_moves_the_decoder_alone(codec, pictures):
     relaid = encode_all(codec, pictures, {"Toy0": rolled_map(8)})
     before = {k: v.clone() for k, v in codec.state_dict().items()}
-    trainer = JoinTrainer(codec, pictures, [0, 1, 2], relaid, CONFIG, torch.float32)
+    trainer = JoinTrainer(codec, pictures, [0, 1, 2], relaid, CONFIG)
     trainer.clock = Clock(100.0, 60.0 * 50)  # half-way: the discriminator counts fully
     assert trainer.adversarial_weight == CONFIG.adversarial
     for _ in range(3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor, nn
@@ -41,11 +40,6 @@ def average_into(average: nn.Module, network: nn.Module, keep: float, step: int)
     """Move averaged weights towards the network's; shorter memory in the first steps."""
     keep = min(keep, (1.0 + step) / (10.0 + step))
     torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1.0 - keep)
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
-    """Mixed precision, or none for float32."""
-    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def charbonnier(error: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.codec import CELL_PX, CHANNEL_WEIGHTS, STEP, Codec, draw_noise
-from texgen_server.training.codec.common import autocast
+from texgen_server.precision.autocast import exact
 from texgen_server.training.codec.pixels import PictureSet
 from texgen_server.training.codec.rate import counted_bits
 from texgen_server.training.codec.transform import Transform
@@ -41,12 +41,12 @@ class Figures:
 
 
 @torch.no_grad()
-def measure(codec: Codec, pictures: PictureSet, rows: list[int], dtype: torch.dtype, noise_seed: int | None) -> list[Figures]:
+def measure(codec: Codec, pictures: PictureSet, rows: list[int], noise_seed: int | None) -> list[Figures]:
     """Encode, round and decode whole tori; noise for the decoder only if a seed is given."""
     found = []
     for row in rows:
         maps, known = pictures.whole(row), pictures.known[row].view(1, -1, 1, 1)
-        with autocast(pictures.device, dtype):
+        with exact(pictures.device):
             latents = codec.encoder(maps * known).round()
             noise = None
             if noise_seed is not None:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from texgen_server.networks.codec import CELL_PX, CHANNEL_WEIGHTS, Codec, draw_noise
 from texgen_server.networks.layers import channels_last
-from texgen_server.training.codec.common import Clock, autocast, average_into, charbonnier
+from texgen_server.precision.autocast import exact, quick
+from texgen_server.training.codec.common import Clock, average_into, charbonnier
 from texgen_server.training.codec.critic import Critic, critic_loss, painter_loss, squared_gradient
 from texgen_server.training.codec.pixels import PictureSet, turn
 from texgen_server.training.codec.settings import CodecConfig
@@ -93,10 +94,8 @@ class JoinBatch:
 class JoinTrainer:
     """Decoder, averaged decoder, discriminator and their optimisers."""
 
-    def __init__(
-        self, codec: Codec, pictures: PictureSet, rows: list[int], relaid: Relaid, config: CodecConfig, dtype: torch.dtype
-    ) -> None:
-        self.device, self.dtype, self.config, self.pictures, self.relaid = pictures.device, dtype, config, pictures, relaid
+    def __init__(self, codec: Codec, pictures: PictureSet, rows: list[int], relaid: Relaid, config: CodecConfig) -> None:
+        self.device, self.config, self.pictures, self.relaid = pictures.device, config, pictures, relaid
         self.rows = torch.tensor(rows, device=self.device)
         self.params = codec.params
         self.decoder = channels_last(codec.decoder.to(self.device)).requires_grad_()
@@ -121,7 +120,7 @@ class JoinTrainer:
         batch = self.batch()
         cells = batch.latents.shape[-1]
         noise = draw_noise(self.params, (len(batch.latents), cells, cells), self.device, self.random)
-        with autocast(self.device, self.dtype):
+        with quick(self.device):
             made = self.decoder(batch.latents, noise, "zeros").float()
         code = self.step_number % 8
         judge_real, judge_made = (turn(self._judged(m, batch.known), code) for m in (batch.real, made))
@@ -133,7 +132,7 @@ class JoinTrainer:
         painter = reconstruction.new_zeros(())
         if weight > 0:
             self.critic.requires_grad_(requires_grad=False)
-            with autocast(self.device, self.dtype):
+            with quick(self.device):
                 fake = self.critic(judge_made, batch.condition).float()
                 with torch.no_grad():
                     real = self.critic(judge_real, batch.condition).float()
@@ -195,7 +194,7 @@ class JoinTrainer:
         penalised = self.step_number % self.config.penalty_every == 0
         if penalised:
             real, made = real.detach().requires_grad_(), made.detach().requires_grad_()
-        with autocast(self.device, torch.float32 if penalised else self.dtype):
+        with exact(self.device) if penalised else quick(self.device):
             scores = self.critic(real, condition).float(), self.critic(made, condition).float()
         loss = critic_loss(*scores)
         total = loss

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from texgen_server.networks.codec import CHANNEL_WEIGHTS, Codec
 from texgen_server.networks.layers import channels_last
-from texgen_server.training.codec.common import Clock, autocast, average_into, charbonnier, cosine
+from texgen_server.precision.autocast import quick
+from texgen_server.training.codec.common import Clock, average_into, charbonnier, cosine
 from texgen_server.training.codec.pixels import PictureSet, turn
 from texgen_server.training.codec.rate import RateControl
 from texgen_server.training.codec.settings import CodecConfig
@@ -23,8 +24,8 @@ START_BITS = 20.0
 class ReconstructionTrainer:
     """Network, averaged network, optimiser and rate control."""
 
-    def __init__(self, codec: Codec, pictures: PictureSet, rows: list[int], config: CodecConfig, dtype: torch.dtype) -> None:
-        self.device, self.dtype, self.config, self.pictures = pictures.device, dtype, config, pictures
+    def __init__(self, codec: Codec, pictures: PictureSet, rows: list[int], config: CodecConfig) -> None:
+        self.device, self.config, self.pictures = pictures.device, config, pictures
         self.rows = torch.tensor(rows, device=self.device)
         self.codec = channels_last(codec.to(self.device))
         self.average = copy.deepcopy(self.codec).eval().requires_grad_(requires_grad=False)
@@ -44,7 +45,7 @@ class ReconstructionTrainer:
         """One update."""
         config = self.config
         maps, known = self.batch()
-        with autocast(self.device, self.dtype):
+        with quick(self.device):
             latents = self.codec.encoder(maps, "zeros")
             dithered = latents + torch.empty_like(latents).uniform_(-0.5, 0.5, generator=self.random)
             made = self.codec.decoder(dithered, None, "zeros")

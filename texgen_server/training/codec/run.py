@@ -58,7 +58,6 @@ class CodecRun:
     """Weights to start from."""
     resume: bool = False
     device: str = "auto"
-    precision: str = "auto"
     only: int = 0
     """Take so many pictures only, to try a run."""
     jobs: int = 2
@@ -68,7 +67,6 @@ def train_codec(options: CodecRun, config: CodecConfig) -> None:
     """Run both phases; weights, states, log and sheets go to ``options.work``. Raises InvalidRequestError on bad input."""
     options.work.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else options.device.replace("auto", "cpu"))
-    dtype = training_dtype(device) if options.precision == "auto" else getattr(torch, options.precision)
     if device.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     pictures = PictureSet(_pictures(options), device)
@@ -79,14 +77,9 @@ def train_codec(options: CodecRun, config: CodecConfig) -> None:
     log({"pictures": len(pictures), "train": len(train), "validation": len(validation)})
     codec = _start(options, config, pictures, train)
     if config.codec_minutes > 0:
-        codec = _reconstruct(options, config, codec, pictures, train, validation, dtype, log)
+        codec = _reconstruct(options, config, codec, pictures, train, validation, log)
     if config.joins_minutes > 0:
-        _mend(options, config, codec, pictures, train, validation, dtype, log)
-
-
-def training_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 on a GPU; float32 on a CPU."""
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
+        _mend(options, config, codec, pictures, train, validation, log)
 
 
 def write_codec(codec: Codec, path: Path) -> None:
@@ -138,11 +131,10 @@ def _reconstruct(
     pictures: PictureSet,
     train: list[int],
     validation: list[int],
-    dtype: torch.dtype,
     log: Log,
 ) -> Codec:
     """The first phase; returns the averaged codec."""
-    trainer = ReconstructionTrainer(codec, pictures, train, config, dtype)
+    trainer = ReconstructionTrainer(codec, pictures, train, config)
     state = options.work / CODEC_STATE
     networks: Networks = {"network": trainer.codec, "average": trainer.average}
     optimizers: Optimizers = {"optimizer": trainer.optimizer}
@@ -153,7 +145,7 @@ def _reconstruct(
         trainer.rate.weight.fill_(float(about["rate_weight"]))
 
     def save() -> None:
-        figures = summary(measure(trainer.average, pictures, validation, torch.float32, None))
+        figures = summary(measure(trainer.average, pictures, validation, None))
         trainer.rate.correct(figures["bits"], config.bits)
         log({"phase": 1, "step": trainer.step_number, "minutes": trainer.clock.spent_s / 60, **figures})
         about = {"step": trainer.step_number, "spent_s": trainer.clock.spent_s, "target_bits": trainer.rate.target_bits}
@@ -174,13 +166,12 @@ def _mend(
     pictures: PictureSet,
     train: list[int],
     validation: list[int],
-    dtype: torch.dtype,
     log: Log,
 ) -> None:
     """The second phase."""
     codec = codec.to(pictures.device)
     relaid = encode_all(codec, pictures, read_index_maps(options.index_maps))
-    trainer = JoinTrainer(codec, pictures, train, relaid, config, dtype)
+    trainer = JoinTrainer(codec, pictures, train, relaid, config)
     state = options.work / JOINS_STATE
     networks: Networks = {"decoder": trainer.decoder, "average": trainer.average, "critic": trainer.critic}
     optimizers: Optimizers = {"optimizer": trainer.optimizer, "critic_optimizer": trainer.critic_optimizer}
@@ -192,7 +183,7 @@ def _mend(
 
     def save() -> None:
         save_file({k: v.cpu().contiguous() for k, v in trainer.critic.state_dict().items()}, options.work / CRITIC_WEIGHTS)
-        figures = summary(measure(averaged, pictures, validation, torch.float32, 1))
+        figures = summary(measure(averaged, pictures, validation, 1))
         log({"phase": 2, "step": trainer.step_number, "minutes": trainer.clock.spent_s / 60, **figures})
         write_tensors(networks, optimizers, state, {"step": str(trainer.step_number), "spent_s": str(trainer.clock.spent_s)})
         write_codec(averaged, options.work / JOINS_WEIGHTS)

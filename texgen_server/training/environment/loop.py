@@ -21,6 +21,7 @@ from texgen_server.environment.layouts import Surroundings, joined, mirrored, pl
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.environment import EnvironmentGenerator, EnvironmentParams
 from texgen_server.networks.layers import channels_last
+from texgen_server.precision.autocast import quick
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
 from texgen_server.training.codes import Codes
 from texgen_server.training.discriminator import VIEWS, Discriminator
@@ -172,7 +173,7 @@ class EnvironmentTrainer:
         count, params = len(drawn.real), self.config.params
         start = torch.randn(count, params.noise_channels, *drawn.plans[0].shape[2:], generator=self.random)
         noises = [torch.randn(count, 1, *plan.shape[2:], generator=self.random) for plan in drawn.plans]
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             made: Tensor = generator(drawn.codes, start, drawn.plans, noises)
         return made[..., MARGIN_PX:-MARGIN_PX]
 
@@ -181,7 +182,7 @@ class EnvironmentTrainer:
     def _look(self, stops: Tensor) -> Seen:
         """Upper halves, then lower halves."""
         crop = torch.cat(stops.split(CROP_PX, 2))
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             taps = self.features(torch.cat([developed(crop, key) for key in EXPOSURES]))
         return Seen(crop, taps, crop * 0.5)
 
@@ -209,7 +210,7 @@ class EnvironmentTrainer:
 
     def _game(self, real: Seen, fake: Seen, drawn: _Drawn) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False)
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             told = self._told(drawn)
             scores, reals = self.discriminator(fake.taps, fake.raw, told), self.discriminator(real.taps, real.raw, told)
         self.discriminator.requires_grad_(requires_grad=True)
@@ -217,7 +218,7 @@ class EnvironmentTrainer:
         return GAME.generator(reals, scores)
 
     def _discriminator_loss(self, real: Seen, fake: Seen, drawn: _Drawn) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             told = self._told(drawn)
             reals = self.discriminator(real.taps, real.raw, told)
             fakes = self.discriminator([t.detach() for t in fake.taps], fake.raw.detach(), told)

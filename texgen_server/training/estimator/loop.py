@@ -14,6 +14,7 @@ from torch import Tensor
 from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
 from texgen_server.networks.estimator import Estimator, EstimatorParams
 from texgen_server.networks.layers import channels_last
+from texgen_server.precision.autocast import quick
 from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
@@ -69,7 +70,7 @@ class EstimatorTrainer:
         chosen = self.train_index[torch.multinomial(self.weights, count, replacement=True, generator=self.random)]
         tiles = self.source.random(chosen, size_px, self.random)
         there = random_presence(count, self.random)
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             made = self.network(seen_input(tiles.maps, there).contiguous(memory_format=torch.channels_last), tiles.classes)
         errors = map_errors(made.float(), targets(tiles.maps))
         missing = 1.0 - there[:, [MAPS.index(name) for name in ESTIMATED]]

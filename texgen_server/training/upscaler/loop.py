@@ -16,6 +16,7 @@ from texgen_server.channels import CLEAN_SCALE, SCALES
 from texgen_server.features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.upscaler import Upscaler, UpscalerParams, bicubic
+from texgen_server.precision.autocast import quick
 from texgen_server.training.distributed import Workers
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 from texgen_server.training.upscaler.data import MAPS, FullScans, Pairs
@@ -79,7 +80,7 @@ class UpscalerTrainer:
         chosen = self.train_index[torch.multinomial(self.weights, count, replacement=True, generator=self.random)]
         pairs = self.scans.pairs(chosen, scale, config.small_px, self.random)
         small = pairs.small.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with quick("cpu"):
             full = (self.network(small, scale), F.pixel_shuffle(bicubic(pairs.small, scale), scale), pairs.large)
         cut = config.margin_px * scale
         made, base, real = (m[..., cut:-cut, cut:-cut] for m in full)
