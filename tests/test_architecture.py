@@ -70,6 +70,7 @@ BELOW = {
     },
     "memory": set(),
     "tokens": set(),
+    "bank": set(),
     "cache": set(),
     "statistics": set(),
     "metrics": {"cache", "engine", "statistics"},
@@ -95,6 +96,7 @@ BELOW = {
         "config",
     },
     "training": {
+        "bank",
         "precision",
         "drawing",
         "environment",

@@ -11,8 +11,8 @@ from texgen_server.networks.codec import CELL_PX, MAPS, STEP, Codec, CodecParams
 from texgen_server.training.codec.evaluate import measure, measure_transform, top_octave_power
 from texgen_server.training.codec.pixels import PictureSet, turn
 from texgen_server.training.codec.rate import RateControl, counted_bits, estimated_bits
-from texgen_server.training.codec.run import read_codec, write_codec
 from texgen_server.training.codec.transform import fit_transform
+from texgen_server.training.codec.weights import read_codec, write_codec
 
 PARAMS = CodecParams(latents=6, encoder_width=8, encoder_blocks=1, widths=(8, 8, 8), blocks=(1, 1, 1), noise_channels=2)
 

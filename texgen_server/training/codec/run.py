@@ -7,18 +7,17 @@ import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from texgen.errors import InvalidRequestError
-from texgen_server.networks.codec import Codec, CodecParams, draw_noise
+from texgen_server.networks.codec import Codec, draw_noise
 from texgen_server.training.codec.common import Clock
 from texgen_server.training.codec.evaluate import measure, summary
 from texgen_server.training.codec.joins import IndexMap, JoinTrainer, encode_all
@@ -27,6 +26,7 @@ from texgen_server.training.codec.reconstruction import ReconstructionTrainer
 from texgen_server.training.codec.settings import CodecConfig
 from texgen_server.training.codec.sheets import crop_lit, sheet
 from texgen_server.training.codec.transform import Transform, fit_transform
+from texgen_server.training.codec.weights import read_codec, write_codec
 from texgen_server.training.exemplars.pack import read_pack
 from texgen_server.training.exemplars.split import read_validation
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
@@ -80,27 +80,6 @@ def train_codec(options: CodecRun, config: CodecConfig) -> None:
         codec = _reconstruct(options, config, codec, pictures, train, validation, log)
     if config.joins_minutes > 0:
         _mend(options, config, codec, pictures, train, validation, log)
-
-
-def write_codec(codec: Codec, path: Path) -> None:
-    """Weights of a codec with its sizes, atomically."""
-    temporary = path.with_suffix(".partial")
-    tensors = {k: v.detach().cpu().contiguous() for k, v in codec.state_dict().items()}
-    save_file(tensors, temporary, {"params": json.dumps(asdict(codec.params))})
-    temporary.replace(path)
-
-
-def read_codec(path: Path) -> Codec:
-    """What `write_codec` wrote. Raises InvalidRequestError when there is no such file."""
-    if not path.is_file():
-        raise InvalidRequestError(f"no codec weights at {path}")
-    with safe_open(path, "pt") as file:
-        stored = json.loads(file.metadata()["params"])
-    params = CodecParams(**(stored | {k: tuple(stored[k]) for k in ("widths", "blocks")}))
-    tensors = load_file(path)
-    codec = Codec(params, tensors["encoder.basis"], tensors["encoder.deviations"].flatten())
-    codec.load_state_dict(tensors)
-    return codec
 
 
 def _pictures(options: CodecRun) -> list[Picture]:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of a codec in one safetensors file, with its sizes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from texgen.errors import InvalidRequestError
+from texgen_server.networks.codec import Codec, CodecParams
+
+
+def write_codec(codec: Codec, path: Path) -> None:
+    """Weights of a codec with its sizes, atomically."""
+    temporary = path.with_suffix(".partial")
+    tensors = {k: v.detach().cpu().contiguous() for k, v in codec.state_dict().items()}
+    save_file(tensors, temporary, {"params": json.dumps(asdict(codec.params))})
+    temporary.replace(path)
+
+
+def read_codec(path: Path) -> Codec:
+    """What `write_codec` wrote. Raises InvalidRequestError when there is no such file."""
+    if not path.is_file():
+        raise InvalidRequestError(f"no codec weights at {path}")
+    with safe_open(path, "pt") as file:
+        stored = json.loads(file.metadata()["params"])
+    params = CodecParams(**(stored | {k: tuple(stored[k]) for k in ("widths", "blocks")}))
+    tensors = load_file(path)
+    codec = Codec(params, tensors["encoder.basis"], tensors["encoder.deviations"].flatten())
+    codec.load_state_dict(tensors)
+    return codec
