@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.network_params import PARTS
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
 from texgen_server.registry import LoadedModel
@@ -20,16 +21,17 @@ class TorchBackend:
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.name = f"torch-{self.device.type}/{precision}"
         self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+        self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
-            channels_last(part.module.to(self.device))
+            channels_last(part.to(self.device))
 
     @torch.inference_mode()
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
-        half = not chosen.exact and self.dtype != torch.float32
+        half = not self._kinds[part].exact and self.dtype != torch.float32
         try:
             with torch.autocast(self.device.type, self.dtype, enabled=half):
-                out = chosen.module(*[self._put(x) for x in inputs])
+                out = chosen(*[self._put(x) for x in inputs])
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise MemoryError(str(error)) from error
