@@ -4,16 +4,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 import trustme
 
-from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
+from tests import torchless
 from texgen import find_card
 from texgen.client import Client
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as the command does: many tests start programs
+if torchless.HERE:
+    torchless.serve_on_openvino()
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out what needs torch where there is none; None: as usual."""
+    return True if torchless.HERE and torchless.needs_torch(collection_path) else None
+
+
+def pytest_collection_modifyitems(config, items):
+    if torchless.HERE:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("torch")])
+        items[:] = [item for item in items if not item.get_closest_marker("torch")]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,10 +42,11 @@ def _own_cache(tmp_path_factory):
 def models(tmp_path_factory):
     """A folder of models with a tiny random model of each kind."""
     folder = tmp_path_factory.mktemp("models")
-    write_tiny_model(folder / "material")
-    write_tiny_upscaler(folder / "upscaler")
-    write_tiny_estimator(folder / "estimator")
-    write_tiny_environment(folder / "environment")
+    if torchless.HERE:
+        return shutil.copytree(torchless.models(), folder, dirs_exist_ok=True)
+    from tests.tiny import write_tiny_models
+
+    write_tiny_models(folder)
     return folder
 
 
