@@ -13,9 +13,11 @@ from texgen.pb import texgen_pb2 as pb
 
 kinds = st.sampled_from(sorted(pb.MapKind.values()))
 offsets = st.one_of(st.integers(0, 300), st.integers(0, 2**64 - 1))
+large = st.builds(lambda piece, size: (piece * size)[:size], st.binary(min_size=1, max_size=64), st.integers(16_000, 17_000))
+"""Repeated, as drawing so many bytes one by one is slow."""
 
 
-@given(kinds, offsets, st.one_of(st.binary(max_size=300), st.binary(min_size=16_000, max_size=17_000)))
+@given(kinds, offsets, st.one_of(st.binary(max_size=300), large))
 def test_what_is_written_is_what_protobuf_writes_and_is_read_the_same(kind, offset, data):
     plain = pb.TextureEvent(chunk=pb.Chunk(kind=kind, offset=offset, data=data))
     written = write_chunk(kind, offset, memoryview(data)).message
@@ -27,7 +29,7 @@ def test_what_is_written_is_what_protobuf_writes_and_is_read_the_same(kind, offs
     assert (chunk.kind, chunk.offset, bytes(chunk.data)) == (kind, offset, data)
 
 
-@given(st.lists(st.tuples(kinds, st.one_of(st.binary(min_size=1, max_size=300), st.binary(min_size=16_000, max_size=17_000))), max_size=4))
+@given(st.lists(st.tuples(kinds, st.one_of(st.binary(min_size=1, max_size=300), large)), max_size=4))
 def test_whole_maps_are_written_as_protobuf_writes_them(maps):
     told = [(pb.MapHeader(kind=k, width_px=9, byte_size=len(d)), d, pb.MapEnd(kind=k, sha256=b"s", crc32=0)) for k, d in maps]
     plain = pb.TextureEvent(whole_maps=pb.WholeMaps(maps=[pb.WholeMap(header=h, data=d, end=e) for h, d, e in told]))
