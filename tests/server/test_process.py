@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -182,6 +183,9 @@ def test_everything_but_captures_and_prompts_is_served_without_torch(models):
 def test_what_takes_torch_names_the_extra_that_brings_it(command, extra, models, tmp_path, monkeypatch, capsys, rng):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "transformers", None)
+    root = logging.getLogger()  # `serve` starts a log of its own
+    monkeypatch.setattr(root, "handlers", list(root.handlers))
+    monkeypatch.setattr(root, "level", root.level)
     Image.fromarray(rng.integers(0, 255, (64, 64, 3), "uint8")).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     where = ["--models", str(models)] if command[0] in ("capture", "serve") or "--device" in command else []
