@@ -41,7 +41,6 @@ check: .venv/installed-test
 	cd protos && ../.venv/bin/buf lint . && ../.venv/bin/buf breaking . --against released.binpb
 
 .venv/installed-server: pyproject.toml | .venv/bin/python
-	$(PY) -m pip install -q "$(TORCH)"
 	$(PY) -m pip install -q -e ".[server]"
 	touch $@
 

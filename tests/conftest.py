@@ -4,19 +4,41 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from tests.tiny import write_tiny_environment, write_tiny_estimator, write_tiny_model, write_tiny_upscaler
+from tests import torchless
 from texgen import find_card
 from texgen.client import Client
 from texgen_server.config import ServerConfig
 from texgen_server.precision import allowed
 from texgen_server.rpc.server import EmbeddedServer
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as the command does: many tests start programs
+if torchless.HERE:
+    torchless.serve_on_openvino()
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out what needs torch where there is none; None: as usual."""
+    return True if torchless.HERE and torchless.needs_torch(collection_path) else None
+
+
+SLOW_TIMEOUT_S = 1800
+"""After which a test hangs that may take minutes: a busy machine needs several times as long as an idle one."""
+MAY_TAKE_MINUTES = {"slow", "blender", "window", "node", "browser", "gpu"}
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests of torch where there is none; give slow tests longer than pyproject.toml gives the fast ones."""
+    for item in items:
+        if MAY_TAKE_MINUTES & {m.name for m in item.iter_markers()}:
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
+    if torchless.HERE:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("torch")])
+        items[:] = [item for item in items if not item.get_closest_marker("torch")]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,10 +51,11 @@ def _own_cache(tmp_path_factory):
 def models(tmp_path_factory):
     """A folder of models with a tiny random model of each kind."""
     folder = tmp_path_factory.mktemp("models")
-    write_tiny_model(folder / "material")
-    write_tiny_upscaler(folder / "upscaler")
-    write_tiny_estimator(folder / "estimator")
-    write_tiny_environment(folder / "environment")
+    if torchless.HERE:
+        return shutil.copytree(torchless.models(), folder, dirs_exist_ok=True)
+    from tests.tiny import write_tiny_models
+
+    write_tiny_models(folder)
     return folder
 
 
@@ -76,36 +99,16 @@ def rng():
     return np.random.default_rng(7)
 
 
-class _NoBfloat16(TorchDispatchMode):
-    """Fails where torch makes a tensor in bfloat16: this CPU would emulate it, a hundred times slower than float32."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        if any(isinstance(t, torch.Tensor) and t.dtype is torch.bfloat16 for t in tree_leaves(made)):
-            raise AssertionError(f"{func} computes in bfloat16, which this CPU would emulate: ask texgen_server.precision")
-        return made
-
-
 @pytest.fixture
 def nothing_emulated():
     """The test fails where torch computes in bfloat16, in its own thread, on a CPU without it or on one that is held to less."""
+    from tests.emulation import NoBfloat16  # needs torch
+
     if "bf16" not in allowed("torch"):
-        with _NoBfloat16():
+        with NoBfloat16():
             yield
     else:
         yield
-
-
-SLOW_TIMEOUT_S = 1800
-"""After which a test hangs that may take minutes: a busy machine needs several times as long as an idle one."""
-MAY_TAKE_MINUTES = {"slow", "blender", "window", "node", "browser", "gpu"}
-
-
-def pytest_collection_modifyitems(items):
-    """Give the tests with these markers longer than pyproject.toml gives the fast ones."""
-    for item in items:
-        if MAY_TAKE_MINUTES & {m.name for m in item.iter_markers()}:
-            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -12,12 +12,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BELOW = {
     "config": set(),
+    "cache_folder": set(),
     "channels": set(),
     "canvas": set(),
     "layout": set(),
     "noise": set(),
-    "precision": set(),
-    "networks": {"channels", "layout", "precision"},
+    "precision": {"quiet_openvino"},
+    "network_params": {"channels"},
+    "quiet_openvino": set(),
+    "networks": {"channels", "layout", "network_params", "precision"},
+    "graphs": {"channels", "layout", "network_params", "quiet_openvino"},
     "plan": {"canvas"},
     "sampling": {"canvas", "noise", "plan"},
     "fields": {"canvas", "channels", "layout", "noise", "plan"},
@@ -27,7 +31,7 @@ BELOW = {
     "previews": {"finish", "plan"},
     "drawing": {"backends", "channels", "environment", "noise", "previews"},
     "guide": {"canvas", "plan"},
-    "backends": {"registry", "networks", "precision"},
+    "backends": {"registry", "graphs", "network_params", "networks", "precision", "quiet_openvino"},
     "features": {"networks"},
     "image_statistics": set(),
     "photo_layout": {"layout", "plan"},
@@ -53,7 +57,8 @@ BELOW = {
     "repair": {"backends", "filling", "tiling", "upscaling"},
     "engine": {
         "backends",
-        "memory",
+        "cache_folder",
+        "own_process",
         "capture",
         "channels",
         "config",
@@ -69,6 +74,7 @@ BELOW = {
         "upscaling",
     },
     "memory": set(),
+    "own_process": {"memory"},
     "tokens": set(),
     "bank": set(),
     "cache": set(),
@@ -79,6 +85,8 @@ BELOW = {
     "logs": set(),
     "rpc": {
         "cache",
+        "cache_folder",
+        "own_process",
         "calls",
         "traces",
         "channels",
@@ -98,6 +106,7 @@ BELOW = {
     "training": {
         "bank",
         "precision",
+        "network_params",
         "drawing",
         "environment",
         "channels",
@@ -121,7 +130,7 @@ BELOW = {
     },
     "bench": {
         "precision",
-        "memory",
+        "own_process",
         "channels",
         "config",
         "engine",
@@ -136,6 +145,7 @@ BELOW = {
     },
     "cli": {"config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
 }
+GRPC = {"grpc", "grpc_status", "grpc_health", "grpc_reflection"}
 GRPC_DOORS = {
     "texgen/aio.py",
     "texgen/client.py",
@@ -144,6 +154,26 @@ GRPC_DOORS = {
     "texgen_server/bench/bare.py",  # measures gRPC itself
     "texgen_server/rpc",
 }
+TORCH_ROOMS = {
+    "texgen_server/backends/__init__.py",  # asks it for CUDA devices
+    "texgen_server/backends/torch_backend.py",
+    "texgen_server/bench/",
+    "texgen_server/capture.py",
+    "texgen_server/features.py",
+    "texgen_server/image_statistics.py",
+    "texgen_server/networks/",
+    "texgen_server/precision/autocast.py",
+    "texgen_server/precision/decision.py",  # asks it for its threads and for what a CUDA device can do
+    "texgen_server/prompt.py",
+    "texgen_server/training/",
+}  # all else serves on a CPU without it
+DOORS = {
+    "grpc outside client and rpc": (GRPC, GRPC_DOORS),
+    "bpy outside the add-on": ({"bpy"}, {"blender_addon/"}),
+    "openvino with its telemetry": ({"openvino"}, {"texgen_server/quiet_openvino.py"}),
+    "torch where a CPU serves": ({"torch"}, TORCH_ROOMS),
+}
+"""Rule -> modules, and where alone they may be imported."""
 LATE_DOORS = {
     "texgen/cli.py",
     "texgen/commands/connection.py",
@@ -182,17 +212,11 @@ def violations(path: str, source: str) -> list[str]:
     names = imports_of(source, path)
     tops = {n.split(".")[0] for n in names}
     wrong = []
-    if path.startswith("texgen/"):
-        if "torch" in tops:
-            wrong.append("torch in the SDK")
-        if tops & {"texgen_server", "blender_addon"} and path not in LATE_DOORS:
-            wrong.append("the SDK imports the server")
+    if path.startswith("texgen/") and tops & {"texgen_server", "blender_addon"} and path not in LATE_DOORS:
+        wrong.append("the SDK imports the server")
     if path.startswith("blender_addon/") and "texgen_server" in tops:
         wrong.append("the add-on imports the server")
-    if "bpy" in tops and not path.startswith("blender_addon/"):
-        wrong.append("bpy outside the add-on")
-    if tops & {"grpc", "grpc_status", "grpc_health", "grpc_reflection"} and not any(path.startswith(d) for d in GRPC_DOORS):
-        wrong.append("grpc outside client and rpc")
+    wrong += [rule for rule, (modules, doors) in DOORS.items() if tops & modules and not any(path.startswith(door) for door in doors)]
     if "pickle" in tops or "torch.load" in source:
         wrong.append("pickle")
     if path.startswith("texgen_server/"):
@@ -225,8 +249,8 @@ def test_arrows_point_one_way(path):
 @pytest.mark.parametrize(
     ("path", "source", "rule"),
     [
-        ("texgen/images.py", "import torch", "torch in the SDK"),
-        ("texgen/images.py", "def f():\n    from torch import nn", "torch in the SDK"),
+        ("texgen/images.py", "import torch", "torch where a CPU serves"),
+        ("texgen/images.py", "def f():\n    from torch import nn", "torch where a CPU serves"),
         ("texgen/recipe.py", "from texgen_server import config", "the SDK imports the server"),
         ("blender_addon/jobs.py", "import texgen_server.rpc", "the add-on imports the server"),
         ("texgen/maps.py", "import bpy", "bpy outside the add-on"),
@@ -238,6 +262,10 @@ def test_arrows_point_one_way(path):
         ("texgen_server/engine/local.py", "from ..rpc import service", "engine imports rpc"),
         ("texgen_server/rpc/service.py", "from texgen_server.training import loop", "rpc imports training"),
         ("texgen_server/registry.py", "import pickle", "pickle"),
+        ("texgen_server/graphs/layers.py", "import torch", "torch where a CPU serves"),
+        ("texgen_server/graphs/layers.py", "from openvino import opset13", "openvino with its telemetry"),
+        ("texgen_server/engine/runners.py", "def f():\n    import torch", "torch where a CPU serves"),
+        ("texgen_server/graphs/layers.py", "from texgen_server.networks.layers import upsample", "graphs imports networks"),
     ],
 )
 def test_a_broken_rule_is_caught(path, source, rule):

@@ -201,6 +201,30 @@ BROKEN = {
         "out: Tensor = self.conv(F.pad(x, (1, 1, 1, 1)))",
         f"{SERVER}/test_networks.py -k roll",
     ),
+    "results tile exactly on OpenVINO too": (
+        "texgen_server/graphs/layers.py",
+        "x = concat([cut(x, -pad_px, END, axis), x, cut(x, 0, pad_px, axis)], axis)",
+        "x = concat([cut(x, 0, pad_px, axis), x, cut(x, -pad_px, END, axis)], axis)",
+        f"{SERVER}/test_graphs.py -k agree",
+    ),
+    "serving on a CPU needs no torch": (
+        "texgen_server/finish.py",
+        "import numpy as np",
+        "import numpy as np\nimport torch",
+        f"{SERVER}/test_process.py -k without_torch",
+    ),
+    "an engine leaves the process alone": (
+        "texgen_server/engine/local.py",
+        "self._config = config",
+        "self._config = config\n        __import__('os').environ['X'] = ''",
+        f"{SERVER}/test_process.py -k nothing_is_changed",
+    ),
+    "OpenVINO tells nobody": (
+        "texgen_server/quiet_openvino.py",
+        "sys.modules[_TELEMETRY] = None",
+        "_ = _TELEMETRY",
+        f"{SERVER}/test_process.py -k tells_nobody",
+    ),
     "SIGTERM lets finish what runs": (
         "texgen_server/rpc/server.py",
         "await self._server.stop(self.config.grace_s)",

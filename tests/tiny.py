@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
 
+from tests.classes import CLASSES, PRESETS
 from texgen.maps import Light
 from texgen_server.environment.layouts import glow_around
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.features import TAP_CHANNELS
-from texgen_server.networks.environment import EnvironmentGenerator, EnvironmentParams
-from texgen_server.networks.estimator import Estimator, EstimatorParams
-from texgen_server.networks.material import MaterialGenerator, MaterialParams
-from texgen_server.networks.upscaler import Upscaler, UpscalerParams
+from texgen_server.network_params import EnvironmentParams, EstimatorParams, MaterialParams, UpscalerParams
+from texgen_server.networks.environment import EnvironmentGenerator
+from texgen_server.networks.estimator import Estimator
+from texgen_server.networks.material import MaterialGenerator
+from texgen_server.networks.upscaler import Upscaler
 from texgen_server.training.catalog import Asset
 from texgen_server.training.environment.export import write_environment
 from texgen_server.training.estimator.export import write_estimator
@@ -27,8 +30,6 @@ from texgen_server.training.upscaler.export import write_upscaler
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
 ENVIRONMENT_PARAMS = EnvironmentParams(code_dim=6, style_dim=8, noise_channels=2, widths=(8, 8), layout_rows=32)
 UPSCALER_PARAMS = UpscalerParams(width=8, depth=4)
-CLASSES = {"bark": 3, "brick": 4, "rock": 3}
-PRESETS = ("ice",)
 MOMENTS = 2 * sum(TAP_CHANNELS)
 
 
@@ -126,3 +127,15 @@ def write_tiny_environment(folder: Path, seed: int = 4) -> None:
 def write_tiny_upscaler(folder: Path, seed: int = 2) -> None:
     weights = {k: v.detach().numpy() for k, v in tiny_upscaler(seed).state_dict().items()}
     write_upscaler(weights, UPSCALER_PARAMS, folder, "0.0.1", {"training_images": 0})
+
+
+def write_tiny_models(folder: Path) -> None:
+    """Write a tiny random model of each kind."""
+    write_tiny_model(folder / "material")
+    write_tiny_upscaler(folder / "upscaler")
+    write_tiny_estimator(folder / "estimator")
+    write_tiny_environment(folder / "environment")
+
+
+if __name__ == "__main__":  # for environments without torch: tests.torchless
+    write_tiny_models(Path(sys.argv[1]))

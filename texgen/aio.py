@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
+import grpc.aio
+
 from texgen import wishes
 from texgen.assembly import Assembler
 from texgen.chunks import texture_methods
@@ -19,8 +21,6 @@ from texgen.maps import Environment, MapKind, Material, Pixels
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen.request_fields import CallOptions
-
-import grpc.aio  # isort: skip - after `connection`, which settles how gRPC treats forks
 
 
 class AsyncClient:

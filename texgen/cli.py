@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 from typing import Any
 
@@ -36,7 +37,8 @@ EXIT_INTERRUPTED = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command; returns the exit code. The process is the command's: gRPC is told that nobody forks, else it warns of subprocesses."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:

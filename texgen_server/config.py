@@ -16,16 +16,21 @@ from typing import Any
 from texgen.errors import InvalidRequestError
 
 
-def default_cache_folder() -> Path:
-    """Where compiled graphs are kept: ``TEXGEN_CACHE``, else the user's cache folder of the platform."""
-    variable = os.environ.get("TEXGEN_CACHE")
-    if variable:
+def default_cache_folder() -> Path | None:
+    """Find where results and compiled graphs are kept: ``TEXGEN_CACHE``, else the user's cache folder of the platform.
+
+    None where the user has no home: ``HOME`` is not set, and the system does not know the user's id.
+    """
+    if variable := os.environ.get("TEXGEN_CACHE"):
         return Path(variable)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "texgen" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "texgen"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "texgen"
+    by_platform = {"win32": ("LOCALAPPDATA", "", "texgen/cache"), "darwin": ("", "Library/Caches", "texgen")}
+    variable, below_home, name = by_platform.get(sys.platform, ("XDG_CACHE_HOME", ".cache", "texgen"))
+    if given := os.environ.get(variable):
+        return Path(given) / name
+    try:
+        return Path.home() / below_home / name
+    except RuntimeError:
+        return None
 
 
 LOG_FORMATS = ("text", "json")
@@ -67,7 +72,8 @@ class ServerConfig:
     """At a time on each device; 0: as many as suit its kind."""
     models_bytes: int = 0
     """Of networks in memory of each device: beyond it the one unused for longest goes when another comes; 0: all stay."""
-    cache_folder: Path = field(default_factory=default_cache_folder)
+    cache_folder: Path | None = field(default_factory=default_cache_folder)
+    """None: nothing is kept."""
     cache_bytes: int = 0
     """Of results kept on disk below ``cache_folder``; 0: none."""
     max_queue: int = 64
@@ -149,6 +155,8 @@ def _converted(name: str, value: Any, source: str) -> Any:
         return {"int": int, "float": float, "str": str}[types[name]](value)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"{source}: {name} = {value!r} is no {types[name]}", name) from error
+    except RuntimeError as error:  # of expanduser
+        raise InvalidRequestError(f"{source}: {name} = {value!r}: this user has no home folder; write the whole path", name) from error
 
 
 def _check(config: ServerConfig) -> None:

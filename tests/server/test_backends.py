@@ -105,21 +105,6 @@ def test_halo_tiles_equal_the_whole_in_every_precision(model, card, folder):
         assert np.abs(tile - whole[:, 32:128, 64:160]).max() <= tolerance
 
 
-def test_a_second_start_needs_no_torch(model, folder, models):
-    pytest.importorskip("openvino")
-    import subprocess
-    import sys
-
-    load_backend(model, "openvino", "f32", folder)
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom texgen import find_card\nfrom texgen_server.registry import load_material\n"
-        "from texgen_server.backends import load_backend\n"
-        f"load_backend(load_material(find_card('', Path({str(models)!r}))), 'openvino', 'f32', Path({str(folder)!r}))\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_unknown_devices_are_refused(model, folder):
     with pytest.raises(InvalidRequestError, match="auto, cpu, openvino"):
         load_backend(model, "abacus", "auto", folder)

@@ -8,7 +8,6 @@ import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from tests.tiny import write_tiny_model
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError
@@ -231,11 +230,3 @@ def test_devices_of_several_kinds_are_refused():
     with pytest.raises(InvalidRequestError, match="cuda:N"):
         device_names("cuda:x")
     assert device_names("cuda:0, cuda:1") == ["cuda:0", "cuda:1"]
-
-
-def test_products_of_matrices_leave_the_cores_to_the_networks(models):
-    """Where numpy's BLAS can be told; the threads it waits with cost more than its products."""
-    with threadpool_limits(limits=2, user_api="blas"):
-        LocalEngine(ServerConfig(models=models, device="torch")).close(1.0)
-        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} <= {1}
-    threadpool_limits(limits=1, user_api="blas")

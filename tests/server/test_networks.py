@@ -9,8 +9,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import PARAMS, tiny_generator
 from texgen.errors import LoadError
+from texgen_server.network_params import GRID_PX
 from texgen_server.networks.environment import panorama_pad
-from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample, without_grid
 from texgen_server.networks.material import normal_from_height
 from texgen_server.networks.parts import build_generator
 

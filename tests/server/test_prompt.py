@@ -48,6 +48,7 @@ def test_nonsense_is_called_a_guess(reader):
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_a_prompt_over_grpc_says_what_it_picked():
     from texgen.client import Client
     from texgen_server.config import ServerConfig
@@ -81,6 +82,7 @@ def test_a_prompt_goes_alone(client):
         client.generate("bark", prompt="oak bark")
 
 
+@pytest.mark.torch
 def test_clients_are_told_what_the_server_offers(client):
     model = client.get_model()
     assert not model.reads_prompts  # the tiny model has no tags

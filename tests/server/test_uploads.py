@@ -38,7 +38,7 @@ def test_a_set_comes_back_larger(client, rng):
     assert {k: decode(m).shape for k, m in made.maps.items()} == {MapKind.BASECOLOR: (48, 80, 3), MapKind.HEIGHT: (48, 80, 1)}
     assert decode(made.maps[MapKind.HEIGHT]).dtype == np.uint16
     assert made.recipe == ""
-    assert made.engine.startswith("torch")
+    assert made.engine
     assert seen == sorted(seen)
 
 

@@ -16,7 +16,8 @@ from texgen.maps import MAP_SPECS, MapKind
 from texgen.modelcard import read_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.networks.upscaler import CHANNELS, bicubic, bicubic_kernel
+from texgen_server.network_params import UPSCALED, bicubic_kernel
+from texgen_server.networks.upscaler import bicubic
 from texgen_server.precision import allowed
 from texgen_server.registry import load_model
 from texgen_server.upscaling import Border, Upscaling, normal_from_slopes, slopes_from_normal
@@ -72,7 +73,7 @@ def test_tiles_equal_the_whole_and_a_smaller_halo_would_not(upscaling, rng, scal
 @SCALE
 @torch.no_grad()
 def test_flat_stays_flat_exactly_whatever_the_weights(scale):
-    flat = torch.rand(1, CHANNELS, 1, 1).expand(1, CHANNELS, 48, 48).contiguous()
+    flat = torch.rand(1, UPSCALED, 1, 1).expand(1, UPSCALED, 48, 48).contiguous()
     cut = UPSCALER_PARAMS.halo_px * scale
     large = tiny_upscaler()(flat, scale)[..., cut:-cut, cut:-cut]
     assert (large - flat[..., :1, :1]).abs().max() < 1e-5
@@ -82,7 +83,7 @@ def test_flat_stays_flat_exactly_whatever_the_weights(scale):
 @torch.no_grad()
 def test_nothing_of_a_strong_map_leaks_into_a_constant_one(scale):
     """A constant metallic map beside a grainy colour comes out constant: each map is enlarged in units of its own contrast."""
-    maps = torch.rand(1, CHANNELS, 48, 48)
+    maps = torch.rand(1, UPSCALED, 48, 48)
     maps[:, 6] = 1.0
     large = tiny_upscaler()(maps, scale)
     cut = UPSCALER_PARAMS.halo_px * scale
@@ -95,7 +96,7 @@ def test_nothing_of_a_strong_map_leaks_into_a_constant_one(scale):
 def test_what_is_added_grows_with_the_contrast(scale):
     """Half the contrast of a map, half of what is added to it, all else alike."""
     torch.manual_seed(0)
-    maps, network = torch.rand(1, CHANNELS, 48, 48), tiny_upscaler()
+    maps, network = torch.rand(1, UPSCALED, 48, 48), tiny_upscaler()
     fainter = maps.clone()
     fainter[:, 5] = 0.5 + (maps[:, 5] - 0.5) * 0.5
     added = [network(m, scale)[:, 5] - F.pixel_shuffle(bicubic(m, scale), scale)[:, 5] for m in (maps, fainter)]
@@ -126,7 +127,7 @@ def test_slopes_and_normals_are_inverse(rng):
 
 def test_the_bicubic_kernel_is_a_partition_of_unity_and_exact_on_ramps():
     for scale in (2, 4):
-        kernel = bicubic_kernel(scale).double().reshape(scale, scale, 5, 5)
+        kernel = torch.from_numpy(bicubic_kernel(scale)).double().reshape(scale, scale, 5, 5)
         assert torch.allclose(kernel.sum((2, 3)), torch.ones(scale, scale, dtype=torch.float64), atol=1e-6)
         ramp = torch.arange(-2.0, 3.0, dtype=torch.float64)
         offsets = (torch.arange(scale) + 0.5) / scale - 0.5

@@ -191,6 +191,7 @@ def test_a_painted_mix_a_look_and_a_transition(run, brick, tmp_path):
     assert json.loads((tmp_path / "way_02.json").read_text())["window_px"] == [64, 0, 64, 64]
 
 
+@pytest.mark.torch
 def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path, monkeypatch):
     import numpy as np
     from PIL import Image
@@ -243,7 +244,7 @@ def test_windows_of_an_endless_field_meet(run, tmp_path):
         (["mix", "{brick}", "{brick}", "--mask", "nothing.png"], "cannot read the mask"),
         (["mix", "{brick}", "{brick}", "--transition", "99"], "1 to 16"),
         (["capture", "nothing.jpg"], "cannot read the photo"),
-        (["capture", "{brick}"], "readable PNG"),
+        pytest.param(["capture", "{brick}"], "readable PNG", marks=pytest.mark.torch),
         (["capture", "{brick}", "--palette", "red"], "RRGGBB"),
         (["generate", "--class", "bark", "--window", "5"], "X,Y,WIDTHxHEIGHT"),
         (["generate", "--class", "bark", "--name", "../x"], "plain file name"),

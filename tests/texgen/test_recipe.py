@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tiny import CLASSES
+from tests.classes import CLASSES
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
 from texgen.errors import InvalidRequestError
 from texgen.recipe import MAX_SEED, Captured, Lock, MixMode

@@ -14,7 +14,7 @@ from tests.training.test_environment_data import clear_day
 from texgen.images import encode_exr
 from texgen.maps import ColorSpace, Light
 from texgen.modelcard import read_card
-from texgen_server.networks.environment import EnvironmentParams
+from texgen_server.network_params import EnvironmentParams
 from texgen_server.registry import load_model
 from texgen_server.training.environment.data import read_environments
 from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment

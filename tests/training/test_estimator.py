@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from texgen.modelcard import read_card
-from texgen_server.networks.estimator import EstimatorParams
+from texgen_server.network_params import EstimatorParams
 from texgen_server.networks.parts import build_estimator
 from texgen_server.registry import load_model
 from texgen_server.training.data import DENSITIES, Pack

@@ -14,7 +14,7 @@ from PIL import Image
 
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import read_card
-from texgen_server.networks.material import MaterialParams
+from texgen_server.network_params import MaterialParams
 from texgen_server.registry import load_material
 from texgen_server.training import run as run_module
 from texgen_server.training.catalog import read_catalog

@@ -137,8 +137,10 @@ def connected(options: argparse.Namespace) -> Iterator[Any]:
     if not importlib.util.find_spec("texgen_server") or not importlib.util.find_spec("grpc_health"):
         raise NotFoundError("no server is installed here: pip install 'texgen[server]', or pass --server HOST:PORT")
     from texgen_server.config import ServerConfig
+    from texgen_server.own_process import tune_this_process
     from texgen_server.rpc.server import EmbeddedServer
 
+    tune_this_process()
     config = ServerConfig(port=0, models=options.models, device=options.device, grace_s=0.0)
     with EmbeddedServer(config) as server, Client(server.address) as client:
         yield client

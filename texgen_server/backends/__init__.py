@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+from functools import cache
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
@@ -11,13 +13,15 @@ from texgen_server.backends.base import Backend
 from texgen_server.precision import EXACT, Arithmetic, decide
 from texgen_server.registry import LoadedModel
 
+log = logging.getLogger("texgen.server")
+
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
 """What a device may be called; one of several CUDA devices is ``cuda:N``."""
 NUMBERED = "cuda:"
 
 
-def load_backend(model: LoadedModel, device: str, precision: str, cache: Path, threads: int = 0) -> Backend:
-    """Compile a model for a device.
+def load_backend(model: LoadedModel, device: str, precision: str, cache: Path | None, threads: int = 0) -> Backend:
+    """Compile a model for a device. ``cache`` is the folder where compiled graphs are kept; None: nowhere.
 
     ``device``: ``cuda`` (torch), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed, else torch), ``auto`` (CUDA
     when torch is installed and sees one, else ``cpu``). ``precision`` is decided by `arithmetic`. Raises InvalidRequestError.
@@ -65,16 +69,38 @@ def _choose(device: str) -> str:
     if device == "auto":
         device = "cuda" if _cuda_available() else "cpu"
     if device == "cpu":
-        device = "openvino" if importlib.util.find_spec("openvino") else "torch"
+        device = "openvino" if _installed("openvino") else "torch"
+    if device == "openvino" and not _installed("openvino"):
+        raise InvalidRequestError("device 'openvino' takes OpenVINO, which is not installed: pip install 'texgen[server]'", "device")
+    if device.startswith(("torch", "cuda")) and not _installed("torch"):
+        raise InvalidRequestError(f"device {device!r} takes torch, which is not installed: pip install 'texgen[gpu]'", "device")
     return device
 
 
 def _cuda_available() -> bool:
-    """Asks torch only where an NVIDIA driver is: importing torch for nothing costs seconds."""
-    if not Path("/proc/driver/nvidia").exists() and not Path("C:/Windows/System32/nvcuda.dll").exists():
+    """Ask torch whether it sees a CUDA device, but only where an NVIDIA driver is: importing torch for nothing costs seconds."""
+    if not _nvidia_driver():
         return False
-    if importlib.util.find_spec("torch") is None:
+    if not _installed("torch"):
+        _tell_of_unused_gpu("torch is not installed")
         return False
     import torch
 
-    return torch.cuda.is_available()
+    if not torch.cuda.is_available():
+        _tell_of_unused_gpu("the torch that is installed sees no CUDA device")
+        return False
+    return True
+
+
+def _nvidia_driver() -> bool:
+    return Path("/proc/driver/nvidia").exists() or Path("C:/Windows/System32/nvcuda.dll").exists()
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+@cache
+def _tell_of_unused_gpu(why: str) -> None:
+    """Log it, once a process."""
+    log.warning("this machine has an NVIDIA GPU, but the CPU is used: %s; pip install 'texgen[gpu]' brings what the GPU takes", why)

@@ -13,8 +13,8 @@ import time
 from functools import cache
 
 import numpy as np
-import openvino as ov
-from openvino import opset13 as ops
+
+from texgen_server.quiet_openvino import ops, ov
 
 log = logging.getLogger("texgen.server")
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.network_params import PARTS
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
 from texgen_server.precision import EXACT, decide
@@ -28,15 +29,16 @@ class TorchBackend:
         if self.device.type == "cuda":
             _exact_convolutions()
         self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+        self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
-            channels_last(part.module.to(self.device))
+            channels_last(part.to(self.device))
 
     @torch.inference_mode()
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
         try:
-            with in_precision(self.device, EXACT if chosen.exact else self.precision):
-                out = chosen.module(*[self._put(x) for x in inputs])
+            with in_precision(self.device, EXACT if self._kinds[part].exact else self.precision):
+                out = chosen(*[self._put(x) for x in inputs])
             return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
         except RuntimeError as error:
             if not _no_memory(error):

@@ -21,7 +21,7 @@ from texgen_server.bench.report import promise
 from texgen_server.bench.yardsticks import engine_rate
 from texgen_server.config import ServerConfig
 from texgen_server.engine.local import LocalEngine
-from texgen_server.memory import keep_freed_memory
+from texgen_server.own_process import tune_this_process
 
 LEAST_SHARE = 0.75
 
@@ -41,7 +41,7 @@ class BatchBench:
 
 def bench_batch(options: BatchBench) -> dict[str, Any]:
     """One row: the share of the engine's rate that is left when every set becomes six PNG files and a sidecar."""
-    keep_freed_memory()
+    tune_this_process()
     card = find_card("material", options.models)
     engine = LocalEngine(ServerConfig(models=options.models, cache_folder=options.cache))
     engine.warm("material")

@@ -28,7 +28,7 @@ from texgen_server.bench.yardsticks import Timed, engine_rate, served, socket_co
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import JOBS_ON_CPU
 from texgen_server.engine.local import LocalEngine
-from texgen_server.memory import keep_freed_memory
+from texgen_server.own_process import tune_this_process
 from texgen_server.registry import load_material
 from texgen_server.sampling import make_plan
 from texgen_server.synthesis import Synthesis
@@ -56,7 +56,7 @@ class ServerBench:
 
 def bench_server(options: ServerBench) -> dict[str, Any]:
     """Rows of what is promised and what was measured; each row is a ratio, or an absolute limit, of this run."""
-    keep_freed_memory()
+    tune_this_process()
     with tempfile.TemporaryDirectory() as folder:
         with (
             served(options.models, options.cache, "--cache-bytes", str(CACHE_BYTES), "--max-queue", "64", cache=Path(folder)) as address,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.errors import InvalidRequestError
-from texgen_server.cli.shared import add_parser, require
+from texgen_server.cli.shared import add_parser, cache_folder, require
 
 
 def add_bench(commands: Any) -> None:
@@ -54,60 +54,53 @@ def add_bench(commands: Any) -> None:
 
 
 def _bench_gpu(options: argparse.Namespace) -> int:
-    require("torch", extra="server")
+    require("torch", extra="gpu")
     from texgen_server.bench.gpu import GpuBench, bench_gpu
     from texgen_server.bench.report import table
-    from texgen_server.config import default_cache_folder
 
-    chosen = GpuBench(options.models, default_cache_folder(), _numbers(options.sizes, "sizes", 32), max(1, options.rounds))
+    chosen = GpuBench(options.models, cache_folder(), _numbers(options.sizes, "sizes", 32), max(1, options.rounds))
     sys.stdout.write(table(bench_gpu(chosen), as_json=options.json))
     return 0
 
 
 def _bench_server(options: argparse.Namespace) -> int:
-    require("torch", extra="server")
     from texgen_server.bench.report import table
     from texgen_server.bench.server import ServerBench, bench_server
-    from texgen_server.config import default_cache_folder
 
-    graphs = default_cache_folder() / "graphs"
+    graphs = cache_folder() / "graphs"
     chosen = ServerBench(options.models, graphs, options.size, clients=max(1, options.clients), rounds=max(1, options.rounds))
     sys.stdout.write(table(bench_server(chosen), as_json=options.json))
     return 0
 
 
 def _bench_batch(options: argparse.Namespace) -> int:
-    require("torch", extra="server")
     from texgen_server.bench.batch import BatchBench, bench_batch
     from texgen_server.bench.report import table
-    from texgen_server.config import default_cache_folder
 
     size = _numbers(str(options.size), "size", 32)[0]
-    chosen = BatchBench(options.models, default_cache_folder(), size, max(1, options.sets), rounds=max(1, options.rounds))
+    chosen = BatchBench(options.models, cache_folder(), size, max(1, options.sets), rounds=max(1, options.rounds))
     sys.stdout.write(table(bench_batch(chosen), as_json=options.json))
     return 0
 
 
 def _bench_upscaler(options: argparse.Namespace) -> int:
-    require("torch", extra="server")
+    require("torch", extra="bench")
     from texgen_server.bench.report import table
     from texgen_server.bench.upscaler import UpscalerBench, bench_upscaler
-    from texgen_server.config import default_cache_folder
 
-    chosen = UpscalerBench(options.models, default_cache_folder() / "graphs", options.size, max(1, options.rounds))
+    chosen = UpscalerBench(options.models, cache_folder() / "graphs", options.size, max(1, options.rounds))
     sys.stdout.write(table(bench_upscaler(chosen), as_json=options.json))
     return 0
 
 
 def _bench_material(options: argparse.Namespace) -> int:
-    require("torch", extra="server")
+    require("torch", extra="bench")
     from texgen_server.bench.material import BenchOptions, bench_material
     from texgen_server.bench.report import table
-    from texgen_server.config import default_cache_folder
 
     sizes, batches = _numbers(options.sizes, "sizes", 32), _numbers(options.batches, "batches", 1)
     result = bench_material(
-        BenchOptions(options.models, default_cache_folder() / "graphs", sizes, batches, max(1, options.rounds), not options.no_peers)
+        BenchOptions(options.models, cache_folder() / "graphs", sizes, batches, max(1, options.rounds), not options.no_peers)
     )
     sys.stdout.write(table(result, as_json=options.json))
     return 0

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from texgen_server.cli.shared import add_parser, require
+from texgen_server.cli.shared import add_parser, cache_folder, require
 
 
 def add_eval(commands: Any) -> None:
@@ -75,12 +75,11 @@ def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str
 
 def _eval_stepwise(measure: Callable[[Any], dict[str, Any]], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.config import default_cache_folder
     from texgen_server.training.evaluate import report
     from texgen_server.training.stepwise import StepwiseEval
 
     chosen = StepwiseEval(
-        cache=default_cache_folder() / "graphs", **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")}
+        cache=cache_folder() / "graphs", **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")}
     )
     sys.stdout.write(report(measure(chosen), as_json=options.json))
     return 0

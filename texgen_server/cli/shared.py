@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 from texgen.errors import InvalidRequestError
+from texgen_server.config import default_cache_folder
 
 
 def add_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
@@ -16,6 +18,14 @@ def add_parser(commands: Any, name: str, description: str, example: str) -> argp
         name, help=description, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     return parser
+
+
+def cache_folder() -> Path:
+    """Return the cache folder. Raises InvalidRequestError for a user who has none."""
+    folder = default_cache_folder()
+    if folder is None:
+        raise InvalidRequestError("this command keeps what it compiles, and this user has no home folder: name a folder in TEXGEN_CACHE")
+    return folder
 
 
 def require(*modules: str, extra: str) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from texgen.errors import CancelledError, CapacityError
 from texgen.modelcard import ModelCard
 from texgen_server.backends import arithmetic, device_names, engine_name
@@ -51,14 +49,9 @@ class _Entry:
 
 
 class LocalEngine:
-    """An `Engine` on the configured devices; models are loaded when first asked for.
-
-    From the first one on numpy's products of matrices take one thread in this process: ours are small, and the threads of a BLAS wait for the next
-    one by spinning, on the cores that the networks need (a set of bricks of 256 px took 58 ms with them, 34 without).
-    """
+    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no setting of the process (`own_process` does)."""
 
     def __init__(self, config: ServerConfig) -> None:
-        threadpool_limits(limits=1, user_api="blas")
         self._config = config
         self._cards = Cards(config.models)
         self._queue: FairQueue[_Entry] = FairQueue()

@@ -15,7 +15,7 @@ from texgen.errors import InvalidRequestError, TexgenError
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import CancelToken, Job
 from texgen_server.engine.local import LocalEngine
-from texgen_server.memory import keep_freed_memory
+from texgen_server.own_process import tune_this_process
 
 Told = tuple[str, Any]
 """"progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together: runs} since somebody was told, and "result", a
@@ -26,7 +26,7 @@ class Replica:
     """One process of the cluster, with the devices that Ray gave it."""
 
     def __init__(self, config: ServerConfig) -> None:
-        keep_freed_memory()
+        tune_this_process()
         self._engine = LocalEngine(config)
         self._batches_told: Counter[int] = Counter()
 

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from texgen.modelcard import ModelCard
 from texgen_server.backends import load_backend
+from texgen_server.cache_folder import usable_folder
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Job, Result
 from texgen_server.engine.device import Device, Shared
@@ -61,10 +63,15 @@ class Station:
             if card.id not in self._loaded:
                 model, config = load_model(card), self._config
                 self._make_room(model.size_bytes)
-                backend = load_backend(model, self.name, config.precision, config.cache_folder / "graphs", config.threads)
+                backend = load_backend(model, self.name, config.precision, self._graphs(), config.threads)
                 with self._lock:
                     self._loaded[card.id] = Loaded(model, backend)
             return self._loaded[card.id]
+
+    def _graphs(self) -> Path | None:
+        """Where compiled networks are kept, if they can be."""
+        folder = usable_folder(self._config.cache_folder)
+        return folder / "graphs" if folder else None
 
     def unload(self, model_id: str) -> bool:
         """Release a model's memory; False where it was not loaded. Nobody may be using it."""

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import MAP_CHANNELS
-from texgen_server.networks.layers import GRID_PX, circular_pad, without_grid
+from texgen_server.network_params import GRID_PX
+from texgen_server.networks.layers import circular_pad, without_grid
 from texgen_server.precision.autocast import exact
 
 CELL_PX = 8

@@ -8,37 +8,15 @@ all else another one. Lights are no business of the network: they are analytic, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.network_params import PLAN_CHANNELS, EnvironmentParams
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
 from texgen_server.precision.autocast import exact
-
-PLAN_CHANNELS = 8
-"""Of what every level is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon,
-sine and cosine of the elevation, glow around the brightest light."""
-STYLES = 2  # of the sky, of all else
-
-
-@dataclass(frozen=True)
-class EnvironmentParams:
-    """Size of an environment generator; written into ``model.toml`` beside the weights."""
-
-    code_dim: int = 32
-    style_dim: int = 128
-    noise_channels: int = 8
-    widths: tuple[int, ...] = (128, 80, 32)  # at 64, 128, 256 rows
-    layout_rows: int = 64
-    """Of the small panorama that it starts from; it has twice as many columns."""
-
-    @property
-    def rows(self) -> int:
-        """Of the result."""
-        return int(self.layout_rows * 2 ** len(self.widths))
 
 
 def _padded(x: Tensor) -> Tensor:
@@ -73,7 +51,7 @@ class _PanoramaPad(torch.autograd.Function):
 
 def panorama_pad(x: Tensor) -> Tensor:
     """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in elevation."""
-    if torch._C._get_tracing_state() is not None or not torch.is_grad_enabled():
+    if not torch.is_grad_enabled():
         return _padded(x)
     out: Tensor = _PanoramaPad.apply(x)
     return out
@@ -132,7 +110,7 @@ class EnvironmentGenerator(nn.Module):
         """Draw a panorama.
 
         ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L) ~ N(0, 1), L as `EnvironmentParams.layout_rows`;
-        for each level i ``plans[i]`` (B, 8, 2^i L, 2^(i+1) L), see `PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~ N(0, 1).
+        for each level i ``plans[i]`` (B, 8, 2^i L, 2^(i+1) L), see `network_params.PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~ N(0, 1).
         Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in `EnvironmentParams.rows`.
         """
         return self.head32(self.trunk(codes, start, plans, noises), plans[-1])

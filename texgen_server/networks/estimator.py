@@ -7,36 +7,20 @@ coarsest level, so that rough things come out rough all over. It sees which maps
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import ESTIMATE_MULTIPLE_PX, ESTIMATED, MAP_CHANNELS
+from texgen_server.channels import ESTIMATE_MULTIPLE_PX, MAP_CHANNELS
+from texgen_server.network_params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, EstimatorParams
 from texgen_server.networks.layers import CircularConv, upsample
 
-SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
-"""Channels of the input: the maps, zero where missing, then for each map 1 where it is there."""
-MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
-GROUPS = 4
-LEVEL_GAIN, DETAIL_GAIN = 0.1, 0.1
-"""Keep a step of training small beside what maps differ by: without them the mean of a map jumps about, and its detail is never learned."""
 FIRST_LEVELS = (0.0, 0.0, 0.56, 0.1, 0.5, 0.9)
 """What training starts from: about the mean of all materials."""
-SLOPE_GAIN = 3.0
 LEVEL_DROPOUT = 0.4
 """In training: a few hundred materials are soon known by heart by what the whole picture tells."""
-
-
-@dataclass(frozen=True)
-class EstimatorParams:
-    """Size of an estimator; written into ``model.toml`` beside the weights."""
-
-    classes: int
-    widths: tuple[int, ...] = (32, 64, 96, 128)
-    """Of the levels, from half the picture's resolution down."""
 
 
 class _Stage(nn.Sequential):

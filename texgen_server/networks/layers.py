@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.network_params import GRID_PX
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
-GRID_PX = 5
-"""Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a fault."""
 
 
 def channels_last(module: ModuleT) -> ModuleT:
@@ -60,9 +60,9 @@ class _CircularPad(torch.autograd.Function):
 def circular_pad(x: Tensor, pad_px: int) -> Tensor:
     """Pad (B, C, H, W) by ``pad_px`` on each side with the pixels of the opposite side.
 
-    In a traced or exported graph (where a custom autograd function cannot go) the same pad is written as concatenations.
+    Where no gradient is wanted the same pad is written as concatenations.
     """
-    if torch._C._get_tracing_state() is not None or not torch.is_grad_enabled():
+    if not torch.is_grad_enabled():
         x = torch.cat([x[..., -pad_px:], x, x[..., :pad_px]], 3)
         return torch.cat([x[..., -pad_px:, :], x, x[..., :pad_px, :]], 2)
     out: Tensor = _CircularPad.apply(x, pad_px)
@@ -79,8 +79,8 @@ def upsample(x: Tensor, scale: int = 2) -> Tensor:
 def without_grid(fine: Tensor, padded: Tensor) -> Tensor:
     """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4 C, h, w) -> the same shape.
 
-    ``padded`` is the same with its surroundings, `GRID_PX` // 2 on each side. A head that gives one of the four a little more everywhere draws a
-    grid of period 2. What differs from place to place stays.
+    ``padded`` is the same with its surroundings, `network_params.GRID_PX` // 2 on each side. A head that gives one of the four a little more
+    everywhere draws a grid of period 2. What differs from place to place stays.
     """
     phases = fine.unflatten(1, (-1, 4))
     around = F.avg_pool2d(padded, GRID_PX, 1).unflatten(1, (-1, 4))

@@ -11,34 +11,15 @@ nine cells spans the whole tile, and above that density a second pass of the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.layout import LAYOUT_CHANNELS
-from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.network_params import GRID_PX, MaterialParams
+from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample, without_grid
 from texgen_server.precision.autocast import exact
-
-CELL_PX = 32
-"""Pixels per cell: every size is a multiple of it."""
-
-
-@dataclass(frozen=True)
-class MaterialParams:
-    """Size of a material generator; written into ``model.toml`` beside the weights."""
-
-    code_dim: int = 64
-    style_dim: int = 256
-    noise_channels: int = 16
-    widths: tuple[int, ...] = (320, 320, 192, 96, 48)  # at 1/32, 1/16, 1/8, 1/4, 1/2 of the output
-
-    @property
-    def levels(self) -> int:
-        """Number of resolutions, coarsest first; level ``i`` has a grid step of ``32 / 2**i`` px."""
-        return len(self.widths)
 
 
 class Mapping(nn.Module):
@@ -163,7 +144,7 @@ class MaterialGenerator(nn.Module):
 def guided_coarse(guide: Tensor) -> Tensor:
     """Guide (B, 8, h, w) -> its maps as the head takes coarse ones: (B, 7, h, w) before the sigmoid, in float32."""
     unit = (guide[:, :OUTPUT_CHANNELS].float() * 0.25 + 0.5).clamp(1.0 / 512.0, 511.0 / 512.0)
-    return torch.log(unit) - torch.log(1.0 - unit)  # `torch.logit` has no counterpart in OpenVINO
+    return torch.log(unit) - torch.log(1.0 - unit)  # `torch.logit` has no counterpart in `graphs`
 
 
 def normal_from_height(height: Tensor, scale_px: Tensor) -> Tensor:

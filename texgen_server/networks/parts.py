@@ -1,103 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks cut into the parts that a backend compiles: what must stay float32 apart from what need not. A table says how, kind by kind."""
+"""Networks cut into the parts of `network_params.PARTS`, as torch modules. A table says how, kind by kind. `graphs` has the same for OpenVINO."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from texgen.errors import LoadError
-from texgen_server.channels import CLEAN_SCALE, ESTIMATE_MULTIPLE_PX, GUIDE_CHANNELS, OUTPUT_CHANNELS, SCALES
-from texgen_server.networks.environment import PLAN_CHANNELS, STYLES, EnvironmentGenerator, EnvironmentParams
-from texgen_server.networks.estimator import SEEN, Estimator, EstimatorParams
-from texgen_server.networks.layers import ModuleT
-from texgen_server.networks.material import MaterialGenerator, MaterialParams, guided_coarse
-from texgen_server.networks.upscaler import (
-    CHANNELS,
+from texgen_server.channels import CLEAN_SCALE, SCALES
+from texgen_server.network_params import (
     COMPOSE_REACH_PX,
-    CONTRAST_PX,
     DETAIL_REACH_PX,
-    Upscaler,
     UpscalerParams,
-    compose32,
-    detail32,
+    Weights,
+    environment_params,
+    estimator_params,
+    material_params,
+    misfit,
+    upscaler_params,
 )
-
-Weights = dict[str, NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One graph of a network."""
-
-    module: nn.Module
-    example: tuple[Tensor, ...]
-    """Inputs that it can be traced with."""
-    free: tuple[tuple[int, ...], ...]
-    """The axes of each input whose length is open."""
-    exact: bool
-    """Runs in float32 whatever the precision of the rest."""
-    rare: bool = False
-    """Compiled when first asked for."""
+from texgen_server.networks.environment import EnvironmentGenerator
+from texgen_server.networks.estimator import Estimator
+from texgen_server.networks.layers import ModuleT
+from texgen_server.networks.material import MaterialGenerator, guided_coarse
+from texgen_server.networks.upscaler import Upscaler, compose32, detail32
 
 
-def build_parts(kind: str, network: dict[str, object], weights: Weights) -> dict[str, Part]:
-    """The parts of a model of a kind. Raises LoadError when the weights do not fit."""
+def build_parts(kind: str, network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
+    """Build the parts of a model of a kind. Raises LoadError when the weights do not fit."""
     return BUILDERS[kind](network, weights)
 
 
-def build_generator(network: dict[str, object], weights: Weights) -> MaterialGenerator:
-    """The generator of a model's ``[network]`` table with its weights, in evaluation mode.
+def build_generator(network: Mapping[str, Any], weights: Weights) -> MaterialGenerator:
+    """Build the generator of a model's ``[network]`` table with its weights, in evaluation mode.
 
     Weights from before there were guides leave those at zero. Raises LoadError when others are missing, or are of another shape.
     """
-    generator = MaterialGenerator(params_from(network))
+    generator = MaterialGenerator(material_params(network))
     unguided = {k: v.numpy() for k, v in generator.state_dict().items() if k.endswith(".guide.weight")}
     return _filled(generator, unguided | weights)
 
 
-def build_upscaler(network: dict[str, object], weights: Weights) -> Upscaler:
-    """The upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
-    if network.get("contrast_px") != CONTRAST_PX:
-        raise LoadError("this upscaler was made for an earlier version of the network, without contrasts; take the model of this version")
-    return _filled(Upscaler(UpscalerParams(int(str(network["width"])), int(str(network["depth"])))), weights)
+def build_upscaler(network: Mapping[str, Any], weights: Weights) -> Upscaler:
+    """Build the upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(Upscaler(upscaler_params(network)), weights)
 
 
-def build_estimator(network: dict[str, object], weights: Weights) -> Estimator:
-    """The estimator of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
-    return _filled(Estimator(EstimatorParams(int(str(network["classes"])), tuple(network["widths"]))), weights)  # type: ignore[arg-type]
+def build_estimator(network: Mapping[str, Any], weights: Weights) -> Estimator:
+    """Build the estimator of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(Estimator(estimator_params(network)), weights)
 
 
-def build_environment(network: dict[str, object], weights: Weights) -> EnvironmentGenerator:
-    """The generator of an environment model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
-    code_dim, style_dim, noise_channels, rows = (
-        int(str(network[key])) for key in ("code_dim", "style_dim", "noise_channels", "layout_rows")
-    )
-    params = EnvironmentParams(code_dim, style_dim, noise_channels, tuple(network["widths"]), rows)  # type: ignore[arg-type]
-    return _filled(EnvironmentGenerator(params), weights)
+def build_environment(network: Mapping[str, Any], weights: Weights) -> EnvironmentGenerator:
+    """Build the generator of an environment model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(EnvironmentGenerator(environment_params(network)), weights)
 
 
 def _filled(network: ModuleT, weights: Weights) -> ModuleT:
     try:
         network.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in weights.items()})
     except RuntimeError as error:
-        raise LoadError(f"the weights do not fit the network that model.toml describes; export the model anew ({error})") from error
+        raise misfit(error) from error
     return network.eval().requires_grad_(requires_grad=False)
-
-
-def params_from(network: dict[str, object]) -> MaterialParams:
-    """``[network]`` of a material model's ``model.toml`` -> parameters."""
-    return MaterialParams(
-        code_dim=int(str(network["code_dim"])),
-        style_dim=int(str(network["style_dim"])),
-        noise_channels=int(str(network["noise_channels"])),
-        widths=tuple(network["widths"]),  # type: ignore[arg-type]
-    )
 
 
 class MappingPart(nn.Module):
@@ -213,71 +180,36 @@ class EnvironmentHeadPart(nn.Module):
         return self.generator.head32(features, plan)
 
 
-PLACES = (0, 2, 3)
-"""Batch, rows and columns of (B, C, H, W)."""
-
-
-def _material_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+def _material_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
     generator = build_generator(network, weights)
-    params = generator.params
-    sizes = [2 * 2**i for i in range(params.levels)]
-    start = torch.zeros(1, params.noise_channels, 2, 2)
-    guide = torch.zeros(1, GUIDE_CHANNELS, sizes[-1], sizes[-1])
-    fields = [torch.zeros(1, 5, n, n) for n in sizes] + [torch.zeros(1, 1, n, n) for n in sizes]
-    shares = [torch.full((1, 2, n, n), 0.5) for n in sizes]
-    features, coarse = torch.zeros(1, params.widths[-1], sizes[-1], sizes[-1]), torch.zeros(1, OUTPUT_CHANNELS, sizes[-2], sizes[-2])
-    plain = (torch.zeros(1, params.levels, params.style_dim), start, guide, *fields)
-    painted = (torch.zeros(1, 2, params.style_dim), start, guide, *fields, *shares)
-    free = (PLACES,) * (2 + len(fields))
-    any_source = ((0, 1), *free, *((0, 1, 2, 3),) * len(shares))
-    mapping = (torch.zeros(1, params.code_dim), torch.zeros(1, 1))
     return {
-        "mapping": Part(MappingPart(generator), mapping, ((0,), (0,)), exact=True),
-        "trunk": Part(TrunkPart(generator), plain, ((0,), *free), exact=False),
-        "painted_trunk": Part(PaintedTrunkPart(generator), painted, any_source, exact=False, rare=True),
-        "head": Part(HeadPart(generator), (features, coarse), (PLACES, PLACES), exact=True),
-        "guided_head": Part(GuidedHeadPart(generator), (features, guide), (PLACES, PLACES), exact=True),
+        "mapping": MappingPart(generator),
+        "trunk": TrunkPart(generator),
+        "painted_trunk": PaintedTrunkPart(generator),
+        "head": HeadPart(generator),
+        "guided_head": GuidedHeadPart(generator),
     }
 
 
-def _upscaler_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+def _upscaler_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
     upscaler = build_upscaler(network, weights)
-    params, inside = upscaler.params, 8
-    maps, detail, made = (
-        torch.zeros(1, CHANNELS, n, n)
-        for n in (inside + 2 * params.halo_px, inside + 2 * (params.halo_px - DETAIL_REACH_PX), inside + 2 * COMPOSE_REACH_PX)
-    )
-    parts = {"detail": Part(DetailPart(params), (maps,), (PLACES,), exact=True)}
+    parts: dict[str, nn.Module] = {"detail": DetailPart(upscaler.params)}
     for scale in (CLEAN_SCALE, *SCALES):
-        residual = torch.zeros(1, CHANNELS * scale * scale, *made.shape[2:])
-        parts[f"residual_x{scale}"] = Part(ResidualPart(upscaler, scale), (detail,), (PLACES,), exact=False, rare=True)
-        parts[f"compose_x{scale}"] = Part(ComposePart(params, scale), (maps, made, residual, made), (PLACES,) * 4, exact=True, rare=True)
+        parts[f"residual_x{scale}"] = ResidualPart(upscaler, scale)
+        parts[f"compose_x{scale}"] = ComposePart(upscaler.params, scale)
     return parts
 
 
-def _estimator_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
-    estimator = build_estimator(network, weights)
-    edge = 4 * ESTIMATE_MULTIPLE_PX
-    example = (torch.zeros(1, SEEN, edge, edge), torch.zeros(1, estimator.params.classes))
-    return {"estimate": Part(estimator, example, (PLACES, (0,)), exact=False)}
+def _estimator_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
+    return {"estimate": build_estimator(network, weights)}
 
 
-def _environment_parts(network: dict[str, object], weights: Weights) -> dict[str, Part]:
+def _environment_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
     generator = build_environment(network, weights)
-    params = generator.params
-    small = params.layout_rows
-    rows = [small * 2**i for i in range(len(params.widths))]
-    plans = [torch.zeros(1, PLAN_CHANNELS, n, 2 * n) for n in rows]
-    noises = [torch.zeros(1, 1, n, 2 * n) for n in rows]
-    trunk = (torch.zeros(1, STYLES, params.code_dim), torch.zeros(1, params.noise_channels, small, 2 * small), *plans, *noises)
-    features = torch.zeros(1, params.widths[-1], rows[-1], 2 * rows[-1])
-    return {
-        "trunk": Part(EnvironmentTrunkPart(generator), trunk, ((0,),) * len(trunk), exact=False),
-        "head": Part(EnvironmentHeadPart(generator), (features, plans[-1]), ((0,), (0,)), exact=True),
-    }
+    return {"trunk": EnvironmentTrunkPart(generator), "head": EnvironmentHeadPart(generator)}
 
 
-BUILDERS: dict[str, Callable[[dict[str, object], Weights], dict[str, Part]]] = {
+BUILDERS: dict[str, Callable[[Mapping[str, Any], Weights], dict[str, nn.Module]]] = {
     "material": _material_parts,
     "upscaler": _upscaler_parts,
     "estimator": _estimator_parts,

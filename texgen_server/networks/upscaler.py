@@ -13,7 +13,6 @@ result's is thrown away.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -21,43 +20,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.network_params import (
+    CLEAN_MEAN_PX,
+    CONTRAST_PX,
+    LEAST_CONTRAST,
+    MEAN_PX,
+    UPSCALED,
+    USUAL_CONTRAST,
+    UpscalerParams,
+    bicubic_kernel,
+)
 from texgen_server.precision.autocast import exact
-
-CHANNELS = sum(MAP_CHANNELS.values())
-MEAN_PX, CLEAN_MEAN_PX = 5, 9
-"""Edge of the window, in px of the small size, over which the local mean is taken: for the input and for x2 and x4, and for what x1 adds
-(the blocks of a JPEG file are 8 px, and have means of their own)."""
-
-
-CONTRAST_PX = 11
-"""Edge of the window over which a map's contrast is measured."""
-LEAST_CONTRAST = 0.5 / 255.0
-"""Below it a map counts as fainter and fainter, not as strong as any: there is little but rounding in it."""
-USUAL_CONTRAST = 0.05
-"""A map of this contrast is seen as it is."""
-
-DETAIL_REACH_PX = MEAN_PX // 2 + CONTRAST_PX // 2
-"""How far `detail32` sees."""
-COMPOSE_REACH_PX = CLEAN_MEAN_PX // 2
-"""How far `compose32` sees; the bicubic's two px are less."""
-
-
-@dataclass(frozen=True)
-class UpscalerParams:
-    """Size of an upscaler; written into ``model.toml`` beside the weights."""
-
-    width: int = 64
-    depth: int = 12  # convolutions in pairs, each pair with a skip
-
-    @property
-    def halo_px(self) -> int:
-        """Border, in px of the small size, that the result's pixels depend on: convolutions, contrast and two local means."""
-        return DETAIL_REACH_PX + self.body_reach_px + 1 + COMPOSE_REACH_PX
-
-    @property
-    def body_reach_px(self) -> int:
-        """How far the convolutions before the heads see."""
-        return self.depth + 1
 
 
 class Upscaler(nn.Module):
@@ -66,10 +39,10 @@ class Upscaler(nn.Module):
     def __init__(self, params: UpscalerParams) -> None:
         super().__init__()
         self.params = params
-        self.stem = _conv(CHANNELS, params.width)
+        self.stem = _conv(UPSCALED, params.width)
         self.body = nn.ModuleList(_conv(params.width, params.width, gain=0.5) for _ in range(params.depth))
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
-        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, CHANNELS * s * s, gain=0.01) for s in (CLEAN_SCALE, *SCALES)})
+        self.heads = nn.ModuleDict({f"x{s}": _conv(params.width, UPSCALED * s * s, gain=0.01) for s in (CLEAN_SCALE, *SCALES)})
 
     def residual(self, detail: Tensor, scale: int) -> tuple[Tensor, Tensor]:
         """Of the first of maps' `detail32`: what to add to each of the s x s pixels that a pixel becomes, in the order of pixel-shuffle, and
@@ -89,7 +62,7 @@ class Upscaler(nn.Module):
     def found(self, features: Tensor, scale: int, padding: int) -> tuple[Tensor, Tensor]:
         """The head of a scale: as `residual`; without padding a px less on each side."""
         head = cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
-        mean = F.conv2d(features, head.unflatten(0, (CHANNELS, scale * scale)).mean(1), padding=padding)
+        mean = F.conv2d(features, head.unflatten(0, (UPSCALED, scale * scale)).mean(1), padding=padding)
         return F.conv2d(features, head, padding=padding), mean
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
@@ -115,7 +88,7 @@ def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, sc
     """Bicubic enlargement plus what `Upscaler.residual` gave, in float32 whatever the precision of the body: heights have 16 bits."""
     with exact(maps.device):
         around = local_mean(mean.float() * contrast, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
-        blocks = residual.float().unflatten(1, (CHANNELS, scale * scale)) * contrast[:, :, None] - around[:, :, None]
+        blocks = residual.float().unflatten(1, (UPSCALED, scale * scale)) * contrast[:, :, None] - around[:, :, None]
         return F.pixel_shuffle(bicubic(maps.float(), scale) + torch.flatten(blocks, 1, 2), scale)
 
 
@@ -129,24 +102,8 @@ def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:
 def bicubic(maps: Tensor, scale: int) -> Tensor:
     """Bicubic interpolation (Keys, a = -0.5) before pixel-shuffle: (B, C, h, w) -> (B, C s^2, h, w)."""
     count = maps.shape[1]
-    kernel = bicubic_kernel(scale).to(maps).repeat(count, 1, 1, 1)  # (C s^2, 1, 5, 5)
+    kernel = torch.from_numpy(bicubic_kernel(scale)).to(maps).repeat(count, 1, 1, 1)  # (C s^2, 1, 5, 5)
     return F.conv2d(maps, kernel, padding=2, groups=count)
-
-
-def bicubic_kernel(scale: int) -> Tensor:
-    """(s^2, 1, 5, 5): the weights of the 5 x 5 neighbours of a pixel for each of the pixels that it becomes."""
-    rows = []
-    for phase in range(scale):
-        offset = (phase + 0.5) / scale - 0.5  # of the new pixel's centre from the old one's, in px
-        rows.append([_keys(abs(tap - offset)) for tap in range(-2, 3)])
-    taps = torch.tensor(rows)
-    return torch.einsum("iy,jx->ijyx", taps, taps).reshape(scale * scale, 1, 5, 5)
-
-
-def _keys(x: float, a: float = -0.5) -> float:
-    if x < 1.0:
-        return (a + 2.0) * x**3 - (a + 3.0) * x**2 + 1.0
-    return a * x**3 - 5.0 * a * x**2 + 8.0 * a * x - 4.0 * a if x < 2.0 else 0.0
 
 
 def _conv(channels_in: int, channels_out: int, gain: float = 1.0) -> nn.Conv2d:

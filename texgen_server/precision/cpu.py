@@ -144,8 +144,8 @@ def _openvino_flags() -> frozenset[str]:
     """Ask OpenVINO, on systems that do not tell about bfloat16 themselves; empty without OpenVINO."""
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
-    import openvino
+    from texgen_server.quiet_openvino import ov
 
-    known = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     below = set().union(*(NEEDED[name] for name in LEVELS[: LEVELS.index("amx")]))
     return frozenset(below) if "BF16" in known else frozenset()

@@ -108,6 +108,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 refused.append(_told(call, error))
+                error.__traceback__ = None  # contextlib of 3.12 holds the error in a frame that its traceback holds
             finally:
                 for watcher in self._watchers:
                     watcher.ended(call)

@@ -23,8 +23,8 @@ from texgen_server.calls import Logger, Watcher
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
-from texgen_server.memory import keep_freed_memory
 from texgen_server.metrics import Exporter, families
+from texgen_server.own_process import tune_this_process
 from texgen_server.rpc.idle import IdleMemory
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
@@ -108,8 +108,8 @@ def _pem(path: Path, what: str) -> bytes:
 
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
-    """Run until SIGINT or SIGTERM."""
-    keep_freed_memory()
+    """Run until SIGINT or SIGTERM, in a process of its own."""
+    tune_this_process()
     asyncio.run(_serve(config, on_ready))
 
 
@@ -135,10 +135,12 @@ async def _serve(config: ServerConfig, on_ready: Callable[[RunningServer], None]
 
 
 class EmbeddedServer:
-    """A server in a background thread of this process, on a free loopback port; use as a context manager."""
+    """A server in a background thread of this process, on a free loopback port; use as a context manager.
+
+    It changes no setting of the process: a program of your own that does nothing else may call `own_process.tune_this_process` first.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
-        keep_freed_memory()
         self._config = config
         self._ready = threading.Event()
         self._error: BaseException | None = None

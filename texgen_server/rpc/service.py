@@ -21,6 +21,7 @@ from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.cache import CachedResult, open_cache
+from texgen_server.cache_folder import usable_folder
 from texgen_server.calls import CALL, Made
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, MaterialJob, Result
@@ -57,7 +58,8 @@ class TextureService(pb_grpc.TextureServiceServicer):
     def __init__(self, engine: Engine, config: ServerConfig, pool: Executor, statistics: Statistics) -> None:
         self._engine, self._config, self._pool, self._statistics = engine, config, pool, statistics
         self._admission = Admission(config)
-        self.cache = open_cache(config.cache_folder / "results", config.cache_bytes)
+        folder = usable_folder(config.cache_folder) if config.cache_bytes else None
+        self.cache = open_cache(folder / "results", config.cache_bytes) if folder else None
 
     def in_flight(self) -> int:
         """Calls that hold something."""

@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from texgen.modelcard import read_card
-from texgen_server.networks.material import CELL_PX, MaterialParams
+from texgen_server.network_params import CELL_PX, MaterialParams
 from texgen_server.registry import DIRECTION_PREFIX, NETWORK_PREFIX, load_material
 from texgen_server.training.catalog import Asset
 from texgen_server.training.controls import CONTROLS, LATENT_CONTROLS

@@ -17,7 +17,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.canvas import BASE_PX
 from texgen_server.guide import guide_input, sample_torus
-from texgen_server.networks.material import CELL_PX, MaterialGenerator, MaterialParams
+from texgen_server.network_params import CELL_PX, MaterialParams
+from texgen_server.networks.material import MaterialGenerator
 from texgen_server.precision.autocast import quick
 from texgen_server.training.data import Batch, Pack
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from texgen_server.networks.material import MaterialParams
+from texgen_server.network_params import MaterialParams
 
 
 @dataclass(frozen=True)

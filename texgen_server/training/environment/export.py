@@ -14,7 +14,7 @@ from texgen.maps import MapKind
 from texgen_server.environment.controls import AS_DRAWN_DEG
 from texgen_server.environment.scene import MOST_LIGHTS
 from texgen_server.environment.sky_model import SkyModel
-from texgen_server.networks.environment import EnvironmentParams
+from texgen_server.network_params import EnvironmentParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.controls import control
 from texgen_server.training.environment.data import HdrPack

@@ -19,7 +19,8 @@ from torch.nn import functional as F  # noqa: N812
 from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
 from texgen_server.features import FrozenFeatures
-from texgen_server.networks.environment import EnvironmentGenerator, EnvironmentParams
+from texgen_server.network_params import EnvironmentParams
+from texgen_server.networks.environment import EnvironmentGenerator
 from texgen_server.networks.layers import channels_last
 from texgen_server.precision.autocast import quick
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty

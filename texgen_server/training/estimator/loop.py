@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
-from texgen_server.networks.estimator import Estimator, EstimatorParams
+from texgen_server.network_params import EstimatorParams
+from texgen_server.networks.estimator import Estimator
 from texgen_server.networks.layers import channels_last
 from texgen_server.precision.autocast import quick
 from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets

@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from texgen_server.networks.estimator import EstimatorParams
+from texgen_server.network_params import EstimatorParams
 from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.data import Pack, prepare
 from texgen_server.training.estimator.data import TileSource

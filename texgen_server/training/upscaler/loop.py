@@ -14,8 +14,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import CLEAN_SCALE, SCALES
 from texgen_server.features import FrozenFeatures
+from texgen_server.network_params import UpscalerParams
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.upscaler import Upscaler, UpscalerParams, bicubic
+from texgen_server.networks.upscaler import Upscaler, bicubic
 from texgen_server.precision.autocast import quick
 from texgen_server.training.distributed import Workers
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The estimator (`networks.estimator`) as an OpenVINO graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from texgen_server.channels import MAP_CHANNELS
+from texgen_server.graphs.layers import (
+    COLUMNS,
+    END,
+    OPEN,
+    ROWS,
+    Value,
+    circular_convolution,
+    concat,
+    constant,
+    cut,
+    everywhere,
+    leaky_relu,
+    linear,
+    mean,
+    model,
+    parameter,
+    places,
+    shuffle,
+    size_of,
+    unshuffle,
+    upsample,
+)
+from texgen_server.graphs.weights import NamedWeights
+from texgen_server.network_params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, Weights, estimator_params
+from texgen_server.quiet_openvino import ops, ov
+
+SLOPES = 2
+"""Channels of the result that are slopes."""
+
+
+def estimator_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+    """Build the graph of an estimator. Raises LoadError."""
+    params, named = estimator_params(network), NamedWeights(weights)
+    seen, classes = parameter(places(SEEN)), parameter([OPEN, params.classes])
+    x, kept = _down(seen, named, params.widths)
+    whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)
+    shift = linear(whole, named.at("shift"), params.widths[-1], params.widths[-1])
+    x = _up(ops.add(x, everywhere(shift)), kept, named, params.widths)
+    level = ops.multiply(constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], MADE))
+    level = ops.add(level, linear(classes, named.at("class_level"), params.classes, MADE, bias=False))
+    detail = shuffle(circular_convolution(x, named.at("head"), params.widths[0], MADE * 4), 2)
+    detail = ops.multiply(constant(DETAIL_GAIN), ops.subtract(detail, mean(detail, ROWS, COLUMNS)))
+    others = ops.add(cut(detail, SLOPES, END, 1), everywhere(cut(level, SLOPES, END, 1)))
+    named.check_all_taken()
+    return {"estimate": model([seen, classes], [concat([ops.multiply(constant(SLOPE_GAIN), cut(detail, 0, SLOPES, 1)), others])])}
+
+
+def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[Value, list[Value]]:
+    """Go from the picture to the coarsest level: its features, and those of the levels above it, finest first."""
+    count = len(MAP_CHANNELS)
+    maps, there = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
+    shown = concat([ops.subtract(maps, constant(0.25)), ops.subtract(there, constant(0.5))])
+    x = _block(_stage(unshuffle(shown, SEEN, 2), weights.at("stem"), 4 * SEEN, widths[0]), weights.at("down_blocks").at(0), widths[0])
+    kept = []
+    for i, (wide, coarse) in enumerate(pairwise(widths)):
+        kept.append(x)
+        x = _stage(unshuffle(x, wide, 2), weights.at("downs").at(i), 4 * wide, coarse)
+        x = _block(x, weights.at("down_blocks").at(i + 1), coarse)
+    return x, kept
+
+
+def _up(x: Value, kept: list[Value], weights: NamedWeights, widths: tuple[int, ...]) -> Value:
+    """Go back to the finest level."""
+    for i, (fine, coarse) in reversed(list(enumerate(pairwise(widths)))):
+        x = _stage(concat([upsample(x), kept[i]]), weights.at("ups").at(i), coarse + fine, fine)
+        x = _block(x, weights.at("up_blocks").at(i), fine)
+    return x
+
+
+def _whole(x: Value, classes: Value, weights: NamedWeights, width: int, class_count: int) -> Value:
+    """Say what the whole picture is made of: (B, width)."""
+    pixels = ops.convert(ops.reduce_prod(size_of(x), np.array([0], np.int64)), np.float32)
+    away = ops.subtract(x, mean(x, ROWS, COLUMNS))
+    variance = ops.multiply(mean(ops.multiply(away, away), ROWS, COLUMNS, keep=False), pixels)
+    deviation = ops.sqrt(ops.divide(variance, ops.subtract(pixels, constant(1.0))))
+    told = concat([mean(x, ROWS, COLUMNS, keep=False), deviation, classes])
+    return leaky_relu(linear(told, weights.at(0), 2 * width + class_count, width))
+
+
+def _stage(x: Value, weights: NamedWeights, channels_in: int, channels_out: int) -> Value:
+    """A convolution, its features brought to one size over the whole picture."""
+    return _normalized(circular_convolution(x, weights.at(0), channels_in, channels_out), weights.at(1), channels_out)
+
+
+def _block(x: Value, weights: NamedWeights, width: int) -> Value:
+    """Two convolutions with a skip; what comes out is brought to one size again."""
+    y = leaky_relu(_stage(x, weights.at("first"), width, width))
+    y = circular_convolution(y, weights.at("second"), width, width)
+    return leaky_relu(_normalized(ops.add(x, y), weights.at("norm"), width))
+
+
+def _normalized(x: Value, weights: NamedWeights, width: int) -> Value:
+    gain, bias = (constant(weights.take(name, width)) for name in ("weight", "bias"))
+    return ops.group_normalization(x, gain, bias, GROUPS, 1e-5)
