@@ -30,6 +30,7 @@ from texgen_server.network_params import (
 )
 from texgen_server.registry import load_model
 
+pytestmark = pytest.mark.held
 SHIPPED = Path(__file__).parents[2] / "models"
 KINDS = tuple(PARTS)
 

@@ -27,7 +27,7 @@ from texgen_server.registry import LoadedModel
 
 log = logging.getLogger("texgen.server")
 
-GRAPH_VERSION = 11
+GRAPH_VERSION = 12
 """Raise it when `graphs` changes: old files are then left alone and new ones made."""
 OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|(can ?not|failed to) allocate", re.IGNORECASE)
 
