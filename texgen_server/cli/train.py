@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen_server.cli.shared import add_parser, require
+from texgen_server.own_process import tune_this_process
 
 
 def add_train(commands: Any) -> None:
@@ -117,6 +118,7 @@ def _add_codec(kinds: Any) -> None:
 
 def _train_codec(options: argparse.Namespace) -> int:
     require("torch", "scipy", extra="train")
+    tune_this_process()
     from texgen_server.training.codec.run import CodecRun, train_codec
     from texgen_server.training.codec.settings import CodecConfig
 
@@ -136,6 +138,7 @@ def _train_codec(options: argparse.Namespace) -> int:
 
 def _train_material(options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
+    tune_this_process()
     from texgen_server.training.run import RunOptions, parse_stages, train_material
 
     chosen = {
@@ -148,6 +151,7 @@ def _train_material(options: argparse.Namespace) -> int:
 
 def _train_stepwise(run: Callable[[Any], None], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
+    tune_this_process()
     from texgen_server.training.stepwise import StepwiseRun
 
     run(StepwiseRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
