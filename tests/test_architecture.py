@@ -143,7 +143,7 @@ BELOW = {
         "synthesis",
         "upscaling",
     },
-    "cli": {"config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
+    "cli": {"own_process", "config", "engine", "logs", "tokens", "rpc", "training", "bench", "backends"},
 }
 GRPC = {"grpc", "grpc_status", "grpc_health", "grpc_reflection"}
 GRPC_DOORS = {
