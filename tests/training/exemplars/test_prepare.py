@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen_server.relief import central_slopes
+from texgen_server.relief import central_slopes, integrate
 from texgen_server.training.exemplars.families import Family, read_layouts
 from texgen_server.training.exemplars.light import flatten_light
 from texgen_server.training.exemplars.pack import prepare_pack, read_pack
 from texgen_server.training.exemplars.prepare import CHANNELS, HEIGHT, NORMAL, normal_vectors
-from texgen_server.training.exemplars.surface import slope_agreement
+from texgen_server.training.exemplars.surface import integrate_without_drift, slope_agreement
 
 FAMILY_COLUMNS = [
     "asset_id",
@@ -122,6 +122,15 @@ def test_slopes_that_disagree_are_noticed():
     maps[..., NORMAL] = normals_of(bumps())[..., :2]
     assert slope_agreement(normal_vectors(maps), bumps()) > 0.95
     assert slope_agreement(normal_vectors(maps), -bumps()) < -0.95
+
+
+def test_noise_of_normals_does_not_add_up_to_hills():
+    rng = np.random.default_rng(0)
+    right, down = (part + 0.1 * rng.standard_normal((SIZE, SIZE)).astype(np.float32) for part in central_slopes(bumps()))
+    hills = [np.abs(np.fft.fft2(made - bumps())[0, 1:3]).mean() for made in (integrate(right, down), integrate_without_drift(right, down))]
+    assert hills[1] < 0.5 * hills[0]
+    clean = integrate_without_drift(*central_slopes(bumps()))
+    assert np.corrcoef(clean.ravel(), bumps().ravel())[0, 1] > 0.99
 
 
 def test_light_is_flattened_and_detail_stays():

@@ -16,6 +16,10 @@ Array = NDArray[np.float32]
 
 STEPPED_NORMALS = frozenset({"Fabric010", "Fabric015", "Fabric066"})
 """Sets whose normals have steps: their scanned height is used alone."""
+DRIFT_CYCLES = 16.0
+"""Below about so many cycles a tile, noise of normals adds up to hills when they are integrated."""
+OCTAVE_BANDS = 3
+"""Bands an octave in which noise is told from relief."""
 UNTRUSTED_HEIGHT = frozenset({"badheight", "height_not_normal"})
 
 
@@ -56,7 +60,7 @@ def slope_agreement(vector: Array, height_px: Array) -> float:
 
 
 def _height(vector: Array, scanned: Array | None, layout: Layout) -> tuple[Array, str]:
-    integrated = integrate(*slopes_from_normal(vector))
+    integrated = integrate_without_drift(*slopes_from_normal(vector))
     if scanned is None:
         return integrated, "normal"
     if layout.asset_id in STEPPED_NORMALS:
@@ -66,6 +70,26 @@ def _height(vector: Array, scanned: Array | None, layout: Layout) -> tuple[Array
         return integrated, "normal"
     blended, _ = blend_scanned(integrated, scanned)
     return blended, "normal" if blended is integrated else "scan and normal"
+
+
+def integrate_without_drift(right: Array, down: Array) -> Array:
+    """Integrate slopes (H, W) to a periodic height in pixels, less the slow hills that are only noise.
+
+    A relief has no curl: what curl there is measures the noise, band by band, and the rest is weighed as by Wiener (1949).
+    """
+    height = integrate(right, down)
+    rows, columns = height.shape
+    y, x = np.fft.fftfreq(rows)[:, None] * rows, np.fft.fftfreq(columns)[None] * columns
+    cycles = np.maximum(np.hypot(y, x), 1e-9)
+    across, along = np.fft.fft2(right), np.fft.fft2(down)
+    relief = np.abs((x * across + y * along) / cycles) ** 2
+    noise = np.abs((y * across - x * along) / cycles) ** 2
+    band = np.clip(np.round(OCTAVE_BANDS * np.log2(np.maximum(cycles, 1.0))), 0, None).astype(int)
+    noise_power, relief_power = (np.bincount(band.ravel(), part.ravel()) for part in (noise, relief))
+    share = noise_power / np.maximum(relief_power, 1e-9)
+    trusted = np.clip(1.0 - share, 0.0, 1.0)[band]
+    slow = 1.0 / (1.0 + (cycles / DRIFT_CYCLES) ** 4)
+    return np.real(np.fft.ifft2(np.fft.fft2(height) * (1.0 - slow * (1.0 - trusted)))).astype(np.float32)
 
 
 def _without_tilt(vector: Array) -> Array:
