@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -59,6 +60,18 @@ def add_eval(commands: Any) -> None:
         draws="each class beside real maps, with relit balls",
         measure=_measure_environment,
     )
+    codec = add_parser(
+        kinds,
+        "codec",
+        "Measure a codec on held-out exemplars beside the quantised block transform at equal bits.",
+        "texgen eval codec --pack runs/exemplars --codec runs/codec/codec.safetensors --transform runs/codec/transform.safetensors",
+    )
+    codec.add_argument("--pack", type=Path, required=True, metavar="DIR", help="exemplars made by `texgen bank prepare`")
+    codec.add_argument("--codec", type=Path, required=True, metavar="FILE", help="weights of the codec")
+    codec.add_argument("--transform", type=Path, required=True, metavar="FILE", help="the block transform that it started from")
+    codec.add_argument("--grid", choices=["small", "own"], default="small", help="size of the exemplars (default small: about 512 px)")
+    codec.add_argument("--noise", action="store_true", help="with the decoder's noise, as it will be served")
+    codec.set_defaults(run=_eval_codec)
 
 
 def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str, measure: Callable[[Any], dict[str, Any]]) -> None:
@@ -131,3 +144,12 @@ def _measured(options: argparse.Namespace, chosen: Any) -> dict[str, Any]:
     from texgen_server.training.evaluate import evaluate_material
 
     return evaluate_material(chosen)
+
+
+def _eval_codec(options: argparse.Namespace) -> int:
+    require("torch", "scipy", extra="train")
+    from texgen_server.training.codec.report import CodecEval, evaluate_codec
+
+    chosen = CodecEval(**{key: getattr(options, key) for key in ("pack", "codec", "transform", "grid", "noise")})
+    sys.stdout.write(json.dumps(evaluate_codec(chosen), indent=2) + "\n")
+    return 0

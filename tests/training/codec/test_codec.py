@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from texgen_server.networks.codec import CELL_PX, MAPS, STEP, Codec, CodecParams
 from texgen_server.training.codec.evaluate import measure, measure_transform, top_octave_power
 from texgen_server.training.codec.pixels import PictureSet, turn
 from texgen_server.training.codec.rate import RateControl, counted_bits, estimated_bits
+from texgen_server.training.codec.report import compare
 from texgen_server.training.codec.transform import fit_transform
 from texgen_server.training.codec.weights import read_codec, write_codec
 
@@ -124,6 +127,10 @@ def test_measures_of_the_transform_at_equal_bits(pictures, transform):
     for a, b in zip(mine, same, strict=True):
         assert b.bits == pytest.approx(a.bits, rel=0.02)
         assert b.mean_psnr == pytest.approx(a.mean_psnr, abs=0.3)
+    pack = SimpleNamespace(about={name: SimpleNamespace(family="S") for name in pictures.ids})
+    report = compare(codec, transform, pictures, pack, noise=False)
+    assert report["families"]["S"] == report["all"]
+    assert abs(report["all"]["gain_db"]) < 0.3
     blurred = pictures.whole(0).clone()
     assert top_octave_power(torch.nn.functional.avg_pool2d(blurred, 3, 1, 1)[0]) < 0.2 * top_octave_power(blurred[0])
 
