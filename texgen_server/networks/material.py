@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.layout import LAYOUT_CHANNELS
 from texgen_server.networks.layers import GRID_PX, CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.wave_layout import LAYOUT_CHANNELS
 
 CELL_PX = 32
 """Pixels per cell: every size is a multiple of it."""
