@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is found of an exemplar at its first use: levels, look-alikes, what catches the eye. Kept by whoever serves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen_server.layout.appearance import Level, make_levels
+from texgen_server.layout.exemplar import ExemplarCells
+from texgen_server.layout.lookalikes import LookAlikes, find_lookalikes
+from texgen_server.layout.rules import allowed_offsets
+
+Integers = NDArray[np.int32]
+
+CUT_EVERYWHERE = 128
+"""How much a join shows where nobody knows better."""
+
+
+@dataclass(frozen=True)
+class AnalysedLevel:
+    """A level with what the synthesis looks up in it; n cells, row-major."""
+
+    level: Level
+    alike: LookAlikes
+    squares: Integers
+    """(n,) squared lengths of ``level.wanted``."""
+    cut: Integers
+    """(n,) how much a join there shows, 0 to 255: the least within half a spacing."""
+    rarity: Integers
+    """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """An exemplar, ready to be re-laid."""
+
+    cells: ExemplarCells
+    offsets: Integers
+    """(g, 2) allowed offsets."""
+    levels: tuple[AnalysedLevel, ...]
+    """Coarse to fine."""
+
+
+def analyse(cells: ExemplarCells) -> Analysis:
+    """Find matching vectors and look-alikes of an exemplar. The same on every machine."""
+    offsets = allowed_offsets(cells.rule, cells.shape)
+    levels = [_analysed(cells, level, offsets) for level in make_levels(cells)]
+    return Analysis(cells, offsets, tuple(levels))
+
+
+def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> AnalysedLevel:
+    alike = find_lookalikes(level, offsets, cells.shape)
+    squares = (level.wanted * level.wanted).sum(1).astype(np.int32)
+    return AnalysedLevel(level, alike, squares, _cuts(cells, level.spacing), _rarity(alike.distance))
+
+
+def _cuts(cells: ExemplarCells, spacing: int) -> Integers:
+    if cells.cut is None:
+        return np.full(cells.shape[0] * cells.shape[1], CUT_EVERYWHERE, np.int32)
+    cut = cells.cut.astype(np.int32)
+    step = 1
+    while step < spacing:
+        for axis in (0, 1):
+            cut = np.minimum(cut, np.minimum(np.roll(cut, step, axis), np.roll(cut, -step, axis)))
+        step *= 2
+    return cut.ravel()
+
+
+def _rarity(distance: Integers) -> Integers:
+    """Compare each cell's distance to its nearest look-alike with the median."""
+    middle = max(1, int(np.sort(distance)[len(distance) // 2]))
+    return np.clip(distance.astype(np.int64) * 256 // middle, 256, 1024).astype(np.int32)
