@@ -8,16 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.layout.appearance import Level, make_levels
+from texgen_server.layout.appearance import Level, blur, make_levels
 from texgen_server.layout.exemplar import ExemplarCells
 from texgen_server.layout.lookalikes import LookAlikes, find_lookalikes
 from texgen_server.layout.rules import allowed_offsets
 
 Integers = NDArray[np.int32]
-
-CUT_EVERYWHERE = 128
-"""How much a join shows where nobody knows better."""
-
 
 @dataclass(frozen=True)
 class AnalysedLevel:
@@ -27,8 +23,8 @@ class AnalysedLevel:
     alike: LookAlikes
     squares: Integers
     """(n,) squared lengths of ``level.wanted``."""
-    cut: Integers
-    """(n,) how much a join there shows, 0 to 255: the least within half a spacing."""
+    cut: Integers | None
+    """(n,) how much a join there shows, 0 to 255."""
     rarity: Integers
     """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
 
@@ -57,16 +53,10 @@ def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> Analysed
     return AnalysedLevel(level, alike, squares, _cuts(cells, level.spacing), _rarity(alike.distance))
 
 
-def _cuts(cells: ExemplarCells, spacing: int) -> Integers:
+def _cuts(cells: ExemplarCells, spacing: int) -> Integers | None:
     if cells.cut is None:
-        return np.full(cells.shape[0] * cells.shape[1], CUT_EVERYWHERE, np.int32)
-    cut = cells.cut.astype(np.int32)
-    step = 1
-    while step < spacing:
-        for axis in (0, 1):
-            cut = np.minimum(cut, np.minimum(np.roll(cut, step, axis), np.roll(cut, -step, axis)))
-        step *= 2
-    return cut.ravel()
+        return None
+    return blur(cells.cut.astype(np.int32), spacing).ravel()
 
 
 def _rarity(distance: Integers) -> Integers:

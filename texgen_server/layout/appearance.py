@@ -87,7 +87,7 @@ def blur(values: Integers, spacing: int) -> Integers:
 
 
 def _level(channels: Integers, low: Integers, spacing: int) -> Level:
-    picture = blur(channels, spacing)
+    picture = blur(channels, max(1, spacing // 2))
     if spacing <= 4:
         picture = np.concatenate([picture, 2 * low], -1)
     picture = spread(picture, REACH, REACH)

@@ -27,8 +27,8 @@ class ExemplarCells:
     """(rows, columns): how much a join through a cell shows, 0 in a joint to 255 inside a part; None: the same everywhere."""
     copies: tuple[int, int, int] | None = None
     """Lattice group b/a/j of offsets under which the picture is the same: one place with several names."""
-    novelty_scale: int = 38
-    """How strongly blocks prefer places of their own at full novelty, in 1/256 of the mean energy; calibrated when the bank is built."""
+    novelty_scale: int = 64
+    """How much novelty the exemplar bears, in 1/64 of the usual; calibrated when the bank is built."""
     wraps: bool = field(default=True)
     """False for a part of a tile: nothing may be taken across its edge."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from texgen_server.layout.analysis import Analysis
 from texgen_server.layout.appearance import AROUND, gather_wanted
+from texgen_server.layout.components import components
 
 Integers = NDArray[np.int32]
 
@@ -60,7 +61,7 @@ def join_energy(analysis: Analysis, placed: Integers) -> float:
 def twin_offsets(analysis: Analysis) -> Integers:
     """List offsets (k, 2), (0, 0) among them, under which the exemplar hardly changes."""
     rows, columns = analysis.cells.shape
-    field = analysis.levels[-1].level.appearance.reshape(rows, columns, -1)
+    field = analysis.cells.latents.astype(np.float64)
     spectrum = np.fft.rfft2(field - field.mean((0, 1)), axes=(0, 1))
     likeness = np.fft.irfft2((np.abs(spectrum) ** 2).sum(-1), s=(rows, columns))
     alike = likeness >= (1.0 - TWIN_SHARE) * likeness[0, 0]
@@ -91,21 +92,8 @@ def largest_patch(offsets: NDArray[np.int64], shape: tuple[int, int], twins: Int
             apart = (np.roll(placed, -far, axis) - placed - step) % np.asarray(shape)
             joined = same[apart[..., 0], apart[..., 1]]
             links.append(np.stack([index[joined], np.roll(index, -far, axis)[joined]], 1))
-    labels = _components(count, np.concatenate(links))
+    labels = components(count, np.concatenate(links))
     return float(np.bincount(labels).max()) / count
-
-
-def _components(count: int, links: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Label the connected components of ``count`` things by their lowest member."""
-    labels = np.arange(count)
-    while True:
-        before = labels.copy()
-        low = np.minimum(labels[links[:, 0]], labels[links[:, 1]])
-        np.minimum.at(labels, labels[links[:, 0]], low)
-        np.minimum.at(labels, labels[links[:, 1]], low)
-        labels = labels[labels]
-        if np.array_equal(labels, before):
-            return labels
 
 
 def duplicates(placed: Integers, shape: tuple[int, int]) -> float:

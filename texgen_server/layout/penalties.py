@@ -12,38 +12,43 @@ from texgen_server.layout.weights import Weights
 Integers = NDArray[np.int32]
 Places = NDArray[np.intp]
 
+WIDE_RING = tuple((a, b) for a in range(-2, 3) for b in range(-2, 3) if (a, b) != (0, 0))
+"""Neighbours within two steps."""
+
 
 def join_cost(
-    y: Integers,
-    x: Integers,
-    around_y: Integers,
-    around_x: Integers,
+    energy: Integers,
+    candidates: tuple[Integers, Integers, Places],
+    around: tuple[Integers, Integers, Places],
     at: AnalysedLevel,
-    offered: Places,
     shape: tuple[int, int],
     weights: Weights,
 ) -> Integers:
-    """Cost (k, m) of candidate offsets (k, m) beside neighbours (8, m) that they do not continue.
+    """Weigh the match (k, m) of candidates by where their joins fall, and add what joins cost; returns the sum.
 
-    A join costs by how much a cut through the candidate's place shows; a step of a few cells, which doubles or loses a strip, costs more.
+    Candidates and neighbours are given as (offset down, offset right, place), (k, m) and (8, m). A join along a joint is the best there is: a mortar
+    line that cuts a stone short looks like one that was laid so. It costs nothing, and mismatch across it counts a quarter. A join through the inside
+    of a part costs most. A step of a few cells, which doubles or loses a strip, costs more.
     """
-    cost = np.zeros(y.shape, np.int32)
-    if not (weights.join or weights.comb):
-        return cost
+    y, x, offered = candidates
     rows, columns = shape
-    breaks, combs = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
-    for n_y, n_x in zip(around_y, around_x, strict=True):
+    breaks, cuts, combs = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
+    cut = None if at.cut is None else at.cut[offered]
+    for n_y, n_x, n_place in zip(*around, strict=True):
         apart_y, apart_x = np.abs(y - n_y), np.abs(x - n_x)
         other = (apart_y | apart_x) != 0
         breaks += other
-        if weights.comb:
-            near_y = np.minimum(apart_y, rows - apart_y) <= weights.comb_cells
-            near_x = np.minimum(apart_x, columns - apart_x) <= weights.comb_cells
-            combs += other & near_y & near_x
+        if cut is not None and at.cut is not None:
+            cuts += np.minimum(cut, at.cut[n_place]) * other
+        near_y = np.minimum(apart_y, rows - apart_y) <= weights.comb_cells
+        near_x = np.minimum(apart_x, columns - apart_x) <= weights.comb_cells
+        combs += other & near_y & near_x
     unit = at.level.mean_energy
-    cost += breaks * (at.cut[offered] * (weights.join * unit >> 8) >> 8)
-    cost += combs * (weights.comb * unit >> 8)
-    return cost
+    cost = energy + combs * (weights.comb * unit >> 8)
+    if at.cut is None:
+        return cost + breaks * (weights.plain_join * unit >> 8)
+    share = np.where(breaks > 0, weights.floor + (256 - weights.floor) * cuts // (255 * np.maximum(breaks, 1)), 256)
+    return cost - (energy * (256 - share) >> 8) + cuts * (weights.join * unit >> 8) // 255
 
 
 def repeat_cost(
@@ -54,19 +59,23 @@ def repeat_cost(
     at: AnalysedLevel,
     shape: tuple[int, int],
     weights: Weights,
+    strength: int,
 ) -> Integers:
     """Cost (k, m) of candidates that show a place which one of the ``wide`` neighbours (place, offset down, offset right) shows too.
 
-    What continues the neighbour is no repeat. Rare places cost more: they are what the eye finds again.
+    What continues the neighbour is no repeat. Rare places cost more: they are what the eye finds again. Beside that, each of the neighbours
+    two steps away that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
     """
-    cost = np.zeros(y.shape, np.int32)
-    if not weights.repeat:
-        return cost
+    copies, spans = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
     rows, columns = shape
     own_y, own_x = np.divmod(offered.astype(np.int32), columns)
-    for place, n_y, n_x in wide:
+    for (place, n_y, n_x), (a, b) in zip(wide, WIDE_RING, strict=True):
         other_y, other_x = np.divmod(place.astype(np.int32), columns)
         apart_y, apart_x = np.abs(own_y - other_y), np.abs(own_x - other_x)
         same = (np.minimum(apart_y, rows - apart_y) < at.level.spacing) & (np.minimum(apart_x, columns - apart_x) < at.level.spacing)
-        cost += same & ((y != n_y) | (x != n_x))
-    return cost * (at.rarity[offered] * (weights.repeat * at.level.mean_energy >> 8) >> 8)
+        other = (y != n_y) | (x != n_x)
+        copies += same & other
+        if max(abs(a), abs(b)) == 2:
+            spans += ~other
+    unit = at.level.mean_energy
+    return copies * (at.rarity[offered] * (weights.repeat * unit >> 8) >> 8) + spans * (weights.span * strength * unit >> 16)

@@ -19,7 +19,7 @@ from texgen_server.layout.grids import PAD, Axis, Grid, parents
 from texgen_server.layout.hashing import Words, below, draw, scramble
 from texgen_server.layout.lookalikes import COUNT
 from texgen_server.layout.order import Order
-from texgen_server.layout.penalties import join_cost, repeat_cost
+from texgen_server.layout.penalties import WIDE_RING, join_cost, repeat_cost
 from texgen_server.layout.rules import Family
 from texgen_server.layout.weights import Weights
 
@@ -50,10 +50,11 @@ class LevelWork:
         self.down_mod = (grid.down.positions % self.rows).astype(np.int32)
         self.right_mod = (grid.right.positions % self.columns).astype(np.int32)
         self.words = seeds(grid, order)
-        self.preference = _preference(analysis, at, order)
+        self.strength = order.novelty_steps * analysis.cells.novelty_scale >> 5
+        self.preference = at.level.mean_energy * weights.preference * self.strength >> 16 if at.level.spacing <= 8 else 0
         edge = block_edge(analysis)
         self.keys = block_keys(grid, edge, order, self.words) if self.preference else self.words
-        self.coarse = grid.spacing >= weights.repeat_spacing
+        self.coarse = 2 * grid.spacing >= analysis.levels[0].level.spacing
 
     def run(self, state: State | None, before: Grid | None) -> State:
         """Start or refine, then correct."""
@@ -134,12 +135,13 @@ class LevelWork:
         asked_y, asked_x = self._candidates(around_y, around_x, places, view(self.words, 0, 0).ravel(), number)
         offered = self._place_at(asked_y, asked_x, y_mod, x_mod)
         cost = self._match(gather_wanted(self.at.level.shares, places[:8]), offered)
+        around = (around_y[:8], around_x[:8], places[:8])
+        cost = join_cost(cost, (asked_y, asked_x, offered), around, self.at, self.analysis.cells.shape, self.weights)
         if self.preference:
             cost += self._preferred(asked_y, asked_x, view(self.keys, 0, 0).ravel())
-        cost += join_cost(asked_y, asked_x, around_y[:8], around_x[:8], self.at, offered, self.analysis.cells.shape, self.weights)
         if self.coarse:
             wide = [(view(state.place, a, b).ravel(), view(state.down, a, b).ravel(), view(state.right, a, b).ravel()) for a, b in WIDE_RING]
-            cost += repeat_cost(asked_y, asked_x, offered, wide, self.at, self.analysis.cells.shape, self.weights)
+            cost += repeat_cost(asked_y, asked_x, offered, wide, self.at, self.analysis.cells.shape, self.weights, self.strength)
         best = cost.argmin(0)[None]
         for values, found in ((state.down, asked_y), (state.right, asked_x), (state.place, offered)):
             view(values, 0, 0)[...] = np.take_along_axis(found, best, 0).reshape(shape)
@@ -169,22 +171,12 @@ class LevelWork:
         return mixed * self.preference >> 8
 
 
-WIDE_RING = tuple((a, b) for a in range(-2, 3) for b in range(-2, 3) if (a, b) != (0, 0))
-
-
 def _turned(values: Integers, axis: Axis, size: int) -> Integers:
     """Change offsets by what the padding's way round the torus means along the first axis."""
     rounds = (axis.wrapped.astype(np.int64) - axis.positions) % size
     if not rounds.any():
         return values
     return ((values + rounds[:, None]) % size).astype(np.int32)
-
-
-def _preference(analysis: Analysis, at: AnalysedLevel, order: Order) -> int:
-    """How much the least liked offset costs a cell, in units of energy; nothing at the coarsest levels, which start at random."""
-    if at.level.spacing > 8:
-        return 0
-    return at.level.mean_energy * analysis.cells.novelty_scale * order.novelty_steps >> 16
 
 
 def block_edge(analysis: Analysis) -> int:
