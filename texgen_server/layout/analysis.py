@@ -15,16 +15,21 @@ from texgen_server.layout.rules import allowed_offsets
 
 Integers = NDArray[np.int32]
 
+BARRED = 1 << 28
+"""Cost of a place that must not be taken."""
+EDGE_CELLS = 2
+
+
 @dataclass(frozen=True)
 class AnalysedLevel:
     """A level with what the synthesis looks up in it; n cells, row-major."""
 
     level: Level
     alike: LookAlikes
-    squares: Integers
-    """(n,) squared lengths of ``level.wanted``."""
     cut: Integers | None
     """(n,) how much a join there shows, 0 to 255."""
+    barred: Integers | None
+    """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None where all may be taken."""
     rarity: Integers
     """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
 
@@ -49,8 +54,15 @@ def analyse(cells: ExemplarCells) -> Analysis:
 
 def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> AnalysedLevel:
     alike = find_lookalikes(level, offsets, cells.shape)
-    squares = (level.wanted * level.wanted).sum(1).astype(np.int32)
-    return AnalysedLevel(level, alike, squares, _cuts(cells, level.spacing), _rarity(alike.distance))
+    return AnalysedLevel(level, alike, _cuts(cells, level.spacing), _edge(cells), _rarity(alike.distance))
+
+
+def _edge(cells: ExemplarCells) -> Integers | None:
+    if cells.wraps:
+        return None
+    barred = np.full(cells.shape, BARRED, np.int32)
+    barred[EDGE_CELLS:-EDGE_CELLS, EDGE_CELLS:-EDGE_CELLS] = 0
+    return barred.ravel()
 
 
 def _cuts(cells: ExemplarCells, spacing: int) -> Integers | None:

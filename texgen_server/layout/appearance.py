@@ -127,7 +127,8 @@ def gather_wanted(shares: NDArray[np.int16], places: NDArray[np.intp]) -> Floats
     rows = places * len(AROUND) + np.arange(len(AROUND), dtype=np.intp)[:, None]
     said = shares.take(rows.ravel(), axis=0).reshape(len(AROUND), -1, shares.shape[1])
     total = np.add.reduce(said, axis=0, dtype=np.int16)
-    return np.clip(total, -NEIGHBOURHOOD_LIMIT, NEIGHBOURHOOD_LIMIT).astype(np.float32)
+    out: Floats = np.clip(total, -NEIGHBOURHOOD_LIMIT, NEIGHBOURHOOD_LIMIT).astype(np.float32)
+    return out
 
 
 def _sample(cells: int) -> NDArray[np.intp]:

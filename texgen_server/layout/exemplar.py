@@ -30,7 +30,7 @@ class ExemplarCells:
     novelty_scale: int = 64
     """How much novelty the exemplar bears, in 1/64 of the usual; calibrated when the bank is built."""
     wraps: bool = field(default=True)
-    """False for a part of a tile: nothing may be taken across its edge."""
+    """False for a part of a tile: what stands at its edge is never taken, so that no patch crosses it."""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -62,16 +62,19 @@ def _ring(size: int, spacing: int) -> Axis:
     return Axis((wrapped + numbers // count * size).astype(np.int32), wrapped.astype(np.int32), source.astype(np.intp), 0)
 
 
-def window_grids(corner: tuple[int, int], size: tuple[int, int], spacing_list: list[int], halo: int) -> list[Grid]:
-    """Place the cells of all levels, coarse to fine, for a window of an endless field; each level has ``halo`` cells beyond what the next one needs."""
-    axes = [_stretches(corner[k], size[k], spacing_list, halo) for k in (0, 1)]
-    return [Grid(spacing, down, right, None) for spacing, down, right in zip(spacing_list, *axes, strict=True)]
+def window_grids(corner: tuple[int, int], size: tuple[int, int], levels: list[tuple[int, int]]) -> list[Grid]:
+    """Place the cells of all levels, coarse to fine, for a window of an endless field.
+
+    ``levels``: (spacing, halo): each level has so many cells beyond what the next one needs.
+    """
+    axes = [_stretches(corner[k], size[k], levels) for k in (0, 1)]
+    return [Grid(spacing, down, right, None) for (spacing, _), down, right in zip(levels, *axes, strict=True)]
 
 
-def _stretches(start: int, length: int, spacing_list: list[int], halo: int) -> list[Axis]:
+def _stretches(start: int, length: int, levels: list[tuple[int, int]]) -> list[Axis]:
     first, last = start, start + length
     axes = []
-    for spacing in reversed(spacing_list):
+    for spacing, halo in reversed(levels):
         first, last = first - halo - PAD, last + halo + PAD
         positions = np.arange(first, last, dtype=np.int64) * spacing
         axes.append(Axis(positions.astype(np.int32), positions.astype(np.int32), None, (first + PAD) % 2))

@@ -64,7 +64,8 @@ def find_joints(fields: dict[str, Floats], least: float = LEAST_COVER) -> Joints
 def network_score(mask: Mask) -> float:
     """Judge a mask: the share of the tile in closed parts of sensible size, or 0 if it is too thick, too thin, or leaves too few.
 
-    What of the mask is as thick as a part counts against it."""
+    What of the mask is as thick as a part counts against it.
+    """
     share = float(mask.mean())
     if not THINNEST_SHARE <= share <= WIDEST_SHARE:
         return 0.0
@@ -97,7 +98,8 @@ def joint_features(mask: Mask, rule: Rule, wanted_square: float) -> NDArray[np.i
     cells = np.stack([_cell_means(f) for f in found], -1)
     cells -= cells.mean((0, 1))
     strength = np.sqrt(wanted_square / max(float((cells * cells).sum(-1).mean()), 1e-9))
-    return np.clip(np.rint(cells * strength), -LIMIT, LIMIT).astype(np.int16)
+    out: NDArray[np.int16] = np.clip(np.rint(cells * strength), -LIMIT, LIMIT).astype(np.int16)
+    return out
 
 
 def cut_costs(mask: Mask) -> NDArray[np.uint8]:
@@ -107,7 +109,8 @@ def cut_costs(mask: Mask) -> NDArray[np.uint8]:
     for _ in range(reach):
         depth += ~outside
         outside = ~_eroded(~outside, 1)
-    return np.rint(_cell_means(depth) * (255.0 / reach)).astype(np.uint8)
+    out: NDArray[np.uint8] = np.rint(_cell_means(depth) * (255.0 / reach)).astype(np.uint8)
+    return out
 
 
 def _cell_means(values: NDArray[np.generic]) -> Floats:

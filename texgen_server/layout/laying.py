@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.layout.analysis import Analysis
+from texgen_server.layout.analysis import AnalysedLevel, Analysis
 from texgen_server.layout.grids import PAD, Grid, torus_grid, window_grids
 from texgen_server.layout.order import Order
 from texgen_server.layout.rules import fitting_size
@@ -31,9 +31,7 @@ def lay_torus(analysis: Analysis, size: tuple[int, int], order: Order, weights: 
     return _lay(analysis, levels, grids, order, weights)
 
 
-def lay_window(
-    analysis: Analysis, corner: tuple[int, int], size: tuple[int, int], order: Order, weights: Weights = STANDARD
-) -> Integers:
+def lay_window(analysis: Analysis, corner: tuple[int, int], size: tuple[int, int], order: Order, weights: Weights = STANDARD) -> Integers:
     """Lay a window of the endless field: ``corner`` (row, column), also negative, and ``size`` in cells.
 
     Returns (rows, columns, 2) places in the exemplar: the crop of what any larger window gives.
@@ -41,9 +39,11 @@ def lay_window(
     if order.novelty_steps == 0:
         return _tiles(analysis, np.arange(corner[0], corner[0] + size[0]), np.arange(corner[1], corner[1] + size[1]))
     levels = list(analysis.levels)
-    grids = window_grids(corner, size, [at.level.spacing for at in levels], weights.halo)
+    top = levels[0].level.spacing
+    grids = window_grids(corner, size, [(at.level.spacing, weights.halo(at.level.spacing, top)) for at in levels])
     placed = _lay(analysis, levels, grids, order, weights)
-    return placed[weights.halo : weights.halo + size[0], weights.halo : weights.halo + size[1]]
+    halo = weights.halo(1, top)
+    return placed[halo : halo + size[0], halo : halo + size[1]]
 
 
 def _tiles(analysis: Analysis, down: NDArray[np.int64], right: NDArray[np.int64]) -> Integers:
@@ -52,7 +52,7 @@ def _tiles(analysis: Analysis, down: NDArray[np.int64], right: NDArray[np.int64]
     return np.stack(np.broadcast_arrays((down % rows)[:, None], (right % columns)[None]), -1).astype(np.int32)
 
 
-def _lay(analysis: Analysis, levels: list, grids: list[Grid], order: Order, weights: Weights) -> Integers:
+def _lay(analysis: Analysis, levels: list[AnalysedLevel], grids: list[Grid], order: Order, weights: Weights) -> Integers:
     state: State | None = None
     before: Grid | None = None
     for at, grid in zip(levels, grids, strict=True):

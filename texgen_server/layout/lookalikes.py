@@ -14,7 +14,7 @@ from texgen_server.layout.hashing import draw, seed_word
 Integers = NDArray[np.int32]
 Places = NDArray[np.intp]
 
-COUNT = 4
+COUNT = 8
 """Look-alikes of a cell."""
 MOST = 4096
 """Offsets that are searched."""
@@ -50,7 +50,7 @@ def find_lookalikes(level: Level, offsets: Integers, shape: tuple[int, int]) -> 
     step = max(1, CHUNK // candidates.size)
     for start in range(0, len(offsets), step):
         own = offsets[start : start + step]
-        blocked = _near(start, own, offsets, candidates, shape)
+        blocked = _near(own, offsets, candidates, shape)
         batch = max(1, step // len(own))
         for first in range(0, len(groups), batch):
             cosets = groups[first : first + batch]
@@ -94,7 +94,7 @@ def _deal(offsets: Integers, shape: tuple[int, int]) -> NDArray[np.intp]:
     return np.stack([np.sort(order[np.minimum(np.arange(k * size, (k + 1) * size), len(order) - 1)]) for k in range(COUNT)]).astype(np.intp)
 
 
-def _near(start: int, own: Integers, offsets: Integers, candidates: NDArray[np.intp], shape: tuple[int, int]) -> tuple[Places, Places]:
+def _near(own: Integers, offsets: Integers, candidates: NDArray[np.intp], shape: tuple[int, int]) -> tuple[Places, Places]:
     """Rows of ``own`` and columns of ``candidates`` (flattened) that lie within a twentieth of the tile of each other."""
     column = np.full(shape, -1, np.intp)
     used = offsets[candidates.ravel()]

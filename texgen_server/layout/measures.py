@@ -30,20 +30,21 @@ class LayoutFigures:
     joins: float
     """Share of neighbouring cells that do not continue each other."""
     duplicates: float
-    """Share of cells whose place (within one cell) stands more than once on the torus."""
+    """Share of cells whose place stands a second time within a third of the exemplar's edge."""
 
 
 def measure(analysis: Analysis, placed: Integers) -> LayoutFigures:
     """Measure an index map (rows, columns, 2) on a torus."""
     shape = analysis.cells.shape
     rows, columns = placed.shape[:2]
-    offsets = (placed - np.stack(np.mgrid[0:rows, 0:columns], -1)) % np.asarray(shape)
+    standing = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
+    offsets = (placed - standing) % np.asarray(shape)
     twins = twin_offsets(analysis)
     joins = [(np.roll(placed, -1, axis) - placed - step) % shape for axis, step in ((0, (1, 0)), (1, (0, 1)))]
     return LayoutFigures(
         join_energy=join_energy(analysis, placed),
         most_used_offset=most_used_offset(offsets, shape, twins),
-        largest_patch=largest_patch(offsets, shape, twins, placed),
+        largest_patch=largest_patch(placed, shape, twins),
         joins=float(np.mean([(j != 0).any(-1) for j in joins])),
         duplicates=duplicates(placed, shape),
     )
@@ -74,10 +75,10 @@ def most_used_offset(offsets: NDArray[np.int64], shape: tuple[int, int], twins: 
     counts = np.zeros(shape, np.int64)
     np.add.at(counts, (offsets[..., 0], offsets[..., 1]), 1)
     together = sum(np.roll(counts, (-int(y), -int(x)), (0, 1)) for y, x in twins)
-    return float(np.max(together)) / counts.sum()
+    return float(np.max(together)) / float(counts.sum())
 
 
-def largest_patch(offsets: NDArray[np.int64], shape: tuple[int, int], twins: Integers, placed: Integers) -> float:
+def largest_patch(placed: Integers, shape: tuple[int, int], twins: Integers) -> float:
     """Share of cells in the largest connected patch from one place: twins and offsets within one cell merged, small gaps closed."""
     same = np.zeros(shape, np.bool_)
     for a in (-1, 0, 1):
@@ -93,11 +94,19 @@ def largest_patch(offsets: NDArray[np.int64], shape: tuple[int, int], twins: Int
             joined = same[apart[..., 0], apart[..., 1]]
             links.append(np.stack([index[joined], np.roll(index, -far, axis)[joined]], 1))
     labels = components(count, np.concatenate(links))
-    return float(np.bincount(labels).max()) / count
+    return float(np.bincount(labels).max() / count)
 
 
 def duplicates(placed: Integers, shape: tuple[int, int]) -> float:
-    """Share of cells that show a place which stands more than once on the torus."""
-    counts = np.zeros(shape, np.int64)
-    np.add.at(counts, (placed[..., 0], placed[..., 1]), 1)
-    return float((counts[placed[..., 0], placed[..., 1]] > 1).mean())
+    """Share of cells whose place stands a second time within a third of the exemplar's edge."""
+    rows, columns = placed.shape[:2]
+    reach_y, reach_x = min(shape[0] // 3, rows - 1), min(shape[1] // 3, columns - 1)
+    code = placed[..., 0].astype(np.int64) * shape[1] + placed[..., 1]
+    tall = np.tile(code, (2, 3))[: rows + reach_y, columns - reach_x : 2 * columns + reach_x]
+    found = np.zeros(code.shape, np.bool_)
+    for a in range(reach_y + 1):
+        for b in range(-reach_x, reach_x + 1):
+            if (a, b) > (0, 0):
+                same = code == tall[a : a + rows, b + reach_x : b + reach_x + columns]
+                found |= same | np.roll(same, (a, b), (0, 1))
+    return float(found.mean())

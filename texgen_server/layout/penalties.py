@@ -48,28 +48,28 @@ def join_cost(
     if at.cut is None:
         return cost + breaks * (weights.plain_join * unit >> 8)
     share = np.where(breaks > 0, weights.floor + (256 - weights.floor) * cuts // (255 * np.maximum(breaks, 1)), 256)
-    return cost - (energy * (256 - share) >> 8) + cuts * (weights.join * unit >> 8) // 255
+    weighed: Integers = cost - (energy * (256 - share) >> 8) + cuts * (weights.join * unit >> 8) // 255
+    return weighed
 
 
 def repeat_cost(
-    y: Integers,
-    x: Integers,
-    offered: Places,
-    wide: list[tuple[Places, Integers, Integers]],
+    candidates: tuple[Integers, Integers, Places],
+    wide: tuple[Integers, Integers, Places],
     at: AnalysedLevel,
     shape: tuple[int, int],
     weights: Weights,
     strength: int,
 ) -> Integers:
-    """Cost (k, m) of candidates that show a place which one of the ``wide`` neighbours (place, offset down, offset right) shows too.
+    """Cost (k, m) of candidates that show a place which one of the ``wide`` neighbours (of `WIDE_RING`) shows too.
 
     What continues the neighbour is no repeat. Rare places cost more: they are what the eye finds again. Beside that, each of the neighbours
     two steps away that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
     """
+    y, x, offered = candidates
     copies, spans = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
     rows, columns = shape
     own_y, own_x = np.divmod(offered.astype(np.int32), columns)
-    for (place, n_y, n_x), (a, b) in zip(wide, WIDE_RING, strict=True):
+    for n_y, n_x, place, (a, b) in zip(*wide, WIDE_RING, strict=True):
         other_y, other_x = np.divmod(place.astype(np.int32), columns)
         apart_y, apart_x = np.abs(own_y - other_y), np.abs(own_x - other_x)
         same = (np.minimum(apart_y, rows - apart_y) < at.level.spacing) & (np.minimum(apart_x, columns - apart_x) < at.level.spacing)

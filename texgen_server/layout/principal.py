@@ -50,7 +50,8 @@ def _orthogonal(columns: Doubles) -> Doubles:
         shares = (left @ work[:, k + 1 :]) / square
         work[:, k + 1 :] = np.rint(work[:, k + 1 :] - left[:, None] * shares)
     lengths = np.sqrt(np.maximum((work * work).sum(0), 1.0))
-    return np.rint(work * (UNIT / lengths))
+    out: Doubles = np.rint(work * (UNIT / lengths))
+    return out
 
 
 def spread(values: NDArray[np.generic], reach: int, limit: int) -> NDArray[np.int32]:

@@ -8,6 +8,7 @@ offset continue each other. All arithmetic is on whole numbers; a tie goes to th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from texgen_server.layout.rules import Family
 from texgen_server.layout.weights import Weights
 
 Integers = NDArray[np.int32]
+AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 
 HERE = (*AROUND, (0, 0))
 """Where candidates come from: the neighbours and the cell itself."""
@@ -39,6 +41,31 @@ class State:
     down: Integers
     right: Integers
     place: NDArray[np.intp]
+
+
+class Part:
+    """A quarter of a level's cells: every other one of every other row."""
+
+    def __init__(self, grid: Grid, i: int, j: int) -> None:
+        self.first = (PAD + (i + grid.down.parity) % 2, PAD + (j + grid.right.parity) % 2)
+        self.end = (PAD + grid.down.count, PAD + grid.right.count)
+        rows, columns = (len(range(first, end, 2)) for first, end in zip(self.first, self.end, strict=True))
+        self.shape = (rows, columns)
+
+    def view(self, values: NDArray[AnyScalar], a: int | None, b: int | None) -> NDArray[AnyScalar]:
+        """Return what stands (a, b) from each cell of the part; None leaves a direction as it is."""
+        down, right = (
+            slice(None) if step is None else slice(first + step, end + step, 2)
+            for step, first, end in zip((a, b), self.first, self.end, strict=True)
+        )
+        return values[down, right]
+
+    def ring(self, values: NDArray[AnyScalar], places: tuple[tuple[int, int], ...]) -> NDArray[AnyScalar]:
+        """Return (places, cells) what stands at each of the places from each cell."""
+        out = np.empty((len(places), self.shape[0] * self.shape[1]), values.dtype)
+        for k, (a, b) in enumerate(places):
+            out[k].reshape(self.shape)[...] = self.view(values, a, b)
+        return out
 
 
 class LevelWork:
@@ -58,11 +85,8 @@ class LevelWork:
 
     def run(self, state: State | None, before: Grid | None) -> State:
         """Start or refine, then correct."""
-        if state is None or before is None:
-            state = self._start()
-        else:
-            state = self._jump(self._refine(state, before))
-        for number in range(self.weights.corrections):
+        state = self._start() if state is None or before is None else self._jump(self._refine(state, before))
+        for number in range(self.weights.rounds_at(self.grid.spacing)):
             for i in (0, 1):
                 for j in (0, 1):
                     self._correct(state, i, j, number * 4 + i * 2 + j)
@@ -119,32 +143,26 @@ class LevelWork:
         state.right = _turned(state.right[index].T, right, self.columns).T
 
     def _correct(self, state: State, i: int, j: int, number: int) -> None:
-        i, j = (i + self.grid.down.parity) % 2, (j + self.grid.right.parity) % 2
-        down, right = self.grid.down, self.grid.right
-        row0, column0 = PAD + i, PAD + j
-        shape = (len(range(i, down.count, 2)), len(range(j, right.count, 2)))
-
-        def view(values: NDArray[np.generic], a: int, b: int) -> NDArray[np.generic]:
-            return values[row0 + a : PAD + down.count + a : 2, column0 + b : PAD + right.count + b : 2]
-
-        around_y = np.stack([view(state.down, a, b) for a, b in HERE]).reshape(len(HERE), -1)
-        around_x = np.stack([view(state.right, a, b) for a, b in HERE]).reshape(len(HERE), -1)
-        places = np.stack([view(state.place, a, b) for a, b in HERE]).reshape(len(HERE), -1)
-        y_mod = np.repeat(self.down_mod[row0 : PAD + down.count : 2], shape[1])
-        x_mod = np.tile(self.right_mod[column0 : PAD + right.count : 2], shape[0])
-        asked_y, asked_x = self._candidates(around_y, around_x, places, view(self.words, 0, 0).ravel(), number)
-        offered = self._place_at(asked_y, asked_x, y_mod, x_mod)
-        cost = self._match(gather_wanted(self.at.level.shares, places[:8]), offered)
-        around = (around_y[:8], around_x[:8], places[:8])
-        cost = join_cost(cost, (asked_y, asked_x, offered), around, self.at, self.analysis.cells.shape, self.weights)
+        """Let every other cell of every other row take the best of what its neighbours propose; (i, j) says which."""
+        part = Part(self.grid, i, j)
+        around = (part.ring(state.down, HERE), part.ring(state.right, HERE), part.ring(state.place, HERE))
+        asked_y, asked_x = self._candidates(*around, part.view(self.words, 0, 0).ravel(), number)
+        y_mod, x_mod = np.broadcast_arrays(part.view(self.down_mod[:, None], 0, None), part.view(self.right_mod[None], None, 0))
+        offered = self._place_at(asked_y, asked_x, y_mod.ravel(), x_mod.ravel())
+        candidates = (asked_y, asked_x, offered)
+        cost = self._match(gather_wanted(self.at.level.shares, around[2][: len(AROUND)]), offered)
+        neighbours = (around[0][: len(AROUND)], around[1][: len(AROUND)], around[2][: len(AROUND)])
+        shape, weights = self.analysis.cells.shape, self.weights
+        cost = join_cost(cost, candidates, neighbours, self.at, shape, weights)
         if self.preference:
-            cost += self._preferred(asked_y, asked_x, view(self.keys, 0, 0).ravel())
+            cost += self._preferred(asked_y, asked_x, part.view(self.keys, 0, 0).ravel())
         if self.coarse:
-            wide = [(view(state.place, a, b).ravel(), view(state.down, a, b).ravel(), view(state.right, a, b).ravel()) for a, b in WIDE_RING]
-            cost += repeat_cost(asked_y, asked_x, offered, wide, self.at, self.analysis.cells.shape, self.weights, self.strength)
+            wide = (part.ring(state.down, WIDE_RING), part.ring(state.right, WIDE_RING), part.ring(state.place, WIDE_RING))
+            cost += repeat_cost(candidates, wide, self.at, shape, weights, self.strength)
         best = cost.argmin(0)[None]
-        for values, found in ((state.down, asked_y), (state.right, asked_x), (state.place, offered)):
-            view(values, 0, 0)[...] = np.take_along_axis(found, best, 0).reshape(shape)
+        part.view(state.down, 0, 0)[...] = np.take_along_axis(asked_y, best, 0).reshape(part.shape)
+        part.view(state.right, 0, 0)[...] = np.take_along_axis(asked_x, best, 0).reshape(part.shape)
+        part.view(state.place, 0, 0)[...] = np.take_along_axis(offered, best, 0).reshape(part.shape)
 
     def _candidates(self, y: Integers, x: Integers, places: NDArray[np.intp], words: Words, number: int) -> tuple[Integers, Integers]:
         """(2 * 9, m) offsets: continuations of the nine, then one look-alike of each, which one by hash."""
@@ -159,9 +177,11 @@ class LevelWork:
         """Squared distance of what the neighbours say from what each candidate wants; look-alikes pay a little more."""
         wanted = self.at.level.wanted.take(offered.ravel(), axis=0).reshape(*offered.shape, -1)
         wanted -= said
-        energy = np.einsum("kmd,kmd->km", wanted, wanted).astype(np.int32)
+        energy: Integers = np.einsum("kmd,kmd->km", wanted, wanted).astype(np.int32)
         jumped = energy[len(HERE) :]
         jumped += jumped * self.weights.jump >> 8
+        if self.at.barred is not None:
+            energy += self.at.barred[offered]
         return energy
 
     def _preferred(self, y: Integers, x: Integers, keys: Words) -> Integers:

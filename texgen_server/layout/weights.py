@@ -10,8 +10,10 @@ from dataclasses import dataclass
 class Weights:
     """In 1/256 of a level's mean energy unless said."""
 
-    corrections: int = 2
-    """Rounds of four sub-passes a level."""
+    rounds: int = 2
+    """Rounds of four sub-passes at the two finest levels."""
+    coarse_rounds: int = 3
+    """Likewise at spacings of 8 and more, which cost little and decide what lies beside what; at 4 it is between the two."""
     jump: int = 96
     """What a look-alike's energy is raised by, in 1/256 of itself."""
     join: int = 60
@@ -25,15 +27,23 @@ class Weights:
     comb_cells: int = 4
     preference: int = 16
     """What the least liked offset of a block costs at the default novelty."""
-    repeat: int = 64
+    repeat: int = 160
     """At the two coarsest levels, for each place nearby that already shows what a candidate shows."""
-    span: int = 18
+    span: int = 16
     """Likewise, at the default novelty, for each of the sixteen places two steps away that has the same offset."""
 
-    @property
-    def halo(self) -> int:
-        """Return how many cells of a level around a place its result depends on: each of the sub-passes reads one or two further."""
-        return 4 * self.corrections * 2
+    def rounds_at(self, spacing: int) -> int:
+        """Return the rounds of four sub-passes at a level."""
+        if spacing <= 2:
+            return self.rounds
+        return self.coarse_rounds if spacing >= 8 else (self.rounds + self.coarse_rounds + 1) // 2
+
+    def halo(self, spacing: int, top: int) -> int:
+        """Return how many cells of a level around a place its result depends on, in an exemplar whose coarsest spacing is ``top``.
+
+        Each sub-pass reads one cell further, two at the two coarsest levels.
+        """
+        return 4 * self.rounds_at(spacing) * (2 if 2 * spacing >= top else 1)
 
 
 STANDARD = Weights()
