@@ -18,6 +18,7 @@ Integers = NDArray[np.int32]
 BARRED = 1 << 28
 """Cost of a place that must not be taken."""
 EDGE_CELLS = 2
+GRAIN_CELLS = 3
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,24 @@ class Analysis:
     """(g, 2) allowed offsets."""
     levels: tuple[AnalysedLevel, ...]
     """Coarse to fine."""
+    grain: str
+    """"x" where fibres or canes run to the right, "y" where they run down, "" for neither: patches may be long along the grain."""
 
 
 def analyse(cells: ExemplarCells) -> Analysis:
     """Find matching vectors and look-alikes of an exemplar. The same on every machine."""
     offsets = allowed_offsets(cells.rule, cells.shape)
     levels = [_analysed(cells, level, offsets) for level in make_levels(cells)]
-    return Analysis(cells, offsets, tuple(levels))
+    return Analysis(cells, offsets, tuple(levels), _grain(cells))
+
+
+def _grain(cells: ExemplarCells) -> str:
+    """Compare how much the picture changes over a few cells down and to the right."""
+    latents = cells.latents.astype(np.int64)
+    down, right = (int(((np.roll(latents, GRAIN_CELLS, axis) - latents) ** 2).sum()) for axis in (0, 1))
+    if cells.rule.group is not None or max(down, right) < 2 * min(down, right) or down == right:
+        return ""
+    return "x" if down > right else "y"
 
 
 def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> AnalysedLevel:

@@ -26,7 +26,7 @@ SMALLEST_PART = 0.0006
 """Smallest part that counts, as a share of the tile."""
 LEAST_PARTS, LARGEST_PART, LEAST_COVER = 6, 0.25, 0.55
 WIDEST_SHARE, THINNEST_SHARE = 0.45, 0.03
-THICK_PX = 5
+THICK_PX = 8
 """A joint wider than twice this is no joint, on a grid of about 512 px."""
 DEEP_PX = 32
 """Deeper inside a part than this a join shows no more than here, on a grid of about 512 px."""
@@ -75,7 +75,7 @@ def network_score(mask: Mask) -> float:
     if len(parts) < LEAST_PARTS:
         return 0.0
     thick = _eroded(mask, round(THICK_PX * min(mask.shape) / 512)).mean() / share
-    return float(parts.sum()) / (1.0 - share) * max(0.0, 1.0 - 2.0 * float(thick))
+    return float(parts.sum()) / (1.0 - share) * max(0.0, 1.0 - 5.0 * float(thick))
 
 
 def _eroded(mask: Mask, times: int) -> Mask:

@@ -14,6 +14,12 @@ Places = NDArray[np.intp]
 
 WIDE_RING = tuple((a, b) for a in range(-2, 3) for b in range(-2, 3) if (a, b) != (0, 0))
 """Neighbours within two steps."""
+SPAN_RINGS = {
+    "": tuple((a, b) for a, b in WIDE_RING if max(abs(a), abs(b)) == 2),
+    "x": tuple((a, b) for a, b in WIDE_RING if abs(a) == 2),
+    "y": tuple((a, b) for a, b in WIDE_RING if abs(b) == 2),
+}
+"""By the grain: where the same offset two steps away counts as a patch that reaches too far."""
 
 
 def join_cost(
@@ -59,13 +65,15 @@ def repeat_cost(
     shape: tuple[int, int],
     weights: Weights,
     strength: int,
+    grain: str,
 ) -> Integers:
     """Cost (k, m) of candidates that show a place which one of the ``wide`` neighbours (of `WIDE_RING`) shows too.
 
     What continues the neighbour is no repeat. Rare places cost more: they are what the eye finds again. Beside that, each of the neighbours
-    two steps away that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
+    two steps away (not along the grain) that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
     """
     y, x, offered = candidates
+    counted = SPAN_RINGS[grain]
     copies, spans = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
     rows, columns = shape
     own_y, own_x = np.divmod(offered.astype(np.int32), columns)
@@ -75,7 +83,9 @@ def repeat_cost(
         same = (np.minimum(apart_y, rows - apart_y) < at.level.spacing) & (np.minimum(apart_x, columns - apart_x) < at.level.spacing)
         other = (y != n_y) | (x != n_x)
         copies += same & other
-        if max(abs(a), abs(b)) == 2:
+        if (a, b) in counted:
             spans += ~other
-    unit = at.level.mean_energy
-    return copies * (at.rarity[offered] * (weights.repeat * unit >> 8) >> 8) + spans * (weights.span * strength * unit >> 16)
+    unit = at.level.mean_energy * 16 // len(counted)
+    return copies * (at.rarity[offered] * (weights.repeat * at.level.mean_energy >> 8) >> 8) + spans * (
+        weights.span * strength * unit >> 16
+    )

@@ -158,7 +158,7 @@ class LevelWork:
             cost += self._preferred(asked_y, asked_x, part.view(self.keys, 0, 0).ravel())
         if self.coarse:
             wide = (part.ring(state.down, WIDE_RING), part.ring(state.right, WIDE_RING), part.ring(state.place, WIDE_RING))
-            cost += repeat_cost(candidates, wide, self.at, shape, weights, self.strength)
+            cost += repeat_cost(candidates, wide, self.at, shape, weights, self.strength, self.analysis.grain)
         best = cost.argmin(0)[None]
         part.view(state.down, 0, 0)[...] = np.take_along_axis(asked_y, best, 0).reshape(part.shape)
         part.view(state.right, 0, 0)[...] = np.take_along_axis(asked_x, best, 0).reshape(part.shape)

@@ -16,7 +16,7 @@ class Weights:
     """Likewise at spacings of 8 and more, which cost little and decide what lies beside what; at 4 it is between the two."""
     jump: int = 96
     """What a look-alike's energy is raised by, in 1/256 of itself."""
-    join: int = 60
+    join: int = 110
     """For each neighbour that a candidate does not continue, where a join shows most: in exemplars whose joints are known."""
     plain_join: int = 8
     """The same where no joints are known."""
