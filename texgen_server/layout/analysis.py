@@ -31,6 +31,8 @@ class AnalysedLevel:
     """(n,) how much a join there shows, 0 to 255."""
     barred: Integers | None
     """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None where all may be taken."""
+    unit: int
+    """The level's mean energy, which costs are told in; bounded, so that sums of costs fit 32 bits."""
     rarity: Integers
     """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
 
@@ -66,7 +68,7 @@ def _grain(cells: ExemplarCells) -> str:
 
 def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> AnalysedLevel:
     alike = find_lookalikes(level, offsets, cells.shape)
-    return AnalysedLevel(level, alike, _cuts(cells, level.spacing), _edge(cells), _rarity(alike.distance))
+    return AnalysedLevel(level, alike, _cuts(cells, level.spacing), _edge(cells), min(level.mean_energy, 1 << 20), _rarity(alike.distance))
 
 
 def _edge(cells: ExemplarCells) -> Integers | None:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a candidate costs beyond its match: joins through parts, combs, and a second copy nearby."""
+"""What a candidate costs beyond its match: joins through parts, combs, and a second copy nearby.
+
+Offsets and places are compared by one subtraction of codes and one look-up in a table of all differences.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.layout.analysis import AnalysedLevel
+from texgen_server.layout.analysis import AnalysedLevel, Analysis
 from texgen_server.layout.weights import Weights
 
 Integers = NDArray[np.int32]
@@ -22,70 +27,111 @@ SPAN_RINGS = {
 """By the grain: where the same offset two steps away counts as a patch that reaches too far."""
 
 
-def join_cost(
-    energy: Integers,
-    candidates: tuple[Integers, Integers, Places],
-    around: tuple[Integers, Integers, Places],
-    at: AnalysedLevel,
-    shape: tuple[int, int],
-    weights: Weights,
-) -> Integers:
-    """Weigh the match (k, m) of candidates by where their joins fall, and add what joins cost; returns the sum.
+@dataclass(frozen=True)
+class Differences:
+    """Codes of offsets or places of an exemplar, and what is known of the difference of two."""
 
-    Candidates and neighbours are given as (offset down, offset right, place), (k, m) and (8, m). A join along a joint is the best there is: a mortar
-    line that cuts a stone short looks like one that was laid so. It costs nothing, and mismatch across it counts a quarter. A join through the inside
-    of a part costs most. A step of a few cells, which doubles or loses a strip, costs more.
+    shape: tuple[int, int]
+
+    def codes(self, y: NDArray[np.integer], x: NDArray[np.integer]) -> Places:
+        """Give the code of each (down, right)."""
+        return y.astype(np.intp) * (2 * self.shape[1]) + x
+
+    def table(self, equal: int, near: int, cells: int) -> NDArray[np.int16]:
+        """Table of all differences of codes, for `look`: ``near`` for those up to ``cells`` round the torus, ``equal`` for none, else 0."""
+        down, right = (np.arange(-size, size) % size for size in self.shape)
+        near_y, near_x = (np.minimum(d, size - d) <= cells for d, size in zip((down, right), self.shape, strict=True))
+        out = np.where(near_y[:, None] & near_x[None], near, 0).astype(np.int16)
+        out[(down == 0)[:, None] & (right == 0)[None]] = equal
+        return out.ravel()
+
+    def look(self, table: NDArray[np.int16], codes: Places, others: Places) -> NDArray[np.int16]:
+        """Look up the difference of codes (k, m) and others (m,)."""
+        return table.take(codes - (others - self.shape[0] * 2 * self.shape[1] - self.shape[1]))
+
+
+RECIPROCALS = np.asarray([0, *(65536 // (255 * n) + 1 for n in range(1, 9))], np.int32)
+"""1 / (255 n) in 1/65536, for the mean of n cuts."""
+BREAK, COMB = 1, 16
+"""What a neighbour that is not continued, and one that is doubled, add to a count; eight of the first stay below one of the second."""
+
+
+@dataclass(frozen=True)
+class JoinCost:
+    """Weighs the match of candidates by where their joins fall, and adds what joins cost.
+
+    A join along a joint is the best there is: a mortar line that cuts a stone short looks like one that was laid so. It costs nothing, and mismatch
+    across it counts half. A join through the inside of a part costs most. A step of a few cells, which doubles or loses a strip, costs more.
     """
-    y, x, offered = candidates
-    rows, columns = shape
-    breaks, cuts, combs = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
-    cut = None if at.cut is None else at.cut[offered]
-    for n_y, n_x, n_place in zip(*around, strict=True):
-        apart_y, apart_x = np.abs(y - n_y), np.abs(x - n_x)
-        other = (apart_y | apart_x) != 0
-        breaks += other
-        if cut is not None and at.cut is not None:
-            cuts += np.minimum(cut, at.cut[n_place]) * other
-        near_y = np.minimum(apart_y, rows - apart_y) <= weights.comb_cells
-        near_x = np.minimum(apart_x, columns - apart_x) <= weights.comb_cells
-        combs += other & near_y & near_x
-    unit = at.level.mean_energy
-    cost = energy + combs * (weights.comb * unit >> 8)
-    if at.cut is None:
-        return cost + breaks * (weights.plain_join * unit >> 8)
-    share = np.where(breaks > 0, weights.floor + (256 - weights.floor) * cuts // (255 * np.maximum(breaks, 1)), 256)
-    weighed: Integers = cost - (energy * (256 - share) >> 8) + cuts * (weights.join * unit >> 8) // 255
-    return weighed
+
+    differences: Differences
+    table: NDArray[np.int16]
+    at: AnalysedLevel
+    weights: Weights
+
+    @classmethod
+    def prepare(cls, at: AnalysedLevel, shape: tuple[int, int], weights: Weights) -> JoinCost:
+        """Make the tables of a level."""
+        differences = Differences(shape)
+        return cls(differences, BREAK - differences.table(BREAK, -COMB, weights.comb_cells), at, weights)
+
+    def __call__(self, energy: Integers, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
+        """Cost (k, m) of candidates with a match, codes of offsets and places, beside neighbours (8, m) with codes and places."""
+        at, weights = self.at, self.weights
+        counts = np.zeros(codes.shape, np.int16)
+        cuts = np.zeros(codes.shape, np.int32)
+        cut = None if at.cut is None else at.cut.take(offered)
+        for other, place in zip(around, places, strict=True):
+            found = self.differences.look(self.table, codes, other)
+            counts += found
+            if cut is not None and at.cut is not None:
+                cuts += np.minimum(cut, at.cut.take(place)) * (found != 0)
+        breaks, combs = counts & (COMB - 1), counts >> 4
+        cost = energy + combs * np.int32(weights.comb * at.unit >> 8)
+        if cut is None:
+            plain: Integers = cost + breaks * np.int32(weights.plain_join * at.unit >> 8)
+            return plain
+        depth = (cuts * RECIPROCALS.take(breaks) >> 8) * (256 - weights.floor) >> 8
+        spared = np.where(breaks > 0, 256 - weights.floor - depth, 0)
+        weighed: Integers = cost - ((energy >> 4) * spared >> 4) + (cuts * np.int32(weights.join * at.unit >> 8) >> 8)
+        return weighed
 
 
-def repeat_cost(
-    candidates: tuple[Integers, Integers, Places],
-    wide: tuple[Integers, Integers, Places],
-    at: AnalysedLevel,
-    shape: tuple[int, int],
-    weights: Weights,
-    strength: int,
-    grain: str,
-) -> Integers:
-    """Cost (k, m) of candidates that show a place which one of the ``wide`` neighbours (of `WIDE_RING`) shows too.
+@dataclass(frozen=True)
+class RepeatCost:
+    """Costs of showing what is shown nearby, and of patches that reach too far.
 
-    What continues the neighbour is no repeat. Rare places cost more: they are what the eye finds again. Beside that, each of the neighbours
-    two steps away (not along the grain) that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
+    What continues a neighbour is no repeat. Rare places cost more: they are what the eye finds again. Each of the neighbours two steps away (not
+    along the grain) that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
     """
-    y, x, offered = candidates
-    counted = SPAN_RINGS[grain]
-    copies, spans = np.zeros(y.shape, np.int32), np.zeros(y.shape, np.int32)
-    rows, columns = shape
-    own_y, own_x = np.divmod(offered.astype(np.int32), columns)
-    for n_y, n_x, place, (a, b) in zip(*wide, WIDE_RING, strict=True):
-        other_y, other_x = np.divmod(place.astype(np.int32), columns)
-        apart_y, apart_x = np.abs(own_y - other_y), np.abs(own_x - other_x)
-        same = (np.minimum(apart_y, rows - apart_y) < at.level.spacing) & (np.minimum(apart_x, columns - apart_x) < at.level.spacing)
-        other = (y != n_y) | (x != n_x)
-        copies += same & other
-        if (a, b) in counted:
-            spans += ~other
-    unit = at.level.mean_energy * 16 // len(counted)
-    return copies * (at.rarity[offered] * (weights.repeat * at.level.mean_energy >> 8) >> 8) + spans * (
-        weights.span * strength * unit >> 16
-    )
+
+    differences: Differences
+    same: NDArray[np.int16]
+    close: NDArray[np.int16]
+    counted: tuple[tuple[int, int], ...]
+    at: AnalysedLevel
+    weights: Weights
+    strength: int
+
+    @classmethod
+    def prepare(cls, analysis: Analysis, at: AnalysedLevel, weights: Weights, strength: int) -> RepeatCost:
+        """Make the tables of a level."""
+        differences = Differences(analysis.cells.shape)
+        close = differences.table(1, 1, at.level.spacing - 1)
+        return cls(differences, differences.table(1, 0, 0), close, SPAN_RINGS[analysis.grain], at, weights, strength)
+
+    def __call__(self, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
+        """Cost (k, m) of candidates with codes of offsets and places, beside the neighbours of `WIDE_RING` (24, m)."""
+        at, columns = self.at, self.differences.shape[1]
+        copies, spans = np.zeros(codes.shape, np.int16), np.zeros(codes.shape, np.int16)
+        own = self.differences.codes(*np.divmod(offered, columns))
+        theirs = self.differences.codes(*np.divmod(places, columns))
+        for other, place, step in zip(around, theirs, WIDE_RING, strict=True):
+            same = self.differences.look(self.same, codes, other)
+            copies += self.differences.look(self.close, own, place) & (1 - same)
+            if step in self.counted:
+                spans += same
+        each = at.rarity.take(offered) * np.int32(self.weights.repeat * at.unit >> 8) >> 8
+        span = self.weights.span * self.strength * at.unit * 16 // len(self.counted) >> 16
+        cost: Integers = copies * each + spans * np.int32(span)
+        return cost

@@ -84,15 +84,21 @@ def is_group(offsets: Integers, shape: tuple[int, int]) -> bool:
 
 def fitting_size(rule: Rule, shape: tuple[int, int], size: tuple[int, int]) -> bool:
     """Tell whether a torus of ``size`` (rows, columns) cells closes: going round it must be an allowed offset."""
-    allowed = {(int(y), int(x)) for y, x in allowed_offsets(rule, shape)}
-    return min(size) >= 1 and (size[0] % shape[0], 0) in allowed and (0, size[1] % shape[1]) in allowed
+    down, right = _straight(rule, shape)
+    return min(size) >= 1 and size[0] % shape[0] in down and size[1] % shape[1] in right
+
+
+def _straight(rule: Rule, shape: tuple[int, int]) -> tuple[set[int], set[int]]:
+    """Allowed offsets that go straight down, and straight to the right."""
+    offsets = allowed_offsets(rule, shape)
+    return set(offsets[offsets[:, 1] == 0, 0].tolist()), set(offsets[offsets[:, 0] == 0, 1].tolist())
 
 
 def nearest_sizes(rule: Rule, shape: tuple[int, int], wanted: tuple[int, int], count: int = 3) -> list[tuple[int, int]]:
     """List the sizes (rows, columns) nearest to the wanted one on which a torus closes, nearest first."""
-    allowed = {(int(y), int(x)) for y, x in allowed_offsets(rule, shape)}
-    down = [n for n in range(1, wanted[0] + shape[0] + 1) if (n % shape[0], 0) in allowed]
-    right = [n for n in range(1, wanted[1] + shape[1] + 1) if (0, n % shape[1]) in allowed]
+    rounds_down, rounds_right = _straight(rule, shape)
+    down = [n for n in range(1, wanted[0] + shape[0] + 1) if n % shape[0] in rounds_down]
+    right = [n for n in range(1, wanted[1] + shape[1] + 1) if n % shape[1] in rounds_right]
     down = sorted(down, key=lambda n: (abs(n - wanted[0]), n))[:count]
     right = sorted(right, key=lambda n: (abs(n - wanted[1]), n))[:count]
     sizes = [(y, x) for y in down for x in right]

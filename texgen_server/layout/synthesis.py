@@ -20,7 +20,7 @@ from texgen_server.layout.grids import PAD, Axis, Grid, parents
 from texgen_server.layout.hashing import Words, below, draw, scramble
 from texgen_server.layout.lookalikes import COUNT
 from texgen_server.layout.order import Order
-from texgen_server.layout.penalties import WIDE_RING, join_cost, repeat_cost
+from texgen_server.layout.penalties import WIDE_RING, Differences, JoinCost, RepeatCost
 from texgen_server.layout.rules import Family
 from texgen_server.layout.weights import Weights
 
@@ -30,6 +30,8 @@ AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 HERE = (*AROUND, (0, 0))
 """Where candidates come from: the neighbours and the cell itself."""
 SALT_START, SALT_JUMP, SALT_WHICH, SALT_SIDE = 1, 2, 3, 4
+BITS = COUNT.bit_length() - 1
+"""Bits of a word that choose a look-alike; the nine together fit into 32."""
 JUMPS = {16: 26000, 8: 26000, 4: 10000}
 """At each spacing, how many cells in 65536 jump to a look-alike before they are corrected."""
 
@@ -51,21 +53,20 @@ class Part:
         self.end = (PAD + grid.down.count, PAD + grid.right.count)
         rows, columns = (len(range(first, end, 2)) for first, end in zip(self.first, self.end, strict=True))
         self.shape = (rows, columns)
+        steps = range(-PAD, PAD + 1)
+        self.down: dict[int | None, slice] = {a: slice(self.first[0] + a, self.end[0] + a, 2) for a in steps} | {None: slice(None)}
+        self.right: dict[int | None, slice] = {b: slice(self.first[1] + b, self.end[1] + b, 2) for b in steps} | {None: slice(None)}
 
     def view(self, values: NDArray[AnyScalar], a: int | None, b: int | None) -> NDArray[AnyScalar]:
         """Return what stands (a, b) from each cell of the part; None leaves a direction as it is."""
-        down, right = (
-            slice(None) if step is None else slice(first + step, end + step, 2)
-            for step, first, end in zip((a, b), self.first, self.end, strict=True)
-        )
-        return values[down, right]
+        return values[self.down[a], self.right[b]]
 
     def ring(self, values: NDArray[AnyScalar], places: tuple[tuple[int, int], ...]) -> NDArray[AnyScalar]:
         """Return (places, cells) what stands at each of the places from each cell."""
-        out = np.empty((len(places), self.shape[0] * self.shape[1]), values.dtype)
+        out = np.empty((len(places), *self.shape), values.dtype)
         for k, (a, b) in enumerate(places):
-            out[k].reshape(self.shape)[...] = self.view(values, a, b)
-        return out
+            out[k] = values[self.down[a], self.right[b]]
+        return out.reshape(len(places), -1)
 
 
 class LevelWork:
@@ -78,10 +79,14 @@ class LevelWork:
         self.right_mod = (grid.right.positions % self.columns).astype(np.int32)
         self.words = seeds(grid, order)
         self.strength = order.novelty_steps * analysis.cells.novelty_scale >> 5
-        self.preference = at.level.mean_energy * weights.preference * self.strength >> 16 if at.level.spacing <= 8 else 0
+        self.preference = at.unit * weights.preference * self.strength >> 16 if at.level.spacing <= 8 else 0
         edge = block_edge(analysis)
         self.keys = block_keys(grid, edge, order, self.words) if self.preference else self.words
-        self.coarse = 2 * grid.spacing >= analysis.levels[0].level.spacing
+        self.parts = {(i, j): Part(grid, i, j) for i in (0, 1) for j in (0, 1)}
+        self.differences = Differences(analysis.cells.shape)
+        self.join_cost = JoinCost.prepare(at, analysis.cells.shape, weights)
+        coarse = 2 * grid.spacing >= analysis.levels[0].level.spacing
+        self.repeat_cost = RepeatCost.prepare(analysis, at, weights, self.strength) if coarse else None
 
     def run(self, state: State | None, before: Grid | None) -> State:
         """Start or refine, then correct."""
@@ -144,21 +149,19 @@ class LevelWork:
 
     def _correct(self, state: State, i: int, j: int, number: int) -> None:
         """Let every other cell of every other row take the best of what its neighbours propose; (i, j) says which."""
-        part = Part(self.grid, i, j)
+        part = self.parts[i, j]
         around = (part.ring(state.down, HERE), part.ring(state.right, HERE), part.ring(state.place, HERE))
         asked_y, asked_x = self._candidates(*around, part.view(self.words, 0, 0).ravel(), number)
         y_mod, x_mod = np.broadcast_arrays(part.view(self.down_mod[:, None], 0, None), part.view(self.right_mod[None], None, 0))
         offered = self._place_at(asked_y, asked_x, y_mod.ravel(), x_mod.ravel())
-        candidates = (asked_y, asked_x, offered)
-        cost = self._match(gather_wanted(self.at.level.shares, around[2][: len(AROUND)]), offered)
-        neighbours = (around[0][: len(AROUND)], around[1][: len(AROUND)], around[2][: len(AROUND)])
-        shape, weights = self.analysis.cells.shape, self.weights
-        cost = join_cost(cost, candidates, neighbours, self.at, shape, weights)
+        codes, neighbours = self.differences.codes(asked_y, asked_x), around[2][: len(AROUND)]
+        match = self._match(gather_wanted(self.at.level.shares, neighbours), offered)
+        cost = self.join_cost(match, codes, offered, codes[: len(AROUND)], neighbours)
         if self.preference:
             cost += self._preferred(asked_y, asked_x, part.view(self.keys, 0, 0).ravel())
-        if self.coarse:
-            wide = (part.ring(state.down, WIDE_RING), part.ring(state.right, WIDE_RING), part.ring(state.place, WIDE_RING))
-            cost += repeat_cost(candidates, wide, self.at, shape, weights, self.strength, self.analysis.grain)
+        if self.repeat_cost is not None:
+            wide = self.differences.codes(part.ring(state.down, WIDE_RING), part.ring(state.right, WIDE_RING))
+            cost += self.repeat_cost(codes, offered, wide, part.ring(state.place, WIDE_RING))
         best = cost.argmin(0)[None]
         part.view(state.down, 0, 0)[...] = np.take_along_axis(asked_y, best, 0).reshape(part.shape)
         part.view(state.right, 0, 0)[...] = np.take_along_axis(asked_x, best, 0).reshape(part.shape)
@@ -167,7 +170,7 @@ class LevelWork:
     def _candidates(self, y: Integers, x: Integers, places: NDArray[np.intp], words: Words, number: int) -> tuple[Integers, Integers]:
         """(2 * 9, m) offsets: continuations of the nine, then one look-alike of each, which one by hash."""
         mixed = scramble(words + np.uint32(SALT_WHICH + 64 * self.grid.spacing + number))
-        shift = (2 * np.arange(len(HERE), dtype=np.uint32))[:, None]
+        shift = (BITS * np.arange(len(HERE), dtype=np.uint32))[:, None]
         row = places * COUNT + ((mixed >> shift) & np.uint32(COUNT - 1)).astype(np.intp)
         down = self._modulo(y + self.at.alike.down[row], self.rows)
         right = self._modulo(x + self.at.alike.right[row], self.columns)
