@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen_server.layout.analysis import AnalysedLevel, Analysis
+from texgen_server.layout.rules import lattice_offsets
 from texgen_server.layout.weights import Weights
 
 Integers = NDArray[np.int32]
@@ -25,6 +26,7 @@ SPAN_RINGS = {
     "y": tuple((a, b) for a, b in WIDE_RING if abs(b) == 2),
 }
 """By the grain: where the same offset two steps away counts as a patch that reaches too far."""
+ALONE = np.zeros((1, 2), np.int32)
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,19 @@ class Differences:
         """Give the code of each (down, right)."""
         return y.astype(np.intp) * (2 * self.shape[1]) + x
 
-    def table(self, equal: int, near: int, cells: int) -> NDArray[np.int16]:
-        """Table of all differences of codes, for `look`: ``near`` for those up to ``cells`` round the torus, ``equal`` for none, else 0."""
-        down, right = (np.arange(-size, size) % size for size in self.shape)
-        near_y, near_x = (np.minimum(d, size - d) <= cells for d, size in zip((down, right), self.shape, strict=True))
-        out = np.where(near_y[:, None] & near_x[None], near, 0).astype(np.int16)
-        out[(down == 0)[:, None] & (right == 0)[None]] = equal
-        return out.ravel()
+    def table(self, equal: int, near: int, cells: int, twins: Integers = ALONE) -> NDArray[np.int16]:
+        """Table of all differences of codes, for `look`: ``near`` for those up to ``cells`` round the torus, ``equal`` for none, else 0.
+
+        ``twins`` (k, 2): offsets that count as none, (0, 0) among them.
+        """
+        down, right = (np.minimum(np.arange(size), size - np.arange(size)) <= cells for size in self.shape)
+        close = down[:, None] & right[None]
+        around = np.zeros(self.shape, np.bool_)
+        for y, x in twins.tolist():
+            around |= np.roll(close, (y, x), (0, 1))
+        out = np.where(around, near, 0).astype(np.int16)
+        out[twins[:, 0], twins[:, 1]] = equal
+        return np.tile(out, (2, 2)).ravel()
 
     def look(self, table: NDArray[np.int16], codes: Places, others: Places) -> NDArray[np.int16]:
         """Look up the difference of codes (k, m) and others (m,)."""
@@ -101,8 +109,9 @@ class JoinCost:
 class RepeatCost:
     """Costs of showing what is shown nearby, and of patches that reach too far.
 
-    What continues a neighbour is no repeat. Rare places cost more: they are what the eye finds again. Each of the neighbours two steps away (not
-    along the grain) that has the same offset costs, times ``strength`` in 1/256: it bounds how far a patch reaches.
+    What continues a neighbour is no repeat; where the exemplar holds its picture several times, copies are one place. Rare places cost more: they
+    are what the eye finds again. Each of the neighbours two steps away (not along the grain) that has the same offset costs, times ``strength`` in
+    1/256: it bounds how far a patch reaches.
     """
 
     differences: Differences
@@ -117,8 +126,10 @@ class RepeatCost:
     def prepare(cls, analysis: Analysis, at: AnalysedLevel, weights: Weights, strength: int) -> RepeatCost:
         """Make the tables of a level."""
         differences = Differences(analysis.cells.shape)
-        close = differences.table(1, 1, at.level.spacing - 1)
-        return cls(differences, differences.table(1, 0, 0), close, SPAN_RINGS[analysis.grain], at, weights, strength)
+        copies = analysis.cells.copies
+        twins = ALONE if copies is None else lattice_offsets(copies, analysis.cells.shape)
+        close = differences.table(1, 1, at.level.spacing - 1, twins)
+        return cls(differences, differences.table(1, 0, 0, twins), close, SPAN_RINGS[analysis.grain], at, weights, strength)
 
     def __call__(self, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
         """Cost (k, m) of candidates with codes of offsets and places, beside the neighbours of `WIDE_RING` (24, m)."""

@@ -75,6 +75,11 @@ def _lattice(group: tuple[int, int, int], shape: tuple[int, int]) -> list[tuple[
     return [(y // b_, x // ab % columns) for y, b_, x, ab in places if y % b_ == 0 and x % ab == 0]
 
 
+def lattice_offsets(group: tuple[int, int, int], shape: tuple[int, int]) -> Integers:
+    """List the offsets (g, 2) of a lattice group b/a/j that fall on whole cells."""
+    return allowed_offsets(Rule(Family.LATTICE, group=group), shape)
+
+
 def is_group(offsets: Integers, shape: tuple[int, int]) -> bool:
     """Check that sums of offsets are offsets."""
     codes = offsets[:, 0].astype(np.int64) * shape[1] + offsets[:, 1]
