@@ -54,9 +54,9 @@ def digest() -> str:
         analysis = analyse(exemplar(name, cut=cut if name == "courses" else None))
         for at in analysis.levels:
             found.update(at.alike.down.astype(np.int32).tobytes() + at.alike.right.astype(np.int32).tobytes())
-        for seed in range(3):
+        for seed in range(2):
             found.update(lay_torus(analysis, (64, 48), Order(seed)).tobytes())
-        found.update(lay_window(analysis, (-7, 5), (20, 20), Order(1)).tobytes())
+    found.update(lay_window(analysis, (-7, 5), (12, 12), Order(1)).tobytes())
     return found.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,10 +21,15 @@ def offsets_of(placed, corner=(0, 0)):
     return (placed - np.stack([y + corner[0], x + corner[1]], -1)) % SHAPE
 
 
+@cache
+def large_window(name):
+    return lay_window(analysed(name), (-24, -20), (60, 72), Order(5))
+
+
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize(("corner", "size"), [((3, -11), (16, 21)), ((-20, 6), (1, 1)), ((17, 17), (9, 30))])
 def test_a_window_is_the_crop_of_a_larger_one(name, corner, size):
-    large = lay_window(analysed(name), (-24, -20), (60, 72), Order(5))
+    large = large_window(name)
     y, x = corner[0] + 24, corner[1] + 20
     assert np.array_equal(lay_window(analysed(name), corner, size, Order(5)), large[y : y + size[0], x : x + size[1]])
 

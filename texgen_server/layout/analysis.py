@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from texgen_server.layout.appearance import Level, blur, make_levels
 from texgen_server.layout.exemplar import ExemplarCells
-from texgen_server.layout.lookalikes import LookAlikes, find_lookalikes
+from texgen_server.layout.lookalikes import LookAlikes, Search, find_lookalikes
 from texgen_server.layout.rules import allowed_offsets
 
 Integers = NDArray[np.int32]
@@ -53,7 +53,8 @@ class Analysis:
 def analyse(cells: ExemplarCells) -> Analysis:
     """Find matching vectors and look-alikes of an exemplar. The same on every machine."""
     offsets = allowed_offsets(cells.rule, cells.shape)
-    levels = [_analysed(cells, level, offsets) for level in make_levels(cells)]
+    search = Search.prepare(offsets, cells.shape)
+    levels = [_analysed(cells, level, search) for level in make_levels(cells)]
     return Analysis(cells, offsets, tuple(levels), _grain(cells))
 
 
@@ -66,8 +67,8 @@ def _grain(cells: ExemplarCells) -> str:
     return "x" if down > right else "y"
 
 
-def _analysed(cells: ExemplarCells, level: Level, offsets: Integers) -> AnalysedLevel:
-    alike = find_lookalikes(level, offsets, cells.shape)
+def _analysed(cells: ExemplarCells, level: Level, search: Search) -> AnalysedLevel:
+    alike = find_lookalikes(level, search)
     return AnalysedLevel(level, alike, _cuts(cells, level.spacing), _edge(cells), min(level.mean_energy, 1 << 20), _rarity(alike.distance))
 
 

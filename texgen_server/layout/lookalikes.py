@@ -18,7 +18,7 @@ COUNT = 8
 """Look-alikes of a cell."""
 MOST = 4096
 """Offsets that are searched."""
-CHUNK = 1 << 20
+CHUNK = 1 << 19
 """Distances that are held at a time."""
 FAR = np.float32(1 << 26)
 
@@ -35,36 +35,56 @@ class LookAlikes:
     """(n,) squared distance of appearance vectors to the nearest of them."""
 
 
-def find_lookalikes(level: Level, offsets: Integers, shape: tuple[int, int]) -> LookAlikes:
-    """Search the allowed ``offsets`` (g, 2), but none near the cell itself.
+@dataclass(frozen=True)
+class Search:
+    """What the search is the same at all levels: which cells may take each other's place, and which candidates are too near."""
 
-    The offsets are dealt into `COUNT` classes by place; the nearest of each class is kept, so look-alikes are apart from each other.
+    shape: tuple[int, int]
+    offsets: Integers
+    cosets: Places
+    """(cosets, g): cells that may take each other's place, as indices."""
+    candidates: Places
+    """(`COUNT`, m): offsets that are searched, as indices, dealt into classes by place."""
+    step: int
+    """Offsets that are asked about at a time."""
+    blocked: tuple[tuple[Places, Places], ...]
+    """For each chunk of offsets the rows and columns of what lies within a twentieth of the tile."""
+
+    @classmethod
+    def prepare(cls, offsets: Integers, shape: tuple[int, int]) -> Search:
+        """Prepare the search among the allowed offsets (g, 2)."""
+        candidates = _deal(offsets, shape)
+        step = max(1, CHUNK // candidates.size)
+        blocked = tuple(_near(offsets[k : k + step], offsets, candidates, shape) for k in range(0, len(offsets), step))
+        return cls(shape, offsets, _cosets(offsets, shape), candidates, step, blocked)
+
+
+def find_lookalikes(level: Level, search: Search) -> LookAlikes:
+    """Search the allowed offsets, but none near the cell itself.
+
+    The offsets are dealt into `COUNT` classes; the nearest of each class is kept, so look-alikes are apart from each other.
     """
-    groups = _cosets(offsets, shape)
-    candidates = _deal(offsets, shape)
-    vectors = level.appearance
-    squares = (vectors * vectors).sum(1)
-    n = len(vectors)
-    down, right = np.zeros((n, COUNT), np.int16), np.zeros((n, COUNT), np.int16)
-    nearest = np.full((n, COUNT), FAR, np.float32)
-    step = max(1, CHUNK // candidates.size)
-    for start in range(0, len(offsets), step):
-        own = offsets[start : start + step]
-        blocked = _near(own, offsets, candidates, shape)
+    vectors, step, candidates = level.appearance, search.step, search.candidates
+    squares = (vectors * vectors).sum(1, keepdims=True)
+    asking, offering = np.hstack([-2.0 * vectors, np.ones_like(squares)]), np.hstack([vectors, squares])
+    down, right = np.zeros((len(vectors), COUNT), np.int16), np.zeros((len(vectors), COUNT), np.int16)
+    nearest = np.full(len(vectors), FAR, np.float32)
+    for number, blocked in enumerate(search.blocked):
+        start = number * step
+        own = search.offsets[start : start + step]
         batch = max(1, step // len(own))
-        for first in range(0, len(groups), batch):
-            cosets = groups[first : first + batch]
+        for first in range(0, len(search.cosets), batch):
+            cosets = search.cosets[first : first + batch]
             asked, offered = cosets[:, start : start + step], cosets[:, candidates.ravel()]
-            far = squares[offered][:, None] - 2.0 * np.matmul(vectors[asked], vectors[offered].transpose(0, 2, 1))
+            far = np.matmul(asking[asked], offering[offered].transpose(0, 2, 1))
             far[:, blocked[0], blocked[1]] = FAR
             far = far.reshape(*asked.shape, COUNT, -1)
             best = far.argmin(-1)
-            chosen = candidates[np.arange(COUNT), best]
-            jump = (offsets[chosen] - own[None, :, None]) % np.asarray(shape, np.int32)
             value = np.take_along_axis(far, best[..., None], -1)[..., 0]
-            down[asked], right[asked] = np.where(value < FAR / 2, jump[..., 0], 0), np.where(value < FAR / 2, jump[..., 1], 0)
-            nearest[asked] = value
-    distance = np.minimum(nearest.min(1) + squares, FAR).astype(np.int32)
+            jump = (search.offsets[candidates[np.arange(COUNT), best]] - own[None, :, None]) % np.asarray(search.shape, np.int32)
+            jump *= (value < FAR / 2)[..., None]
+            down[asked], right[asked], nearest[asked] = jump[..., 0], jump[..., 1], value.min(-1)
+    distance = np.minimum(nearest + squares[:, 0], FAR).astype(np.int32)
     return LookAlikes(down.ravel(), right.ravel(), distance)
 
 
