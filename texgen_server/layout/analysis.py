@@ -18,7 +18,6 @@ Integers = NDArray[np.int32]
 BARRED = 1 << 28
 """Cost of a place that must not be taken."""
 EDGE_CELLS = 2
-GRAIN_CELLS = 3
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,10 @@ def analyse(cells: ExemplarCells) -> Analysis:
 
 
 def _grain(cells: ExemplarCells) -> str:
-    """Compare how much the picture changes over a few cells down and to the right."""
+    """Compare how much the picture changes from cell to cell, down and to the right."""
     latents = cells.latents.astype(np.int64)
-    down, right = (int(((np.roll(latents, GRAIN_CELLS, axis) - latents) ** 2).sum()) for axis in (0, 1))
-    if cells.rule.group is not None or max(down, right) < 2 * min(down, right) or down == right:
+    down, right = (int(((np.roll(latents, 1, axis) - latents) ** 2).sum()) for axis in (0, 1))
+    if cells.rule.group is not None or 2 * max(down, right) < 3 * min(down, right) or down == right:
         return ""
     return "x" if down > right else "y"
 

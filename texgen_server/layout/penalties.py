@@ -60,6 +60,12 @@ class Differences:
 
 RECIPROCALS = np.asarray([0, *(65536 // (255 * n) + 1 for n in range(1, 9))], np.int32)
 """1 / (255 n) in 1/65536, for the mean of n cuts."""
+SIDES = {
+    "": (4, 4, 4, 4, 4, 4, 4, 4),
+    "x": (6, 1, 6, 12, 12, 6, 1, 6),
+    "y": (6, 12, 6, 1, 1, 6, 12, 6),
+}
+"""By the grain: what a join to each of the eight neighbours counts, in quarters. Fibres may part from each other, but not break."""
 BREAK, COMB = 1, 16
 """What a neighbour that is not continued, and one that is doubled, add to a count; eight of the first stay below one of the second."""
 
@@ -74,14 +80,16 @@ class JoinCost:
 
     differences: Differences
     table: NDArray[np.int16]
+    sides: tuple[int, ...]
     at: AnalysedLevel
     weights: Weights
 
     @classmethod
-    def prepare(cls, at: AnalysedLevel, shape: tuple[int, int], weights: Weights) -> JoinCost:
+    def prepare(cls, analysis: Analysis, at: AnalysedLevel, weights: Weights) -> JoinCost:
         """Make the tables of a level."""
-        differences = Differences(shape)
-        return cls(differences, BREAK - differences.table(BREAK, -COMB, weights.comb_cells), at, weights)
+        differences = Differences(analysis.cells.shape)
+        table = BREAK - differences.table(BREAK, -COMB, weights.comb_cells)
+        return cls(differences, table, SIDES[analysis.grain], at, weights)
 
     def __call__(self, energy: Integers, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
         """Cost (k, m) of candidates with a match, codes of offsets and places, beside neighbours (8, m) with codes and places."""
@@ -89,15 +97,17 @@ class JoinCost:
         counts = np.zeros(codes.shape, np.int16)
         cuts = np.zeros(codes.shape, np.int32)
         cut = None if at.cut is None else at.cut.take(offered)
-        for other, place in zip(around, places, strict=True):
+        for other, place, side in zip(around, places, self.sides, strict=True):
             found = self.differences.look(self.table, codes, other)
             counts += found
-            if cut is not None and at.cut is not None:
+            if cut is None or at.cut is None:
+                cuts += (found != 0) * np.int32(side)
+            else:
                 cuts += np.minimum(cut, at.cut.take(place)) * (found != 0)
         breaks, combs = counts & (COMB - 1), counts >> 4
         cost = energy + combs * np.int32(weights.comb * at.unit >> 8)
         if cut is None:
-            plain: Integers = cost + breaks * np.int32(weights.plain_join * at.unit >> 8)
+            plain: Integers = cost + cuts * np.int32(weights.plain_join * at.unit >> 10)
             return plain
         depth = (cuts * RECIPROCALS.take(breaks) >> 8) * (256 - weights.floor) >> 8
         spared = np.where(breaks > 0, 256 - weights.floor - depth, 0)

@@ -84,7 +84,7 @@ class LevelWork:
         self.keys = block_keys(grid, edge, order, self.words) if self.preference else self.words
         self.parts = {(i, j): Part(grid, i, j) for i in (0, 1) for j in (0, 1)}
         self.differences = Differences(analysis.cells.shape)
-        self.join_cost = JoinCost.prepare(at, analysis.cells.shape, weights)
+        self.join_cost = JoinCost.prepare(analysis, at, weights)
         coarse = 2 * grid.spacing >= analysis.levels[0].level.spacing
         self.repeat_cost = RepeatCost.prepare(analysis, at, weights, self.strength) if coarse else None
 

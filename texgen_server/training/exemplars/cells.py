@@ -20,6 +20,8 @@ from texgen_server.training.exemplars.prepare import AO, COLOUR, HEIGHT
 OVERRIDES_FILE = Path(__file__).with_name("layout_overrides.toml")
 ALIKE = 0.6
 """Copies that resemble each other less are places of their own."""
+JOINTED = frozenset({Family.IRREGULAR, Family.ROWS, Family.LATTICE})
+"""Families that consist of parts; the pores of wood are no joints, however closed."""
 JOINTS_WEIGHT = 1.0
 """Distances to joints weigh as much as all latents together."""
 
@@ -57,7 +59,7 @@ def make_cells(
 ) -> ExemplarCells:
     """Join quantised latents (h, w, 32) with what the maps (8 h, 8 w, 9) of the same exemplar say about joints."""
     cells = ExemplarCells(latents, layout_rule(layout, override), copies=_copies(layout.copies), wraps=wraps)
-    if override is not None and not override.joints:
+    if cells.rule.family not in JOINTED or (override is not None and not override.joints):
         return cells
     joints = find_joints({"height": maps[..., HEIGHT], "ao": maps[..., AO], "luminance": maps[..., COLOUR].mean(-1)})
     if joints is None:
