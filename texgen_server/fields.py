@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from texgen_server.canvas import Canvas, Indices, Window
 from texgen_server.channels import GUIDE_CHANNELS
-from texgen_server.layout import LAYOUT_CHANNELS, layout_field
 from texgen_server.noise import gaussian_field
 from texgen_server.plan import Array, NetworkShape, Plan, Source, Transition
+from texgen_server.wave_layout import LAYOUT_CHANNELS, layout_field
 
 FINE_NOISE = 16
 """Added to the level of a guided pass's noise, which is another than the coarse pass's."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.layout import ring_median
 from texgen_server.plan import Layout
+from texgen_server.wave_layout import ring_median
 
 MAX_WAVES = 24
 MAX_CYCLES = 40

@@ -8,11 +8,11 @@ from texgen.recipe import Lock, MixMode
 from texgen.recipe_making import make_recipe, mix_recipe, vary_recipe
 from texgen_server.canvas import Window
 from texgen_server.fields import make_fields
-from texgen_server.layout import layout_field, sample_places
 from texgen_server.noise import gaussian_field, uniforms
 from texgen_server.plan import SHAPE_LEVELS
 from texgen_server.registry import load_material
 from texgen_server.sampling import choose_code, make_plan, tile_layout
+from texgen_server.wave_layout import layout_field, sample_places
 
 
 @pytest.fixture(scope="module")

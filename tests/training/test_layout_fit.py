@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from texgen_server.layout import layout_field, sample_places
 from texgen_server.training.layout_fit import fit_layout
+from texgen_server.wave_layout import layout_field, sample_places
 
 
 def bricks(rng, size=256, courses=8, noise=0.05):

@@ -30,9 +30,9 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.layout import LAYOUT_CHANNELS
 from texgen_server.network_params import GRID_PX, MaterialParams, Weights, material_params
 from texgen_server.quiet_openvino import ops, ov
+from texgen_server.wave_layout import LAYOUT_CHANNELS
 
 
 def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from texgen.images import linear_to_srgb, srgb_to_linear
 from texgen_server.canvas import BASE_PX
-from texgen_server.layout import layout_field, sample_places
 from texgen_server.relief import integrate, slopes_from_normal
 from texgen_server.training.catalog import Asset
 from texgen_server.training.layout_fit import MAX_WAVES, fit_layout
 from texgen_server.training.scanned_relief import ambient_occlusion, blend_scanned
+from texgen_server.wave_layout import layout_field, sample_places
 
 DENSITIES = (128, 256, 512, 1024)
 """Pixels per tile that training crops are cut at. A material is used at the densities that its scan resolves, the first three always."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.layout import ring_median
+from texgen_server.wave_layout import ring_median
 
 MAX_WAVES = 48
 MAX_CYCLES = 40
