@@ -14,8 +14,11 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen_server.backends import arithmetic, load_backend
+from texgen_server.config import ServerConfig
+from texgen_server.engine.local import LocalEngine
 from texgen_server.precision import EXACT, allowed, cpu, decide
 from texgen_server.precision.cpu import NEEDED, Cpu, parse_cpuinfo, usable
+from texgen_server.rpc.server import EmbeddedServer
 
 pytestmark = pytest.mark.held
 ROOT = Path(__file__).parents[2]
@@ -101,6 +104,29 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(monkeypatch, models, tmp
         load_backend(load_material(find_card("material", models)), "torch", "bf16", tmp_path)
     with pytest.raises(InvalidRequestError, match="allowed are auto, bf16, f32"):
         decide("openvino", "double")
+
+
+@pytest.mark.parametrize("device", ["openvino", "torch"])
+def test_an_engine_that_would_emulate_does_not_start(monkeypatch, models, device):
+    """Nor does a server inside a program, which would refuse each call instead."""
+    machine(monkeypatch, AVX2)
+    with pytest.raises(InvalidRequestError, match="neither AMX nor AVX-512 BF16"):
+        LocalEngine(ServerConfig(models=models, device=device, precision="bf16"))
+    chosen = ServerConfig(port=0, models=models, device=device, precision="bf16")
+    with pytest.raises(InvalidRequestError, match="auto and f32"), EmbeddedServer(chosen):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("device", "seen", "told"), [("cuda", 0, "no CUDA device"), ("cuda:3", 0, "no CUDA device"), ("cuda:3", 2, "2 CUDA devices")]
+)
+def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, device, seen, told):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    with pytest.raises(InvalidRequestError, match=f"{device}.*{told}"):
+        LocalEngine(ServerConfig(models=models, device=device))
 
 
 def test_torch_on_a_cpu_serves_as_the_reference(monkeypatch):
