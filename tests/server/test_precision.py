@@ -26,6 +26,8 @@ HELD = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Holds a machine to AVX2, as `.ci/run` does for the precision stage."""
 NAMES = {"bf16", "f32", "fp16", "f16", "bfloat16"}
 """No string like these outside of the room. (``float16`` is a type of pixels too.)"""
+CHOICES = {"bfloat16", "autocast", "half", "set_float32_matmul_precision", "allow_tf32", "fp32_precision"}
+"""Nor anything of torch's by these names."""
 
 
 def flags(*levels):
@@ -177,8 +179,10 @@ def choices(source: str) -> list[str]:
     found = []
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in {"bfloat16", "autocast", "half", "set_float32_matmul_precision"}:
+        if isinstance(node, ast.Attribute) and node.attr in CHOICES | NAMES | {"QUICK"}:
             found.append(f"{node.lineno}: .{node.attr}")
+        if isinstance(node, ast.alias) and node.name == "QUICK":
+            found.append(f"{node.lineno}: {node.name}")
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in NAMES:
             found.append(f"{node.lineno}: {node.value!r}")
     return found
@@ -197,6 +201,11 @@ def test_no_precision_is_chosen_by_hand(path):
         "network.to(torch.bfloat16)",
         "network.half()",
         'hints = {"INFERENCE_PRECISION_HINT": "f32"}',
+        'hints = {"INFERENCE_PRECISION_HINT": ov.Type.bf16}',
+        "torch.backends.cuda.matmul.allow_tf32 = True",
+        'torch.backends.cudnn.conv.fp32_precision = "tf32"',
+        "from texgen_server.precision.decision import QUICK",
+        "TorchBackend(model, 'cpu', decision.QUICK)",
     ],
 )
 def test_a_choice_by_hand_is_caught(source):
