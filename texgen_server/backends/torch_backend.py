@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.guest import as_guest
 from texgen_server.network_params import PARTS
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
@@ -26,7 +27,8 @@ class TorchBackend:
         decided = decide("torch" if self.device.type == "cpu" else device, precision)
         self.name, self.precision = decided.name, decided.precision
         self.threads = torch.get_num_threads() if self.device.type == "cpu" else 0
-        self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+        with as_guest():
+            self._parts = build_parts(model.card.kind, model.card.network, model.weights)
         self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
             channels_last(part.to(self.device))
