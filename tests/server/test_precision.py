@@ -134,6 +134,7 @@ def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, d
 def test_torch_on_a_cpu_serves_as_the_reference(monkeypatch):
     machine(monkeypatch, SAPPHIRE_RAPIDS)
     assert arithmetic("torch", "auto").precision == EXACT
+    assert "reference" in arithmetic("torch", "auto").why
     assert arithmetic("torch", "bf16").precision != EXACT
 
 
