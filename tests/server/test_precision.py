@@ -119,12 +119,12 @@ def test_an_engine_that_would_emulate_does_not_start(monkeypatch, models, device
         pass
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize(
     ("device", "seen", "told"), [("cuda", 0, "no CUDA device"), ("cuda:3", 0, "no CUDA device"), ("cuda:3", 2, "2 CUDA devices")]
 )
 def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, device, seen, told):
-    import torch
-
+    torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
     with pytest.raises(InvalidRequestError, match=f"{device}.*{told}"):
