@@ -17,6 +17,7 @@ TORCH = (
     "texgen_server.bench",
     "texgen_server.capture",
     "texgen_server.features",
+    "texgen_server.guest",
     "texgen_server.image_statistics",
     "texgen_server.networks",
     "texgen_server.precision.autocast",

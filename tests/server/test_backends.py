@@ -125,6 +125,30 @@ def test_too_little_memory_is_told_as_such_whoever_notices(model, told, monkeypa
         backend.run("mapping", [np.zeros((1, 1), np.float32)])
 
 
+def test_settings_of_cudnn_come_back_when_the_last_thread_leaves():
+    """They are the process's, which may be somebody else's; several devices run at a time."""
+    import torch
+
+    from texgen_server.precision.autocast import exact_convolutions
+
+    cudnn = torch.backends.cudnn
+
+    def settings():
+        return [cudnn.deterministic, cudnn.benchmark, *([cudnn.conv.fp32_precision] if hasattr(cudnn, "conv") else [cudnn.allow_tf32])]
+
+    cudnn.benchmark = True
+    before = settings()
+    first, second = exact_convolutions(), exact_convolutions()
+    first.__enter__()
+    assert settings() in ([True, False, "ieee"], [True, False, False])
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert settings()[0]
+    second.__exit__(None, None, None)
+    after, cudnn.benchmark = settings(), False
+    assert after == before
+
+
 def test_other_errors_of_torch_stay_what_they_are(model):
     with pytest.raises(RuntimeError, match="mat1"):
         TorchBackend(model, "cpu", "f32").run("mapping", [np.zeros((1, 3), np.float32), np.zeros((1, 1), np.float32)])

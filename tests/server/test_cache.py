@@ -20,6 +20,7 @@ from texgen_server import cache as cache_module
 from texgen_server.cache import ResultCache, open_cache
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.local import LocalEngine
 from texgen_server.rpc.requests import Delivery, Order
 from texgen_server.rpc.results import result_key
 from texgen_server.rpc.server import EmbeddedServer
@@ -222,3 +223,17 @@ def test_a_hit_is_byte_equal_says_so_and_survives_a_restart(models, tmp_path):
     with EmbeddedServer(config) as server, Client(server.address) as client:
         assert client.generate("bark", **request).cache_hit is True
         assert client.generate_environment("indoor", seed=1, encoding=Encoding.RAW).panorama == sky.panorama
+
+
+def test_what_was_made_with_another_arithmetic_is_not_kept_under_this_one(models, tmp_path, monkeypatch):
+    """As by a replica on a node of another kind: the same bytes are promised for a name."""
+    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, cache_folder=tmp_path, cache_bytes=1 << 28)
+    with EmbeddedServer(config) as server, Client(server.address) as client:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(LocalEngine, "name", lambda engine: "torch-cpu/f32/another")
+            client.generate("bark", seed=3, size_px=(64, 64))
+        client.generate("bark", seed=4, size_px=(64, 64))
+        settled(tmp_path / "results", 1)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(LocalEngine, "name", lambda engine: "torch-cpu/f32/another")
+            assert not client.generate("bark", seed=3, size_px=(64, 64)).cache_hit

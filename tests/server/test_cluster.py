@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,25 @@ def test_without_ray_the_reason_is_told(monkeypatch, models):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(LoadError, match=r"texgen\[cluster\]"):
         load_engine(ServerConfig(models=models, engine="ray"))
+
+
+def test_a_cluster_leaves_the_environment_of_the_program_alone(monkeypatch, models):
+    """Ray is started without its usage statistics, by a variable that does not stay."""
+    seen = {}
+
+    def init(**_):
+        seen.update(os.environ)
+        raise ConnectionError("no cluster")
+
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    before = dict(os.environ)
+    ray = types.ModuleType("ray")
+    ray.is_initialized, ray.init, ray.serve = (lambda: False), init, types.ModuleType("ray.serve")
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(LoadError, match="no cluster"):
+        load_engine(ServerConfig(models=models, engine="ray"))
+    assert seen["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert dict(os.environ) == before
 
 
 def test_a_replica_tells_what_ran_once(models, card):

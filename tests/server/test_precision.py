@@ -14,8 +14,11 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen_server.backends import arithmetic, load_backend
+from texgen_server.config import ServerConfig
+from texgen_server.engine.local import LocalEngine
 from texgen_server.precision import EXACT, allowed, cpu, decide
 from texgen_server.precision.cpu import NEEDED, Cpu, parse_cpuinfo, usable
+from texgen_server.rpc.server import EmbeddedServer
 
 pytestmark = pytest.mark.held
 ROOT = Path(__file__).parents[2]
@@ -23,6 +26,8 @@ HELD = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Holds a machine to AVX2, as `.ci/run` does for the precision stage."""
 NAMES = {"bf16", "f32", "fp16", "f16", "bfloat16"}
 """No string like these outside of the room. (``float16`` is a type of pixels too.)"""
+CHOICES = {"bfloat16", "autocast", "half", "set_float32_matmul_precision", "allow_tf32", "fp32_precision"}
+"""Nor anything of torch's by these names."""
 
 
 def flags(*levels):
@@ -103,9 +108,33 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(monkeypatch, models, tmp
         decide("openvino", "double")
 
 
+@pytest.mark.parametrize("device", ["openvino", "torch"])
+def test_an_engine_that_would_emulate_does_not_start(monkeypatch, models, device):
+    """Nor does a server inside a program, which would refuse each call instead."""
+    machine(monkeypatch, AVX2)
+    with pytest.raises(InvalidRequestError, match="neither AMX nor AVX-512 BF16"):
+        LocalEngine(ServerConfig(models=models, device=device, precision="bf16"))
+    chosen = ServerConfig(port=0, models=models, device=device, precision="bf16")
+    with pytest.raises(InvalidRequestError, match="auto and f32"), EmbeddedServer(chosen):
+        pass
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("device", "seen", "told"), [("cuda", 0, "no CUDA device"), ("cuda:3", 0, "no CUDA device"), ("cuda:3", 2, "2 CUDA devices")]
+)
+def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, device, seen, told):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    with pytest.raises(InvalidRequestError, match=f"{device}.*{told}"):
+        LocalEngine(ServerConfig(models=models, device=device))
+
+
 def test_torch_on_a_cpu_serves_as_the_reference(monkeypatch):
     machine(monkeypatch, SAPPHIRE_RAPIDS)
     assert arithmetic("torch", "auto").precision == EXACT
+    assert "reference" in arithmetic("torch", "auto").why
     assert arithmetic("torch", "bf16").precision != EXACT
 
 
@@ -151,8 +180,10 @@ def choices(source: str) -> list[str]:
     found = []
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in {"bfloat16", "autocast", "half", "set_float32_matmul_precision"}:
+        if isinstance(node, ast.Attribute) and node.attr in CHOICES | NAMES | {"QUICK"}:
             found.append(f"{node.lineno}: .{node.attr}")
+        if isinstance(node, ast.alias) and node.name == "QUICK":
+            found.append(f"{node.lineno}: {node.name}")
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in NAMES:
             found.append(f"{node.lineno}: {node.value!r}")
     return found
@@ -171,6 +202,11 @@ def test_no_precision_is_chosen_by_hand(path):
         "network.to(torch.bfloat16)",
         "network.half()",
         'hints = {"INFERENCE_PRECISION_HINT": "f32"}',
+        'hints = {"INFERENCE_PRECISION_HINT": ov.Type.bf16}',
+        "torch.backends.cuda.matmul.allow_tf32 = True",
+        'torch.backends.cudnn.conv.fp32_precision = "tf32"',
+        "from texgen_server.precision.decision import QUICK",
+        "TorchBackend(model, 'cpu', decision.QUICK)",
     ],
 )
 def test_a_choice_by_hand_is_caught(source):

@@ -26,7 +26,7 @@ from texgen_server.sampling import make_plan
 
 ROOT = Path(__file__).parents[2]
 STATE = """
-import ctypes, faulthandler, gc, json, locale, logging, os, platform, resource, signal, socket, sys, threading, time, warnings
+import ctypes, faulthandler, gc, io, json, locale, logging, os, platform, resource, signal, socket, sys, threading, time, warnings
 import numpy as np
 import OpenEXR, google.protobuf, grpc, PIL.Image  # what a program has imported itself is not ours
 import threadpoolctl
@@ -65,6 +65,7 @@ def state():
         "nice": os.getpriority(os.PRIO_PROCESS, 0),
         "socket": socket.getdefaulttimeout(),
         "numpy": [np.geterr(), np.get_printoptions()["precision"]],
+        "torch": str(torch.random.get_rng_state().tolist()) if (torch := sys.modules.get("torch")) else "",
     }
 
 def changed(before):
@@ -98,6 +99,9 @@ from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 with EmbeddedServer(ServerConfig(port=0, models=MODELS, device="torch", grace_s=0.5)) as server, Client(server.address) as client:
     client.generate("brick", seed=3, size_px=(64, 64))
+    picture = io.BytesIO()
+    PIL.Image.fromarray(np.random.default_rng(1).integers(0, 255, (96, 96, 3), "uint8")).save(picture, "PNG")
+    client.capture(picture.getvalue(), size_px=(64, 64), steps=1)
 """,
 }
 
@@ -117,7 +121,9 @@ def ran(code, *, blocked=(), environment=None):
 @pytest.mark.skipif(platform.system() != "Linux", reason="asks Linux for its state")
 @pytest.mark.parametrize("use", [pytest.param(use, marks=pytest.mark.torch) if "torch" in use else use for use in USES])
 def test_nothing_is_changed_in_the_process_of_others(models, use):
-    first = "import torch\n" if "torch" in use else ""  # which adds filters of warnings of its own
+    first = (
+        "import torch, efficientnet_lite_pytorch, scipy.special, sympy\n" if "torch" in use else ""
+    )  # which add filters of warnings of their own
     code = f"{first}{STATE}\nfrom pathlib import Path\nMODELS = Path({str(models)!r})\n{USES[use]}\nprint(json.dumps(changed(before), default=str))"
     assert ran(code) == {}
 

@@ -11,7 +11,7 @@ import pytest
 from texgen import find_card
 from texgen.errors import InvalidRequestError, LoadError
 from texgen.recipe_making import make_recipe
-from texgen_server.prompt import PromptReader
+from texgen_server.prompt import PromptReader, _MiniLM
 from texgen_server.registry import load_material
 from texgen_server.sampling import choose_code, seed_of_member
 
@@ -45,6 +45,19 @@ def test_words_set_controls(reader):
 @pytest.mark.slow
 def test_nonsense_is_called_a_guess(reader):
     assert reader.read("quarterly revenue of the accounting department").similarity < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_reading_prompts_leaves_the_program_its_progress_bars_and_its_random_numbers():
+    torch, logging = pytest.importorskip("torch"), pytest.importorskip("transformers").utils.logging
+    logging.enable_progress_bar()
+    torch.manual_seed(3)
+    _MiniLM()
+    drawn = torch.rand(3)
+    torch.manual_seed(3)
+    assert logging.is_progress_bar_enabled()
+    assert torch.equal(torch.rand(3), drawn)
 
 
 @pytest.mark.slow

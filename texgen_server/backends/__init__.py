@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ log = logging.getLogger("texgen.server")
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
 """What a device may be called; one of several CUDA devices is ``cuda:N``."""
 NUMBERED = "cuda:"
+DRIVERS = ("/proc/driver/nvidia", "/usr/lib/wsl/lib/libcuda.so.1", "C:/Windows/System32/nvcuda.dll")
+"""Where NVIDIA's driver shows: on Linux, on Linux inside of Windows (WSL 2, which has no such folder in /proc), on Windows."""
 
 
 def load_backend(model: LoadedModel, device: str, precision: str, cache: Path | None, threads: int = 0) -> Backend:
@@ -48,7 +51,9 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
     torch on a CPU is the reference that other engines are held against: float32 on purpose, unless another precision is asked for.
     """
     chosen = _choose(device)
-    return decide(chosen, EXACT if (chosen, precision) == ("torch", "auto") else precision)
+    if (chosen, precision) == ("torch", "auto"):
+        return replace(decide(chosen, EXACT), why="torch on a CPU is the reference, which is float32")
+    return decide(chosen, precision)
 
 
 def device_names(devices: str) -> list[str]:
@@ -93,7 +98,7 @@ def _cuda_available() -> bool:
 
 
 def _nvidia_driver() -> bool:
-    return Path("/proc/driver/nvidia").exists() or Path("C:/Windows/System32/nvcuda.dll").exists()
+    return any(Path(place).exists() for place in DRIVERS)
 
 
 def _installed(module: str) -> bool:

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 
 from texgen_server.backends.base import Array
+from texgen_server.guest import as_guest
 from texgen_server.network_params import PARTS
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.parts import build_parts
 from texgen_server.precision import EXACT, decide
-from texgen_server.precision.autocast import in_precision
+from texgen_server.precision.autocast import exact_convolutions, in_precision
 from texgen_server.registry import LoadedModel
 
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")
@@ -26,9 +27,8 @@ class TorchBackend:
         decided = decide("torch" if self.device.type == "cpu" else device, precision)
         self.name, self.precision = decided.name, decided.precision
         self.threads = torch.get_num_threads() if self.device.type == "cpu" else 0
-        if self.device.type == "cuda":
-            _exact_convolutions()
-        self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+        with as_guest():
+            self._parts = build_parts(model.card.kind, model.card.network, model.weights)
         self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
             channels_last(part.to(self.device))
@@ -37,7 +37,7 @@ class TorchBackend:
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
         try:
-            with in_precision(self.device, EXACT if self._kinds[part].exact else self.precision):
+            with exact_convolutions(), in_precision(self.device, EXACT if self._kinds[part].exact else self.precision):
                 out = chosen(*[self._put(x) for x in inputs])
             return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
         except RuntimeError as error:
@@ -67,13 +67,3 @@ def _get(tensor: torch.Tensor) -> Array:
 
 def _no_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
-
-
-def _exact_convolutions() -> None:
-    """In this process float32 is float32: cuDNN's own choice is TF32, of 10 bits; and the same input gives the same bytes each time."""
-    cudnn = torch.backends.cudnn
-    cudnn.deterministic, cudnn.benchmark = True, False
-    if hasattr(cudnn, "conv"):  # torch 2.9 on, which warns of the older name
-        cudnn.conv.fp32_precision = cudnn.rnn.fp32_precision = "ieee"  # type: ignore[attr-defined]
-    else:
-        cudnn.allow_tf32 = False

@@ -8,10 +8,12 @@ deterministic, so it is done again elsewhere. Ray's own ports have neither TLS n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -25,6 +27,7 @@ from texgen_server.engine.cards import Cards
 from texgen_server.engine.replica import Replica, Told, travelling
 
 APPLICATION = "texgen"
+USAGE = "RAY_USAGE_STATS_ENABLED"
 ATTEMPTS = 5
 """Of a job whose replicas are lost."""
 AGAIN_S = 0.2
@@ -203,19 +206,32 @@ def _error(kind: str, message: str, field: str) -> TexgenError:
     return InvalidRequestError(message, field) if found is InvalidRequestError else found(message)
 
 
+@contextlib.contextmanager
+def _nothing_told() -> Iterator[None]:
+    """Start Ray without its usage statistics, unless somebody has decided about them. The variable is taken away again: the process may not be ours."""
+    if USAGE in os.environ:
+        yield
+        return
+    os.environ[USAGE] = "0"
+    try:
+        yield
+    finally:
+        os.environ.pop(USAGE, None)
+
+
 def _deployed(config: ServerConfig) -> Any:
     """A handle to the deployment, which is made or brought up to date. Raises LoadError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         from ray import serve
     except ImportError as error:
         raise LoadError("the engine 'ray' takes Ray, which is not installed: pip install 'texgen[cluster]'") from error
     try:
-        if not ray.is_initialized():
-            ray.init(address=config.ray_address or "local", namespace=APPLICATION, include_dashboard=False, log_to_driver=False)
-        serve.start(proxy_location="Disabled")
-        return serve.run(_application(config, serve), name=APPLICATION, route_prefix=None)
+        with _nothing_told():
+            if not ray.is_initialized():
+                ray.init(address=config.ray_address or "local", namespace=APPLICATION, include_dashboard=False, log_to_driver=False)
+            serve.start(proxy_location="Disabled")
+            return serve.run(_application(config, serve), name=APPLICATION, route_prefix=None)
     except (ConnectionError, RuntimeError) as error:
         raise LoadError(f"the Ray cluster {config.ray_address or 'on this machine'} cannot be used: {error}") from error
 

@@ -49,16 +49,22 @@ class _Entry:
 
 
 class LocalEngine:
-    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no setting of the process (`own_process` does)."""
+    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no setting of the process (`own_process` does).
+
+    Raises InvalidRequestError for a device or a precision that is not here.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
+        names = device_names(config.device)
+        for name in names:  # what the hardware does not have is refused before anything starts
+            arithmetic(name, config.precision)
         self._config = config
         self._cards = Cards(config.models)
         self._queue: FairQueue[_Entry] = FairQueue()
         self._running: dict[_Entry, Station] = {}
         self._changed = threading.Condition()
         self._closing = False
-        self._stations = [Station(name, config) for name in device_names(config.device)]
+        self._stations = [Station(name, config) for name in names]
         self._threads = [
             threading.Thread(target=self._work, args=(station,), name=f"texgen-job-{number}", daemon=True)
             for station in self._stations

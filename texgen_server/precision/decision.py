@@ -48,7 +48,8 @@ class Arithmetic:
 def decide(device: str, wanted: str = "auto") -> Arithmetic:
     """Decide how a device computes: ``openvino``, ``torch`` (both a CPU), ``cuda`` or ``cuda:N``.
 
-    ``wanted`` may hold it to a precision. Raises InvalidRequestError where the hardware does not have it, or where it is none of `PRECISIONS`.
+    ``wanted`` may hold it to a precision. Raises InvalidRequestError where the hardware does not have it, where it is none of `PRECISIONS`, and
+    for a CUDA device that is not there.
     """
     if wanted not in PRECISIONS:
         raise InvalidRequestError(f"precision {wanted!r}: allowed are {', '.join(PRECISIONS)}", "precision")
@@ -89,6 +90,12 @@ def _cuda(device: str) -> tuple[Arithmetic, str]:
     """Decide for a GPU, which torch knows about; else as `_cpu`."""
     import torch
 
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.partition(":")[2] or 0) >= seen:
+        raise InvalidRequestError(
+            f"device {device!r}: the torch that is installed ({torch.__version__}) sees {seen or 'no'} CUDA device{'s' * (seen > 1)}",
+            "device",
+        )
     major, minor = torch.cuda.get_device_capability(device)
     kind = f"sm{major}{minor}+{blas_kernels()}"
     if (major, minor) >= CUDA_LEAST:

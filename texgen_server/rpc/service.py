@@ -50,6 +50,8 @@ class Wanted:
     order: requests.Order
     key: str
     """What names it in the cache; empty: nothing does."""
+    engine: str
+    """The arithmetic that the key names."""
 
 
 class TextureService(pb_grpc.TextureServiceServicer):
@@ -150,7 +152,8 @@ class TextureService(pb_grpc.TextureServiceServicer):
         known: dict[int, CachedResult] = {}
         earlier = len(call.results)  # of an exploration
         heard = [Heard(order.job) for order in orders]
-        wanted = [Wanted(order, self._key(order, card)) for order in orders]
+        engine = self._engine.name()
+        wanted = [Wanted(order, self._key(order, card, engine), engine) for order in orders]
         try:
             for index, order in enumerate(orders):
                 for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
@@ -185,9 +188,13 @@ class TextureService(pb_grpc.TextureServiceServicer):
         else:
             pending[index] = self._engine.submit(card.id, wanted.order.job)
 
-    def _key(self, order: requests.Order, card: ModelCard) -> str:
+    def _key(self, order: requests.Order, card: ModelCard, engine: str) -> str:
         """What names the result in the cache; empty where there is none."""
-        return result_key(order, card, self._engine.name()) if self.cache and order.kept else ""
+        return result_key(order, card, engine) if self.cache and order.kept else ""
+
+    def _cacheable(self, wanted: Wanted, result: Result) -> bool:
+        """Whether it fits, and was made with the arithmetic that its key names: replicas on other nodes, or another GPU, may have others."""
+        return result.engine == wanted.engine and sum(p.nbytes for p in result.maps.values()) <= HUGE_BYTES
 
     async def _cached(self, key: str) -> CachedResult | None:
         if not (self.cache and key):
@@ -197,7 +204,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
     async def _deliver(self, wanted: Wanted, card: ModelCard, result: Result) -> AsyncIterator[Event]:
         """Pack maps in the pool and send them in order."""
         order, started, size_bytes = wanted.order, time.monotonic(), 0
-        key = wanted.key if sum(p.nbytes for p in result.maps.values()) <= HUGE_BYTES else ""
+        key = wanted.key if self._cacheable(wanted, result) else ""
         seams: dict[MapKind, float] = {}
         told: list[pb.TextureEvent] = []
         data: list[bytes | memoryview] = []

@@ -37,6 +37,8 @@ def codec(pictures):
     return Codec(PARAMS, transform.basis, transform.deviations)
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_reconstruction_gets_ahead_of_the_transform(codec, pictures):
     trainer = ReconstructionTrainer(codec, pictures, [0, 1, 2], CONFIG)
     trainer.step_number = 200  # past the warm-up
@@ -82,6 +84,8 @@ def test_an_index_map_serves_twice_the_cells_too(codec):
     assert torch.equal(doubled[1::2, 1::2], 2 * torch.from_numpy(rolled_map(8)) + 1)
 
 
+@pytest.mark.held
+@pytest.mark.usefixtures("nothing_emulated")
 def test_the_second_phase_moves_the_decoder_alone(codec, pictures):
     relaid = encode_all(codec, pictures, {"Toy0": rolled_map(8)})
     before = {k: v.clone() for k, v in codec.state_dict().items()}

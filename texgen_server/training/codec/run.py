@@ -18,6 +18,7 @@ from torch import Tensor
 
 from texgen.errors import InvalidRequestError
 from texgen_server.networks.codec import Codec, draw_noise
+from texgen_server.precision.autocast import rougher_float32_in_training
 from texgen_server.training.codec.common import Clock
 from texgen_server.training.codec.evaluate import measure, summary
 from texgen_server.training.codec.joins import IndexMap, JoinTrainer, encode_all
@@ -68,7 +69,7 @@ def train_codec(options: CodecRun, config: CodecConfig) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else options.device.replace("auto", "cpu"))
     if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        rougher_float32_in_training()
     pictures = PictureSet(_pictures(options), device)
     held = read_validation()
     train = [i for i, name in enumerate(pictures.ids) if name not in held]
