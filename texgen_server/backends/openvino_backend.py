@@ -105,6 +105,7 @@ def _save(graphs: Mapping[str, ov.Model], folder: Path) -> None:
     try:
         for name, graph in graphs.items():
             ov.save_model(graph, temporary / f"{name}.xml", compress_to_fp16=False)
+        temporary.chmod(0o755)  # the cache may be shared with servers of other users
         temporary.rename(folder)
     except OSError:
         if not folder.is_dir():  # else another process was faster
