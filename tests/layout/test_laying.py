@@ -37,7 +37,7 @@ def test_a_window_is_the_crop_of_a_larger_one(name, corner, size):
 def test_a_halo_that_is_too_small_is_seen():
     class Short(Weights):
         def halo(self, spacing, top):
-            return 1
+            return 1, 1
 
     analysis = analysed("free")
     large = lay_window(analysis, (-24, -24), (64, 64), Order(5), Short())

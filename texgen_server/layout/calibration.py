@@ -12,7 +12,7 @@ from texgen_server.layout.laying import lay_torus
 from texgen_server.layout.measures import LayoutFigures, measure
 from texgen_server.layout.order import Order
 
-SCALES = (6, 10, 14, 18, 22, 27, 33, 40, 48, 58, 70, 85, 105, 130, 160)
+SCALES = (6, 10, 14, 18, 22, 27, 33, 40, 48, 58, 70, 85, 105)
 """What is tried, in 1/64 of the usual."""
 USUAL_PATCH, WORST_PATCH = 0.28, 0.44
 """Largest patch that is let pass: in the mean of the seeds, and in all of them but one."""

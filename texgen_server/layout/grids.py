@@ -62,12 +62,12 @@ def _ring(size: int, spacing: int) -> Axis:
     return Axis((wrapped + numbers // count * size).astype(np.int32), wrapped.astype(np.int32), source.astype(np.intp), 0)
 
 
-def window_grids(corner: tuple[int, int], size: tuple[int, int], levels: list[tuple[int, int]]) -> list[Grid]:
+def window_grids(corner: tuple[int, int], size: tuple[int, int], levels: list[tuple[int, tuple[int, int]]]) -> list[Grid]:
     """Place the cells of all levels, coarse to fine, for a window of an endless field.
 
-    ``levels``: (spacing, halo): each level has so many cells beyond what the next one needs.
+    ``levels``: (spacing, (down, right)): each level has so many cells beyond what the next one needs.
     """
-    axes = [_stretches(corner[k], size[k], levels) for k in (0, 1)]
+    axes = [_stretches(corner[k], size[k], [(spacing, halo[k]) for spacing, halo in levels]) for k in (0, 1)]
     return [Grid(spacing, down, right, None) for (spacing, _), down, right in zip(levels, *axes, strict=True)]
 
 

@@ -42,8 +42,8 @@ def lay_window(analysis: Analysis, corner: tuple[int, int], size: tuple[int, int
     top = levels[0].level.spacing
     grids = window_grids(corner, size, [(at.level.spacing, weights.halo(at.level.spacing, top)) for at in levels])
     placed = _lay(analysis, levels, grids, order, weights)
-    halo = weights.halo(1, top)
-    return placed[halo : halo + size[0], halo : halo + size[1]]
+    down, right = weights.halo(1, top)
+    return placed[down : down + size[0], right : right + size[1]]
 
 
 def _tiles(analysis: Analysis, down: NDArray[np.int64], right: NDArray[np.int64]) -> Integers:

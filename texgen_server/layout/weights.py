@@ -38,12 +38,15 @@ class Weights:
             return self.rounds
         return self.coarse_rounds if spacing >= 8 else (self.rounds + self.coarse_rounds + 1) // 2
 
-    def halo(self, spacing: int, top: int) -> int:
-        """Return how many cells of a level around a place its result depends on, in an exemplar whose coarsest spacing is ``top``.
+    def halo(self, spacing: int, top: int) -> tuple[int, int]:
+        """Return how many cells (down, right) of a level around a place its result depends on, where ``top`` is the coarsest spacing.
 
-        Each sub-pass reads one cell further, two at the two coarsest levels.
+        A round goes over even rows, then odd ones, and in each over even columns, then odd ones. So what a cell depends on lies at most 2 rows and 4
+        columns away; at the two coarsest levels, which read two steps far, 7 rows and 5 columns.
         """
-        return 4 * self.rounds_at(spacing) * (2 if 2 * spacing >= top else 1)
+        down, right = (7, 5) if 2 * spacing >= top else (2, 4)
+        rounds = self.rounds_at(spacing)
+        return down * rounds, right * rounds
 
 
 STANDARD = Weights()
