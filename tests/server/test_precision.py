@@ -81,7 +81,7 @@ def machine(monkeypatch, said):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("device", ["openvino", "torch"])
+@pytest.mark.parametrize("device", ["openvino", pytest.param("torch", marks=pytest.mark.torch)])
 def test_bfloat16_is_decided_for_where_the_cpu_multiplies_in_it(monkeypatch, device):
     machine(monkeypatch, SAPPHIRE_RAPIDS)
     assert decide(device).precision == "bf16"
@@ -131,6 +131,7 @@ def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, d
         LocalEngine(ServerConfig(models=models, device=device))
 
 
+@pytest.mark.torch
 def test_torch_on_a_cpu_serves_as_the_reference(monkeypatch):
     machine(monkeypatch, SAPPHIRE_RAPIDS)
     assert arithmetic("torch", "auto").precision == EXACT
@@ -138,6 +139,7 @@ def test_torch_on_a_cpu_serves_as_the_reference(monkeypatch):
     assert arithmetic("torch", "bf16").precision != EXACT
 
 
+@pytest.mark.torch
 def test_what_may_differ_in_bytes_differs_in_name(monkeypatch):
     names = set()
     for said in (AVX2, AVX512, AVX512 | flags("avx512_bf16"), SAPPHIRE_RAPIDS):
