@@ -45,7 +45,9 @@ class BankExemplar:
     constants: dict[str, float]
     """Channels that are the same everywhere; they bypass the decoder."""
     quality: int
-    """1 to 5; below 3 it stays out of random draws."""
+    """1 to 5."""
+    drawn: bool
+    """False: it may be asked for by name, but none is drawn at random."""
     licence: str
     publisher: str
     source: str

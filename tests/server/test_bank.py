@@ -24,7 +24,7 @@ def entropy_bytes(latents):
 
 def exemplar(name, cells):
     return BankExemplar(
-        name, name, "brick", cells, 1.6, 0.02, (0.5,) * 9, {"metallic": 0.0}, 4, "CC0-1.0", "nobody", "nowhere", {"family": "L2"}
+        name, name, "brick", cells, 1.6, 0.02, (0.5,) * 9, {"metallic": 0.0}, 4, True, "CC0-1.0", "nobody", "nowhere", {"family": "L2"}
     )
 
 

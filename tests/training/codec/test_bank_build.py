@@ -40,6 +40,7 @@ def test_a_bank_holds_what_the_encoder_gives_within_its_budget(tmp_path):
     expected = codec.encoder(pictures.whole(0) * pictures.known[0].view(1, -1, 1, 1)).round()[0].permute(1, 2, 0).numpy()
     assert np.array_equal(bank.latents("Toy001"), expected)
     assert entry.layout["family"] == "S"
+    assert entry.drawn
     assert entry.constants == {"metallic": 0.0}
     assert bank.thumbnail("Toy001")[:4] == b"RIFF"
     large = (tmp_path / "bank.safetensors").stat().st_size

@@ -18,6 +18,7 @@ from texgen_server.bank import BankExemplar, Latents, pack_latents, write_bank
 from texgen_server.networks.codec import CELL_PX, Codec
 from texgen_server.precision.autocast import exact
 from texgen_server.training.codec.pixels import UNIT, Picture, PictureSet, to_picture
+from texgen_server.training.exemplars.cells import read_overrides
 from texgen_server.training.exemplars.families import Family, Layout
 from texgen_server.training.exemplars.pack import Pack
 from texgen_server.training.exemplars.prepare import CHANNELS, Exemplar
@@ -25,6 +26,8 @@ from texgen_server.training.exemplars.sheet import lit
 
 THUMBNAIL_PX = 96
 BANK_BYTES = 40 << 20
+LEAST_DRAWN = 3
+"""Quality below which an exemplar stays out of random draws."""
 FINE_FIRST = (Family.LATTICE, Family.ROWS, Family.IRREGULAR, Family.STOCHASTIC, Family.FIGURE, Family.FLAT)
 """Order in which families get their own, larger grids: structure first, flat materials last."""
 
@@ -79,6 +82,7 @@ def encode(codec: Codec, exemplar: Exemplar, layout: Layout) -> Encoded:
 
 def _entry(exemplar: Exemplar, picture: Picture, layout: Layout, means: list[float]) -> BankExemplar:
     about = exemplar.about
+    override = read_overrides().get(about.asset_id)
     rows, columns = (n // CELL_PX for n in picture.pixels.shape[:2])
     normal = [name.startswith("normal") for name in CHANNELS]
     units = [m / UNIT - 1.0 if is_normal else m / (2.0 * UNIT) for m, is_normal in zip(means, normal, strict=True)]
@@ -92,6 +96,7 @@ def _entry(exemplar: Exemplar, picture: Picture, layout: Layout, means: list[flo
         means=tuple(round(u, 5) for u in units),
         constants=about.constants,
         quality=about.quality,
+        drawn=about.quality >= LEAST_DRAWN and (override is None or override.draw),
         licence=about.licence,
         publisher=about.publisher,
         source=about.source,
@@ -115,5 +120,5 @@ def _thumbnail(exemplar: Exemplar) -> bytes:
 
 def _fine_first(pack: Pack, layouts: dict[str, Layout], ids: list[str]) -> Iterator[str]:
     """Exemplars that have a larger grid of their own, in the order in which they should get it."""
-    larger = [a for a in ids if "own" in pack.grids[a] and layouts[a].quality >= 3 and "blurry" not in layouts[a].flags]
+    larger = [a for a in ids if "own" in pack.grids[a] and layouts[a].quality >= LEAST_DRAWN and "blurry" not in layouts[a].flags]
     yield from sorted(larger, key=lambda a: (FINE_FIRST.index(layouts[a].family), -layouts[a].quality, a))
