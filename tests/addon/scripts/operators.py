@@ -34,7 +34,7 @@ board = module("jobs").board
 slowest = {}
 
 
-def run(what, seconds=120.0):
+def run(what, seconds=240.0):
     """What the timer does in a window, until nothing is left to do."""
     deadline = time.monotonic() + seconds
     while board.active:
