@@ -8,9 +8,9 @@ import numpy as np
 
 from tests.layout.small import picture
 from tests.layout.test_joints import bricks
-from texgen_server.layout import Family as LayoutFamily
+from texgen_server.layout import Family
 from texgen_server.training.exemplars.cells import Override, calibrated, layout_rule, make_cells, read_overrides
-from texgen_server.training.exemplars.families import Family, Layout, Rows
+from texgen_server.training.exemplars.families import Layout, Rows
 from texgen_server.training.exemplars.novelty import measure_novelty, novelty_table
 
 LAYOUT = Layout("bricks", "brick", Family.ROWS, 512, (256, 256), (256, 256), Rows("y", 8, True, ()), None, "", "", frozenset(), 4)
@@ -35,7 +35,7 @@ def test_joints_become_features_and_costs_unless_they_are_overruled():
     cells = make_cells(picture((32, 32)), maps(), LAYOUT)
     assert cells.extra is not None
     assert cells.cut is not None
-    assert cells.rule.family is LayoutFamily.ROWS
+    assert cells.rule.family is Family.ROWS
     plain = make_cells(picture((32, 32)), maps(), LAYOUT, Override("mask breaks stones", joints=False))
     assert plain.extra is None
     assert plain.cut is None

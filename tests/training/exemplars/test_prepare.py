@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
+from texgen_server.layout import Family
 from texgen_server.relief import central_slopes, integrate
-from texgen_server.training.exemplars.families import Family, read_layouts
+from texgen_server.training.exemplars.families import read_layouts
 from texgen_server.training.exemplars.light import flatten_light
 from texgen_server.training.exemplars.pack import prepare_pack, read_pack
 from texgen_server.training.exemplars.prepare import CHANNELS, HEIGHT, NORMAL, normal_vectors

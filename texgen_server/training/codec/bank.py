@@ -15,11 +15,12 @@ from PIL import Image
 
 from texgen.errors import InvalidRequestError
 from texgen_server.bank import BankExemplar, Latents, pack_latents, write_bank
+from texgen_server.layout import Family
 from texgen_server.networks.codec import CELL_PX, Codec
 from texgen_server.precision.autocast import exact
 from texgen_server.training.codec.pixels import UNIT, Picture, PictureSet, to_picture
 from texgen_server.training.exemplars.cells import read_overrides
-from texgen_server.training.exemplars.families import Family, Layout
+from texgen_server.training.exemplars.families import Layout
 from texgen_server.training.exemplars.pack import Pack
 from texgen_server.training.exemplars.prepare import CHANNELS, Exemplar
 from texgen_server.training.exemplars.sheet import lit

@@ -48,7 +48,7 @@ def layout_rule(layout: Layout, override: Override | None = None) -> Rule:
     """Turn a row of the table of layouts into the engine's rule."""
     if override is not None and override.rows:
         return Rule(Family.ROWS, override.rows, 1)
-    family, rows = Family(layout.family.value), layout.rows
+    family, rows = layout.family, layout.rows
     if rows is not None:
         return Rule(family, rows.axis, rows.count if rows.equal else 1)
     return Rule(family, group=layout.group if family is Family.LATTICE else None)

@@ -5,24 +5,13 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
+from texgen_server.layout import Family
 
 CELL_PX = 8
 """Edge of a cell of the latent grid, in pixels of the exemplar's grid."""
-
-
-class Family(StrEnum):
-    """How the parts of a material are arranged."""
-
-    STOCHASTIC = "S"
-    IRREGULAR = "I"
-    ROWS = "L1"
-    LATTICE = "L2"
-    FIGURE = "V"
-    FLAT = "F"
 
 
 @dataclass(frozen=True)
