@@ -59,8 +59,6 @@ class CodecRun:
     """Weights to start from."""
     resume: bool = False
     device: str = "auto"
-    only: int = 0
-    """Take so many pictures only, to try a run."""
     jobs: int = 2
 
 
@@ -87,7 +85,7 @@ def _pictures(options: CodecRun) -> list[Picture]:
     if options.pack is not None:
         pack = read_pack(options.pack)
         wanted = [(a, g) for a in pack.ids() for g in pack.grids[a]]
-        return read_pictures(pack, wanted[: options.only] if options.only else wanted, options.jobs)
+        return read_pictures(pack, wanted, options.jobs)
     if options.data is not None:
         return prepare_pictures(options.data, options.jobs)
     raise InvalidRequestError("no pictures: give --pack, a folder made by `texgen bank prepare`, or --data")
