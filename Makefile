@@ -27,11 +27,11 @@ test-all: check
 	$(PY) -m pytest -q
 
 gpu:
-	$(PY) -m pytest -q -m gpu tests/gpu tests/server/test_backends.py
+	$(PY) -m pytest -q -m gpu tests/gpu tests/texgen_server/backends/test_backends.py
 	$(PY) -m texgen bench gpu
 
 soak: .venv/installed-test
-	TEXGEN_SOAK_S=300 $(PY) -m pytest -q -s -m slow tests/server/test_faults.py
+	TEXGEN_SOAK_S=300 $(PY) -m pytest -q -s -m slow tests/texgen_server/rpc/test_faults.py
 
 check: .venv/installed-test
 	$(PY) -m ruff check .

@@ -4,9 +4,21 @@
 
 def _modules():
     """Ours, in order of registration. Imported late, so that other tools can read this package outside Blender."""
-    from . import catalog, history, jobs, live, operators, operators_images, operators_scene, panels, preferences, properties, variations
+    from . import (
+        catalog,
+        history,
+        jobs,
+        live_preview,
+        operators,
+        operators_images,
+        operators_scene,
+        panels,
+        preferences,
+        properties,
+        variations,
+    )
 
-    return preferences, catalog, history, properties, variations, operators, operators_scene, operators_images, panels, jobs, live
+    return preferences, catalog, history, properties, variations, operators, operators_scene, operators_images, panels, jobs, live_preview
 
 
 def register():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import clock, history, nodes
+from . import frame_times, history, nodes
 
 CATALOG = "texgen"
 CATALOG_ID = str(uuid.uuid5(uuid.NAMESPACE_URL, "texgen:catalog"))
@@ -27,7 +27,7 @@ def mark(material):
     if bpy.data.filepath:
         _write_catalog(Path(bpy.data.filepath).parent / CATALOG_FILE)
         about.catalog_id = CATALOG_ID
-    with clock.blender():
+    with frame_times.blender():
         _show(material)
 
 

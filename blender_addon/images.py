@@ -12,7 +12,7 @@ import numpy as np
 from texgen.errors import TexgenError
 from texgen.maps import ColorSpace, Encoding
 
-from . import clock, jobs
+from . import frame_times, jobs
 
 MARK = "texgen_recipe"
 FOLDER = "textures"
@@ -26,7 +26,7 @@ def load_steps(name, packed, recipe, *, beside=False):
     path = None
     if beside and bpy.data.filepath:
         path = yield from _written(Path(bpy.path.abspath("//")) / FOLDER, name, packed)
-    with clock.blender():
+    with frame_times.blender():
         image = bpy.data.images.new(name, 8, 8)
         if path is not None:
             image.source = "FILE"
@@ -93,7 +93,7 @@ def take_back(made):
 
 def remove(found):
     """Those of ours that nobody uses any more."""
-    with clock.blender():
+    with frame_times.blender():
         for image in found:
             if MARK in image and image.users == 0:
                 bpy.data.images.remove(image)
@@ -110,7 +110,7 @@ def blank(name, width, height, *, is_data):
 def paint(image, packed):
     """RAW samples into an image of their size."""
     pixels = rgba(packed)
-    with clock.blender():
+    with frame_times.blender():
         image.pixels.foreach_set(pixels)
         image.update()
 

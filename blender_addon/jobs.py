@@ -6,7 +6,7 @@
 
 import bpy
 
-from . import clock, transport
+from . import frame_times, transport
 
 TICK_S, LIVE_TICK_S = 0.05, 0.01
 
@@ -32,7 +32,7 @@ class Board:
         return (self._jobs[0].call.fraction, self._jobs[0].stage) if self._jobs else (0.0, "")
 
     def ask(self, server, ask, steps):
-        """Start a `texgen.wishes.Ask`. ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`)."""
+        """Start a `texgen.wire.requests.Ask`. ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`)."""
         self.add(Job(self.transport.ask(server, ask), steps))
 
     def tell(self, server, service, method, request, steps):
@@ -65,7 +65,7 @@ class Board:
 
     def poll(self):
         """Advance every job by one small step. Returns seconds until the next poll, or None when idle."""
-        with clock.tick():
+        with frame_times.tick():
             for job in list(self._jobs):
                 done = job.step()
                 if done is not None:

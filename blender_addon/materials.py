@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from . import blends, clock, history, images, jobs, nodes
+from . import frame_times, history, images, jobs, nodes, vertex_blend
 
 MODES = (
     ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
@@ -74,7 +74,7 @@ def apply_steps(result, target, label):
     material = _material_for(target)
     old = nodes.our_images(material)
     tile_m = result.controls.get("tile_size_m", 1.0)
-    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m, blends.over_of(material))
+    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m, vertex_blend.over_of(material))
     left = nodes.build(material, made, look)
     history.keep(material, result, label, target.mask)
     note = _assign(target, material)
@@ -89,7 +89,7 @@ def apply_steps(result, target, label):
 
 def undo_step(name):
     """What was done since the last one is undone at once."""
-    with clock.blender():
+    with frame_times.blender():
         if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message=name)
 

@@ -7,7 +7,7 @@ import bpy
 
 from texgen.maps import MapKind
 
-from . import clock, images
+from . import frame_times, images
 
 FRAME_LABEL = "TexGen"
 LAYOUT_Y = {
@@ -80,7 +80,7 @@ def look_of(material):
 
 def build(material, images, look):
     """Our frame anew, wired to the material's Principled shader. Returns names of inputs that were left as their user had linked them."""
-    with clock.blender():
+    with frame_times.blender():
         return _built(material, images, look)
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import bpy
 
-from texgen import wishes
 from texgen.maps import Encoding, MapKind
+from texgen.wire import requests
 
-from . import asking, blends, catalog, history, images, jobs, live, materials, nodes, variations
-from .acting import Acting, Asking, OnTexgenMaterial, active_material
+from . import catalog, history, images, jobs, live_preview, materials, nodes, request_options, variations, vertex_blend
+from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
 
 
 def start(server, ask, target, label):
@@ -24,15 +24,15 @@ class TEXGEN_OT_generate(Asking, bpy.types.Operator):
     bl_description = "Generate a material and put it on the target"
 
     def ask(self, context, server):
-        live.stop()
+        live_preview.stop()
         settings = context.scene.texgen
         if not catalog.models:
             catalog.ask(jobs.board, server)  # for the sliders; this first time all are at their defaults
         if not settings.seed_locked:
             settings.seed = secrets.randbelow(2**31 - 1)
-        mix, options = asking.generate_options(context.scene)
-        stem = asking.stem_of(mix, settings)
-        start(server, wishes.generate(mix, options), materials.target_of(context, settings, stem), stem)
+        mix, options = request_options.generate_options(context.scene)
+        stem = request_options.stem_of(mix, settings)
+        start(server, requests.generate(mix, options), materials.target_of(context, settings, stem), stem)
 
 
 class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
@@ -42,15 +42,15 @@ class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return live.current is not None and not jobs.board.active
+        return live_preview.current is not None and not jobs.board.active
 
     def ask(self, context, server):
-        name = live.current.material_name
-        live.stop()
-        mix, options = asking.generate_options(context.scene)
+        name = live_preview.current.material_name
+        live_preview.stop()
+        mix, options = request_options.generate_options(context.scene)
         settings = context.scene.texgen
-        target = in_place(context, settings, asking.stem_of(mix, settings), bpy.data.materials[name])
-        start(server, wishes.generate(mix, options), target, target.stem)
+        target = in_place(context, settings, request_options.stem_of(mix, settings), bpy.data.materials[name])
+        start(server, requests.generate(mix, options), target, target.stem)
 
 
 class TEXGEN_OT_cancel(bpy.types.Operator):
@@ -60,10 +60,10 @@ class TEXGEN_OT_cancel(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        return jobs.board.active or live.current is not None
+        return jobs.board.active or live_preview.current is not None
 
     def execute(self, context):
-        live.stop()
+        live_preview.stop()
         jobs.board.cancel()
         return {"FINISHED"}
 
@@ -97,7 +97,7 @@ class TEXGEN_OT_vary(OnTexgenMaterial, Asking, bpy.types.Operator):
             "maps": [MapKind.BASECOLOR],
             "encoding": Encoding.RAW,
         }
-        jobs.board.ask(server, wishes.vary(recipe, settings.amount, options), variations.show_steps(recipe))
+        jobs.board.ask(server, requests.vary(recipe, settings.amount, options), variations.show_steps(recipe))
 
 
 class TEXGEN_OT_take_variation(OnTexgenMaterial, Asking, bpy.types.Operator):
@@ -133,7 +133,7 @@ class TEXGEN_OT_mix(OnTexgenMaterial, Asking, bpy.types.Operator):
         options, mode = {"size_px": (edge, edge)}, "blend"
         if settings.mix_mask is not None:
             options, mode, label = options | {"mask": images.grey_png(settings.mix_mask)}, "paint", f"{label}, painted"
-        start(server, wishes.mix(parts, mode, options), target, label)
+        start(server, requests.mix(parts, mode, options), target, label)
 
 
 class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
@@ -146,14 +146,14 @@ class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
 
     def act(self, context):
         settings, obj = context.scene.texgen, context.active_object
-        live.stop()
+        live_preview.stop()
         material = active_material(context)
         if self.remove:
-            blends.paint_over(material, None, "")
+            vertex_blend.paint_over(material, None, "")
             return
         if settings.mix_material is None:
             raise ValueError("Choose a texgen material to blend with")
-        blends.paint_over(material, settings.mix_material, blends.layer_of(obj, settings.mix_layer))
+        vertex_blend.paint_over(material, settings.mix_material, vertex_blend.layer_of(obj, settings.mix_layer))
         jobs.board.tell_user(f"{settings.mix_material.name} shows where {material.texgen.over_layer} is white")
 
 
@@ -196,7 +196,7 @@ class TEXGEN_OT_paste_recipe(Asking, bpy.types.Operator):
             raise ValueError("There is no recipe in the clipboard: it begins with tg1: or tg1x:")
         settings = context.scene.texgen
         target = materials.target_of(context, settings, "texgen")
-        start(server, wishes.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}), target, "pasted")
+        start(server, requests.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}), target, "pasted")
 
 
 class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
@@ -216,7 +216,7 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
         target = in_place(context, settings, stem, material) if own else aside(context, settings, stem)
         jobs.board.ask(
             server,
-            wishes.upscale(maps, int(self.scale), {}),
+            requests.upscale(maps, int(self.scale), {}),
             lambda assembler: materials.apply_steps(materials.kept(assembler.result(), recipe, height_m), target, label),
         )
 
@@ -242,7 +242,7 @@ def maps_of(material, work):
 def remake(context, server, options, label):
     """The active material becomes what a recipe says."""
     material = active_material(context)
-    start(server, wishes.generate("", options), in_place(context, context.scene.texgen, material.name, material), label)
+    start(server, requests.generate("", options), in_place(context, context.scene.texgen, material.name, material), label)
 
 
 CLASSES = (

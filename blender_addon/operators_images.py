@@ -7,11 +7,11 @@ from pathlib import Path
 
 import bpy
 
-from texgen import wishes
-from texgen.request_fields import FILLABLE
+from texgen.wire import requests
+from texgen.wire.request_fields import FILLABLE
 
 from . import assets, catalog, history, images, jobs, materials, presets
-from .acting import Acting, Asking, OnTexgenMaterial, active_material
+from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
 from .operators import aside, maps_of, start
 
 
@@ -29,7 +29,7 @@ class TEXGEN_OT_capture(Asking, bpy.types.Operator):
         photo, name = self._photo(settings)
         edge = int(settings.size)
         stem = f"{name}_{settings.seed}"
-        ask = wishes.capture(photo, {"seed": settings.seed, "size_px": (edge, edge)})
+        ask = requests.capture(photo, {"seed": settings.seed, "size_px": (edge, edge)})
         start(server, ask, materials.target_of(context, settings, stem), f"captured from {name}")
 
     def _photo(self, settings):
@@ -54,7 +54,7 @@ class TEXGEN_OT_repair(Asking, bpy.types.Operator):
         maps = maps_of(material, "repair")
         fill = [k for k in FILLABLE if k not in maps] if settings.repair_fill else []
         options = {"tiling": settings.repair_tiling.lower(), "clean": settings.repair_clean, "fill": fill}
-        start(server, wishes.repair(maps, options), aside(context, settings, f"{material.name}_repaired"), "repaired")
+        start(server, requests.repair(maps, options), aside(context, settings, f"{material.name}_repaired"), "repaired")
 
 
 class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
@@ -74,7 +74,7 @@ class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
             "size_px": (edge, edge),
             "batch": True,
         }
-        ask = wishes.vary(history.recipe_of(material), settings.amount, options)
+        ask = requests.vary(history.recipe_of(material), settings.amount, options)
         target = replace(aside(context, settings, material.name), object_names=())
         jobs.board.ask(server, ask, lambda assembler: _asset_steps(assembler.materials(), target))
 

@@ -3,10 +3,10 @@
 
 import bpy
 
-from texgen import wishes
+from texgen.wire import requests
 
-from . import asking, assets, catalog, history, jobs, local_server, preferences, worlds
-from .acting import Acting, Asking, OnTexgenMaterial, active_material
+from . import assets, catalog, history, jobs, local_server, preferences, request_options, world
+from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
 
 
 class TEXGEN_OT_test_connection(Asking, bpy.types.Operator):
@@ -84,11 +84,11 @@ class TEXGEN_OT_environment(Asking, bpy.types.Operator):
 
     def ask(self, context, server):
         settings, scene = context.scene.texgen, context.scene.name
-        mix, options = asking.environment_options(context.scene)
+        mix, options = request_options.environment_options(context.scene)
         stem = f"{'-'.join(mix)}_{settings.environment_seed}"
         beside = settings.files == "BESIDE"
-        ask = wishes.generate_environment(mix, options)
-        jobs.board.ask(server, ask, lambda assembler: worlds.apply_steps(assembler, scene, stem, beside=beside))
+        ask = requests.generate_environment(mix, options)
+        jobs.board.ask(server, ask, lambda assembler: world.apply_steps(assembler, scene, stem, beside=beside))
 
 
 class TEXGEN_OT_mark_asset(OnTexgenMaterial, Acting, bpy.types.Operator):

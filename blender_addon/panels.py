@@ -5,8 +5,8 @@ import textwrap
 
 import bpy
 
-from . import catalog, history, jobs, live, preferences, presets, variations, worlds
-from .acting import active_material
+from . import catalog, history, jobs, live_preview, preferences, presets, variations, world
+from .operator_base import active_material
 
 
 class _Main:
@@ -43,7 +43,7 @@ def _draw_buttons(layout, board):
         return
     row = layout.row(align=True)
     row.scale_y = 1.6
-    if live.current is not None:
+    if live_preview.current is not None:
         row.operator("texgen.apply_live", icon="CHECKMARK")
         row.operator("texgen.cancel", text="", icon="X")
     else:
@@ -225,7 +225,7 @@ class _Environment(_Part):
             layout.prop(settings, name)
         _draw_sliders(layout, context.scene, model)
         layout.operator("texgen.environment", icon="WORLD")
-        ours = worlds.controls(context.scene.world)
+        ours = world.controls(context.scene.world)
         if ours is not None:
             mapping, background = ours
             layout.prop(mapping.inputs["Rotation"], "default_value", index=2, text="Rotation")

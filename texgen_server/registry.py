@@ -16,7 +16,7 @@ from texgen.errors import LoadError
 from texgen.modelcard import ModelCard
 from texgen_server.environment.scene import EnvironmentTables
 from texgen_server.environment.sky_model import SkyModel
-from texgen_server.plan import MaterialTables, NetworkShape, network_shape
+from texgen_server.material.plan import MaterialTables, NetworkShape, network_shape
 
 NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"

@@ -20,13 +20,13 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["texgen", "texgen_server.rpc"]):
-    from texgen import recipe_text
     from texgen.errors import TexgenError
-    from texgen.images import open_picture
+    from texgen.files.images import open_picture
     from texgen.modelcard import find_card
     from texgen.pb import texgen_pb2 as pb
-    from texgen.recipe_making import make_recipe, vary_recipe
-    from texgen_server.rpc import requests, uploads
+    from texgen.recipes import text
+    from texgen.recipes.build import make_recipe, vary_recipe
+    from texgen_server.rpc.requests import maps, material
 
 from google.protobuf.message import DecodeError
 from PIL import Image
@@ -37,41 +37,41 @@ FOLDER = Path(tempfile.mkdtemp(prefix="texgen-fuzz-"))
 for write, name in ((write_tiny_model, "material"), (write_tiny_upscaler, "upscaler"), (write_tiny_environment, "environment")):
     write(FOLDER / name)
 CARD, ENVIRONMENT = find_card("material", FOLDER), find_card("environment", FOLDER)
-HOST = requests.Host(1 << 22, lambda: find_card("upscaler", FOLDER))
+HOST = material.Host(1 << 22, lambda: find_card("upscaler", FOLDER))
 
 
 def read_recipe(data: bytes) -> None:
     """A body under a digest and a checksum that are right."""
-    body = bytes.fromhex(CARD.digest)[: recipe_text.DIGEST_BYTES] + data
+    body = bytes.fromhex(CARD.digest)[: text.DIGEST_BYTES] + data
     body += struct.pack("<H", zlib.crc32(body) & 0xFFFF)
-    recipe = recipe_text.read_recipe("tg1x:" + base64.urlsafe_b64encode(body).decode().rstrip("="), CARD)
-    assert recipe_text.read_recipe(recipe_text.write_recipe(recipe, CARD), CARD) == recipe
+    recipe = text.read_recipe("tg1x:" + base64.urlsafe_b64encode(body).decode().rstrip("="), CARD)
+    assert text.read_recipe(text.write_recipe(recipe, CARD), CARD) == recipe
 
 
 def read_text(data: bytes) -> None:
-    recipe_text.read_recipe("tg1:" + data.decode("latin-1"), CARD)
+    text.read_recipe("tg1:" + data.decode("latin-1"), CARD)
 
 
 def read_generate(data: bytes) -> None:
-    requests.generate_orders(pb.GenerateMaterialRequest.FromString(data), CARD, HOST)
+    material.generate_orders(pb.GenerateMaterialRequest.FromString(data), CARD, HOST)
 
 
 def read_vary(data: bytes) -> None:
-    requests.vary_orders(pb.VaryMaterialRequest.FromString(data), CARD, HOST)
+    material.vary_orders(pb.VaryMaterialRequest.FromString(data), CARD, HOST)
 
 
 def read_mix(data: bytes) -> None:
-    requests.mix_orders(pb.MixMaterialsRequest.FromString(data), CARD, HOST)
+    material.mix_orders(pb.MixMaterialsRequest.FromString(data), CARD, HOST)
 
 
 def read_environment(data: bytes) -> None:
-    requests.environment_orders(pb.GenerateEnvironmentRequest.FromString(data), ENVIRONMENT, HOST)
+    material.environment_orders(pb.GenerateEnvironmentRequest.FromString(data), ENVIRONMENT, HOST)
 
 
 def read_upload(data: bytes) -> None:
     options = pb.UpscaleOptions.FromString(data[: len(data) // 2])
-    uploads.check_upscale(options, 1 << 22)
-    uploads.upscale_order(options, [uploads._packed(header, data[len(data) // 2 :]) for header in options.maps])
+    maps.check_upscale(options, 1 << 22)
+    maps.upscale_order(options, [maps._packed(header, data[len(data) // 2 :]) for header in options.maps])
 
 
 def read_picture(data: bytes) -> None:
@@ -94,20 +94,20 @@ def write_seeds(folder: Path) -> None:
     folder.mkdir()
     classes = [pb.ClassWeight(name="bark", weight=1.0), pb.ClassWeight(name="brick", weight=2.0)]
     recipe = make_recipe(CARD, [("bark", 1.0)], 7, (64, 64))
-    text = recipe_text.write_recipe(recipe, CARD)
-    varied = recipe_text.write_recipe(vary_recipe(CARD, recipe, 3, 0.5), CARD)
-    plain, body = text.removeprefix("tg1:"), [base64.urlsafe_b64decode(t.split(":")[1] + "==") for t in (text, varied)]
+    plain_text = text.write_recipe(recipe, CARD)
+    varied = text.write_recipe(vary_recipe(CARD, recipe, 3, 0.5), CARD)
+    plain, body = plain_text.removeprefix("tg1:"), [base64.urlsafe_b64decode(t.split(":")[1] + "==") for t in (plain_text, varied)]
     picture = io.BytesIO()
     Image.new("RGB", (8, 8), (9, 8, 7)).save(picture, "PNG")
     header = pb.MapHeader(kind=1, width_px=4, height_px=4, channels=3, dtype=1, encoding=1, byte_size=48)
     options = pb.UpscaleOptions(scale=2, maps=[header]).SerializeToString()
     seeds = [
-        *((read_recipe, b[recipe_text.DIGEST_BYTES : -2]) for b in body),
+        *((read_recipe, b[text.DIGEST_BYTES : -2]) for b in body),
         (read_text, plain.encode()),
         (read_generate, pb.GenerateMaterialRequest(classes=classes, size=pb.Size(width_px=64, height_px=64), seed=3).SerializeToString()),
-        (read_generate, pb.GenerateMaterialRequest(recipe=text).SerializeToString()),
-        (read_vary, pb.VaryMaterialRequest(recipe=text, amount=0.5, count=2, locks=[1]).SerializeToString()),
-        (read_mix, pb.MixMaterialsRequest(parts=[pb.MixPart(recipe=text, weight=1.0)] * 2, mode=2).SerializeToString()),
+        (read_generate, pb.GenerateMaterialRequest(recipe=plain_text).SerializeToString()),
+        (read_vary, pb.VaryMaterialRequest(recipe=plain_text, amount=0.5, count=2, locks=[1]).SerializeToString()),
+        (read_mix, pb.MixMaterialsRequest(parts=[pb.MixPart(recipe=plain_text, weight=1.0)] * 2, mode=2).SerializeToString()),
         (read_environment, pb.GenerateEnvironmentRequest(classes=[pb.ClassWeight(name="overcast", weight=1.0)]).SerializeToString()),
         (read_upload, options + bytes(len(options))),
         (read_picture, picture.getvalue()),

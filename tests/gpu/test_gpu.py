@@ -15,11 +15,11 @@ import torch
 from texgen.errors import CapacityError
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import EnvironmentJob, MaterialJob, UpscaleJob
 from texgen_server.engine.local import LocalEngine
-from texgen_server.upscaling import Border
+from texgen_server.upscaling.tiled import Border
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 LEVELS = {"uint8": 255.0, "uint16": 65535.0}

@@ -201,7 +201,7 @@ def test_a_capture_and_the_look_of_a_photo(run, brick, tmp_path, monkeypatch):
     code, _, err = run("capture", str(photo), "--size", "64", "--steps", "1", "--seed", "2", "--out", str(tmp_path))
     assert code == 0, err
     assert (tmp_path / "capture_wall_2_height.png").is_file()
-    monkeypatch.setattr("texgen_server.rpc.photos.DEFAULT_STEPS", 1)  # a look is a capture with as many as are usual
+    monkeypatch.setattr("texgen_server.rpc.requests.photo.DEFAULT_STEPS", 1)  # a look is a capture with as many as are usual
     code, _, err = run("mix", str(brick), "--look", str(photo), "--out", str(tmp_path), "--name", "as_photo")
     assert code == 0, err
 

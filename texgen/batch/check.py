@@ -9,9 +9,9 @@ from pathlib import Path
 from texgen.batch.spec import Item
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard, find_card
-from texgen.recipe import DEFAULT_SIZE_PX
-from texgen.recipe_making import make_recipe
-from texgen.recipe_text import read_recipe
+from texgen.recipes.build import make_recipe
+from texgen.recipes.recipe import DEFAULT_SIZE_PX
+from texgen.recipes.text import read_recipe
 
 
 def check_items(items: Sequence[Item], models: Path | None) -> None:

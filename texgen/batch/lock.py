@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.files import json_bytes
-from texgen.images import decode
+from texgen.files.images import decode
+from texgen.files.material import json_bytes
 from texgen.maps import Material, Pixels, to_unit
 
 VERSION = 1

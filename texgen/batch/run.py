@@ -14,10 +14,10 @@ from texgen.batch.lock import Locked, difference, locked
 from texgen.batch.spec import Item
 from texgen.batch.state import Folder, with_request
 from texgen.errors import CapacityError, ConnectionFailedError, TexgenError
-from texgen.files import material_contents, sealed, write_files
+from texgen.files.material import material_contents, sealed, write_files
 from texgen.maps import Encoding, Material
-from texgen.preview import lit_tiled_png
 from texgen.provenance.watermark import watermarked
+from texgen.render.preview import lit_tiled_png
 
 if TYPE_CHECKING:
     from texgen.provenance.signing import Signer

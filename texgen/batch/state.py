@@ -13,7 +13,7 @@ from typing import Any
 from texgen.batch.spec import Item
 from texgen.errors import OutputError
 from texgen.export.preset import load_preset
-from texgen.files import check_output
+from texgen.files.material import check_output
 
 JOURNAL = ".texgen_batch.jsonl"
 

@@ -20,9 +20,9 @@ from texgen.batch.lock import Locked, changes, read_lock, write_lock
 from texgen.batch.run import Batch, Outcome
 from texgen.batch.spec import Item, read_spec
 from texgen.batch.state import Folder, Status, request_digest
-from texgen.commands.connection import add_connection, add_parser, add_signing, connected, signer_of
+from texgen.commands.shared import add_connection, add_parser, add_signing, connected, signer_of
 from texgen.errors import InvalidRequestError, OutputError
-from texgen.files import json_bytes
+from texgen.files.material import json_bytes
 from texgen.modelcard import find_card
 
 EXIT_SOME_FAILED = 10

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from texgen.checks import MIN_TILEABILITY, check_picture, check_preset, check_set
-from texgen.commands.connection import add_parser
 from texgen.commands.sets import sets_of
+from texgen.commands.shared import add_parser
 from texgen.errors import InvalidRequestError
 from texgen.export.preset import load_preset, preset_names
-from texgen.picture_files import read_picture
+from texgen.files.checks import MIN_TILEABILITY, check_picture, check_preset, check_set
+from texgen.files.picture import read_picture
 
 EXIT_PROBLEMS = 11
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from texgen.commands.connection import add_connection, add_parser, connected, progress_line
+from texgen.commands.shared import add_connection, add_parser, connected, progress_line
 from texgen.dataset.plan import FORMS, Sample, make_plan
 from texgen.errors import InvalidRequestError
 

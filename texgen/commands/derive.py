@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from texgen.arguments import parse_controls, parse_size
-from texgen.commands.connection import (
+from texgen.commands.generate import recipe_classes
+from texgen.commands.shared import (
     add_output,
     add_parser,
     check_options,
@@ -19,9 +20,8 @@ from texgen.commands.connection import (
     tell,
     wanted_encoding,
 )
-from texgen.commands.generate import recipe_classes
 from texgen.errors import InvalidRequestError
-from texgen.files import check_output, recipe_text
+from texgen.files.material import check_output, recipe_text
 from texgen.maps import Material
 
 

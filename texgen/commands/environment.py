@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from texgen.arguments import parse_class_mix, parse_controls
-from texgen.commands.connection import (
+from texgen.commands.shared import (
     add_files,
     add_parser,
     add_signing,
@@ -20,9 +20,9 @@ from texgen.commands.connection import (
     tell,
     write_paths,
 )
-from texgen.environment_files import Extras, environment_contents, environment_names, environment_sidecar
 from texgen.errors import InvalidRequestError
-from texgen.files import check_output, recipe_text, write_files
+from texgen.files.environment import Extras, environment_contents, environment_names, environment_sidecar
+from texgen.files.material import check_output, recipe_text, write_files
 
 MAX_STEPS = 1000
 

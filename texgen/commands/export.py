@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from texgen.commands.connection import add_parser, add_signing, signer_of, tell, write_paths
 from texgen.commands.sets import add_source, check_place, pieces_of, sets_of, taken
+from texgen.commands.shared import add_parser, add_signing, signer_of, tell, write_paths
 from texgen.errors import InvalidRequestError
 from texgen.export.packing import pack
 from texgen.export.preset import Preset, load_preset, preset_names
 from texgen.export.texture_set import TextureSet
-from texgen.files import sealed, write_files
+from texgen.files.material import sealed, write_files
+from texgen.files.picture import read_picture
 from texgen.maps import MapKind, Pixels
-from texgen.picture_files import read_picture
 
 if TYPE_CHECKING:
     from texgen.provenance.signing import Signer

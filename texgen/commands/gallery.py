@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from texgen.commands.connection import add_parser
+from texgen.commands.shared import add_parser
 from texgen.errors import InvalidRequestError
 from texgen.gallery.build import write_gallery
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
-from texgen.commands.connection import (
+from texgen.commands.shared import (
     add_output,
     add_parser,
     check_options,
@@ -61,7 +61,7 @@ def add_generate(commands: Any) -> None:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from texgen.files import check_output
+    from texgen.files.material import check_output
 
     check_options(options)
     if sum(map(bool, (options.classes, options.recipe, options.prompt))) != 1:
@@ -88,7 +88,7 @@ def _generate(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
-    from texgen.files import recipe_text
+    from texgen.files.material import recipe_text
 
     return {
         "classes": dict(_merged(parse_class_mix(options.classes))) if options.classes else {},
@@ -156,7 +156,7 @@ def _stem(classes: dict[str, float], seed: int) -> str:
 
 def recipe_classes(options: argparse.Namespace, text: str) -> dict[str, float]:
     """The classes that a recipe names, when its model is installed here; else the word "recipe"."""
-    from texgen.recipe_text import read_recipe
+    from texgen.recipes.text import read_recipe
 
     try:
         return dict(read_recipe(text, find_card(options.model, options.models)).main_classes()) or {"capture": 1.0}

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from texgen.commands.connection import add_connection, add_parser, connected
+from texgen.commands.shared import add_connection, add_parser, connected
 from texgen.errors import InvalidRequestError
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from texgen.commands.connection import add_parser
+from texgen.commands.shared import add_parser
 from texgen.datasheet import data_sheet
 from texgen.modelcard import ModelCard, find_card, list_cards
 

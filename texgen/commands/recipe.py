@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
-from texgen.commands.connection import add_parser
-from texgen.detail import with_detail
+from texgen.commands.shared import add_parser
 from texgen.errors import InvalidRequestError, NotFoundError
 from texgen.modelcard import ModelCard, find_card, list_cards
-from texgen.recipe import DEFAULT_SIZE_PX, Recipe
-from texgen.recipe_making import make_recipe
-from texgen.recipe_text import read_recipe, recipe_model, write_recipe
+from texgen.recipes.build import make_recipe
+from texgen.recipes.detail import with_detail
+from texgen.recipes.recipe import DEFAULT_SIZE_PX, Recipe
+from texgen.recipes.text import read_recipe, recipe_model, write_recipe
 
 
 def add_recipe(commands: Any) -> None:
@@ -42,7 +42,7 @@ def add_recipe(commands: Any) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from texgen.files import recipe_text
+    from texgen.files.material import recipe_text
 
     text = recipe_text(options.recipe)
     card = _card_of(text, options.models)

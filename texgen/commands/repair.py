@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from texgen.commands.connection import add_connection, add_parser, connected, progress_line, tell, write_paths
 from texgen.commands.sets import Piece, add_source, check_place, groups_of, pieces_of, put_back, read_pictures, sets_of, taken
+from texgen.commands.shared import add_connection, add_parser, connected, progress_line, tell, write_paths
 from texgen.errors import InvalidRequestError, NotFoundError
-from texgen.files import write_files
-from texgen.images import decode, encode_png
+from texgen.files.images import decode, encode_png
+from texgen.files.material import write_files
+from texgen.files.picture import picture_bytes
 from texgen.maps import MAP_SPECS, Encoding, MapKind, Material
-from texgen.picture_files import picture_bytes
-from texgen.request_fields import FILLABLE, TILINGS
+from texgen.wire.request_fields import FILLABLE, TILINGS
 
 
 def add_repair(commands: Any) -> None:

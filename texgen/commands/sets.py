@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from texgen.errors import InvalidRequestError
+from texgen.files.pbr_sets import find_sets, map_word
+from texgen.files.picture import PictureFile, check_writable, read_picture
 from texgen.maps import MapKind, Pixels
-from texgen.pbr_sets import find_sets, map_word
-from texgen.picture_files import PictureFile, check_writable, read_picture
 
 PLAIN = {"basecolor", "normal", "roughness", "metallic", "height", "ao"}
 PACKED = (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)
@@ -57,7 +57,7 @@ def sets_of(source: Path) -> tuple[dict[str, dict[str, Path]], list[Path]]:
 
 def check_place(options: argparse.Namespace, names: list[str]) -> None:
     """Refuse names that clash, and the folder of the originals. Raises InvalidRequestError."""
-    from texgen.files import check_output
+    from texgen.files.material import check_output
 
     if len(set(names)) < len(names):
         double = next(n for n in names if names.count(n) > 1)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from texgen.commands.connection import add_connection, add_parser, connected, progress_line, tell, write_paths
 from texgen.commands.sets import Pictures, add_source, check_place, groups_of, pieces_of, put_back, read_pictures, sets_of, taken
-from texgen.files import write_files
-from texgen.images import decode
+from texgen.commands.shared import add_connection, add_parser, connected, progress_line, tell, write_paths
+from texgen.files.images import decode
+from texgen.files.material import write_files
+from texgen.files.picture import picture_bytes
 from texgen.maps import Encoding
-from texgen.picture_files import picture_bytes
 
 BORDERS = ("wrap", "wrap-x", "wrap-y", "mirror", "panorama")
 

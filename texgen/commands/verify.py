@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen.commands.check import EXIT_PROBLEMS
-from texgen.commands.connection import add_connection, add_parser, connected, read_file, write_paths
+from texgen.commands.shared import add_connection, add_parser, connected, read_file, write_paths
 from texgen.errors import InvalidRequestError, LoadError, NotFoundError
 from texgen.provenance.verify import Status, Verdict, Verifier, paths_of
 
@@ -103,7 +103,7 @@ def _print(verdicts: Sequence[Verdict]) -> None:
 
 
 def _certificate(options: argparse.Namespace) -> int:
-    from texgen.files import check_output, write_files
+    from texgen.files.material import check_output, write_files
     from texgen.provenance.signing import load_c2pa
     from texgen.provenance.trial import KEY_FILE, make_test_certificate
 

@@ -15,7 +15,7 @@ from typing import Any
 from texgen._version import __version__
 from texgen.dataset.plan import Plan, Sample, draw_sample
 from texgen.errors import InvalidRequestError, OutputError
-from texgen.files import json_bytes
+from texgen.files.material import json_bytes
 
 ABOUT = "dataset.json"
 Files = Mapping[str, bytes]

@@ -14,8 +14,8 @@ from texgen.batch.run import asked
 from texgen.dataset.keeping import Files
 from texgen.dataset.plan import Plan, Sample
 from texgen.dataset.view import metered, render_view
-from texgen.files import json_bytes
-from texgen.images import decode, encode_png
+from texgen.files.images import decode, encode_png
+from texgen.files.material import json_bytes
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Material
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.export.mips import mip_chain
-from texgen.images import srgb_to_linear
+from texgen.files.images import srgb_to_linear
 from texgen.maps import MapKind, Pixels, to_unit
-from texgen.shading import render_lit
+from texgen.render.shading import render_lit
 
 Array = NDArray[np.float32]
 FOV_DEG = 40.0

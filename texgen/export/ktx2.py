@@ -10,7 +10,7 @@ import numpy as np
 
 from texgen.errors import InvalidRequestError
 from texgen.export.mips import mip_chain
-from texgen.images import MAX_DECODED_PIXELS, decode_png
+from texgen.files.images import MAX_DECODED_PIXELS, decode_png
 from texgen.maps import Pixels
 
 BLOCK_PX = 4

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.images import linear_to_srgb, srgb_to_linear
+from texgen.files.images import linear_to_srgb, srgb_to_linear
 from texgen.maps import Pixels, to_unit
 
 LOBES = 2.0

@@ -16,7 +16,7 @@ from texgen.export.ktx2 import encode_ktx2
 from texgen.export.mips import shrunk
 from texgen.export.preset import Channel, FileLayout, Preset
 from texgen.export.texture_set import TextureSet
-from texgen.images import encode_exr, encode_png
+from texgen.files.images import encode_exr, encode_png
 from texgen.maps import ColorSpace, MapKind, Pixels
 
 EXTENSIONS = {"png": "png", "tiff": "tif", "exr": "exr", "ktx2": "ktx2"}

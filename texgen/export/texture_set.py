@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from texgen.errors import InvalidRequestError
-from texgen.images import decode
+from texgen.files.images import decode
 from texgen.maps import MapKind, Material, Pixels
 
 

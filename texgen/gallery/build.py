@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.checks import tileability
 from texgen.errors import InvalidRequestError
 from texgen.export.ktx2 import decode_ktx2
 from texgen.export.packing import file_name
 from texgen.export.preset import load_preset
-from texgen.files import write_files
+from texgen.files.checks import tileability
+from texgen.files.material import write_files
+from texgen.files.picture import read_picture
 from texgen.maps import MapKind, Pixels, to_unit
-from texgen.picture_files import read_picture
-from texgen.shading import render_lit
+from texgen.render.shading import render_lit
 
 PAGE, FOLDER = "gallery.html", "gallery"
 CARD_PX, BALL_PX, STRIP_PX = 192, 512, 96

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.images import MAX_DECODED_PIXELS
+from texgen.files.images import MAX_DECODED_PIXELS
 from texgen.provenance.manifest import RECIPE_LABEL
 from texgen.provenance.signing import DETACHED, DETACHED_SUFFIX, EMBEDDED, load_c2pa
 from texgen.provenance.trial import TEST_NAME

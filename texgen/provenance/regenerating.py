@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from texgen.batch.lock import TOLERANCE, grid_means
-from texgen.environment_files import Extras, environment_contents
 from texgen.errors import InvalidRequestError
-from texgen.files import material_contents
-from texgen.images import decode_exr
+from texgen.files.environment import Extras, environment_contents
+from texgen.files.images import decode_exr
+from texgen.files.material import material_contents
+from texgen.files.pbr_sets import SUFFIXES, map_word
+from texgen.files.picture import read_picture
 from texgen.maps import Encoding, Pixels, to_unit
-from texgen.pbr_sets import SUFFIXES, map_word
-from texgen.picture_files import read_picture
 from texgen.provenance.watermark import watermarked
 
 STEM = "again"

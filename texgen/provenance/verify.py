@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from texgen.errors import InvalidRequestError, NotFoundError, TexgenError
+from texgen.files.pbr_sets import SUFFIXES
+from texgen.files.picture import decodes, read_picture
 from texgen.modelcard import list_cards
-from texgen.pbr_sets import SUFFIXES
-from texgen.picture_files import decodes, read_picture
 from texgen.provenance.reading import Claims, read_claims, read_note, read_sidecar, read_sidecars
 from texgen.provenance.signing import DETACHED_SUFFIX
 from texgen.provenance.watermark import Mark, detect, mark_of

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.images import decode, encode
+from texgen.files.images import decode, encode
 from texgen.maps import MapKind, Material, Pixels
 
 PAYLOAD_BITS = 48

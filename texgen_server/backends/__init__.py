@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from texgen.errors import InvalidRequestError
-from texgen_server.backends.base import Backend
+from texgen_server.backend import Backend
 from texgen_server.precision import EXACT, Arithmetic, decide
 from texgen_server.registry import LoadedModel
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from texgen_server.backends.base import Array
+from texgen_server.backend import Array
 from texgen_server.backends.threads import fastest_threads
 from texgen_server.graphs import build_graphs
-from texgen_server.network_params import PARTS
+from texgen_server.networks.params import PARTS
 from texgen_server.precision import EXACT, decide
-from texgen_server.quiet_openvino import ov
+from texgen_server.process.quiet_openvino import ov
 from texgen_server.registry import LoadedModel
 
 log = logging.getLogger("texgen.server")

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from texgen_server.quiet_openvino import ops, ov
+from texgen_server.process.quiet_openvino import ops, ov
 
 log = logging.getLogger("texgen.server")
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from texgen_server.backends.base import Array
-from texgen_server.guest import as_guest
-from texgen_server.network_params import PARTS
+from texgen_server.backend import Array
 from texgen_server.networks.layers import channels_last
-from texgen_server.networks.parts import build_parts
+from texgen_server.networks.params import PARTS
+from texgen_server.networks.torch_parts import build_parts
 from texgen_server.precision import EXACT, decide
 from texgen_server.precision.autocast import exact_convolutions, in_precision
+from texgen_server.process.torch_guest import as_guest
 from texgen_server.registry import LoadedModel
 
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")

@@ -15,13 +15,13 @@ from texgen.batch.run import Batch
 from texgen.batch.spec import Item
 from texgen.batch.state import Folder
 from texgen.client import Client
-from texgen.commands.connection import connected
+from texgen.commands.shared import connected
 from texgen.modelcard import ModelCard, find_card
 from texgen_server.bench.report import promise
 from texgen_server.bench.yardsticks import engine_rate
 from texgen_server.config import ServerConfig
 from texgen_server.engine.local import LocalEngine
-from texgen_server.own_process import tune_this_process
+from texgen_server.process.settings import tune_this_process
 
 LEAST_SHARE = 0.75
 

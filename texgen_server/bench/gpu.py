@@ -13,7 +13,7 @@ import torch
 
 from texgen.errors import LoadError
 from texgen.modelcard import ModelCard, find_card
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
 from texgen_server.backends import arithmetic
 from texgen_server.bench.clock import gemm_flops_per_s
 from texgen_server.bench.material import flops_per_pixel

@@ -13,19 +13,19 @@ import numpy as np
 import torch
 
 from texgen.modelcard import find_card
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
+from texgen_server.backend import Backend
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import Backend
 from texgen_server.bench.clock import flops, gemm_flops_per_s, seconds
 from texgen_server.bench.peers import DIFFUSION_STEPS, StyleGan2Sized, diffusion_sized
-from texgen_server.canvas import Window
-from texgen_server.fields import Fields, make_fields
-from texgen_server.networks.parts import build_generator
+from texgen_server.material.canvas import Window
+from texgen_server.material.network_inputs import Fields, make_fields
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.synthesis import Synthesis, run_head, run_trunk
+from texgen_server.networks.torch_parts import build_generator
 from texgen_server.precision import allowed
 from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import MaterialModel, load_material
-from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis, run_head, run_trunk
 
 MAX_BATCH_PIXELS = 2048 * 2048
 PEER_PX = 1024

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from texgen.aio import AsyncClient
 from texgen.client import Client
+from texgen.client.aio import AsyncClient
 from texgen.errors import CapacityError
 from texgen.maps import Encoding
 from texgen.modelcard import ModelCard, find_card
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
 from texgen_server.backends import load_backend
 from texgen_server.bench.bare import bare_grpc
 from texgen_server.bench.report import promise
@@ -28,10 +28,10 @@ from texgen_server.bench.yardsticks import Timed, engine_rate, served, socket_co
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import JOBS_ON_CPU
 from texgen_server.engine.local import LocalEngine
-from texgen_server.own_process import tune_this_process
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.synthesis import Synthesis
+from texgen_server.process.settings import tune_this_process
 from texgen_server.registry import load_material
-from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis
 
 QUEUE = 8
 """Of the server that is overloaded: four times as many callers as it lets wait."""

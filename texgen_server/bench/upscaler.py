@@ -15,11 +15,11 @@ from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.bench.clock import gemm_flops_per_s, seconds
 from texgen_server.bench.peers import RrdbSized
-from texgen_server.channels import SCALES
+from texgen_server.networks.channels import SCALES
 from texgen_server.precision import allowed
 from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import load_model
-from texgen_server.upscaling import Upscaling
+from texgen_server.upscaling.tiled import Upscaling
 
 PEER_PX = 128
 """The peer enlarges this much; its time grows with the area."""

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from texgen.modelcard import ModelCard
-from texgen.recipe_making import make_recipe
-from texgen_server.backends.base import Array, Backend
+from texgen.recipes.build import make_recipe
+from texgen_server.backend import Array, Backend
 from texgen_server.engine.base import MaterialJob
 from texgen_server.engine.local import LocalEngine
 

@@ -88,8 +88,8 @@ def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str
 
 def _eval_stepwise(measure: Callable[[Any], dict[str, Any]], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.training.evaluate import report
-    from texgen_server.training.stepwise import StepwiseEval
+    from texgen_server.training.material.evaluate import report
+    from texgen_server.training.runner import StepwiseEval
 
     chosen = StepwiseEval(
         cache=cache_folder() / "graphs", **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")}
@@ -118,13 +118,13 @@ def _measure_upscaler(chosen: Any) -> dict[str, Any]:
 
 def _eval_material(options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
-    from texgen_server.training.evaluate import EvalOptions, draw_pictures, report
+    from texgen_server.training.material.evaluate import EvalOptions, draw_pictures, report
 
     chosen = EvalOptions(size_px=options.size, **{key: getattr(options, key) for key in ("data", "work", "models", "model")})
     if options.pictures and not options.captures:
         draw_pictures(chosen, options.pictures)
     elif options.blind:
-        from texgen_server.training.blind import write_blind_page
+        from texgen_server.training.material.blind import write_blind_page
 
         write_blind_page(chosen, options.blind)
     else:
@@ -134,14 +134,14 @@ def _eval_material(options: argparse.Namespace) -> int:
 
 def _measured(options: argparse.Namespace, chosen: Any) -> dict[str, Any]:
     if options.captures:
-        from texgen_server.training.evaluate_capture import evaluate_captures
+        from texgen_server.training.material.evaluate_capture import evaluate_captures
 
         return evaluate_captures(chosen, options.pictures)
     if options.controls:
-        from texgen_server.training.evaluate_controls import evaluate_model_controls
+        from texgen_server.training.material.evaluate_controls import evaluate_model_controls
 
         return evaluate_model_controls(chosen.model, chosen.models)
-    from texgen_server.training.evaluate import evaluate_material
+    from texgen_server.training.material.evaluate import evaluate_material
 
     return evaluate_material(chosen)
 

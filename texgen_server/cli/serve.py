@@ -78,9 +78,9 @@ def _create_token(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from texgen.commands.connection import read_token
+    from texgen.commands.shared import read_token
     from texgen_server.config import load_config, parse_listen, printed
-    from texgen_server.logs import start_log
+    from texgen_server.observability.logs import start_log
     from texgen_server.rpc.server import RunningServer, serve_forever
 
     flags: dict[str, Any] = {name: getattr(options, name) for name in (*PATHS, *TEXTS, *NUMBERS)}

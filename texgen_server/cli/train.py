@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from texgen_server.cli.shared import add_parser, require
-from texgen_server.own_process import tune_this_process
+from texgen_server.process.settings import tune_this_process
 
 
 def add_train(commands: Any) -> None:
@@ -139,7 +139,7 @@ def _train_codec(options: argparse.Namespace) -> int:
 def _train_material(options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
     tune_this_process()
-    from texgen_server.training.run import RunOptions, parse_stages, train_material
+    from texgen_server.training.material.run import RunOptions, parse_stages, train_material
 
     chosen = {
         key: getattr(options, key)
@@ -152,7 +152,7 @@ def _train_material(options: argparse.Namespace) -> int:
 def _train_stepwise(run: Callable[[Any], None], options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
     tune_this_process()
-    from texgen_server.training.stepwise import StepwiseRun
+    from texgen_server.training.runner import StepwiseRun
 
     run(StepwiseRun(**{key: getattr(options, key) for key in ("data", "work", "steps", "resume", "export", "version")}))
     return 0

@@ -23,7 +23,7 @@ from texgen.errors import CancelledError, CapacityError, InvalidRequestError, Lo
 from texgen.modelcard import ModelCard
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, Job, Result, jobs_at_a_time
-from texgen_server.engine.cards import Cards
+from texgen_server.engine.model_catalog import Cards
 from texgen_server.engine.replica import Replica, Told, travelling
 
 APPLICATION = "texgen"

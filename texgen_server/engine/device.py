@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from texgen.errors import CapacityError
-from texgen_server.backends.base import Array, Backend
-from texgen_server.engine.fairness import FairQueue
+from texgen_server.backend import Array, Backend
+from texgen_server.engine.fair_queue import FairQueue
 
 BATCH_BYTES = 48 << 20
 """Of the inputs of a batch: about what the largest window of a material takes alone, which a device must hold anyway."""

@@ -17,9 +17,9 @@ from texgen.modelcard import ModelCard
 from texgen_server.backends import arithmetic, device_names, engine_name
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result, jobs_at_a_time
-from texgen_server.engine.cards import Cards
-from texgen_server.engine.fairness import FairQueue
-from texgen_server.engine.station import Station
+from texgen_server.engine.device_worker import Station
+from texgen_server.engine.fair_queue import FairQueue
+from texgen_server.engine.model_catalog import Cards
 
 BEFORE_ALL = -1
 """Priority of loading and unloading."""

@@ -15,7 +15,7 @@ from texgen.errors import InvalidRequestError, TexgenError
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import CancelToken, Job
 from texgen_server.engine.local import LocalEngine
-from texgen_server.own_process import tune_this_process
+from texgen_server.process.settings import tune_this_process
 
 Told = tuple[str, Any]
 """"progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together: runs} since somebody was told, and "result", a

@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from texgen.maps import MapKind, Pixels
-from texgen.recipe import Recipe
-from texgen_server.backends.base import Backend
-from texgen_server.channels import CLEAN_SCALE
-from texgen_server.drawing import Drawing
+from texgen.recipes.recipe import Recipe
+from texgen_server.backend import Backend
 from texgen_server.engine.base import EnvironmentJob, Job, MaterialJob, RepairJob, Result, UpscaleJob
 from texgen_server.environment.controls import controlled
+from texgen_server.environment.render import Drawing
 from texgen_server.environment.scene import draw_scene
-from texgen_server.finish import store_normal
-from texgen_server.previews import pixels_preview
-from texgen_server.recent import RecentDrawings
+from texgen_server.material.postprocess import store_normal
+from texgen_server.material.previews import pixels_preview
+from texgen_server.material.raw_cache import RecentDrawings
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.synthesis import Synthesis
+from texgen_server.networks.channels import CLEAN_SCALE
 from texgen_server.registry import MaterialModel
-from texgen_server.repair import Wishes, repair_maps
-from texgen_server.sampling import make_plan
-from texgen_server.synthesis import Synthesis
-from texgen_server.upscaling import Border, Upscaling
+from texgen_server.repair.pipeline import Wishes, repair_maps
+from texgen_server.upscaling.tiled import Border, Upscaling
 
 COMPUTED = 0.7
 """Share of the progress that computing takes; packing and sending take the rest."""
@@ -85,7 +85,7 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
 
 def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
     """Find the recipe of a job's photograph; torch is imported here, when it is needed."""
-    from texgen_server.capture import CaptureNetworks, CaptureOptions, capture
+    from texgen_server.capture.fit import CaptureNetworks, CaptureOptions, capture
 
     if model.card.digest not in kept.captures:
         kept.captures.clear()

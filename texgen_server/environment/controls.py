@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import Light
-from texgen.panorama import pixel_angles, pixel_directions
-from texgen_server.channels import STOPS
+from texgen.render.panorama import pixel_angles, pixel_directions
 from texgen_server.environment.layouts import angles_from
 from texgen_server.environment.scene import EnvironmentTables, Scene
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.environment.white_balance import white_balance
+from texgen_server.networks.channels import STOPS
 
 Array = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.panorama import direction, pixel_angles, pixel_directions
+from texgen.render.panorama import direction, pixel_angles, pixel_directions
 
 Array = NDArray[np.float32]
 

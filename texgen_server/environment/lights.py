@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import Light
-from texgen.panorama import direction, pixel_angles, solid_angles
+from texgen.render.panorama import direction, pixel_angles, solid_angles
 
 Array = NDArray[np.float32]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import Light
-from texgen.recipe import Recipe
+from texgen.recipes.recipe import Recipe
 from texgen_server.environment.layouts import Surroundings, joined, sides
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.noise import uniforms

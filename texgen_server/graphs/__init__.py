@@ -10,8 +10,8 @@ from texgen_server.graphs.environment import environment_graphs
 from texgen_server.graphs.estimator import estimator_graphs
 from texgen_server.graphs.material import material_graphs
 from texgen_server.graphs.upscaler import upscaler_graphs
-from texgen_server.network_params import Weights
-from texgen_server.quiet_openvino import ov
+from texgen_server.networks.params import Weights
+from texgen_server.process.quiet_openvino import ov
 
 BUILDERS: dict[str, Callable[[Mapping[str, Any], Weights], dict[str, ov.Model]]] = {
     "material": material_graphs,

@@ -27,8 +27,8 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.network_params import PLAN_CHANNELS, STYLES, EnvironmentParams, Weights, environment_params
-from texgen_server.quiet_openvino import ops, ov
+from texgen_server.networks.params import PLAN_CHANNELS, STYLES, EnvironmentParams, Weights, environment_params
+from texgen_server.process.quiet_openvino import ops, ov
 
 COLOURS = 3
 SKY = 3

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from texgen_server.channels import MAP_CHANNELS
 from texgen_server.graphs.layers import (
     COLUMNS,
     END,
@@ -33,8 +32,9 @@ from texgen_server.graphs.layers import (
     upsample,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.network_params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, Weights, estimator_params
-from texgen_server.quiet_openvino import ops, ov
+from texgen_server.networks.channels import MAP_CHANNELS
+from texgen_server.networks.params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, Weights, estimator_params
+from texgen_server.process.quiet_openvino import ops, ov
 
 SLOPES = 2
 """Channels of the result that are slopes."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.network_params import GRID_PX
-from texgen_server.quiet_openvino import ops, ov
+from texgen_server.networks.params import GRID_PX
+from texgen_server.process.quiet_openvino import ops, ov
 
 Value = Any
 """Of type ``openvino.Node`` or ``openvino.Output``; OpenVINO has no types for mypy."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.graphs.layers import (
     OPEN,
     Value,
@@ -30,9 +29,10 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.network_params import GRID_PX, MaterialParams, Weights, material_params
-from texgen_server.quiet_openvino import ops, ov
-from texgen_server.wave_layout import LAYOUT_CHANNELS
+from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
+from texgen_server.networks.params import GRID_PX, MaterialParams, Weights, material_params
+from texgen_server.networks.waves import LAYOUT_CHANNELS
+from texgen_server.process.quiet_openvino import ops, ov
 
 
 def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
 from texgen_server.graphs.layers import (
     Value,
     average,
@@ -26,7 +25,8 @@ from texgen_server.graphs.layers import (
     shuffle,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.network_params import (
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.params import (
     CLEAN_MEAN_PX,
     COMPOSE_REACH_PX,
     CONTRAST_PX,
@@ -40,7 +40,7 @@ from texgen_server.network_params import (
     bicubic_kernel,
     upscaler_params,
 )
-from texgen_server.quiet_openvino import ops, ov
+from texgen_server.process.quiet_openvino import ops, ov
 
 
 def upscaler_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.network_params import Weights, misfit
+from texgen_server.networks.params import Weights, misfit
 
 
 class NamedWeights:

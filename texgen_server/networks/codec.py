@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import MAP_CHANNELS
-from texgen_server.network_params import GRID_PX
+from texgen_server.networks.channels import MAP_CHANNELS
 from texgen_server.networks.layers import circular_pad, without_grid
+from texgen_server.networks.params import GRID_PX
 from texgen_server.precision.autocast import exact
 
 CELL_PX = 8

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.network_params import PLAN_CHANNELS, EnvironmentParams
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
+from texgen_server.networks.params import PLAN_CHANNELS, EnvironmentParams
 from texgen_server.precision.autocast import exact
 
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import ESTIMATE_MULTIPLE_PX, MAP_CHANNELS
-from texgen_server.network_params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, EstimatorParams
+from texgen_server.networks.channels import ESTIMATE_MULTIPLE_PX, MAP_CHANNELS
 from texgen_server.networks.layers import CircularConv, upsample
+from texgen_server.networks.params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, EstimatorParams
 
 FIRST_LEVELS = (0.0, 0.0, 0.56, 0.1, 0.5, 0.9)
 """What training starts from: about the mean of all materials."""

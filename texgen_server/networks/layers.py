@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.network_params import GRID_PX
+from texgen_server.networks.params import GRID_PX
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.network_params import GRID_PX, MaterialParams
+from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
 from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.networks.params import GRID_PX, MaterialParams
+from texgen_server.networks.waves import LAYOUT_CHANNELS
 from texgen_server.precision.autocast import exact
-from texgen_server.wave_layout import LAYOUT_CHANNELS
 
 
 class Mapping(nn.Module):

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
-from texgen_server.network_params import (
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.params import (
     CLEAN_MEAN_PX,
     CONTRAST_PX,
     LEAST_CONTRAST,

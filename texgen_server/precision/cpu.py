@@ -144,7 +144,7 @@ def _openvino_flags() -> frozenset[str]:
     """Ask OpenVINO, on systems that do not tell about bfloat16 themselves; empty without OpenVINO."""
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
-    from texgen_server.quiet_openvino import ov
+    from texgen_server.process.quiet_openvino import ov
 
     known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     below = set().union(*(NEEDED[name] for name in LEVELS[: LEVELS.index("amx")]))

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from texgen.errors import CapacityError
-from texgen_server.calls import Peer
 from texgen_server.config import ServerConfig
+from texgen_server.observability.call_record import Peer
 
 
 class Admission:

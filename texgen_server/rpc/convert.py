@@ -6,20 +6,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
-from texgen.images import encode
+from texgen.files.images import encode
 from texgen.maps import ColorSpace, Encoding, Light, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipe import Recipe
-from texgen.recipe_text import write_recipe
+from texgen.recipes.recipe import Recipe
+from texgen.recipes.text import write_recipe
+from texgen.wire.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, Result
+from texgen_server.observability.model_statistics import STAGES, ModelFigures
 from texgen_server.prompt import reads_prompts
-from texgen_server.rpc.packing import Parcel
-from texgen_server.rpc.photos import can_capture
-from texgen_server.rpc.requests import Order
-from texgen_server.statistics import STAGES, ModelFigures
+from texgen_server.rpc.map_encoding import Parcel
+from texgen_server.rpc.requests.material import Order
+from texgen_server.rpc.requests.photo import can_capture
 
 
 def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:

@@ -15,8 +15,6 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from texgen.assembly import WHOLE_MAPS
-from texgen.chunks import serialized
 from texgen.errors import (
     AuthenticationError,
     CancelledError,
@@ -26,7 +24,9 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
-from texgen_server.calls import CALL, CallRecord, Peer, Watcher
+from texgen.wire.assembly import WHOLE_MAPS
+from texgen.wire.chunks import serialized
+from texgen_server.observability.call_record import CALL, CallRecord, Peer, Watcher
 from texgen_server.tokens import Token, find_token
 
 log = logging.getLogger("texgen.server")

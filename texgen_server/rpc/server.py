@@ -19,18 +19,18 @@ from grpc_reflection.v1alpha import reflection
 from texgen.errors import InvalidRequestError, OutputError, TexgenError
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
-from texgen_server.calls import Logger, Watcher
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
-from texgen_server.metrics import Exporter, families
-from texgen_server.own_process import tune_this_process
-from texgen_server.rpc.idle import IdleMemory
+from texgen_server.observability.call_record import Logger, Watcher
+from texgen_server.observability.model_statistics import Statistics
+from texgen_server.observability.prometheus import Exporter, families
+from texgen_server.observability.traces import Tracer
+from texgen_server.process.settings import tune_this_process
+from texgen_server.rpc.idle_memory import IdleMemory
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
-from texgen_server.statistics import Statistics
 from texgen_server.tokens import Token, hashed, read_tokens
-from texgen_server.traces import Tracer
 
 SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
 

@@ -14,28 +14,29 @@ from typing import Any, cast
 import grpc
 
 from texgen._version import __version__
-from texgen.chunks import ReadyEvent
 from texgen.errors import TexgenError
 from texgen.maps import MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen.wire.chunks import ReadyEvent
 from texgen_server.cache import CachedResult, open_cache
 from texgen_server.cache_folder import usable_folder
-from texgen_server.calls import CALL, Made
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, MaterialJob, Result
-from texgen_server.rpc import convert, requests, uploads
+from texgen_server.observability.call_record import CALL, Made
+from texgen_server.observability.model_statistics import Statistics
+from texgen_server.rpc import convert
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.interceptors import status_of
 from texgen_server.rpc.latest import latest
-from texgen_server.rpc.packing import HUGE_BYTES, packed
-from texgen_server.rpc.photos import capture_order, receive_photo
-from texgen_server.rpc.prompts import understood
-from texgen_server.rpc.results import cached_events, header_of, result_key
-from texgen_server.rpc.sending import Event, MapSender
-from texgen_server.rpc.watching import Heard, watch
-from texgen_server.statistics import Statistics
+from texgen_server.rpc.map_encoding import HUGE_BYTES, packed
+from texgen_server.rpc.map_stream import Event, MapSender
+from texgen_server.rpc.progress import Heard, watch
+from texgen_server.rpc.requests import maps, material
+from texgen_server.rpc.requests.photo import capture_order, receive_photo
+from texgen_server.rpc.requests.prompt import understood
+from texgen_server.rpc.result_cache_key import cached_events, header_of, result_key
 
 AHEAD = 2
 """Results of one call that may be queued or running at a time."""
@@ -47,7 +48,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Wanted:
     """A result of a call."""
 
-    order: requests.Order
+    order: material.Order
     key: str
     """What names it in the cache; empty: nothing does."""
     engine: str
@@ -72,17 +73,17 @@ class TextureService(pb_grpc.TextureServiceServicer):
         choice = None
         if request.prompt:
             request, choice = await asyncio.get_running_loop().run_in_executor(self._pool, understood, request, card)
-        async for event in self._run(context, card, requests.generate_orders(request, card, self._host()), choice):
+        async for event in self._run(context, card, material.generate_orders(request, card, self._host()), choice):
             yield event
 
     async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(context, card, requests.vary_orders(request, card, self._host())):
+        async for event in self._run(context, card, material.vary_orders(request, card, self._host())):
             yield event
 
     async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
         card = self._engine.card(request.model)
-        async for event in self._run(context, card, requests.mix_orders(request, card, self._host())):
+        async for event in self._run(context, card, material.mix_orders(request, card, self._host())):
             yield event
 
     async def CaptureMaterial(  # noqa: N802
@@ -96,19 +97,19 @@ class TextureService(pb_grpc.TextureServiceServicer):
     async def UpscaleMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
     ) -> AsyncIterator[Event]:
-        options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_upscale(o, self._config.max_pixels))
+        options, packed = await maps.receive_maps(request_iterator, lambda o: maps.check_upscale(o, self._config.max_pixels))
         card = self._engine.card(options.model, "upscaler")
-        order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.upscale_order, options, packed)
+        order = await asyncio.get_running_loop().run_in_executor(self._pool, maps.upscale_order, options, packed)
         async for event in self._run(context, card, [order]):
             yield event
 
     async def RepairMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.RepairMaterialRequest], context: Context
     ) -> AsyncIterator[Event]:
-        options, packed = await uploads.receive_maps(request_iterator, lambda o: uploads.check_repair(o, self._config.max_pixels))
+        options, packed = await maps.receive_maps(request_iterator, lambda o: maps.check_repair(o, self._config.max_pixels))
         card = self._engine.card(options.model, "estimator") if options.fill else self._engine.card("", "upscaler")
         upscaler = self._engine.card("", "upscaler") if options.clean else None
-        order = await asyncio.get_running_loop().run_in_executor(self._pool, uploads.repair_order, options, packed, card, upscaler)
+        order = await asyncio.get_running_loop().run_in_executor(self._pool, maps.repair_order, options, packed, card, upscaler)
         async for event in self._run(context, card, [order]):
             yield event
 
@@ -116,7 +117,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         self, request: pb.GenerateEnvironmentRequest, context: Context
     ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model, "environment")
-        async for event in self._run(context, card, requests.environment_orders(request, card, self._host())):
+        async for event in self._run(context, card, material.environment_orders(request, card, self._host())):
             yield event
 
     async def Explore(  # noqa: N802
@@ -125,7 +126,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         async for request in latest(request_iterator):
             try:
                 card = self._engine.card(request.material.model)
-                orders = requests.generate_orders(request.material, card, self._host())
+                orders = material.generate_orders(request.material, card, self._host())
                 passing = [
                     replace(order, job=replace(cast("MaterialJob", order.job), exploring=True), kept=False) for order in orders
                 ]  # nobody comes back to it
@@ -135,11 +136,11 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 status = status_of(error, "")
                 yield pb.ExploreEvent(sequence=request.sequence, error=pb.ExploreError(code=status.code, message=status.message))
 
-    def _host(self) -> requests.Host:
-        return requests.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
+    def _host(self) -> material.Host:
+        return material.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
 
     async def _run(
-        self, context: Context, card: ModelCard, orders: list[requests.Order], choice: pb.PromptChoice | None = None
+        self, context: Context, card: ModelCard, orders: list[material.Order], choice: pb.PromptChoice | None = None
     ) -> AsyncIterator[Event]:
         """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
         pending: dict[int, Future[Result]] = {}
@@ -188,7 +189,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         else:
             pending[index] = self._engine.submit(card.id, wanted.order.job)
 
-    def _key(self, order: requests.Order, card: ModelCard, engine: str) -> str:
+    def _key(self, order: material.Order, card: ModelCard, engine: str) -> str:
         """What names the result in the cache; empty where there is none."""
         return result_key(order, card, engine) if self.cache and order.kept else ""
 

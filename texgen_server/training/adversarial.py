@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.training.discriminator import VIEWS, Discriminator
+from texgen_server.training.material.discriminator import VIEWS, Discriminator
 
 if TYPE_CHECKING:
-    from texgen_server.training.loop import Seen
+    from texgen_server.training.material.loop import Seen
 
 Scores = list[Tensor]
 PENALTY_EVERY = 4

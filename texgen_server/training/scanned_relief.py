@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from texgen_server.relief import central_slopes
+from texgen_server.repair.normal_integration import central_slopes
 
 Array = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from texgen_server.training.loop import Trainer
+from texgen_server.training.material.loop import Trainer
 
 NETWORKS = ("generator", "codes", "discriminator", "ema_generator", "ema_codes")
 OPTIMIZERS = ("optimizer_g", "optimizer_d")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from texgen.panorama import pixel_directions
+from texgen.render.panorama import pixel_directions
 from texgen_server.environment.sky_model import LOWEST_DEG, Array, SkyModel
 
 ELEVATIONS_DEG = (LOWEST_DEG, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 14.0, 20.0, 28.0, 38.0, 50.0, 65.0, 80.0, 89.0)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from texgen.errors import InvalidRequestError
-from texgen.images import decode_exr
+from texgen.files.images import decode_exr
 from texgen.maps import Light
-from texgen.panorama import geometric_mean, luminance, pixel_angles
-from texgen_server.channels import STOPS
+from texgen.render.panorama import geometric_mean, luminance, pixel_angles
+from texgen_server.networks.channels import STOPS
 from texgen_server.training.catalog import write_parts
 from texgen_server.training.environment.lights import take_lights
 from texgen_server.training.environment.sky import filled_sky, sky_mask

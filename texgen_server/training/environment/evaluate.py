@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from texgen.maps import Light
 from texgen.modelcard import ModelCard, find_card
-from texgen.panorama import irradiance_harmonics, luminance, perspective, pixel_angles, radiance_harmonics, solid_angles
-from texgen.recipe_making import make_recipe
+from texgen.recipes.build import make_recipe
+from texgen.render.panorama import irradiance_harmonics, luminance, perspective, pixel_angles, radiance_harmonics, solid_angles
 from texgen_server.backends import load_backend
-from texgen_server.channels import STOPS
-from texgen_server.drawing import Drawing
 from texgen_server.environment.controls import controlled
 from texgen_server.environment.lights import draw_light
+from texgen_server.environment.render import Drawing
 from texgen_server.environment.scene import EnvironmentTables, Scene, draw_scene
-from texgen_server.features import FrozenFeatures
+from texgen_server.networks.channels import STOPS
+from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.registry import load_environment
 from texgen_server.training.environment.data import HdrPack
 from texgen_server.training.environment.invert import inverted, layout_basis
 from texgen_server.training.environment.loop import developed
 from texgen_server.training.metrics import kid
-from texgen_server.training.stepwise import StepwiseEval
+from texgen_server.training.runner import StepwiseEval
 
 Array = NDArray[np.float32]
 

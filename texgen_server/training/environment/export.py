@@ -14,10 +14,10 @@ from texgen.maps import MapKind
 from texgen_server.environment.controls import AS_DRAWN_DEG
 from texgen_server.environment.scene import MOST_LIGHTS
 from texgen_server.environment.sky_model import SkyModel
-from texgen_server.network_params import EnvironmentParams
+from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import NETWORK_PREFIX
-from texgen_server.training.controls import control
 from texgen_server.training.environment.data import HdrPack
+from texgen_server.training.material.controls import control
 from texgen_server.training.model_folder import write_folder
 
 UNDER_THE_SUN = ("outdoor_clear", "outdoor_cloudy", "overcast", "skies_only", "sunset_sunrise", "urban", "forest")

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from texgen.panorama import harmonics, pixel_directions, solid_angles
-from texgen_server.channels import STOPS
+from texgen.render.panorama import harmonics, pixel_directions, solid_angles
 from texgen_server.environment.layouts import mirrored
+from texgen_server.networks.channels import STOPS
 
 Array = NDArray[np.float32]
 

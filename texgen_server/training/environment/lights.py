@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from texgen.maps import Light
-from texgen.panorama import direction, luminance, pixel_directions, solid_angles
+from texgen.render.panorama import direction, luminance, pixel_directions, solid_angles
 from texgen_server.environment.scene import MOST_LIGHTS
 
 Array = NDArray[np.float32]

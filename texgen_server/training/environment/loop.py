@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import STOPS
 from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
-from texgen_server.features import FrozenFeatures
-from texgen_server.network_params import EnvironmentParams
+from texgen_server.networks.channels import STOPS
 from texgen_server.networks.environment import EnvironmentGenerator
+from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
+from texgen_server.networks.params import EnvironmentParams
 from texgen_server.precision.autocast import quick
 from texgen_server.training.adversarial import GAMES, PENALTY_EVERY, gradient_penalty
-from texgen_server.training.codes import Codes
-from texgen_server.training.discriminator import VIEWS, Discriminator
 from texgen_server.training.distributed import Workers
 from texgen_server.training.environment.data import HdrPack
-from texgen_server.training.loop import Seen
+from texgen_server.training.material.codes import Codes
+from texgen_server.training.material.discriminator import VIEWS, Discriminator
+from texgen_server.training.material.loop import Seen
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
 CROP_PX = 256

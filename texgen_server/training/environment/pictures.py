@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from texgen.panorama import MIDDLE_GREY, developed, geometric_mean, harmonics, irradiance_harmonics, radiance_harmonics, sampled
-from texgen_server.training.pictures import save_png, save_webp
+from texgen.render.panorama import MIDDLE_GREY, developed, geometric_mean, harmonics, irradiance_harmonics, radiance_harmonics, sampled
+from texgen_server.training.material.pictures import save_png, save_webp
 
 if TYPE_CHECKING:
     from texgen_server.training.environment.evaluate import Judged

@@ -19,7 +19,7 @@ from texgen_server.training.environment.evaluate import evaluate_environment
 from texgen_server.training.environment.export import write_environment
 from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
+from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
 
 STATE_FILE = "environment.safetensors"
 

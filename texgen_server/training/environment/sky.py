@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from texgen.panorama import luminance, pixel_angles
+from texgen.render.panorama import luminance, pixel_angles
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]

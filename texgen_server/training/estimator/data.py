@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
-from texgen_server.training.data import Pack
+from texgen_server.networks.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
+from texgen_server.training.material.data import Pack
 
 MAPS = tuple(MAP_CHANNELS)
 KEPT_SHARE = 0.3

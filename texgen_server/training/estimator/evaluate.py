@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from texgen.maps import MapKind, Pixels, seam_percentile, to_unit
 from texgen.modelcard import ModelCard, find_card
+from texgen_server.backend import Backend
 from texgen_server.backends import load_backend
-from texgen_server.backends.base import Backend
-from texgen_server.filling import FILLABLE, fill_maps
-from texgen_server.finish import normal_from_height
+from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
-from texgen_server.tiling import make_tileable, seam_axes
-from texgen_server.training.data import Pack
-from texgen_server.training.estimator.sheet import cropped, draw_filled, draw_repaired
-from texgen_server.training.stepwise import StepwiseEval
+from texgen_server.repair.missing_maps import FILLABLE, fill_maps
+from texgen_server.repair.seams import make_tileable, seam_axes
+from texgen_server.training.estimator.pictures import cropped, draw_filled, draw_repaired
+from texgen_server.training.material.data import Pack
+from texgen_server.training.runner import StepwiseEval
 
 DENSITY = 512
 GIVEN = {

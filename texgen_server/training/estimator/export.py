@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from texgen_server.network_params import EstimatorParams
+from texgen_server.networks.params import EstimatorParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.model_folder import write_folder
 

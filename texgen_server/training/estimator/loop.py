@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from texgen_server.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
-from texgen_server.network_params import EstimatorParams
+from texgen_server.networks.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
 from texgen_server.networks.estimator import Estimator
 from texgen_server.networks.layers import channels_last
+from texgen_server.networks.params import EstimatorParams
 from texgen_server.precision.autocast import quick
 from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors

@@ -9,15 +9,15 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from texgen_server.network_params import EstimatorParams
+from texgen_server.networks.params import EstimatorParams
 from texgen_server.training.catalog import read_catalog, read_split
-from texgen_server.training.data import Pack, prepare
 from texgen_server.training.estimator.data import TileSource
 from texgen_server.training.estimator.evaluate import evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
 from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, images_seen, load_estimator, save_estimator
+from texgen_server.training.material.data import Pack, prepare
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
+from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
 
 STATE_FILE = "estimator.safetensors"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.images import linear_to_srgb, srgb_to_linear
+from texgen.files.images import linear_to_srgb, srgb_to_linear
 
 Array = NDArray[np.float32]
 LUMINANCE = np.asarray([0.2126, 0.7152, 0.0722], np.float32)

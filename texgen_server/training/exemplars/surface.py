@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.relief import central_slopes, integrate, slopes_from_normal
+from texgen_server.repair.normal_integration import central_slopes, integrate, slopes_from_normal
 from texgen_server.training.exemplars.families import Layout
 from texgen_server.training.scanned_relief import blend_scanned
 

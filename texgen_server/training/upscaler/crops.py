@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from texgen_server.channels import CLEAN_SCALE
-from texgen_server.training.pictures import save_webp
+from texgen_server.networks.channels import CLEAN_SCALE
+from texgen_server.training.material.pictures import save_webp
 from texgen_server.training.upscaler.data import FullScans
 from texgen_server.training.upscaler.evaluate import pair
 from texgen_server.training.upscaler.methods import Method, Picture

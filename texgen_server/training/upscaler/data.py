@@ -16,13 +16,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS
-from texgen_server.network_params import UPSCALED
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS
+from texgen_server.networks.params import UPSCALED
 from texgen_server.networks.upscaler import bicubic
 from texgen_server.training.catalog import Asset
-from texgen_server.training.data import height_px, native_px
+from texgen_server.training.material.data import height_px, native_px
 from texgen_server.training.upscaler.errors import map_errors
-from texgen_server.upscaling import slopes_from_normal
+from texgen_server.upscaling.tiled import slopes_from_normal
 
 FULL_PX = 1024
 """Edge of the scans that are used: those stored with fewer pixels are left out."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from texgen_server.channels import MAP_CHANNELS, SLOPE_UNIT
+from texgen_server.networks.channels import MAP_CHANNELS, SLOPE_UNIT
 
 
 def map_errors(made: Tensor, real: Tensor) -> Tensor:

@@ -18,12 +18,12 @@ from torch.nn import functional as F  # noqa: N812
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
-from texgen_server.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
 from texgen_server.registry import load_model
-from texgen_server.training.stepwise import StepwiseEval
+from texgen_server.training.runner import StepwiseEval
 from texgen_server.training.upscaler.data import MAPS, FullScans, through_jpeg
-from texgen_server.training.upscaler.figures import FeatureDistance, compare
-from texgen_server.training.upscaler.kept import Figures, KeptFigures
+from texgen_server.training.upscaler.figure_cache import Figures, KeptFigures
+from texgen_server.training.upscaler.image_metrics import FeatureDistance, compare
 from texgen_server.training.upscaler.methods import (
     Method,
     Picture,
@@ -34,7 +34,7 @@ from texgen_server.training.upscaler.methods import (
     to_pixels,
     unchanged,
 )
-from texgen_server.upscaling import Upscaling
+from texgen_server.upscaling.tiled import Upscaling
 
 LEAST_DEVIATION = 0.5 / 255.0
 SPOILED_QUALITY, SPOILED_NOISE = 60, 0.02

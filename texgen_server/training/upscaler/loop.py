@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.channels import CLEAN_SCALE, SCALES
-from texgen_server.features import FrozenFeatures
-from texgen_server.network_params import UpscalerParams
+from texgen_server.networks.channels import CLEAN_SCALE, SCALES
+from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
+from texgen_server.networks.params import UpscalerParams
 from texgen_server.networks.upscaler import Upscaler, bicubic
 from texgen_server.precision.autocast import quick
 from texgen_server.training.distributed import Workers

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from safetensors.numpy import load_file
 
-from texgen_server.channels import SCALES
+from texgen_server.networks.channels import SCALES
 from texgen_server.training.catalog import Asset, read_catalog, read_split
 from texgen_server.training.distributed import Workers
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.stepwise import StepwiseEval, StepwiseRun, run_logged, start
+from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
 from texgen_server.training.upscaler.data import FullScans, prepare
 from texgen_server.training.upscaler.evaluate import evaluate_upscaler
 from texgen_server.training.upscaler.export import write_upscaler

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody's texture files <-> arrays, with their format, channels and bit depth kept. Sizes are checked before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from texgen.errors import InvalidRequestError
+from texgen.files.images import MAX_DECODED_PIXELS, encode_png
+from texgen.maps import Pixels
+
+MODES = {"L": 1, "RGB": 3, "RGBA": 4}
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "TGA", "BMP")
+_JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}
+_TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
+_SAVED: dict[str, dict[str, Any]] = {
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": {"format": "WEBP", "lossless": True},
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+}
+"""How Pillow writes each kind of file; PNG has a writer of its own."""
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture as it lay in a file."""
+
+    path: Path
+    pixels: Pixels
+    """(H, W, C) with 1, 3 or 4 channels of uint8 or uint16."""
+
+
+def read_picture(path: Path) -> PictureFile:
+    """Raises InvalidRequestError for what is no picture, damaged, too large, animated, CMYK or floating point."""
+    try:
+        data = path.read_bytes()
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise InvalidRequestError(f"{path} is too large: at most {MAX_DECODED_PIXELS} px are read", "picture") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"no readable {', '.join(FORMATS)} file"
+        raise InvalidRequestError(f"cannot read {path}: {reason}", "picture") from error
+    if picture.width * picture.height > MAX_DECODED_PIXELS:
+        raise InvalidRequestError(
+            f"{path} has {picture.width} x {picture.height} px: at most {MAX_DECODED_PIXELS} px are read; cut it into parts", "picture"
+        )
+    if getattr(picture, "n_frames", 1) > 1:
+        raise InvalidRequestError(f"{path} is animated or has several pages: save one picture of it", "picture")
+    try:
+        return PictureFile(path, _pixels(path, data, picture))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidRequestError(f"{path} is truncated or damaged: {error}", "picture") from error
+
+
+def decodes(data: bytes) -> bool:
+    """Whether a picture is whole, as far as its format can tell; one too large to decode is not looked at."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            if picture.width * picture.height <= MAX_DECODED_PIXELS:
+                picture.load()
+    except Image.DecompressionBombError:
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
+    tiles = getattr(picture, "tile", None)
+    depth = str(tiles[0].args) if tiles else ""
+    if picture.mode in MODES and "16" in depth:
+        return _deep(path, data)
+    if picture.mode.startswith("I"):
+        return np.asarray(picture).astype(np.uint16)[..., None]
+    if picture.mode in ("1", "P"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode not in MODES:
+        raise InvalidRequestError(f"{path} is {picture.mode}: save it as grey, RGB or RGBA with 8 or 16 bits", "picture")
+    return np.asarray(picture).reshape(picture.height, picture.width, MODES[picture.mode])
+
+
+def _deep(path: Path, data: bytes) -> Pixels:
+    """16 bits and several channels, which Pillow cannot hold."""
+    cv2 = _opencv(path)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.dtype != np.uint16:
+        raise InvalidRequestError(f"{path} is truncated or of a kind that is not read: save it as RGB with 16 bits", "picture")
+    swapped: Pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+    return swapped
+
+
+def _opencv(path: Path) -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise InvalidRequestError(
+            f"{path} has 16 bits in several channels: that needs OpenCV (pip install 'texgen[deep]'), or save it with 8 bits", "picture"
+        ) from error
+    return cv2
+
+
+def check_writable(picture: PictureFile) -> None:
+    """Whether a picture can be written again as what its name says, before any work. Raises InvalidRequestError."""
+    suffix, channels = picture.path.suffix.lower(), picture.pixels.shape[2]
+    if suffix != ".png" and suffix not in _SAVED:
+        raise InvalidRequestError(f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVED])}; convert it first", "picture")
+    flat = suffix in (".jpg", ".jpeg")
+    if (flat and channels == 4) or (picture.pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff")):
+        raise InvalidRequestError(f"{picture.path.name} has alpha or 16 bits, which {suffix} cannot hold; name it .png", "picture")
+
+
+def picture_bytes(pixels: Pixels, path: Path, *, srgb: bool) -> bytes:
+    """Pixels in the format that the path's suffix names (see `check_writable`). Raises InvalidRequestError where that cannot hold them."""
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        return encode_png(pixels, srgb=srgb)
+    if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
+        written, data = _opencv(path).imencode(suffix, pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+        if not written:
+            raise InvalidRequestError(f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px could not be written as {suffix}", "picture")
+        return bytes(data)
+    buffer = io.BytesIO()
+    try:
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, **_SAVED[suffix])
+    except (OSError, ValueError) as error:  # such as more than 16383 px in WebP
+        raise InvalidRequestError(
+            f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as {suffix} ({error})", "picture"
+        ) from error
+    return buffer.getvalue()

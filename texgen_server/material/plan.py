@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a material is made from: the words between a recipe and the inputs of the network.
+
+A plan is a list of *sources*, each with its share in the style of every level, in the noise and in the layout. A plain recipe has one
+source a class; a variation and a mixture are plans over the sources of what they are made of, so they can be made of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.modelcard import ModelCard
+from texgen.recipes.recipe import Recipe
+from texgen_server.material.canvas import Canvas
+
+Array = NDArray[np.float32]
+
+SHAPE_LEVELS = 3
+"""The levels at 1/32 to 1/8 shape; the finer ones colour (measured: 99 % of a change of mean colour comes from 1/4 and 1/2)."""
+
+
+@dataclass(frozen=True)
+class MaterialTables:
+    """What training measured for each material of a model, in the order of its classes' members."""
+
+    codes: Array  # (N, code_dim)
+    waves: Array  # (N, K, 2) cycles per tile, (y, x)
+    amplitudes: NDArray[np.complex64]  # (N, K, 5)
+    colors: Array  # (N, 3) mean basecolor, sRGB
+    moments: Array  # (N, 2, D) means and deviations of frozen features of the basecolor, in colour and in grey: for captures
+    rows: dict[str, tuple[int, ...]]  # class -> its rows
+    directions: dict[str, Array]  # control -> (style_dim,) what one unit of it adds to the style
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """What sampling must know of the network."""
+
+    noise_channels: int
+    levels: int
+    cell_px: int
+    style_dim: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Waves of one material and how strong they are."""
+
+    waves: Array  # (K, 2)
+    amplitudes: NDArray[np.complex64]  # (K, 5)
+    gain: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """One code with its layout and noise, and its share in the result."""
+
+    code: Array  # (code_dim,)
+    shift: Array  # (style_dim,) added to the style
+    layouts: tuple[Layout, ...]
+    origin: NDArray[np.float64]  # (2,) in tiles
+    seed: int
+    color: Array  # (3,) mean basecolor, sRGB: what contrast turns around
+    relief_tiles: float  # height range; 0: what the network says
+    gain: Array  # (3,) a capture's colour correction: basecolor is multiplied by it
+    offset: Array  # (3,) and shifted by it
+    style_share: Array  # (levels,)
+    noise_share: Array  # (levels + 1,), the start's first
+    layout_share: float
+    part: int = 0
+    """Which channel of the mask it lies under."""
+
+    @property
+    def color_share(self) -> float:
+        """Its share in the colours."""
+        return float(self.style_share[SHAPE_LEVELS:].mean())
+
+    def scaled(self, factor: float) -> Source:
+        """The same with all shares multiplied."""
+        return replace(
+            self,
+            style_share=self.style_share * np.float32(factor),
+            noise_share=self.noise_share * np.float32(factor),
+            layout_share=self.layout_share * factor,
+        )
+
+
+@dataclass(frozen=True)
+class Transition:
+    """Ramp from part 0 (left) to part 1 (right) over some periods."""
+
+    steps: int
+    margin: float
+    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that shapes a material but the place of its pixels."""
+
+    recipe: Recipe
+    sources: tuple[Source, ...]
+    canvas: Canvas
+    mask: NDArray[np.uint8] | Transition | None = None
+    """PAINT: (H, W) part of each pixel of the canvas."""
+    relief: Plan | None = None
+    """Where height and occlusion come from, when not from here."""
+
+
+def network_shape(card: ModelCard) -> NetworkShape:
+    """From the model's description."""
+    network = card.network
+    return NetworkShape(network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"])

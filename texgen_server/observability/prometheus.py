@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus metrics on a port of their own. Read from what the server counts anyway; nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from texgen.errors import OutputError
+from texgen_server.cache import ResultCache
+from texgen_server.engine.base import Engine
+from texgen_server.observability.model_statistics import STAGES, Statistics
+
+
+class Exporter:
+    """Serves ``/metrics`` over HTTP until closed. Raises OutputError when the port is taken."""
+
+    def __init__(self, host: str, port: int, collect: Callable[[], Iterator[Any]]) -> None:
+        from prometheus_client import CollectorRegistry, start_http_server
+
+        registry = CollectorRegistry()
+        registry.register(_Collector(collect))
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except OSError as error:
+            raise OutputError(f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another metrics_port") from error
+        self.port = int(self._server.server_port)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5.0)
+
+
+class _Collector:
+    def __init__(self, collect: Callable[[], Iterator[Any]]) -> None:
+        self.collect = collect
+
+
+def families(statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None) -> Iterator[Any]:
+    """All metrics as they are now."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+
+    results = CounterMetricFamily("texgen_results", "Results delivered", labels=["model", "source"])
+    failures = CounterMetricFamily("texgen_failures", "Results that failed or were given up", labels=["model"])
+    durations = SummaryMetricFamily("texgen_stage_seconds", "Seconds a result spent", labels=["model", "stage"])
+    for model in statistics.models():
+        figures = statistics.of(model)
+        results.add_metric([model, "made"], figures.results - figures.cache_hits)
+        results.add_metric([model, "cache"], figures.cache_hits)
+        failures.add_metric([model], figures.failures)
+        for stage in STAGES:
+            durations.add_metric([model, stage], figures.durations[stage].count, figures.durations[stage].sum_s)
+    yield from (results, failures, durations)
+    yield GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
+    yield GaugeMetricFamily("texgen_calls_in_flight", "Calls for textures that hold something", in_flight())
+    batches = CounterMetricFamily("texgen_batches", "Runs of a network with so many calls together", labels=["size"])
+    for size, count in sorted(engine.batches().items()):
+        batches.add_metric([str(size)], count)
+    yield batches
+    loaded = GaugeMetricFamily("texgen_model_loaded", "1 for a model in memory", labels=["model"])
+    for model in engine.loaded():
+        loaded.add_metric([model], 1)
+    yield loaded
+    memory = GaugeMetricFamily("texgen_memory_bytes", "Memory in use", labels=["device"])
+    for device in engine.devices():
+        memory.add_metric([device.name], device.memory_used_bytes)
+    yield memory
+    if cache is not None:
+        lookups = CounterMetricFamily("texgen_cache_lookups", "Looked up in the cache of results", labels=["found"])
+        lookups.add_metric(["yes"], cache.hits)
+        lookups.add_metric(["no"], cache.misses)
+        yield lookups
+        yield GaugeMetricFamily("texgen_cache_bytes", "Of the cached results on disk", cache.bytes_used())
