@@ -3,7 +3,10 @@
 
 
 def _modules():
-    """Ours, in order of registration. Imported late, so that other tools can read this package outside Blender."""
+    """Ours, in order of registration.
+
+    Imported late, so that other tools can read this package outside Blender.
+    """
     from . import (
         catalog,
         history,
@@ -18,7 +21,19 @@ def _modules():
         variations,
     )
 
-    return preferences, catalog, history, properties, variations, operators, operators_scene, operators_images, panels, jobs, live_preview
+    return (
+        preferences,
+        catalog,
+        history,
+        properties,
+        variations,
+        operators,
+        operators_scene,
+        operators_images,
+        panels,
+        jobs,
+        live_preview,
+    )
 
 
 def register():

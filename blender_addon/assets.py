@@ -15,7 +15,10 @@ HEADER = "# This is an Asset Catalog Definition file for Blender.\n\nVERSION 1\n
 
 
 def mark(material):
-    """Show it in the asset browser. Raises OSError where the catalog beside the .blend cannot be written."""
+    """Show it in the asset browser.
+
+    Raises OSError where the catalog beside the .blend cannot be written.
+    """
     material.asset_mark()
     about, entry = material.asset_data, history.current(material)
     about.author = "texgen"
@@ -43,7 +46,9 @@ def _write_catalog(path):
 
 def _show(material):
     """Its colour as the picture, until Blender has rendered one."""
-    image = next((n.image for k, n in nodes.our_textures(material).items() if str(k) == "basecolor"), None)
+    image = next(
+        (n.image for k, n in nodes.our_textures(material).items() if str(k) == "basecolor"), None
+    )
     if image is None or not all(image.size):
         return
     small = image.copy()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the extension's zip: this folder, pure-Python gRPC wheels, and a small wheel of the part of texgen that Blender can import.
+"""Write the extension's zip: this folder, pure-Python gRPC wheels, and a small wheel of the part of
+texgen that Blender can import.
 
     python blender_addon/build.py --out dist
 
-The third-party wheels come from the package registry once and are kept in ``.cache/addon-wheels``; after that it works offline.
+The third-party wheels come from the package registry once and are kept in ``.cache/addon-wheels``;
+after that it works offline.
 """
 
 from __future__ import annotations
@@ -41,14 +43,23 @@ TEXGEN_MODULES = (
     "wire/request_fields.py",
     "wire/requests.py",
 )
-REQUIREMENTS = ("grpclib==0.4.9", "h2==4.4.1", "hpack==4.2.0", "hyperframe==6.1.0", "multidict==7.2.1", "protobuf==7.36.2")
+REQUIREMENTS = (
+    "grpclib==0.4.9",
+    "h2==4.4.1",
+    "hpack==4.2.0",
+    "hyperframe==6.1.0",
+    "multidict==7.2.1",
+    "protobuf==7.36.2",
+)
 FIXED_TIME = (2026, 1, 1, 0, 0, 0)
 GPL_FILE = "LICENSE"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build; print the zip's path."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the zip")
     options = parser.parse_args(arguments)
     sys.stdout.write(f"{build(options.out)}\n")
@@ -57,13 +68,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build(out: Path) -> Path:
     """Write ``texgen-<version>.zip`` into ``out``; the same sources give the same bytes."""
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "texgen" / "_version.py").read_text(encoding="utf-8")).group(1)
+    version = re.search(
+        r'__version__ = "(.+)"', (ROOT / "texgen" / "_version.py").read_text(encoding="utf-8")
+    ).group(1)
     wheels = {p.name: p.read_bytes() for p in third_party_wheels()}
     wheels[f"texgen_blender-{version}-py3-none-any.whl"] = texgen_wheel(version)
     manifest = (HERE / "blender_manifest.toml").read_text(encoding="utf-8")
     listed = ",\n".join(f'  "./wheels/{name}"' for name in sorted(wheels))
     manifest = manifest.replace("wheels = []", f"wheels = [\n{listed},\n]")
-    manifest = re.sub(r'^version = ".*"$', f'version = "{version}"', manifest, count=1, flags=re.MULTILINE)
+    manifest = re.sub(
+        r'^version = ".*"$', f'version = "{version}"', manifest, count=1, flags=re.MULTILINE
+    )
     files = {"blender_manifest.toml": manifest.encode(), GPL_FILE: (HERE / GPL_FILE).read_bytes()}
     files |= {name: (HERE / name).read_bytes() for name in ADDON_FILES}
     files |= {f"wheels/{name}": data for name, data in wheels.items()}
@@ -76,10 +91,22 @@ def build(out: Path) -> Path:
 def third_party_wheels() -> list[Path]:
     """The pinned pure-Python wheels, downloaded when the cache lacks one."""
     names = [r.split("==")[0] for r in REQUIREMENTS]
-    found = [next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None) for r in REQUIREMENTS]
+    found = [
+        next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None)
+        for r in REQUIREMENTS
+    ]
     if not all(found):
         WHEEL_CACHE.mkdir(parents=True, exist_ok=True)
-        target = ["--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", "3.11"]
+        target = [
+            "--platform",
+            "any",
+            "--implementation",
+            "py",
+            "--abi",
+            "none",
+            "--python-version",
+            "3.11",
+        ]
         command = [
             sys.executable,
             "-m",
@@ -94,7 +121,10 @@ def third_party_wheels() -> list[Path]:
             *REQUIREMENTS,
         ]
         subprocess.run(command, check=True)  # noqa: S603 - our own arguments
-        found = [next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None) for r in REQUIREMENTS]
+        found = [
+            next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None)
+            for r in REQUIREMENTS
+        ]
     missing = [n for n, p in zip(names, found, strict=True) if p is None]
     if missing:
         raise SystemExit(f"no pure-Python wheel of {', '.join(missing)} in {WHEEL_CACHE}")
@@ -105,8 +135,12 @@ def texgen_wheel(version: str) -> bytes:
     """The bpy-safe half of texgen as a wheel, from the same sources."""
     info = f"texgen_blender-{version}.dist-info"
     files = {f"texgen/{name}": (ROOT / "texgen" / name).read_bytes() for name in TEXGEN_MODULES}
-    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: texgen-blender\nVersion: {version}\nLicense: Apache-2.0\n".encode()
-    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: texgen\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files[f"{info}/METADATA"] = (
+        f"Metadata-Version: 2.1\nName: texgen-blender\nVersion: {version}\nLicense: Apache-2.0\n"
+    ).encode()
+    files[f"{info}/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: texgen\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
     rows = [f"{name},sha256={_hash(data)},{len(data)}" for name, data in files.items()]
     files[f"{info}/RECORD"] = ("\n".join([*rows, f"{info}/RECORD,,"]) + "\n").encode()
     return _zip(files)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server's models offer, and the sliders that are built from it: a new model on the server needs no new add-on.
+"""What the server's models offer, and the sliders that are built from it: a new model on the server
+needs no new add-on.
 
-The answers are kept in the extension's own folder, so that the sliders of a file are there before a server has been asked.
+The answers are kept in the extension's own folder, so that the sliders of a file are there before a
+server has been asked.
 """
 
 import re
@@ -68,7 +70,9 @@ def values(scene, model):
     """Sliders that are not at their default, as a request has them."""
     group = sliders(scene, model)
     pairs = {c.name: getattr(group, c.name) for c in model.controls}
-    return {c.name: pairs[c.name] for c in model.controls if abs(pairs[c.name] - c.default_value) > 1e-6}
+    return {
+        c.name: pairs[c.name] for c in model.controls if abs(pairs[c.name] - c.default_value) > 1e-6
+    }
 
 
 def set_values(scene, model, wanted):
@@ -89,7 +93,11 @@ def _build(model):
         if _classes[name][1] == told:
             return
         _drop(name)
-    made = type(f"TEXGEN_PG_{name}", (bpy.types.PropertyGroup,), {"__annotations__": {c.name: _slider(c) for c in model.controls}})
+    made = type(
+        f"TEXGEN_PG_{name}",
+        (bpy.types.PropertyGroup,),
+        {"__annotations__": {c.name: _slider(c) for c in model.controls}},
+    )
     bpy.utils.register_class(made)
     setattr(bpy.types.Scene, name, bpy.props.PointerProperty(type=made))
     _classes[name] = (made, told)
@@ -134,7 +142,10 @@ def register():
         return
     try:
         known = pb.ListModelsResponse.FromString(path.read_bytes())
-    except (OSError, DecodeError):  # written by another version, or cut off: the server will be asked again
+    except (
+        OSError,
+        DecodeError,
+    ):  # written by another version, or cut off: the server will be asked again
         return
     models.update({model.id: model for model in known.models})
     for model in known.models:

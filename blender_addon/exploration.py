@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Following sliders: the server draws the latest position, at most one at a time. Knows nothing of bpy."""
+"""Following sliders: the server draws the latest position, at most one at a time.
+
+Knows nothing of bpy.
+"""
 
 import asyncio
 import queue
@@ -15,7 +18,10 @@ LONGEST_S = 24 * 3600.0
 
 
 class Exploration:
-    """One stream of positions. `move` and `take` never wait; positions that were overtaken are never sent."""
+    """One stream of positions.
+
+    `move` and `take` never wait; positions that were overtaken are never sent.
+    """
 
     def __init__(self, worker, server):
         self._worker = worker
@@ -29,7 +35,9 @@ class Exploration:
         self._worker.soon(self._want, request)
 
     def take(self):
-        """The newest answer, a ``texgen.maps.Material`` or a ``TexgenError``; None while there is none."""
+        """The newest answer, a ``texgen.maps.Material`` or a ``TexgenError``; None while there is
+        none.
+        """
         newest = None
         while not self._answers.empty():
             newest = self._answers.get()
@@ -37,7 +45,10 @@ class Exploration:
 
     @property
     def ended(self):
-        """What ended the stream: None while it runs, else a sentence (empty where it was closed)."""
+        """What ended the stream:
+
+        None while it runs, else a sentence (empty where it was closed).
+        """
         return None if self.call.outcome.empty() else self.call.outcome.get()[1]
 
     def close(self):
@@ -49,13 +60,18 @@ class Exploration:
         self._changed.set()
 
     async def _follow(self, server):
-        async with server.channel() as channel, transport.open_stream(channel, server, METHOD, LONGEST_S) as stream:
+        async with (
+            server.channel() as channel,
+            transport.open_stream(channel, server, METHOD, LONGEST_S) as stream,
+        ):
             sequence = 0
             while True:
                 await self._changed.wait()
                 self._changed.clear()
                 sequence += 1
-                await stream.send_message(pb.ExploreRequest(sequence=sequence, material=self._wanted))
+                await stream.send_message(
+                    pb.ExploreRequest(sequence=sequence, material=self._wanted)
+                )
                 self._answers.put(await self._answer(stream, sequence))
 
     async def _answer(self, stream, sequence):

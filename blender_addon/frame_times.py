@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a tick holds the main thread, ours and Blender's own work (loading, packing, painting of images, nodes, undo) apart.
+"""How long a tick holds the main thread, ours and Blender's own work (loading, packing, painting of
+images, nodes, undo) apart.
 
 Ours also in processor time: on a busy machine the difference is what other programs took.
 """

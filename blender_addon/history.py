@@ -11,10 +11,16 @@ MOST = 64
 class TexGenEntry(bpy.types.PropertyGroup):
     """One result that a material has had."""
 
-    recipe: bpy.props.StringProperty(name="Recipe", description="Makes this texture again, given the same model")
+    recipe: bpy.props.StringProperty(
+        name="Recipe", description="Makes this texture again, given the same model"
+    )
     label: bpy.props.StringProperty(name="What", description="How it was made")
-    mask: bpy.props.PointerProperty(name="Mask", description="What painted a mix of two materials", type=bpy.types.Image)
-    parent: bpy.props.IntProperty(name="From", description="The entry that it came from; -1: from none", default=-1)
+    mask: bpy.props.PointerProperty(
+        name="Mask", description="What painted a mix of two materials", type=bpy.types.Image
+    )
+    parent: bpy.props.IntProperty(
+        name="From", description="The entry that it came from; -1: from none", default=-1
+    )
 
 
 class TexGenMaterial(bpy.types.PropertyGroup):
@@ -23,8 +29,14 @@ class TexGenMaterial(bpy.types.PropertyGroup):
     entries: bpy.props.CollectionProperty(type=TexGenEntry)
     current: bpy.props.IntProperty(default=-1)
     licence: bpy.props.StringProperty(name="Licence", description="Of the maps")
-    over: bpy.props.PointerProperty(name="Over", description="Material that shows where the colour layer is white", type=bpy.types.Material)
-    over_layer: bpy.props.StringProperty(name="Colour Layer", description="Of the mesh: black is this material, white the other")
+    over: bpy.props.PointerProperty(
+        name="Over",
+        description="Material that shows where the colour layer is white",
+        type=bpy.types.Material,
+    )
+    over_layer: bpy.props.StringProperty(
+        name="Colour Layer", description="Of the mesh: black is this material, white the other"
+    )
 
 
 def current(material):
@@ -41,7 +53,10 @@ def recipe_of(material):
 
 
 def keep(material, result, label, mask=None):
-    """Remember a result as the one that the material shows. The same recipe is kept once; of too many the oldest goes."""
+    """Remember a result as the one that the material shows.
+
+    The same recipe is kept once; of too many the oldest goes.
+    """
     known = material.texgen
     material[images.MARK] = result.recipe
     known.licence = result.output_licence

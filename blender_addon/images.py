@@ -19,9 +19,11 @@ FOLDER = "textures"
 
 
 def load_steps(name, packed, recipe, *, beside=False):
-    """A generator that returns an image of a PNG or EXR file in memory: packed, or written beside the .blend, where that is saved.
+    """A generator that returns an image of a PNG or EXR file in memory: packed, or written beside
+    the .blend, where that is saved.
 
-    Files are written in the worker thread, as disks may be slow: it yields messages until that is done. Raises ValueError.
+    Files are written in the worker thread, as disks may be slow: it yields messages until that is
+    done. Raises ValueError.
     """
     path = None
     if beside and bpy.data.filepath:
@@ -70,7 +72,10 @@ def _written(folder, name, packed):
 def _write(folder, name, packed):
     """A file that was not there."""
     folder.mkdir(exist_ok=True)
-    stem, suffix = re.sub(r"[^\w.-]+", "_", name), "exr" if packed.encoding is Encoding.EXR else "png"
+    stem, suffix = (
+        re.sub(r"[^\w.-]+", "_", name),
+        "exr" if packed.encoding is Encoding.EXR else "png",
+    )
     number = 0
     while True:
         path = folder / (f"{stem}.{suffix}" if number == 0 else f"{stem}_{number:03d}.{suffix}")
@@ -116,7 +121,10 @@ def paint(image, packed):
 
 
 def rgba(packed):
-    """RAW samples as Blender has them: rows from the bottom, four floats each, flat. One pass: it runs while a slider is dragged."""
+    """RAW samples as Blender has them: rows from the bottom, four floats each, flat.
+
+    One pass: it runs while a slider is dragged.
+    """
     shape, kind = (packed.height_px, packed.width_px, packed.channels), np.dtype(packed.dtype)
     samples = np.frombuffer(packed.data, kind).reshape(shape)[::-1]
     filled = np.empty((*shape[:2], 4), np.float32)
@@ -136,7 +144,9 @@ def file_of(image):
 
 
 def grey_png(image):
-    """An image as a mask: an 8-bit greyscale PNG of its first channel; the same bytes for the same pixels. Raises ValueError."""
+    """An image as a mask: an 8-bit greyscale PNG of its first channel; the same bytes for the same
+    pixels. Raises ValueError.
+    """
     grey = samples(image, 1)[..., 0]
     grey = (grey >> 8).astype(np.uint8) if grey.dtype == np.uint16 else grey
     height, width = grey.shape
@@ -144,18 +154,30 @@ def grey_png(image):
     rows[:, 1:] = grey
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts
+    )
 
 
 def samples(image, channels):
-    """(H, W, channels) uint8, or uint16 where the image has more depth, rows from the top. Raises ValueError without pixels."""
+    """(H, W, channels) uint8, or uint16 where the image has more depth, rows from the top.
+
+    Raises ValueError without pixels.
+    """
     width, height = image.size
     if not width or not height:
-        raise ValueError(f"{image.name} has no pixels: its file is missing; find it (File > External Data), or choose another image")
+        raise ValueError(
+            f"{image.name} has no pixels: its file is missing; find it (File > External Data), "
+            f"or choose another image"
+        )
     pixels = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(pixels)
     pixels = pixels.reshape(height, width, image.channels)[::-1, :, :channels]
     if pixels.shape[2] < channels:
         pixels = np.repeat(pixels[..., :1], channels, 2)
-    top, kind = (65535.0, np.uint16) if image.is_float or image.depth // max(1, image.channels) > 8 else (255.0, np.uint8)
+    top, kind = (
+        (65535.0, np.uint16)
+        if image.is_float or image.depth // max(1, image.channels) > 8
+        else (255.0, np.uint8)
+    )
     return np.ascontiguousarray(np.round(np.clip(pixels, 0.0, 1.0) * top).astype(kind))

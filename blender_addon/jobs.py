@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls in flight, polled by one timer on Blender's main thread: the only door from the network to bpy.
+"""Calls in flight, polled by one timer on Blender's main thread: the only door from the network to
+bpy.
 
-`Board.poll` is a plain method: the timer calls it in a window, tests call it in background mode, where timers never fire.
+`Board.poll` is a plain method: the timer calls it in a window, tests call it in background mode,
+where timers never fire.
 """
 
 import bpy
@@ -32,7 +34,10 @@ class Board:
         return (self._jobs[0].call.fraction, self._jobs[0].stage) if self._jobs else (0.0, "")
 
     def ask(self, server, ask, steps):
-        """Start a `texgen.wire.requests.Ask`. ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`)."""
+        """Start a `texgen.wire.requests.Ask`.
+
+        ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`).
+        """
         self.add(Job(self.transport.ask(server, ask), steps))
 
     def tell(self, server, service, method, request, steps):
@@ -40,7 +45,10 @@ class Board:
         self.add(Job(self.transport.tell(server, service, method, request), steps))
 
     def watch(self, watcher):
-        """Call ``watcher()`` at every tick, as long as it returns True. At most one piece of work at a time, please."""
+        """Call ``watcher()`` at every tick, as long as it returns True.
+
+        At most one piece of work at a time, please.
+        """
         if watcher not in self._watchers:
             self._watchers.append(watcher)
         self._wake()
@@ -64,7 +72,10 @@ class Board:
         self.transport.close()
 
     def poll(self):
-        """Advance every job by one small step. Returns seconds until the next poll, or None when idle."""
+        """Advance every job by one small step.
+
+        Returns seconds until the next poll, or None when idle.
+        """
         with frame_times.tick():
             for job in list(self._jobs):
                 done = job.step()
@@ -98,7 +109,9 @@ class Settled(str):
 
 
 class Job:
-    """A call, then a generator of small steps that applies its result; the last thing it yields is told to the user."""
+    """A call, then a generator of small steps that applies its result; the last thing it yields is
+    told to the user.
+    """
 
     def __init__(self, call, apply):
         self.call = call
@@ -157,7 +170,9 @@ def _tick():
 
 def _redraw():
     for window in bpy.context.window_manager.windows:
-        window.workspace.status_text_set_internal(None)  # draws the status bar again, which is no area of the screen
+        window.workspace.status_text_set_internal(
+            None
+        )  # draws the status bar again, which is no area of the screen
         for area in window.screen.areas:
             if area.type in {"VIEW_3D", "NODE_EDITOR", "PREFERENCES"}:
                 area.tag_redraw()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""While a slider is dragged: small previews on the object, by way of one exploration. The material itself follows when the hand rests, or on Apply."""
+"""While a slider is dragged: small previews on the object, by way of one exploration.
+
+The material itself follows when the hand rests, or on Apply.
+"""
 
 import time
 
@@ -20,7 +23,9 @@ PREFIX = "texgen live "
 
 
 class Live:
-    """One at a time: the material that is being changed, its own images, and the small ones that stand in for them."""
+    """One at a time: the material that is being changed, its own images, and the small ones that
+    stand in for them.
+    """
 
     def __init__(self, material, server):
         self.material_name = material.name
@@ -52,7 +57,12 @@ class Live:
             return
         small = bpy.data.images.get(PREFIX + kind)
         if small is None:
-            small = images.blank(PREFIX + kind, packed.width_px, packed.height_px, is_data=kind is not MapKind.BASECOLOR)
+            small = images.blank(
+                PREFIX + kind,
+                packed.width_px,
+                packed.height_px,
+                is_data=kind is not MapKind.BASECOLOR,
+            )
         images.paint(small, packed)
         if node.image is not small:
             self._own[kind] = node.image.name if node.image is not None else ""
@@ -110,7 +120,11 @@ def watch():
         current.step()
     except TexgenError as error:
         jobs.board.tell_user(str(error), failed=True)
-    if time.monotonic() - current.moved_at > REST_S and not bpy.app.background and bpy.ops.texgen.apply_live.poll():
+    if (
+        time.monotonic() - current.moved_at > REST_S
+        and not bpy.app.background
+        and bpy.ops.texgen.apply_live.poll()
+    ):
         bpy.ops.texgen.apply_live()
         return False
     return True

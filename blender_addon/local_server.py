@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server on this computer, as a child of Blender: started with a button, ended with Blender. Knows nothing of bpy."""
+"""A server on this computer, as a child of Blender: started with a button, ended with Blender.
+
+Knows nothing of bpy.
+"""
 
 import atexit
 import collections
@@ -18,7 +21,10 @@ _process = None
 
 
 def start(command):
-    """Start ``command serve`` on a free loopback port. Raises ValueError with the one command that installs what is missing."""
+    """Start ``command serve`` on a free loopback port.
+
+    Raises ValueError with the one command that installs what is missing.
+    """
     global _process
     if running():
         return
@@ -30,7 +36,8 @@ def start(command):
         )
     except OSError as error:
         raise ValueError(
-            f"{words[0]!r} cannot be run ({error.strerror}). Install it once, in a Python of its own: pip install 'texgen[server]', "
+            f"{words[0]!r} cannot be run ({error.strerror}). Install it once, in a Python of "
+            f"its own: pip install 'texgen[server]', "
             "then give its full path as Command"
         ) from error
     threading.Thread(target=_read, args=(_process,), name="texgen-log", daemon=True).start()

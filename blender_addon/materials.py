@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A texgen Material -> images, nodes, material slots; in small steps, one map each, so that no frame waits long."""
+"""A texgen Material -> images, nodes, material slots; in small steps, one map each, so that no
+frame waits long.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,10 +10,18 @@ import bpy
 from . import frame_times, history, images, jobs, nodes, vertex_blend
 
 MODES = (
-    ("ACTIVE", "Active Material", "Into the material in the active slot; whatever else is in it stays"),
+    (
+        "ACTIVE",
+        "Active Material",
+        "Into the material in the active slot; whatever else is in it stays",
+    ),
     ("NEW", "New Material", "A material of its own in the active slot"),
     ("SLOT", "New Slot", "A material of its own in a slot that is added"),
-    ("SELECTED", "Selected Objects", "One material of its own in the active slot of every selected object"),
+    (
+        "SELECTED",
+        "Selected Objects",
+        "One material of its own in the active slot of every selected object",
+    ),
 )
 
 
@@ -41,16 +51,20 @@ def target_of(context, settings, stem):
     for obj in usable:
         if obj.library is not None or obj.data.library is not None:
             raise ValueError(
-                f"{obj.name} is linked from another file and cannot be changed: make it local (Object > Relations > Make Local)"
+                f"{obj.name} is linked from another file and cannot be changed: make it local "
+                f"(Object > Relations > Make Local)"
             )
     active = usable[0].active_material if usable and mode == "ACTIVE" else None
     if active is not None and active.library is not None:
         raise ValueError(
-            f"{active.name} is linked from another file and cannot be changed: choose the target New Material, or make it local"
+            f"{active.name} is linked from another file and cannot be changed: choose the "
+            f"target New Material, or make it local"
         )
     look = nodes.Look(_projection(settings.projection, usable), settings.relief)
     names = tuple(o.name for o in usable)
-    return Target(stem, mode, names, active.name if active else "", look, settings.files == "BESIDE")
+    return Target(
+        stem, mode, names, active.name if active else "", look, settings.files == "BESIDE"
+    )
 
 
 def _projection(wanted, objects):
@@ -62,11 +76,16 @@ def _projection(wanted, objects):
 
 
 def apply_steps(result, target, label):
-    """A generator: each step loads one map, the last one wires all and assigns the material. Yields messages."""
+    """A generator: each step loads one map, the last one wires all and assigns the material.
+
+    Yields messages.
+    """
     made = {}
     try:
         for kind, packed in result.maps.items():
-            made[kind] = yield from images.load_steps(f"{target.stem}_{kind}", packed, result.recipe, beside=target.beside)
+            made[kind] = yield from images.load_steps(
+                f"{target.stem}_{kind}", packed, result.recipe, beside=target.beside
+            )
             yield f"Loaded {kind}"
     except BaseException:  # cancelled half way, or a full disk: leave nothing behind
         images.take_back(made.values())
@@ -74,7 +93,13 @@ def apply_steps(result, target, label):
     material = _material_for(target)
     old = nodes.our_images(material)
     tile_m = result.controls.get("tile_size_m", 1.0)
-    look = nodes.Look(target.look.projection, target.look.relief, tile_m, result.height_range_m, vertex_blend.over_of(material))
+    look = nodes.Look(
+        target.look.projection,
+        target.look.relief,
+        tile_m,
+        result.height_range_m,
+        vertex_blend.over_of(material),
+    )
     left = nodes.build(material, made, look)
     history.keep(material, result, label, target.mask)
     note = _assign(target, material)
@@ -110,7 +135,10 @@ def _material_for(target):
 
 
 def _assign(target, material):
-    """Into the slots. A material of the user's that is replaced stays in the file. Returns a note."""
+    """Into the slots. A material of the user's that is replaced stays in the file.
+
+    Returns a note.
+    """
     objects = target.objects()
     if not objects:
         material.use_fake_user = True
@@ -129,5 +157,8 @@ def _assign(target, material):
             replaced = None
         if replaced is not None and replaced.users == 0:
             replaced.use_fake_user = True
-        notes.append(f" on {obj.name}" + (f"; {replaced.name} is kept in the file" if replaced is not None else ""))
+        notes.append(
+            f" on {obj.name}"
+            + (f"; {replaced.name} is kept in the file" if replaced is not None else "")
+        )
     return notes[0] if len(notes) == 1 else f" on {len(notes)} objects"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of a material: all of ours stand in one labelled frame, and only what is free, or ours already, is linked to them."""
+"""The nodes of a material: all of ours stand in one labelled frame, and only what is free, or ours
+already, is linked to them.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -21,7 +23,9 @@ LAYOUT_Y = {
 BOX_BLEND = 0.25
 OVER_SUFFIX = " over"
 RELIEFS = {"NORMAL": None, "BOTH": "DISPLACEMENT", "DISPLACED": "BOTH"}
-"""Normal map alone; normal map and displaced vertices; displaced vertices whose detail is bump instead of a normal map -> displacement method."""
+"""Normal map alone; normal map and displaced vertices; displaced vertices whose detail is bump
+instead of a normal map -> displacement method.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,11 @@ def our_textures(material):
     if material is None or material.node_tree is None:
         return {}
     known = {str(kind): kind for kind in LAYOUT_Y}
-    return {known[n.label]: n for n in material.node_tree.nodes if n.type == "TEX_IMAGE" and ours(n) and n.label in known}
+    return {
+        known[n.label]: n
+        for n in material.node_tree.nodes
+        if n.type == "TEX_IMAGE" and ours(n) and n.label in known
+    }
 
 
 def our_images(material):
@@ -72,14 +80,25 @@ def look_of(material):
     """How our frame puts a material's maps on a surface now."""
     found = [n for n in material.node_tree.nodes if ours(n)]
     kinds = {n.type for n in found}
-    relief = "BOTH" if {"NORMAL_MAP", "DISPLACEMENT"} <= kinds else "DISPLACED" if "DISPLACEMENT" in kinds else "NORMAL"
-    projection = "BOX" if any(n.type == "TEX_IMAGE" and n.projection == "BOX" for n in found) else "UV"
+    relief = (
+        "BOTH"
+        if {"NORMAL_MAP", "DISPLACEMENT"} <= kinds
+        else "DISPLACED"
+        if "DISPLACEMENT" in kinds
+        else "NORMAL"
+    )
+    projection = (
+        "BOX" if any(n.type == "TEX_IMAGE" and n.projection == "BOX" for n in found) else "UV"
+    )
     scale = next((n.inputs["Scale"].default_value[0] for n in found if n.label == "Scale"), 1.0)
     return Look(projection, relief, 1.0 / (scale or 1.0), height_m(material))
 
 
 def build(material, images, look):
-    """Our frame anew, wired to the material's Principled shader. Returns names of inputs that were left as their user had linked them."""
+    """Our frame anew, wired to the material's Principled shader.
+
+    Returns names of inputs that were left as their user had linked them.
+    """
     with frame_times.blender():
         return _built(material, images, look)
 
@@ -87,7 +106,9 @@ def build(material, images, look):
 def _built(material, images, look):
     tree = material.node_tree
     placed = _placed(tree)
-    for node in [n for n in tree.nodes if ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
+    for node in [n for n in tree.nodes if ours(n)] + [
+        n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL
+    ]:
         tree.nodes.remove(node)
     shader, output = _shader_and_output(tree)
     frame = tree.nodes.new("NodeFrame")
@@ -112,7 +133,9 @@ def _built(material, images, look):
 
 
 def _shader_and_output(tree):
-    """The Principled shader that is shown, and the output; made and linked where they are missing."""
+    """The Principled shader that is shown, and the output; made and linked where they are
+    missing.
+    """
     output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
     surface = output.inputs["Surface"]
     shown = surface.links[0].from_node if surface.is_linked else None
@@ -137,11 +160,15 @@ PLACING = ("Location", "Rotation", "Scale")
 
 
 def _placed(tree):
-    """(projection, values) that the artist may have set on our mapping node; None where there is none."""
+    """(projection, values) that the artist may have set on our mapping node; None where there is
+    none.
+    """
     found = {n.label if n.type == "MAPPING" else n.type: n for n in tree.nodes if ours(n)}
     if not {"Scale", "TEX_IMAGE"} <= set(found):
         return None
-    return found["TEX_IMAGE"].projection, {name: tuple(found["Scale"].inputs[name].default_value) for name in PLACING}
+    return found["TEX_IMAGE"].projection, {
+        name: tuple(found["Scale"].inputs[name].default_value) for name in PLACING
+    }
 
 
 def _place_again(tree, placed, look):
@@ -174,16 +201,24 @@ def _texture_nodes(tree, frame, images, look, suffix="", x=-1000):
 
 
 def _painted_over(tree, frame, maps, look):
-    """Kind of map -> the output that blends ours and the other material's, where both have it; heights in metres."""
+    """Kind of map -> the output that blends ours and the other material's, where both have it;
+    heights in metres.
+    """
     over = look.over
     shown = {kind: image for kind, image in over.images.items() if kind in maps}
-    others = _texture_nodes(tree, frame, shown, replace(look, tile_m=over.tile_m), OVER_SUFFIX, x=-2100)
+    others = _texture_nodes(
+        tree, frame, shown, replace(look, tile_m=over.tile_m), OVER_SUFFIX, x=-2100
+    )
     layer = _new(tree, frame, "ShaderNodeVertexColor", -1000, 880)
     layer.layer_name = over.layer
     if MapKind.HEIGHT in others and look.height_m > 0.0:
         ratio = over.height_m / look.height_m
         scaled = _new(tree, frame, "ShaderNodeMath", -800, -1060)
-        scaled.operation, scaled.inputs[1].default_value, scaled.inputs[2].default_value = "MULTIPLY_ADD", ratio, 0.5 - 0.5 * ratio
+        scaled.operation, scaled.inputs[1].default_value, scaled.inputs[2].default_value = (
+            "MULTIPLY_ADD",
+            ratio,
+            0.5 - 0.5 * ratio,
+        )
         tree.links.new(others[MapKind.HEIGHT], scaled.inputs[0])
         others[MapKind.HEIGHT] = scaled.outputs[0]
     blended = {}
@@ -251,7 +286,9 @@ MOST_STEPS = 8
 
 
 def principled_textures(material):
-    """Kind of map -> texture node that feeds the Principled shader of any material, as far as a single chain of nodes leads to one."""
+    """Kind of map -> texture node that feeds the Principled shader of any material, as far as a
+    single chain of nodes leads to one.
+    """
     if material is None or material.node_tree is None:
         return {}
     shader = next((n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED"), None)
@@ -278,7 +315,11 @@ def _texture_behind(socket):
 def samples(textures):
     """Kind of map -> its samples, of texture nodes. Raises ValueError."""
     channels = {MapKind.BASECOLOR: 3, MapKind.NORMAL: 3}
-    return {kind: images.samples(node.image, channels.get(kind, 1)) for kind, node in textures.items() if node.image is not None}
+    return {
+        kind: images.samples(node.image, channels.get(kind, 1))
+        for kind, node in textures.items()
+        if node.image is not None
+    }
 
 
 def height_m(material):

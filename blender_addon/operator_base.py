@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What our operators have in common: errors are said where the artist looks, and most wait until nothing else runs."""
+"""What our operators have in common: errors are said where the artist looks, and most wait until
+nothing else runs.
+"""
 
 from texgen.errors import TexgenError
 
@@ -40,7 +42,9 @@ class OnTexgenMaterial:
         if jobs.board.active:
             return False
         if not history.recipe_of(active_material(context)):
-            cls.poll_message_set("The active object has no material with a texgen recipe: generate one first")
+            cls.poll_message_set(
+                "The active object has no material with a texgen recipe: generate one first"
+            )
             return False
         return True
 

@@ -9,13 +9,26 @@ import bpy
 from texgen.maps import Encoding, MapKind
 from texgen.wire import requests
 
-from . import catalog, history, images, jobs, live_preview, materials, nodes, request_options, variations, vertex_blend
+from . import (
+    catalog,
+    history,
+    images,
+    jobs,
+    live_preview,
+    materials,
+    nodes,
+    request_options,
+    variations,
+    vertex_blend,
+)
 from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
 
 
 def start(server, ask, target, label):
     """Ask for a material and put it where it belongs when it has come."""
-    jobs.board.ask(server, ask, lambda assembler: materials.apply_steps(assembler.result(), target, label))
+    jobs.board.ask(
+        server, ask, lambda assembler: materials.apply_steps(assembler.result(), target, label)
+    )
 
 
 class TEXGEN_OT_generate(Asking, bpy.types.Operator):
@@ -27,12 +40,19 @@ class TEXGEN_OT_generate(Asking, bpy.types.Operator):
         live_preview.stop()
         settings = context.scene.texgen
         if not catalog.models:
-            catalog.ask(jobs.board, server)  # for the sliders; this first time all are at their defaults
+            catalog.ask(
+                jobs.board, server
+            )  # for the sliders; this first time all are at their defaults
         if not settings.seed_locked:
             settings.seed = secrets.randbelow(2**31 - 1)
         mix, options = request_options.generate_options(context.scene)
         stem = request_options.stem_of(mix, settings)
-        start(server, requests.generate(mix, options), materials.target_of(context, settings, stem), stem)
+        start(
+            server,
+            requests.generate(mix, options),
+            materials.target_of(context, settings, stem),
+            stem,
+        )
 
 
 class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
@@ -49,7 +69,9 @@ class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
         live_preview.stop()
         mix, options = request_options.generate_options(context.scene)
         settings = context.scene.texgen
-        target = in_place(context, settings, request_options.stem_of(mix, settings), bpy.data.materials[name])
+        target = in_place(
+            context, settings, request_options.stem_of(mix, settings), bpy.data.materials[name]
+        )
         start(server, requests.generate(mix, options), target, target.stem)
 
 
@@ -83,7 +105,9 @@ class TEXGEN_OT_vary(OnTexgenMaterial, Asking, bpy.types.Operator):
     bl_label = "Show Variations"
     bl_description = "Draw small variations of the material; click one to take it"
 
-    recipe: bpy.props.StringProperty(name="Recipe", description="What to vary; empty: the active material", options={"SKIP_SAVE"})
+    recipe: bpy.props.StringProperty(
+        name="Recipe", description="What to vary; empty: the active material", options={"SKIP_SAVE"}
+    )
 
     def ask(self, context, server):
         settings = context.scene.texgen
@@ -97,7 +121,9 @@ class TEXGEN_OT_vary(OnTexgenMaterial, Asking, bpy.types.Operator):
             "maps": [MapKind.BASECOLOR],
             "encoding": Encoding.RAW,
         }
-        jobs.board.ask(server, requests.vary(recipe, settings.amount, options), variations.show_steps(recipe))
+        jobs.board.ask(
+            server, requests.vary(recipe, settings.amount, options), variations.show_steps(recipe)
+        )
 
 
 class TEXGEN_OT_take_variation(OnTexgenMaterial, Asking, bpy.types.Operator):
@@ -127,22 +153,36 @@ class TEXGEN_OT_mix(OnTexgenMaterial, Asking, bpy.types.Operator):
             raise ValueError("Choose a texgen material to mix with")
         material = active_material(context)
         edge = int(settings.size)
-        parts = [(history.recipe_of(material), 1.0 - settings.mix_share), (other, settings.mix_share)]
+        parts = [
+            (history.recipe_of(material), 1.0 - settings.mix_share),
+            (other, settings.mix_share),
+        ]
         label = f"mixed with {settings.mix_material.name}"
-        target = replace(in_place(context, settings, f"{material.name}_mix", material), mask=settings.mix_mask)
+        target = replace(
+            in_place(context, settings, f"{material.name}_mix", material), mask=settings.mix_mask
+        )
         options, mode = {"size_px": (edge, edge)}, "blend"
         if settings.mix_mask is not None:
-            options, mode, label = options | {"mask": images.grey_png(settings.mix_mask)}, "paint", f"{label}, painted"
+            options, mode, label = (
+                options | {"mask": images.grey_png(settings.mix_mask)},
+                "paint",
+                f"{label}, painted",
+            )
         start(server, requests.mix(parts, mode, options), target, label)
 
 
 class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
     bl_idname = "texgen.paint_over"
     bl_label = "Blend by Vertex Colours"
-    bl_description = "Show the other material where a colour layer of the mesh is white: paint it in Vertex Paint mode"
+    bl_description = (
+        "Show the other material where a colour layer of the mesh is white: paint "
+        "it in Vertex Paint mode"
+    )
     bl_options = {"REGISTER", "UNDO"}
 
-    remove: bpy.props.BoolProperty(name="Remove", description="Show this material alone again", options={"SKIP_SAVE"})
+    remove: bpy.props.BoolProperty(
+        name="Remove", description="Show this material alone again", options={"SKIP_SAVE"}
+    )
 
     def act(self, context):
         settings, obj = context.scene.texgen, context.active_object
@@ -153,8 +193,12 @@ class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
             return
         if settings.mix_material is None:
             raise ValueError("Choose a texgen material to blend with")
-        vertex_blend.paint_over(material, settings.mix_material, vertex_blend.layer_of(obj, settings.mix_layer))
-        jobs.board.tell_user(f"{settings.mix_material.name} shows where {material.texgen.over_layer} is white")
+        vertex_blend.paint_over(
+            material, settings.mix_material, vertex_blend.layer_of(obj, settings.mix_layer)
+        )
+        jobs.board.tell_user(
+            f"{settings.mix_material.name} shows where {material.texgen.over_layer} is white"
+        )
 
 
 class TEXGEN_OT_go_back(OnTexgenMaterial, Asking, bpy.types.Operator):
@@ -167,7 +211,9 @@ class TEXGEN_OT_go_back(OnTexgenMaterial, Asking, bpy.types.Operator):
     def ask(self, context, server):
         entries = active_material(context).texgen.entries
         if self.index >= len(entries):
-            raise ValueError(f"The material has {len(entries)} results, none of number {self.index + 1}")
+            raise ValueError(
+                f"The material has {len(entries)} results, none of number {self.index + 1}"
+            )
         entry = entries[self.index]
         mask = {"mask": images.grey_png(entry.mask)} if entry.mask is not None else {}
         remake(context, server, {"recipe": entry.recipe} | mask, entry.label)
@@ -188,7 +234,9 @@ class TEXGEN_OT_paste_recipe(Asking, bpy.types.Operator):
     bl_label = "Paste Recipe"
     bl_description = "Make the texture of a recipe in the clipboard"
 
-    recipe: bpy.props.StringProperty(name="Recipe", description="Instead of the clipboard's", options={"SKIP_SAVE"})
+    recipe: bpy.props.StringProperty(
+        name="Recipe", description="Instead of the clipboard's", options={"SKIP_SAVE"}
+    )
 
     def ask(self, context, server):
         recipe = (self.recipe or context.window_manager.clipboard).strip()
@@ -196,15 +244,26 @@ class TEXGEN_OT_paste_recipe(Asking, bpy.types.Operator):
             raise ValueError("There is no recipe in the clipboard: it begins with tg1: or tg1x:")
         settings = context.scene.texgen
         target = materials.target_of(context, settings, "texgen")
-        start(server, requests.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}), target, "pasted")
+        start(
+            server,
+            requests.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}),
+            target,
+            "pasted",
+        )
 
 
 class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
     bl_idname = "texgen.upscale"
     bl_label = "Upscale"
-    bl_description = "Enlarge the maps of the active material: texgen's, or the images of a Principled shader"
+    bl_description = (
+        "Enlarge the maps of the active material: texgen's, or the images of a Principled shader"
+    )
 
-    scale: bpy.props.EnumProperty(name="Scale", items=[("2", "x2", "Twice the edge"), ("4", "x4", "Four times the edge")], default="2")
+    scale: bpy.props.EnumProperty(
+        name="Scale",
+        items=[("2", "x2", "Twice the edge"), ("4", "x4", "Four times the edge")],
+        default="2",
+    )
 
     def ask(self, context, server):
         material = active_material(context)
@@ -213,17 +272,23 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
         recipe, height_m = history.recipe_of(material), nodes.height_m(material)
         stem, label = f"{material.name}_x{self.scale}", f"enlarged x{self.scale}"
         own = nodes.our_textures(material)  # of others' materials nothing is changed
-        target = in_place(context, settings, stem, material) if own else aside(context, settings, stem)
+        target = (
+            in_place(context, settings, stem, material) if own else aside(context, settings, stem)
+        )
         jobs.board.ask(
             server,
             requests.upscale(maps, int(self.scale), {}),
-            lambda assembler: materials.apply_steps(materials.kept(assembler.result(), recipe, height_m), target, label),
+            lambda assembler: materials.apply_steps(
+                materials.kept(assembler.result(), recipe, height_m), target, label
+            ),
         )
 
 
 def in_place(context, settings, stem, material):
     """The settings' target, but this very material."""
-    return replace(materials.target_of(context, settings, stem), mode="ACTIVE", material_name=material.name)
+    return replace(
+        materials.target_of(context, settings, stem), mode="ACTIVE", material_name=material.name
+    )
 
 
 def aside(context, settings, stem):
@@ -232,17 +297,28 @@ def aside(context, settings, stem):
 
 
 def maps_of(material, work):
-    """The samples of a material's maps, ours or a Principled shader's. Raises ValueError where there are none."""
+    """The samples of a material's maps, ours or a Principled shader's.
+
+    Raises ValueError where there are none.
+    """
     found = nodes.our_textures(material) or nodes.principled_textures(material)
     if not found:
-        raise ValueError(f"The active material has no image textures on a Principled shader: there is nothing to {work}")
+        raise ValueError(
+            f"The active material has no image textures on a Principled shader: there is "
+            f"nothing to {work}"
+        )
     return nodes.samples(found)
 
 
 def remake(context, server, options, label):
     """The active material becomes what a recipe says."""
     material = active_material(context)
-    start(server, requests.generate("", options), in_place(context, context.scene.texgen, material.name, material), label)
+    start(
+        server,
+        requests.generate("", options),
+        in_place(context, context.scene.texgen, material.name, material),
+        label,
+    )
 
 
 CLASSES = (

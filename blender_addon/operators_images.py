@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons that begin with pictures of others: capture, repair; and those that make many: presets, a library of variations."""
+"""The buttons that begin with pictures of others: capture, repair; and those that make many:
+presets, a library of variations.
+"""
 
 import secrets
 from dataclasses import replace
@@ -21,7 +23,10 @@ class TEXGEN_OT_capture(Asking, bpy.types.Operator):
     bl_description = "Make a material that looks like a photograph, flat and evenly lit"
 
     filepath: bpy.props.StringProperty(
-        name="File", description="A photograph on disk; empty: the chosen image", subtype="FILE_PATH", options={"SKIP_SAVE"}
+        name="File",
+        description="A photograph on disk; empty: the chosen image",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
     )
 
     def ask(self, context, server):
@@ -47,14 +52,26 @@ class TEXGEN_OT_capture(Asking, bpy.types.Operator):
 class TEXGEN_OT_repair(Asking, bpy.types.Operator):
     bl_idname = "texgen.repair"
     bl_label = "Repair"
-    bl_description = "Make the maps of the active material tile, take JPEG blocks and noise away, fill what is missing"
+    bl_description = (
+        "Make the maps of the active material tile, take JPEG blocks and noise "
+        "away, fill what is missing"
+    )
 
     def ask(self, context, server):
         material, settings = active_material(context), context.scene.texgen
         maps = maps_of(material, "repair")
         fill = [k for k in FILLABLE if k not in maps] if settings.repair_fill else []
-        options = {"tiling": settings.repair_tiling.lower(), "clean": settings.repair_clean, "fill": fill}
-        start(server, requests.repair(maps, options), aside(context, settings, f"{material.name}_repaired"), "repaired")
+        options = {
+            "tiling": settings.repair_tiling.lower(),
+            "clean": settings.repair_clean,
+            "fill": fill,
+        }
+        start(
+            server,
+            requests.repair(maps, options),
+            aside(context, settings, f"{material.name}_repaired"),
+            "repaired",
+        )
 
 
 class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
@@ -80,7 +97,10 @@ class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
 
 
 def _asset_steps(results, target):
-    """Each result a material of its own, and an asset. Those that are there when it is cancelled stay."""
+    """Each result a material of its own, and an asset.
+
+    Those that are there when it is cancelled stay.
+    """
     for number, result in enumerate(results, 1):
         own = replace(target, stem=f"{target.stem}_{number:02d}")
         before = set(bpy.data.materials)
@@ -104,7 +124,11 @@ class TEXGEN_OT_save_preset(Acting, bpy.types.Operator):
         settings = context.scene.texgen
         model = catalog.find(settings.model, "material")
         values = {"class": settings.class_name, "prompt": settings.prompt, "seed": settings.seed}
-        presets.save(self.name, values | {"controls": catalog.values(context.scene, model) if model is not None else {}})
+        presets.save(
+            self.name,
+            values
+            | {"controls": catalog.values(context.scene, model) if model is not None else {}},
+        )
         jobs.board.tell_user(f"Saved {self.name}")
 
 
@@ -117,12 +141,22 @@ class TEXGEN_OT_load_preset(Acting, bpy.types.Operator):
 
     def act(self, context):
         settings, values = context.scene.texgen, presets.load(self.name)
-        settings.class_name, settings.prompt, settings.seed = values["class"], values["prompt"], values["seed"]
+        settings.class_name, settings.prompt, settings.seed = (
+            values["class"],
+            values["prompt"],
+            values["seed"],
+        )
         model = catalog.find(settings.model, "material")
         if model is not None:
             catalog.set_values(context.scene, model, values["controls"])
 
 
-CLASSES = (TEXGEN_OT_capture, TEXGEN_OT_repair, TEXGEN_OT_fill_library, TEXGEN_OT_save_preset, TEXGEN_OT_load_preset)
+CLASSES = (
+    TEXGEN_OT_capture,
+    TEXGEN_OT_repair,
+    TEXGEN_OT_fill_library,
+    TEXGEN_OT_save_preset,
+    TEXGEN_OT_load_preset,
+)
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

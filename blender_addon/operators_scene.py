@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons beside materials: connection, profiles, the server on this computer, environments, assets."""
+"""The buttons beside materials: connection, profiles, the server on this computer, environments,
+assets.
+"""
 
 import bpy
 
@@ -88,7 +90,9 @@ class TEXGEN_OT_environment(Asking, bpy.types.Operator):
         stem = f"{'-'.join(mix)}_{settings.environment_seed}"
         beside = settings.files == "BESIDE"
         ask = requests.generate_environment(mix, options)
-        jobs.board.ask(server, ask, lambda assembler: world.apply_steps(assembler, scene, stem, beside=beside))
+        jobs.board.ask(
+            server, ask, lambda assembler: world.apply_steps(assembler, scene, stem, beside=beside)
+        )
 
 
 class TEXGEN_OT_mark_asset(OnTexgenMaterial, Acting, bpy.types.Operator):
@@ -98,7 +102,10 @@ class TEXGEN_OT_mark_asset(OnTexgenMaterial, Acting, bpy.types.Operator):
 
     def act(self, context):
         assets.mark(active_material(context))
-        jobs.board.tell_user(f"{active_material(context).name} is an asset: {history.current(active_material(context)).label}")
+        jobs.board.tell_user(
+            f"{active_material(context).name} is an asset: "
+            f"{history.current(active_material(context)).label}"
+        )
 
 
 CLASSES = (

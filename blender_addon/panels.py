@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panels, in the sidebars of the 3D viewport and the shader editor; progress in the status bar too."""
+"""The panels, in the sidebars of the 3D viewport and the shader editor; progress in the status bar
+too.
+"""
 
 import textwrap
 
@@ -27,7 +29,9 @@ class _Main:
         row = layout.row(align=True)
         row.prop(settings, "seed")
         row.operator("texgen.random_seed", text="", icon="FILE_REFRESH")
-        row.prop(settings, "seed_locked", text="", icon="LOCKED" if settings.seed_locked else "UNLOCKED")
+        row.prop(
+            settings, "seed_locked", text="", icon="LOCKED" if settings.seed_locked else "UNLOCKED"
+        )
         layout.prop(settings, "size")
         layout.prop(settings, "target")
         _draw_buttons(layout, board)
@@ -168,7 +172,8 @@ class _History(_Part):
         for index, past in enumerate(known.entries):
             row = column.row(align=True)
             row.label(
-                text="  " * history.depth(known, index) + past.label, icon="RADIOBUT_ON" if index == known.current else "RADIOBUT_OFF"
+                text="  " * history.depth(known, index) + past.label,
+                icon="RADIOBUT_ON" if index == known.current else "RADIOBUT_OFF",
             )
             if index != known.current:
                 row.operator("texgen.go_back", text="", icon="LOOP_BACK").index = index

@@ -14,20 +14,30 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 class TexGenProfile(bpy.types.PropertyGroup):
     """One server. Its ``name`` is shown in the list."""
 
-    address: bpy.props.StringProperty(name="Address", description="Of the texgen server, HOST:PORT", default=DEFAULT_ADDRESS)
-    token: bpy.props.StringProperty(
-        name="Token", description="The server's token; empty when it asks for none", default="", subtype="PASSWORD"
+    address: bpy.props.StringProperty(
+        name="Address", description="Of the texgen server, HOST:PORT", default=DEFAULT_ADDRESS
     )
-    tls: bpy.props.BoolProperty(name="TLS", description="Talk over TLS, as servers on other machines should")
+    token: bpy.props.StringProperty(
+        name="Token",
+        description="The server's token; empty when it asks for none",
+        default="",
+        subtype="PASSWORD",
+    )
+    tls: bpy.props.BoolProperty(
+        name="TLS", description="Talk over TLS, as servers on other machines should"
+    )
     tls_ca: bpy.props.StringProperty(
         name="CA File",
-        description="PEM file of the authority that signed the server's certificate; empty: those that this computer trusts",
+        description="PEM file of the authority that signed the server's certificate; empty: "
+        "those that this computer trusts",
         subtype="FILE_PATH",
     )
 
 
 class TEXGEN_UL_profiles(bpy.types.UIList):
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0):
+    def draw_item(
+        self, context, layout, data, item, icon, active_data, active_property, index=0, flt_flag=0
+    ):
         layout.prop(item, "name", text="", emboss=False, icon="URL")
         layout.label(text=item.address)
 
@@ -39,14 +49,17 @@ class TexGenPreferences(bpy.types.AddonPreferences):
     active_profile: bpy.props.IntProperty(name="Server", default=0, min=0)
     command: bpy.props.StringProperty(
         name="Command",
-        description="What starts a server on this computer; the full path where 'texgen' is not found",
+        description="What starts a server on this computer; the full path where 'texgen' is "
+        "not found",
         default="texgen",
     )
 
     def draw(self, context):
         layout = self.layout
         row = layout.row()
-        row.template_list("TEXGEN_UL_profiles", "", self, "profiles", self, "active_profile", rows=2)
+        row.template_list(
+            "TEXGEN_UL_profiles", "", self, "profiles", self, "active_profile", rows=2
+        )
         buttons = row.column(align=True)
         buttons.operator("texgen.add_profile", text="", icon="ADD")
         buttons.operator("texgen.remove_profile", text="", icon="REMOVE")
@@ -63,7 +76,10 @@ class TexGenPreferences(bpy.types.AddonPreferences):
 
 def _draw_local_server(box, settings):
     box.prop(settings, "command")
-    box.operator("texgen.start_server" if not local_server.running() else "texgen.stop_server", icon="CONSOLE")
+    box.operator(
+        "texgen.start_server" if not local_server.running() else "texgen.stop_server",
+        icon="CONSOLE",
+    )
     for line in local_server.tail(6):
         box.label(text=line)
 
@@ -88,7 +104,9 @@ def server():
     refuse_offline(host)
     authority = bpy.path.abspath(profile.tls_ca) if profile.tls_ca else ""
     if profile.tls and authority and not Path(authority).is_file():
-        raise ValueError(f"There is no CA file {authority}: choose it in Preferences > Add-ons > TexGen")
+        raise ValueError(
+            f"There is no CA file {authority}: choose it in Preferences > Add-ons > TexGen"
+        )
     return transport.Server(host, port, profile.token, profile.tls, authority)
 
 
@@ -96,7 +114,10 @@ def split_address(address):
     """``"127.0.0.1:50051"`` -> (host, port). Raises ValueError with a message for the user."""
     host, _, port = address.strip().rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"Server address {address!r}: write HOST:PORT, such as {DEFAULT_ADDRESS} (Preferences > Add-ons > TexGen)")
+        raise ValueError(
+            f"Server address {address!r}: write HOST:PORT, such as {DEFAULT_ADDRESS} "
+            f"(Preferences > Add-ons > TexGen)"
+        )
     return host.strip("[]"), int(port)
 
 
@@ -107,7 +128,10 @@ def refuse_offline(host):
     except ValueError:
         loopback = host == "localhost"
     if not loopback and not bpy.app.online_access:
-        raise ValueError(f"Online access is off, and {host} is another machine: enable it in Preferences > System > Network")
+        raise ValueError(
+            f"Online access is off, and {host} is another machine: enable it in Preferences > "
+            f"System > Network"
+        )
 
 
 CLASSES = (TexGenProfile, TEXGEN_UL_profiles, TexGenPreferences)

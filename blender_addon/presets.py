@@ -27,14 +27,18 @@ def save(name, values):
 def load(name):
     """What was saved. Raises ValueError where it is none of ours, OSError."""
     values = json.loads(_path(name).read_text(encoding="utf-8"))
-    if not isinstance(values, dict) or not all(isinstance(values.get(k), kind) for k, kind in SHAPE.items()):
+    if not isinstance(values, dict) or not all(
+        isinstance(values.get(k), kind) for k, kind in SHAPE.items()
+    ):
         raise ValueError(f"{name} is not a preset of texgen: save it anew")
     return values
 
 
 def _path(name):
     if not re.fullmatch(r"[\w][\w .-]{0,63}", name):
-        raise ValueError(f"Preset name {name!r}: use letters, digits, spaces, points and dashes, at most 64")
+        raise ValueError(
+            f"Preset name {name!r}: use letters, digits, spaces, points and dashes, at most 64"
+        )
     return _folder() / f"{name}.json"
 
 

@@ -9,21 +9,33 @@ TILE, LEAST_TILE_PX = "tile_px", 128.0
 
 
 def generate_options(scene):
-    """(class mix, keyword arguments) for `texgen.wire.requests.generate`. Raises TexgenError, ValueError."""
+    """(class mix, keyword arguments) for `texgen.wire.requests.generate`.
+
+    Raises TexgenError, ValueError.
+    """
     settings = scene.texgen
     model = catalog.find(settings.model, "material")
     edge = int(settings.size)
     options = {"seed": settings.seed, "size_px": (edge, edge), "controls": {}}
     if model is not None:  # else the server's own, as it is
-        options |= {"model": model.id, "controls": _one_tile(model, edge) | catalog.values(scene, model)}
+        options |= {
+            "model": model.id,
+            "controls": _one_tile(model, edge) | catalog.values(scene, model),
+        }
     if settings.prompt:
         return "", options | {"prompt": settings.prompt}
     return dict(parse_class_mix(settings.class_name)), options
 
 
 def _one_tile(model, edge_px):
-    """Unless the artist says otherwise a texture is one tile: then a small one shows what a large one will."""
-    return {c.name: max(c.minimum, min(float(edge_px), c.maximum)) for c in model.controls if c.name == TILE}
+    """Unless the artist says otherwise a texture is one tile: then a small one shows what a large
+    one will.
+    """
+    return {
+        c.name: max(c.minimum, min(float(edge_px), c.maximum))
+        for c in model.controls
+        if c.name == TILE
+    }
 
 
 def small(options, edge_px):
@@ -35,7 +47,10 @@ def small(options, edge_px):
 
 
 def environment_options(scene):
-    """(class mix, keyword arguments) for `texgen.wire.requests.generate_environment`. Raises TexgenError, ValueError."""
+    """(class mix, keyword arguments) for `texgen.wire.requests.generate_environment`.
+
+    Raises TexgenError, ValueError.
+    """
     settings = scene.texgen
     model = catalog.find(settings.environment_model, "environment")
     options = {"seed": settings.environment_seed, "width_px": int(settings.environment_size)}
@@ -46,4 +61,5 @@ def environment_options(scene):
 
 def stem_of(mix, settings):
     """What files and materials are called."""
-    return f"{'-'.join(mix) if mix else settings.prompt[:24].strip().replace(' ', '_')}_{settings.seed}"
+    words = "-".join(mix) if mix else settings.prompt[:24].strip().replace(" ", "_")
+    return f"{words}_{settings.seed}"

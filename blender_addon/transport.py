@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls to the server from one worker thread, with pure-Python gRPC (grpclib). Knows nothing of bpy.
+"""Calls to the server from one worker thread, with pure-Python gRPC (grpclib). Knows nothing of
+bpy.
 
-Every call puts its outcome into its own thread-safe queue; whoever started it polls. Cancelling a call cancels the server's work.
+Every call puts its outcome into its own thread-safe queue; whoever started it polls. Cancelling a
+call cancels the server's work.
 """
 
 import asyncio
@@ -33,10 +35,14 @@ class Server:
     token: str = ""
     tls: bool = False
     tls_ca: str = ""
-    """PEM file of the authority that signed the server's certificate; empty: those that this system trusts."""
+    """PEM file of the authority that signed the server's certificate; empty: those that this system
+    trusts.
+    """
 
     def metadata(self):
-        return dict([WHOLE_MAPS]) | ({"authorization": f"Bearer {self.token}"} if self.token else {})
+        return dict([WHOLE_MAPS]) | (
+            {"authorization": f"Bearer {self.token}"} if self.token else {}
+        )
 
     def channel(self):
         """Raises OSError where the CA file cannot be read."""
@@ -50,7 +56,10 @@ class Server:
 
 @dataclass
 class Call:
-    """A call in flight. ``outcome`` receives one item: ("done", result) or ("failed", message) or ("cancelled", "")."""
+    """A call in flight. ``outcome`` receives one item:
+
+    ("done", result) or ("failed", message) or ("cancelled", "").
+    """
 
     fraction: float = 0.0
     stage: str = "connecting"
@@ -64,7 +73,9 @@ class Call:
     def show(self, progress):
         """Take a `texgen.wire.assembly.Progress`."""
         self.fraction = progress.fraction
-        self.stage = progress.stage + (f" ({progress.queue_position} ahead)" if progress.queue_position else "")
+        self.stage = progress.stage + (
+            f" ({progress.queue_position} ahead)" if progress.queue_position else ""
+        )
 
 
 class Transport:
@@ -75,7 +86,9 @@ class Transport:
         self._thread = None
 
     def ask(self, server, ask):
-        """Start a `texgen.wire.requests.Ask`; the result is a finished ``texgen.wire.assembly.Assembler``."""
+        """Start a `texgen.wire.requests.Ask`; the result is a finished
+        ``texgen.wire.assembly.Assembler``.
+        """
         return self.start(lambda call: _ask(call, server, ask))
 
     def tell(self, server, service, method, request):
@@ -86,7 +99,9 @@ class Transport:
         """Run ``work(call)``, a coroutine, in the worker thread. Returns its `Call`."""
         if self._thread is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=_run_loop, args=(self._loop,), name="texgen", daemon=True)
+            self._thread = threading.Thread(
+                target=_run_loop, args=(self._loop,), name="texgen", daemon=True
+            )
             self._thread.start()
         call = Call()
         call.future = asyncio.run_coroutine_threadsafe(_report(call, work, timeout_s), self._loop)
@@ -143,7 +158,10 @@ def explained(error):
             return "The server refused the token: set it in Preferences > Add-ons > TexGen"
         return error.message or f"The server answered {error.status.name}"
     if isinstance(error, ssl.SSLError):
-        return f"No safe connection: check TLS and the CA file in Preferences > Add-ons > TexGen ({error.reason or error})"
+        return (
+            f"No safe connection: check TLS and the CA file in Preferences > Add-ons > "
+            f"TexGen ({error.reason or error})"
+        )
     if isinstance(error, OSError | StreamTerminatedError):
         return f"No answer from the server: is 'texgen serve' running at that address? ({error})"
     if isinstance(error, TexgenError):
@@ -154,7 +172,10 @@ def explained(error):
 async def _ask(call, server, ask):
     method = pb.DESCRIPTOR.services_by_name["TextureService"].methods_by_name[ask.method]
     assembler = Assembler(call.show)
-    async with server.channel() as channel, open_stream(channel, server, method, CALL_TIMEOUT_S) as stream:
+    async with (
+        server.channel() as channel,
+        open_stream(channel, server, method, CALL_TIMEOUT_S) as stream,
+    ):
         await _send(stream, ask.request)
         async for event in stream:
             assembler.feed(event)
@@ -163,7 +184,9 @@ async def _ask(call, server, ask):
 
 
 async def _send(stream, request):
-    """One message, or all of an iterator; a server that refuses early is heard when its answer is read."""
+    """One message, or all of an iterator; a server that refuses early is heard when its answer is
+    read.
+    """
     try:
         if isinstance(request, Message):
             await asyncio.wait_for(stream.send_message(request, end=True), CONNECT_TIMEOUT_S)
@@ -180,13 +203,17 @@ def open_stream(channel, server, method, timeout_s):
     """A stream of a method with streamed answers, by its descriptor."""
     kind = StreamStreamMethod if method.client_streaming else UnaryStreamMethod
     request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-    return kind(channel, _path(method), request, reply).open(metadata=server.metadata(), timeout=timeout_s)
+    return kind(channel, _path(method), request, reply).open(
+        metadata=server.metadata(), timeout=timeout_s
+    )
 
 
 async def _tell(server, service, method, request):
     described = pb.DESCRIPTOR.services_by_name[service].methods_by_name[method]
     async with server.channel() as channel:
-        call = UnaryUnaryMethod(channel, _path(described), type(request), GetMessageClass(described.output_type))
+        call = UnaryUnaryMethod(
+            channel, _path(described), type(request), GetMessageClass(described.output_type)
+        )
         return await call(request, metadata=server.metadata(), timeout=CONNECT_TIMEOUT_S)
 
 

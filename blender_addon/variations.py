@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A grid of small variations in the panel: click one, and the material becomes it; go on from there."""
+"""A grid of small variations in the panel: click one, and the material becomes it; go on from
+there.
+"""
 
 import bpy
 import bpy.utils.previews
@@ -17,7 +19,9 @@ parent = ""
 
 
 def show_steps(recipe):
-    """A generator function that takes what the server drew and fills the grid, one thumbnail a step."""
+    """A generator function that takes what the server drew and fills the grid, one thumbnail a
+    step.
+    """
 
     def steps(assembler):
         global parent

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An environment -> the scene's World: our nodes in one frame, rotation and strength to play with."""
+"""An environment -> the scene's World: our nodes in one frame, rotation and strength to
+play with.
+"""
 
 import bpy
 
@@ -22,7 +24,11 @@ def apply_steps(assembler, scene_name, stem, *, beside):
         images.take_back([image])
         raise ValueError("the scene is gone")
     world = _world(scene)
-    old = [n.image for n in world.node_tree.nodes if n.type == "TEX_ENVIRONMENT" and _ours(n) and n.image is not None]
+    old = [
+        n.image
+        for n in world.node_tree.nodes
+        if n.type == "TEX_ENVIRONMENT" and _ours(n) and n.image is not None
+    ]
     _build(world, image)
     images.remove(old)
     world[images.MARK] = result.recipe
@@ -39,7 +45,9 @@ def controls(world):
 
 
 def _world(scene):
-    """The scene's own world where it may be changed, else a new one; what was there stays in the file."""
+    """The scene's own world where it may be changed, else a new one; what was there stays in the
+    file.
+    """
     world = scene.world
     if world is None or world.library is not None:
         world = scene.world = bpy.data.worlds.new("TexGen")
@@ -58,13 +66,20 @@ def _build(world, image):
     if before := controls(world):
         rotation = tuple(before[0].inputs["Rotation"].default_value)
         strength = before[1].inputs["Strength"].default_value
-    for node in [n for n in tree.nodes if _ours(n)] + [n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL]:
+    for node in [n for n in tree.nodes if _ours(n)] + [
+        n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL
+    ]:
         tree.nodes.remove(node)
     output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputWorld")
     frame = tree.nodes.new("NodeFrame")
     frame.label = FRAME_LABEL
     made = []
-    for kind, x in (("TexCoord", -900), ("Mapping", -700), ("TexEnvironment", -450), ("Background", -150)):
+    for kind, x in (
+        ("TexCoord", -900),
+        ("Mapping", -700),
+        ("TexEnvironment", -450),
+        ("Background", -150),
+    ):
         node = tree.nodes.new(f"ShaderNode{kind}")
         node.parent, node.location = frame, (x, 300)
         made.append(node)

@@ -26,7 +26,9 @@ def generate() -> dict[str, str]:
             raise SystemExit("protoc failed")
         made = sorted(Path(folder, "texgen", "v1").iterdir())
         texts = {path.name: _relative(path.read_text(encoding="utf-8")) for path in made}
-    texts["__init__.py"] = f'{HEADER}"""Generated code of the contract (protos/texgen/v1/texgen.proto)."""\n'
+    texts["__init__.py"] = (
+        f'{HEADER}"""Generated code of the contract (protos/texgen/v1/texgen.proto)."""\n'
+    )
     return texts
 
 
@@ -38,10 +40,16 @@ def _relative(text: str) -> str:
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them with ``--check``."""
     texts = generate()
-    stale = [n for n, text in texts.items() if not (TARGET / n).is_file() or (TARGET / n).read_text(encoding="utf-8") != text]
+    stale = [
+        n
+        for n, text in texts.items()
+        if not (TARGET / n).is_file() or (TARGET / n).read_text(encoding="utf-8") != text
+    ]
     if "--check" in arguments:
         if stale:
-            sys.stderr.write(f"stale generated code: {', '.join(stale)}; run python protos/generate.py\n")
+            sys.stderr.write(
+                f"stale generated code: {', '.join(stale)}; run python protos/generate.py\n"
+            )
         return 1 if stale else 0
     TARGET.mkdir(exist_ok=True)
     for name, text in texts.items():

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared fixtures: a tiny random model (no shipped weights, no GPU) and a real server that hosts it."""
+"""Shared fixtures: a tiny random model (no shipped weights, no GPU) and a real server that hosts
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from texgen_server.config import ServerConfig
 from texgen_server.precision import allowed
 from texgen_server.rpc.server import EmbeddedServer
 
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as the command does: many tests start programs
+os.environ.setdefault(
+    "GRPC_ENABLE_FORK_SUPPORT", "0"
+)  # as the command does: many tests start programs
 if torchless.HERE:
     torchless.serve_on_openvino()
 
@@ -27,23 +31,31 @@ def pytest_ignore_collect(collection_path):
 
 
 SLOW_TIMEOUT_S = 1800
-"""After which a test hangs that may take minutes: a busy machine needs several times as long as an idle one."""
+"""After which a test hangs that may take minutes: a busy machine needs several times as long as an
+idle one.
+"""
 MAY_TAKE_MINUTES = {"slow", "blender", "window", "node", "browser", "gpu"}
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out tests of torch where there is none; give slow tests longer than pyproject.toml gives the fast ones."""
+    """Leave out tests of torch where there is none; give slow tests longer than pyproject.toml
+    gives the fast ones.
+    """
     for item in items:
         if MAY_TAKE_MINUTES & {m.name for m in item.iter_markers()}:
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
     if torchless.HERE:
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("torch")])
+        config.hook.pytest_deselected(
+            items=[item for item in items if item.get_closest_marker("torch")]
+        )
         items[:] = [item for item in items if not item.get_closest_marker("torch")]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Compiled graphs of the tests stay out of the user's cache, unless CI shares one between runs."""
+    """Compiled graphs of the tests stay out of the user's cache, unless CI shares one
+    between runs.
+    """
     os.environ.setdefault("TEXGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -101,7 +113,9 @@ def rng():
 
 @pytest.fixture
 def nothing_emulated():
-    """The test fails where torch computes in bfloat16, in its own thread, on a CPU without it or on one that is held to less."""
+    """The test fails where torch computes in bfloat16, in its own thread, on a CPU without it or on
+    one that is held to less.
+    """
     from tests.emulation import NoBfloat16  # needs torch
 
     if "bf16" not in allowed("torch"):
@@ -113,7 +127,9 @@ def nothing_emulated():
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """With TEXGEN_REQUIRED set (``.ci/run`` does), a skip of a test with one of those markers counts as a failure."""
+    """With TEXGEN_REQUIRED set (``.ci/run`` does), a skip of a test with one of those markers
+    counts as a failure.
+    """
     outcome = yield
     report = outcome.get_result()
     required = set(os.environ.get("TEXGEN_REQUIRED", "").split())

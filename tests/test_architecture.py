@@ -77,8 +77,29 @@ BELOW = {
         "repair",
         "upscaling",
     },
-    "bench": {"backend", "backends", "config", "engine", "material", "networks", "precision", "process", "registry", "upscaling"},
-    "cli": {"backends", "bench", "config", "engine", "observability", "process", "rpc", "tokens", "training"},
+    "bench": {
+        "backend",
+        "backends",
+        "config",
+        "engine",
+        "material",
+        "networks",
+        "precision",
+        "process",
+        "registry",
+        "upscaling",
+    },
+    "cli": {
+        "backends",
+        "bench",
+        "config",
+        "engine",
+        "observability",
+        "process",
+        "rpc",
+        "tokens",
+        "training",
+    },
 }
 GRPC = {"grpc", "grpc_status", "grpc_health", "grpc_reflection"}
 GRPC_DOORS = {
@@ -102,7 +123,8 @@ TORCH_ROOMS = {
     "texgen_server/networks/torch_parts.py",
     "texgen_server/networks/upscaler.py",
     "texgen_server/precision/autocast.py",
-    "texgen_server/precision/decision.py",  # asks it for its threads and for what a CUDA device can do
+    # asks it for its threads and for what a CUDA device can do
+    "texgen_server/precision/decision.py",
     "texgen_server/process/torch_guest.py",
     "texgen_server/prompt.py",
     "texgen_server/training/",
@@ -122,8 +144,10 @@ LATE_DOORS = {
 
 
 def parse(source: str) -> ast.Module:
-    """The source's tree, with the collector off: CPython 3.11's and 3.12's parser counts its depth per process, so a
-    collection that lets another thread print a traceback (which parses too) makes it fail (CPython issue 106905)."""
+    """The source's tree, with the collector off: CPython 3.11's and 3.12's parser counts its depth
+    per process, so a collection that lets another thread print a traceback (which parses too)
+    makes it fail (CPython issue 106905).
+    """
     gc.disable()
     try:
         return ast.parse(source)
@@ -152,11 +176,19 @@ def violations(path: str, source: str) -> list[str]:
     names = imports_of(source, path)
     tops = {n.split(".")[0] for n in names}
     wrong = []
-    if path.startswith("texgen/") and tops & {"texgen_server", "blender_addon"} and path not in LATE_DOORS:
+    if (
+        path.startswith("texgen/")
+        and tops & {"texgen_server", "blender_addon"}
+        and path not in LATE_DOORS
+    ):
         wrong.append("the SDK imports the server")
     if path.startswith("blender_addon/") and "texgen_server" in tops:
         wrong.append("the add-on imports the server")
-    wrong += [rule for rule, (modules, doors) in DOORS.items() if tops & modules and not any(path.startswith(door) for door in doors)]
+    wrong += [
+        rule
+        for rule, (modules, doors) in DOORS.items()
+        if tops & modules and not any(path.startswith(door) for door in doors)
+    ]
     if "pickle" in tops or "torch.load" in source:
         wrong.append("pickle")
     if path.startswith("texgen_server/"):
@@ -169,7 +201,11 @@ def _server_arrows(path: str, names: list[str]) -> list[str]:
     wrong = []
     for name in names:
         parts = name.split(".")
-        if parts[0] == "texgen_server" and len(parts) > 1 and not {parts[1], ".".join(parts[1:3])} & {room, *BELOW.get(room, set())}:
+        if (
+            parts[0] == "texgen_server"
+            and len(parts) > 1
+            and not {parts[1], ".".join(parts[1:3])} & {room, *BELOW.get(room, set())}
+        ):
             wrong.append(f"{room} imports {parts[1]}")
         if parts[:2] == ["texgen", "pb"] and room != "rpc":
             wrong.append(f"protobuf in {room}")
@@ -177,7 +213,11 @@ def _server_arrows(path: str, names: list[str]) -> list[str]:
 
 
 def sources() -> list[Path]:
-    return [p for room in ("texgen", "texgen_server", "blender_addon") for p in (ROOT / room).rglob("*.py")]
+    return [
+        p
+        for room in ("texgen", "texgen_server", "blender_addon")
+        for p in (ROOT / room).rglob("*.py")
+    ]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
@@ -190,22 +230,50 @@ def test_arrows_point_one_way(path):
     ("path", "source", "rule"),
     [
         ("texgen/files/images.py", "import torch", "torch where a CPU serves"),
-        ("texgen/files/images.py", "def f():\n    from torch import nn", "torch where a CPU serves"),
-        ("texgen/recipes/recipe.py", "from texgen_server import config", "the SDK imports the server"),
+        (
+            "texgen/files/images.py",
+            "def f():\n    from torch import nn",
+            "torch where a CPU serves",
+        ),
+        (
+            "texgen/recipes/recipe.py",
+            "from texgen_server import config",
+            "the SDK imports the server",
+        ),
         ("blender_addon/jobs.py", "import texgen_server.rpc", "the add-on imports the server"),
         ("texgen/maps.py", "import bpy", "bpy outside the add-on"),
         ("texgen_server/cli/serve.py", "import bpy", "bpy outside the add-on"),
         ("texgen/wire/assembly.py", "import grpc", "grpc outside client and rpc"),
         ("texgen_server/engine/local.py", "from grpc import aio", "grpc outside client and rpc"),
         ("texgen_server/engine/local.py", "from texgen.pb import texgen_pb2", "protobuf in engine"),
-        ("texgen_server/networks/layers.py", "from texgen_server.registry import load_material", "networks imports registry"),
+        (
+            "texgen_server/networks/layers.py",
+            "from texgen_server.registry import load_material",
+            "networks imports registry",
+        ),
         ("texgen_server/engine/local.py", "from ..rpc import service", "engine imports rpc"),
-        ("texgen_server/rpc/service.py", "from texgen_server.training import loop", "rpc imports training"),
+        (
+            "texgen_server/rpc/service.py",
+            "from texgen_server.training import loop",
+            "rpc imports training",
+        ),
         ("texgen_server/registry.py", "import pickle", "pickle"),
         ("texgen_server/graphs/layers.py", "import torch", "torch where a CPU serves"),
-        ("texgen_server/graphs/layers.py", "from openvino import opset13", "openvino with its telemetry"),
-        ("texgen_server/engine/runners.py", "def f():\n    import torch", "torch where a CPU serves"),
-        ("texgen_server/graphs/layers.py", "from texgen_server.networks.layers import upsample", "graphs imports networks"),
+        (
+            "texgen_server/graphs/layers.py",
+            "from openvino import opset13",
+            "openvino with its telemetry",
+        ),
+        (
+            "texgen_server/engine/runners.py",
+            "def f():\n    import torch",
+            "torch where a CPU serves",
+        ),
+        (
+            "texgen_server/graphs/layers.py",
+            "from texgen_server.networks.layers import upsample",
+            "graphs imports networks",
+        ),
     ],
 )
 def test_a_broken_rule_is_caught(path, source, rule):
@@ -216,7 +284,10 @@ def test_importing_the_client_needs_no_torch():
     import subprocess
     import sys
 
-    code = "import texgen.client, texgen.cli, sys; sys.exit('torch' in sys.modules or 'texgen_server' in sys.modules)"
+    code = (
+        "import texgen.client, texgen.cli, sys; sys.exit('torch' in sys.modules or "
+        "'texgen_server' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -225,5 +296,8 @@ def test_importing_the_package_needs_no_grpc():
     import subprocess
     import sys
 
-    code = "import texgen, texgen.wire.assembly, texgen.recipes.recipe, sys; sys.exit('grpc' in sys.modules)"
+    code = (
+        "import texgen, texgen.wire.assembly, texgen.recipes.recipe, sys; sys.exit('grpc' "
+        "in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The deployment files: what they say is understood by those who read them, the server among them."""
+"""The deployment files: what they say is understood by those who read them, the server
+among them.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_the_settings_are_the_servers_and_safe_outside_of_loopback():
 
 
 def test_the_commands_are_the_programs(capsys):
-    (start,) = re.findall(r"^ExecStart=(.*)$", (DEPLOY / "texgen.service").read_text(), re.MULTILINE)
+    (start,) = re.findall(
+        r"^ExecStart=(.*)$", (DEPLOY / "texgen.service").read_text(), re.MULTILINE
+    )
     docker = (DEPLOY / "Dockerfile").read_text().splitlines()[-1]
     given = shlex.split(start)[1:]
     assert given == re.findall(r'"([^"]+)"', docker)[1:]
@@ -62,7 +66,10 @@ def test_what_is_mounted_is_what_the_settings_name():
     for path in (config.tokens_file, config.tls_cert, config.tls_key, config.cache_folder):
         assert {str(path), *map(str, path.parents)} & mounts - {"/"}, path
     assert pod["terminationGracePeriodSeconds"] > config.grace_s
-    assert {p["containerPort"] for p in pod["containers"][0]["ports"]} == {config.port, config.metrics_port}
+    assert {p["containerPort"] for p in pod["containers"][0]["ports"]} == {
+        config.port,
+        config.metrics_port,
+    }
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.name)
@@ -83,24 +90,41 @@ def test_manifests_fit_their_schemas(path):
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda p: p.name)
 def test_manifests_are_tidy_yaml(path):
-    rules = "{extends: default, rules: {line-length: {max: 160}, braces: {max-spaces-inside: 0}, comments: {min-spaces-from-content: 1}}}"
-    done = subprocess.run([sys.executable, "-m", "yamllint", "-s", "-d", rules, path], capture_output=True, text=True, check=False)
+    rules = (
+        "{extends: default, rules: {line-length: {max: 160}, braces: {max-spaces-inside: 0}, "
+        "comments: {min-spaces-from-content: 1}}}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "yamllint", "-s", "-d", rules, path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 
 def test_the_dockerfile_passes_its_linter():
-    done = subprocess.run([tool("hadolint"), DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tool("hadolint"), DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
 def test_systemd_understands_the_unit(tmp_path):
     unit = tmp_path / "texgen.service"
-    unit.write_text((DEPLOY / "texgen.service").read_text().replace("/opt/texgen/bin/texgen", sys.executable))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    unit.write_text(
+        (DEPLOY / "texgen.service").read_text().replace("/opt/texgen/bin/texgen", sys.executable)
+    )
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "texgen.service" not in done.stderr, done.stderr
     exposure = subprocess.run(
-        ["systemd-analyze", "security", "--offline=yes", "--threshold=30", unit], capture_output=True, text=True, check=False
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=30", unit],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert exposure.returncode == 0, exposure.stdout[-600:]

@@ -41,43 +41,71 @@ def test_every_control_moves_what_it_names(model, backend):
 
 def test_three_controls_are_directions_of_the_latent_space(model):
     assert len(model.tables.directions) >= 3
-    assert all(not next(c for c in model.card.controls if c.name == name).post_process for name in model.tables.directions)
+    assert all(
+        not next(c for c in model.card.controls if c.name == name).post_process
+        for name in model.tables.directions
+    )
 
 
 def test_psi_zero_is_one_picture_whatever_the_seed(model, backend):
     made = []
     for seed in (1, 2, 3):
         recipe = make_recipe(model.card, [("concrete", 1.0)], seed, (128, 128), 0.0)
-        made.append(Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))[0][MapKind.BASECOLOR])
+        made.append(
+            Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))[0][
+                MapKind.BASECOLOR
+            ]
+        )
     assert np.array_equal(made[0], made[1])
     assert np.array_equal(made[0], made[2])
 
 
 def brick_wall(edge=256):
-    """Courses of bricks with thin joints, and a height that agrees: what an upscaler must not blur."""
+    """Courses of bricks with thin joints, and a height that agrees: what an upscaler must
+    not blur.
+    """
     y, x = np.mgrid[:edge, :edge]
     course = y // 32
     joint = (y % 32 < 3) | ((x + 32 * (course % 2)) % 64 < 3)
-    shade = np.random.default_rng(1).random((edge // 32, edge // 64 + 1))[course, ((x + 32 * (course % 2)) // 64) % (edge // 64)]
-    color = np.where(joint[..., None], [190, 185, 175], np.stack([130 + 50 * shade, 70 + 25 * shade, 55 + 15 * shade], -1))
-    return {MapKind.BASECOLOR: color.astype(np.uint8), MapKind.AO: np.where(joint, 120, 250).astype(np.uint8)[..., None]}
+    shade = np.random.default_rng(1).random((edge // 32, edge // 64 + 1))[
+        course, ((x + 32 * (course % 2)) // 64) % (edge // 64)
+    ]
+    color = np.where(
+        joint[..., None],
+        [190, 185, 175],
+        np.stack([130 + 50 * shade, 70 + 25 * shade, 55 + 15 * shade], -1),
+    )
+    return {
+        MapKind.BASECOLOR: color.astype(np.uint8),
+        MapKind.AO: np.where(joint, 120, 250).astype(np.uint8)[..., None],
+    }
 
 
 def test_the_upscaler_keeps_joints_better_than_bicubic():
     from PIL import Image
 
     wall = brick_wall()
-    small = {k: p.reshape(128, 2, 128, 2, -1).mean((1, 3)).round().astype(np.uint8) for k, p in wall.items()}
+    small = {
+        k: p.reshape(128, 2, 128, 2, -1).mean((1, 3)).round().astype(np.uint8)
+        for k, p in wall.items()
+    }
     made = shipped_upscaling(2).maps(small)
     for kind, real in wall.items():
-        planes = [Image.fromarray(small[kind][..., i]).resize((256, 256), Image.Resampling.BICUBIC) for i in range(real.shape[2])]
-        ours, theirs = (np.mean((m.astype(float) - real) ** 2) for m in (made[kind], np.stack(planes, -1)))
+        planes = [
+            Image.fromarray(small[kind][..., i]).resize((256, 256), Image.Resampling.BICUBIC)
+            for i in range(real.shape[2])
+        ]
+        ours, theirs = (
+            np.mean((m.astype(float) - real) ** 2) for m in (made[kind], np.stack(planes, -1))
+        )
         assert ours < 0.95 * theirs, kind
 
 
 def shipped_upscaling(scale):
     card = find_card("upscaler")
-    return Upscaling(TorchBackend(load_model(card), "cpu", "f32"), int(card.network["halo_px"]), scale)
+    return Upscaling(
+        TorchBackend(load_model(card), "cpu", "f32"), int(card.network["halo_px"]), scale
+    )
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
@@ -99,7 +127,9 @@ def test_every_class_has_phrases_and_every_material_words(model):
 
 
 def test_the_estimator_completes_a_brick_wall():
-    """Height from the normal is the wall's own; bricks come out rough and not metallic, and darker in the joints than on the bricks."""
+    """Height from the normal is the wall's own; bricks come out rough and not metallic, and darker
+    in the joints than on the bricks.
+    """
     maps = brick_wall()
     edges = maps[MapKind.AO][..., 0].astype(np.float32) / 255.0
     for axis in (0, 1):  # no step: a slope has to be seen
@@ -108,7 +138,10 @@ def test_the_estimator_completes_a_brick_wall():
     normal = (normal_from_height(height, 6.0).transpose(1, 2, 0) * 0.5 + 0.5) * 255.0
     model = load_model(find_card("estimator"))
     share = np.array([name == "brick" for name in model.card.class_names()], np.float32)
-    given = {MapKind.BASECOLOR: maps[MapKind.BASECOLOR], MapKind.NORMAL: np.round(normal).astype(np.uint8)}
+    given = {
+        MapKind.BASECOLOR: maps[MapKind.BASECOLOR],
+        MapKind.NORMAL: np.round(normal).astype(np.uint8),
+    }
     filled = fill_maps(given, FILLABLE, TorchBackend(model, "cpu", "f32"), share)
     made = {kind: to_unit(pixels)[..., 0] for kind, pixels in filled.maps.items()}
     assert filled.sources == {

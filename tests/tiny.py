@@ -18,7 +18,12 @@ from texgen_server.networks.environment import EnvironmentGenerator
 from texgen_server.networks.estimator import Estimator
 from texgen_server.networks.frozen_features import TAP_CHANNELS
 from texgen_server.networks.material import MaterialGenerator
-from texgen_server.networks.params import EnvironmentParams, EstimatorParams, MaterialParams, UpscalerParams
+from texgen_server.networks.params import (
+    EnvironmentParams,
+    EstimatorParams,
+    MaterialParams,
+    UpscalerParams,
+)
 from texgen_server.networks.upscaler import Upscaler
 from texgen_server.training.catalog import Asset
 from texgen_server.training.environment.export import write_environment
@@ -28,14 +33,20 @@ from texgen_server.training.material.layout_fit import MAX_WAVES
 from texgen_server.training.upscaler.export import write_upscaler
 
 PARAMS = MaterialParams(code_dim=20, style_dim=24, noise_channels=4, widths=(16, 16, 12, 8, 8))
-ENVIRONMENT_PARAMS = EnvironmentParams(code_dim=6, style_dim=8, noise_channels=2, widths=(8, 8), layout_rows=32)
+ENVIRONMENT_PARAMS = EnvironmentParams(
+    code_dim=6, style_dim=8, noise_channels=2, widths=(8, 8), layout_rows=32
+)
 UPSCALER_PARAMS = UpscalerParams(width=8, depth=4)
 MOMENTS = 2 * sum(TAP_CHANNELS)
 
 
 def tiny_assets() -> list[Asset]:
-    named = [(f"{c}{i}", c, False) for c, count in CLASSES.items() for i in range(count)] + [(f"{p}0", p, True) for p in PRESETS]
-    return [Asset(name, "nobody", c, preset, "CC0-1.0", 0.0, name, "here") for name, c, preset in named]
+    named = [(f"{c}{i}", c, False) for c, count in CLASSES.items() for i in range(count)] + [
+        (f"{p}0", p, True) for p in PRESETS
+    ]
+    return [
+        Asset(name, "nobody", c, preset, "CC0-1.0", 0.0, name, "here") for name, c, preset in named
+    ]
 
 
 def tiny_generator(seed: int = 1) -> MaterialGenerator:
@@ -55,14 +66,32 @@ def write_tiny_model(folder: Path, seed: int = 1) -> None:
     waves = np.zeros((len(assets), MAX_WAVES, 2), np.int16)
     waves[:, :6] = rng.integers(-8, 9, (len(assets), 6, 2))
     amplitudes = np.zeros((len(assets), MAX_WAVES, 5), np.complex64)
-    amplitudes[:, :6] = rng.normal(0, 0.4, (len(assets), 6, 5)) + 1j * rng.normal(0, 0.4, (len(assets), 6, 5))
+    amplitudes[:, :6] = rng.normal(0, 0.4, (len(assets), 6, 5)) + 1j * rng.normal(
+        0, 0.4, (len(assets), 6, 5)
+    )
     weights = {k: v.detach().numpy() for k, v in tiny_generator(seed).state_dict().items()}
     codes = rng.normal(0, 0.5, (len(assets), PARAMS.code_dim)).astype(np.float32)
     colors = rng.random((len(assets), 3)).astype(np.float32)
     moments = rng.random((len(assets), 2, MOMENTS)).astype(np.float32)
-    directions = {name: rng.normal(0, 0.3, PARAMS.style_dim).astype(np.float32) for name in ("wetness", "moss")}
+    directions = {
+        name: rng.normal(0, 0.3, PARAMS.style_dim).astype(np.float32)
+        for name in ("wetness", "moss")
+    }
     write_model(
-        Export(weights, codes, waves, amplitudes, colors, moments, assets, PARAMS, "0.0.1", {"training_images": 0}, directions), folder
+        Export(
+            weights,
+            codes,
+            waves,
+            amplitudes,
+            colors,
+            moments,
+            assets,
+            PARAMS,
+            "0.0.1",
+            {"training_images": 0},
+            directions,
+        ),
+        folder,
     )
 
 
@@ -98,7 +127,11 @@ def tiny_skies() -> SkyModel:
     elevations = np.array([0.5, 10.0, 40.0, 89.0], np.float32)
     glow = np.stack([glow_around((0.0, float(e)), 32) for e in elevations])
     stops = 4.0 * glow[:, None] + 0.05 * elevations[:, None, None, None] + np.zeros((1, 3, 1, 1))
-    return SkyModel(elevations, stops.astype(np.float32), np.tile(elevations[:, None] * 0.05, 3).astype(np.float32))
+    return SkyModel(
+        elevations,
+        stops.astype(np.float32),
+        np.tile(elevations[:, None] * 0.05, 3).astype(np.float32),
+    )
 
 
 def write_tiny_environment(folder: Path, seed: int = 4) -> None:
@@ -119,9 +152,23 @@ def write_tiny_environment(folder: Path, seed: int = 4) -> None:
         layouts=layouts,
         skies=layouts[:, :3] * (layouts[:, 3:] > 0).any((2, 3), keepdims=True),
     )
-    weights = {f"ema_generator/{k}": v.detach().numpy() for k, v in tiny_environment(seed).state_dict().items()}
-    weights["ema_codes/table"] = rng.normal(0.0, 0.5, (5, ENVIRONMENT_PARAMS.code_dim)).astype(np.float32)
-    write_environment(weights, pack, list(range(5)), ENVIRONMENT_PARAMS, tiny_skies(), folder, "0.0.1", {"training_images": 0})
+    weights = {
+        f"ema_generator/{k}": v.detach().numpy()
+        for k, v in tiny_environment(seed).state_dict().items()
+    }
+    weights["ema_codes/table"] = rng.normal(0.0, 0.5, (5, ENVIRONMENT_PARAMS.code_dim)).astype(
+        np.float32
+    )
+    write_environment(
+        weights,
+        pack,
+        list(range(5)),
+        ENVIRONMENT_PARAMS,
+        tiny_skies(),
+        folder,
+        "0.0.1",
+        {"training_images": 0},
+    )
 
 
 def write_tiny_upscaler(folder: Path, seed: int = 2) -> None:

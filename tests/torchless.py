@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets the tests of whatever needs no torch run where it is not installed: in the Pythons of `.ci/pythons`, with the extra ``server`` alone."""
+"""Lets the tests of whatever needs no torch run where it is not installed: in the Pythons of
+`.ci/pythons`, with the extra ``server`` alone.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,21 @@ MODELS = "TEXGEN_TEST_MODELS"
 
 
 def models() -> Path:
-    """Find the tiny models, which an environment with torch has written (``python -m tests.tiny FOLDER``)."""
+    """Find the tiny models, which an environment with torch has written (``python -m tests.tiny
+    FOLDER``).
+    """
     folder = os.environ.get(MODELS)
-    assert folder, f"without torch the tests take ready-made models: python -m tests.tiny FOLDER elsewhere, then {MODELS}=FOLDER"
+    assert folder, (
+        f"without torch the tests take ready-made models: python -m tests.tiny FOLDER "
+        f"elsewhere, then {MODELS}=FOLDER"
+    )
     return Path(folder)
 
 
 def needs_torch(path: Path) -> bool:
-    """Find out whether a file of tests imports torch, or anything else that is not installed here; itself, or by other files of tests."""
+    """Find out whether a file of tests imports torch, or anything else that is not installed here;
+    itself, or by other files of tests.
+    """
     if path.suffix != ".py":
         return False
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -5,7 +5,8 @@
     with Client("127.0.0.1:50051") as client:
         material = client.generate("bark", seed=7, size_px=(1024, 1024))
 
-`Client` and `AsyncClient` are loaded on first use (PEP 562), so that programs without grpcio, Blender above all, can import the rest.
+`Client` and `AsyncClient` are loaded on first use (PEP 562), so that programs without grpcio,
+Blender above all, can import the rest.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from texgen._version import __version__
 from texgen.errors import TexgenError
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Environment, Light, MapKind, Material, PackedMap
+from texgen.maps import (
+    MAP_SPECS,
+    ColorSpace,
+    Encoding,
+    Environment,
+    Light,
+    MapKind,
+    Material,
+    PackedMap,
+)
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 if TYPE_CHECKING:

@@ -9,10 +9,15 @@ from texgen.errors import InvalidRequestError
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``"1024"`` or ``"1024x512"`` (width x height) -> (width, height). Raises InvalidRequestError."""
+    """``"1024"`` or ``"1024x512"`` (width x height) -> (width, height).
+
+    Raises InvalidRequestError.
+    """
     parts = text.lower().split("x")
     if len(parts) > 2 or not all(p.isascii() and p.isdigit() for p in parts):
-        raise InvalidRequestError(f"size {text!r}: give pixels as N or WIDTHxHEIGHT, such as 1024 or 1024x512", "size")
+        raise InvalidRequestError(
+            f"size {text!r}: give pixels as N or WIDTHxHEIGHT, such as 1024 or 1024x512", "size"
+        )
     return int(parts[0]), int(parts[-1])
 
 
@@ -24,7 +29,10 @@ def parse_class_mix(text: str) -> list[tuple[str, float]]:
         try:
             mix.append((name.strip(), float(weight) if equals else 1.0))
         except ValueError as error:
-            raise InvalidRequestError(f"class mix {text!r}: {weight!r} is not a number; write brick=0.7,rock=0.3", "classes") from error
+            raise InvalidRequestError(
+                f"class mix {text!r}: {weight!r} is not a number; write brick=0.7,rock=0.3",
+                "classes",
+            ) from error
     return mix
 
 
@@ -36,5 +44,7 @@ def parse_controls(pairs: Iterable[str]) -> dict[str, float]:
         try:
             controls[name.strip()] = float(value)
         except ValueError as error:
-            raise InvalidRequestError(f"control {pair!r}: write NAME=NUMBER, such as relief_depth=1.5", "controls") from error
+            raise InvalidRequestError(
+                f"control {pair!r}: write NAME=NUMBER, such as relief_depth=1.5", "controls"
+            ) from error
     return controls

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``texgen`` command. It and `commands` are all that prints.
 
-Exit codes: 0 done; 1 unexpected; 2 bad input; 3 no such model or file; 4 a model cannot be loaded; 5 server full; 6 cancelled;
-7 no server; 8 token refused; 9 output cannot be written; 10 some sets of a batch failed;
-11 textures that were checked have problems.
+Exit codes: 0 done; 1 unexpected; 2 bad input; 3 no such model or file; 4 a model cannot be loaded;
+5 server full; 6 cancelled; 7 no server; 8 token refused; 9 output cannot be written; 10 some sets
+of a batch failed; 11 textures that were checked have problems.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ EXIT_INTERRUPTED = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code. The process is the command's: gRPC is told that nobody forks, else it warns of subprocesses."""
+    """Run a command; returns the exit code.
+
+    The process is the command's: gRPC is told that nobody forks, else it warns of subprocesses.
+    """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -45,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         code: int = options.run(options)
     except TexgenError as error:
         if getattr(options, "json", False):
-            sys.stdout.write(json.dumps({"error": {"kind": type(error).__name__, "message": str(error)}}) + "\n")
+            sys.stdout.write(
+                json.dumps({"error": {"kind": type(error).__name__, "message": str(error)}}) + "\n"
+            )
         sys.stderr.write(f"texgen: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
@@ -57,7 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
 def build_parser() -> Any:
     """The whole command line; server commands are mounted when the server's extra is installed."""
     parser = add_parser(
-        argparse.ArgumentParser, "Tileable PBR materials from a GAN.", "texgen generate --class bark --seed 7 --out textures", "texgen"
+        argparse.ArgumentParser,
+        "Tileable PBR materials from a GAN.",
+        "texgen generate --class bark --seed 7 --out textures",
+        "texgen",
     )
     parser.add_argument("--version", action="version", version=f"texgen {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's data sheet in plain text: what it is, what it was trained on, under which licences, and where that leans."""
+"""A model's data sheet in plain text: what it is, what it was trained on, under which licences, and
+where that leans.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def _what(card: ModelCard) -> Iterator[str]:
     yield f"{card.id}: {card.title} {card.version}"
     yield f"digest   {card.digest}"
     yield f"licence  weights {card.licence}, output {card.output_licence}"
-    yield f"sizes    {card.min_edge_px} to {card.max_edge_px} px in steps of {card.size_multiple_px}"
+    yield (
+        f"sizes    {card.min_edge_px} to {card.max_edge_px} px in steps of {card.size_multiple_px}"
+    )
     yield f"maps     {', '.join(card.maps)}"
     yield f"weights  {sum((card.folder / w).stat().st_size for w in card.weights) / 1e6:.1f} MB"
 
@@ -43,7 +47,10 @@ def _controls(card: ModelCard) -> Iterator[str]:
     if card.controls:
         yield "controls"
     for c in card.controls:
-        yield f"  {c.name:<18}{c.minimum:g} to {c.maximum:g} {c.unit}, default {c.default:g}: {c.description}"
+        yield (
+            f"  {c.name:<18}{c.minimum:g} to {c.maximum:g} {c.unit}, default {c.default:g}: "
+            f"{c.description}"
+        )
 
 
 def _training(card: ModelCard) -> Iterator[str]:
@@ -52,16 +59,33 @@ def _training(card: ModelCard) -> Iterator[str]:
     hidden = ("assets", "known_bias", "data_licence")
     for key, value in card.data.items():
         if key not in hidden:
-            yield f"  {key.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}"
-    named = [(c.name, c.materials) for c in card.classes if c.materials] or [("assets", tuple(card.data.get("assets", ())))]
+            yield (
+                f"  {key.replace('_', ' ')}: "
+                f"{', '.join(value) if isinstance(value, list) else value}"
+            )
+    named = [(c.name, c.materials) for c in card.classes if c.materials] or [
+        ("assets", tuple(card.data.get("assets", ())))
+    ]
     for name, assets in named:
         if assets:
-            yield from wrap(f"{name}: {', '.join(assets)}", WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+            yield from wrap(
+                f"{name}: {', '.join(assets)}",
+                WIDTH,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_on_hyphens=False,
+            )
 
 
 def _bias(card: ModelCard) -> Iterator[str]:
     yield "known bias"
     rare = [c.name for c in card.classes if len(c.materials) < RARE and not c.preset]
-    told = [f"fewer than {RARE} training materials, so little variety: {', '.join(rare)}"] if rare else []
-    for line in [*told, *card.data.get("known_bias", [])] or ["none is written down: that does not mean that there is none"]:
+    told = (
+        [f"fewer than {RARE} training materials, so little variety: {', '.join(rare)}"]
+        if rare
+        else []
+    )
+    for line in [*told, *card.data.get("known_bias", [])] or [
+        "none is written down: that does not mean that there is none"
+    ]:
         yield from wrap(line, WIDTH, initial_indent="  - ", subsequent_indent="    ")

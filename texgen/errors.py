@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The errors of texgen.
 
-    TexgenError
-    |-- InvalidRequestError     what was asked for cannot be done as asked     INVALID_ARGUMENT, exit 2
-    |-- NotFoundError           no such model, class, file                     NOT_FOUND, exit 3
-    |-- LoadError               a model's files are missing, corrupt, unsafe   FAILED_PRECONDITION, exit 4
-    |-- CapacityError           queue full, out of memory                      RESOURCE_EXHAUSTED, exit 5
-    |-- CancelledError          the caller cancelled, or a deadline passed     CANCELLED, exit 6
-    |-- ConnectionFailedError   no server there, or it went away               UNAVAILABLE, exit 7
-    |-- AuthenticationError     token missing or wrong                         UNAUTHENTICATED, exit 8
-    `-- OutputError             the results could not be written               (client only), exit 9
+    TexgenError |-- InvalidRequestError     what was asked for cannot be done as asked
+    INVALID_ARGUMENT, exit 2 |-- NotFoundError           no such model, class, file
+    NOT_FOUND, exit 3 |-- LoadError               a model's files are missing, corrupt, unsafe
+    FAILED_PRECONDITION, exit 4 |-- CapacityError           queue full, out of memory
+    RESOURCE_EXHAUSTED, exit 5 |-- CancelledError          the caller cancelled, or a deadline
+    passed     CANCELLED, exit 6 |-- ConnectionFailedError   no server there, or it went away
+    UNAVAILABLE, exit 7 |-- AuthenticationError     token missing or wrong
+    UNAUTHENTICATED, exit 8 `-- OutputError             the results could not be written
+    (client only), exit 9
 
 A message names what was given, what is allowed and what to do.
 """
@@ -31,7 +31,9 @@ class InvalidRequestError(TexgenError):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-        """Name of the offending field as the contract spells it; empty when no single field is at fault."""
+        """Name of the offending field as the contract spells it; empty when no single field is at
+        fault.
+        """
 
 
 class NotFoundError(TexgenError):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the project: map kinds and what each holds, packed maps, a finished material, a finished environment.
+"""The words of the project: map kinds and what each holds, packed maps, a finished material, a
+finished environment.
 
-Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; ``to_unit`` gives float32 in [0, 1].
+Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; ``to_unit`` gives float32 in [0,
+1].
 """
 
 from __future__ import annotations
@@ -81,7 +83,9 @@ MATERIAL_MAPS = tuple(kind for kind in MapKind if kind is not MapKind.ENVIRONMEN
 
 @dataclass(frozen=True)
 class PackedMap:
-    """One map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or EXR file."""
+    """One map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or
+    EXR file.
+    """
 
     kind: MapKind
     width_px: int
@@ -91,7 +95,9 @@ class PackedMap:
     encoding: Encoding
     color_space: ColorSpace
     data: bytes | memoryview
-    """Bytes; of a RAW map that was received a read-only view of them, in memory that is cheap to fill."""
+    """Bytes; of a RAW map that was received a read-only view of them, in memory that is cheap to
+    fill.
+    """
 
     def __getstate__(self) -> dict[str, Any]:
         """A view can be neither pickled nor copied: bytes instead."""
@@ -108,7 +114,9 @@ class Material:
     seed: int
     model_digest: str
     engine: str
-    """The arithmetic it was made with, such as ``openvino-cpu/bf16/amx+SkylakeX/2026.1.0``: the same name, the same bytes."""
+    """The arithmetic it was made with, such as ``openvino-cpu/bf16/amx+SkylakeX/2026.1.0``: the
+    same name, the same bytes.
+    """
     output_licence: str
     height_range_tiles: float
     """Height of white over black as a fraction of the tile's edge."""
@@ -116,7 +124,8 @@ class Material:
     controls: dict[str, float] = field(default_factory=dict)
     timings_s: dict[str, float] = field(default_factory=dict)
     tileability: dict[MapKind, float] = field(default_factory=dict)
-    """Percentile of the seam's gradient among all; 100 is a visible seam (see `seam_percentile`)."""
+    """Percentile of the seam's gradient among all; 100 is a visible seam (see `seam_percentile`).
+    """
     cache_hit: bool = False
     window_px: tuple[int, int, int, int] | None = None
     """The part of the field that this is, as (x, y, width, height); None: the whole."""
@@ -124,7 +133,9 @@ class Material:
     understood: dict[str, Any] = field(default_factory=dict)
     """What a prompt was understood as: classes, material, controls, similarity."""
     repairs: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
-    """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from estimate"; nothing: left as it came."""
+    """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from
+    estimate"; nothing: left as it came.
+    """
     watermark: str = ""
     """What the mark in the basecolor says, where the client put one there."""
 
@@ -143,7 +154,9 @@ class Light:
 
 @dataclass
 class Environment:
-    """A finished environment: an equirectangular panorama of linear radiance (Rec.709), and what lights it."""
+    """A finished environment: an equirectangular panorama of linear radiance (Rec.709), and what
+    lights it.
+    """
 
     panorama: PackedMap
     recipe: str
@@ -166,7 +179,12 @@ def raw_bytes(pixels: Pixels) -> bytes:
 
 def raw_view(pixels: Pixels) -> memoryview:
     """The same, in the array's own memory where it lies there so."""
-    return np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data.toreadonly()
+    return (
+        np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
+        .reshape(-1)
+        .view(np.uint8)
+        .data.toreadonly()
+    )
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:
@@ -179,10 +197,12 @@ def to_unit(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def seam_percentile(pixels: Pixels) -> float:
-    """Percentile (0..100) of the gradient across the wrap-around among those of all neighbouring rows and columns.
+    """Percentile (0..100) of the gradient across the wrap-around among those of all neighbouring
+    rows and columns.
 
-    (H, W, C) or (H, W). On an exactly periodic image the seam is a pair of neighbours like any other. The worse axis counts; a
-    map without any gradient has 0. Of a large map some rows, and some runs of columns, are looked at.
+    (H, W, C) or (H, W). On an exactly periodic image the seam is a pair of neighbours like any
+    other. The worse axis counts; a map without any gradient has 0. Of a large map some rows, and
+    some runs of columns, are looked at.
     """
     height, width = pixels.shape[:2]
     image = np.ascontiguousarray(pixels).reshape(height, width, -1)
@@ -190,26 +210,40 @@ def seam_percentile(pixels: Pixels) -> float:
     columns = _some_columns(image)
     rows = image[:: max(1, height // SEAM_SAMPLES)].reshape(-1, width * channels)
     between_rows = _steps(columns, 1, 0) @ np.ones(columns.shape[1], np.float32)
-    between_columns = (np.ones(len(rows), np.float32) @ _steps(rows, channels, 1)).reshape(width, channels).sum(1)
+    between_columns = (
+        (np.ones(len(rows), np.float32) @ _steps(rows, channels, 1)).reshape(width, channels).sum(1)
+    )
     return max(_rank_of_first(between_rows), _rank_of_first(between_columns))
 
 
 def _some_columns(image: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, C) -> (H, n): runs of pixels that lie together, as single ones would take longer to gather than to look at."""
+    """(H, W, C) -> (H, n): runs of pixels that lie together, as single ones would take longer to
+    gather than to look at.
+    """
     height, width = image.shape[:2]
     apart = SEAM_RUN * max(1, width // SEAM_SAMPLES)
-    return np.concatenate([image[:, at : at + SEAM_RUN] for at in range(0, width, apart)], 1).reshape(height, -1)
+    return np.concatenate(
+        [image[:, at : at + SEAM_RUN] for at in range(0, width, apart)], 1
+    ).reshape(height, -1)
 
 
 def _steps(lines: NDArray[Any], distance: int, axis: int) -> NDArray[np.float32]:
-    """How far each sample is from the one before it, around the end; whole numbers in their own type first, which is faster."""
+    """How far each sample is from the one before it, around the end; whole numbers in their own
+    type first, which is faster.
+    """
     if lines.dtype.kind == "f":
         lines = lines.astype(np.float32)
     before = np.roll(lines, distance, axis)
-    steps: NDArray[np.float32] = np.subtract(np.maximum(lines, before), np.minimum(lines, before)).astype(np.float32, copy=False)
+    steps: NDArray[np.float32] = np.subtract(
+        np.maximum(lines, before), np.minimum(lines, before)
+    ).astype(np.float32, copy=False)
     return steps
 
 
 def _rank_of_first(gradient: NDArray[np.float32]) -> float:
     """Percentile of the first one among the others."""
-    return 100.0 * float((gradient[1:] < gradient[0]).mean()) if len(gradient) > 1 and gradient.max() > 0 else 0.0
+    return (
+        100.0 * float((gradient[1:] < gradient[0]).mean())
+        if len(gradient) > 1 and gradient.max() > 0
+        else 0.0
+    )

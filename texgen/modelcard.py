@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads ``models/<id>/model.toml``: classes, controls, sizes, digest. Touches no weights, needs no torch.
+"""Reads ``models/<id>/model.toml``: classes, controls, sizes, digest. Touches no weights, needs no
+torch.
 
-A model folder is the whole interface between training and serving. Lookup: an explicit folder, else ``TEXGEN_MODELS``, else the
-models inside the installed package (or, in a checkout, the repository's own).
+A model folder is the whole interface between training and serving. Lookup: an explicit folder, else
+``TEXGEN_MODELS``, else the models inside the installed package (or, in a checkout, the repository's
+own).
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ class ModelCard:
     licence: str
     output_licence: str
     digest: str
-    """SHA-256, lower-case hex, over weights, network, classes and controls: names the pixels it makes."""
+    """SHA-256, lower-case hex, over weights, network, classes and controls: names the pixels it
+    makes.
+    """
     classes: tuple[ModelClass, ...]
     controls: tuple[Control, ...]
     maps: tuple[MapKind, ...]
@@ -76,16 +80,23 @@ class ModelCard:
         return [c.name for c in self.classes]
 
 
-def compute_digest(weights: dict[str, str], network: dict[str, Any], classes: list[Any], controls: list[Any]) -> str:
-    """SHA-256 over everything that shapes the pixels, independent of the layout of ``model.toml``."""
-    document = json.dumps([weights, network, classes, controls], sort_keys=True, separators=(",", ":"))
+def compute_digest(
+    weights: dict[str, str], network: dict[str, Any], classes: list[Any], controls: list[Any]
+) -> str:
+    """SHA-256 over everything that shapes the pixels, independent of the layout of
+    ``model.toml``.
+    """
+    document = json.dumps(
+        [weights, network, classes, controls], sort_keys=True, separators=(",", ":")
+    )
     return hashlib.sha256(document.encode()).hexdigest()
 
 
 def read_card(folder: Path) -> ModelCard:
     """Read one model folder.
 
-    Raises LoadError naming the file when it is missing, not TOML, incomplete, or does not match its own digest.
+    Raises LoadError naming the file when it is missing, not TOML, incomplete, or does not match its
+    own digest.
     """
     path = folder / "model.toml"
     try:
@@ -96,7 +107,10 @@ def read_card(folder: Path) -> ModelCard:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise LoadError(f"{path} is not valid TOML: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise LoadError(f"{path} is incomplete or malformed: {error!r}; write it anew with 'texgen train ... export'") from error
+        raise LoadError(
+            f"{path} is incomplete or malformed: {error!r}; write it anew with 'texgen train "
+            f"... export'"
+        ) from error
 
 
 def _card(document: dict[str, Any], folder: Path) -> ModelCard:
@@ -104,7 +118,10 @@ def _card(document: dict[str, Any], folder: Path) -> ModelCard:
     classes, controls = document.get("class", []), document.get("control", [])
     expected = compute_digest(document["weights"], document["network"], classes, controls)
     if model["digest"] != expected:
-        raise LoadError(f"{folder / 'model.toml'} was changed by hand: its digest is {model['digest'][:12]}, its content's {expected[:12]}")
+        raise LoadError(
+            f"{folder / 'model.toml'} was changed by hand: its digest is "
+            f"{model['digest'][:12]}, its content's {expected[:12]}"
+        )
     return ModelCard(
         id=model["id"],
         title=model["title"],
@@ -133,7 +150,9 @@ def models_folder(explicit: Path | None = None) -> Path:
     variable = os.environ.get(MODELS_VARIABLE)
     folder = explicit or (Path(variable) if variable else fallback)
     if not folder.is_dir():
-        raise NotFoundError(f"no folder of models at {folder}: pass --models DIR or set {MODELS_VARIABLE}")
+        raise NotFoundError(
+            f"no folder of models at {folder}: pass --models DIR or set {MODELS_VARIABLE}"
+        )
     return folder
 
 
@@ -144,9 +163,15 @@ def list_cards(explicit: Path | None = None) -> list[ModelCard]:
 
 
 def find_card(model_id: str, explicit: Path | None = None) -> ModelCard:
-    """The model of that id; the empty id means the default material model. Raises NotFoundError naming those there are."""
+    """The model of that id; the empty id means the default material model.
+
+    Raises NotFoundError naming those there are.
+    """
     wanted = model_id or "material"
-    folders = {path.parent.name: path.parent for path in sorted(models_folder(explicit).glob("*/model.toml"))}
+    folders = {
+        path.parent.name: path.parent
+        for path in sorted(models_folder(explicit).glob("*/model.toml"))
+    }
     if wanted not in folders:  # looked up, never made into a path: it may come from anyone
         raise NotFoundError(f"no model {wanted[:80]!r}: there are {', '.join(folders) or 'none'}")
     return read_card(folders[wanted])

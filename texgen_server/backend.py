@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs a network. An engine holds one backend per model and device and makes one call at a time."""
+"""What runs a network. An engine holds one backend per model and device and makes one call at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ class Backend(Protocol):
     """CPU threads that it uses; 0 when unknown."""
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
-        """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the part need not, the backend's precision.
+        """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the
+        part need not, the backend's precision.
 
-        With ``fleeting`` the results need to last only until the same part runs so again, which saves a copy. Raises MemoryError when
-        the device has too little.
+        With ``fleeting`` the results need to last only until the same part runs so again, which
+        saves a copy. Raises MemoryError when the device has too little.
         """
         ...
 

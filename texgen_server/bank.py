@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bank: exemplars as compressed grids of small integers in one file, readable one by one, with what is known of each. Never imports torch."""
+"""The bank: exemplars as compressed grids of small integers in one file, readable one by one, with
+what is known of each. Never imports torch.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ FORMAT = 1
 MOST_CELLS = 256 * 256
 MOST_LATENTS = 256
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 4, "lp": 0, "pb": 0}]
-"""Raw LZMA2 over one plane a latent: measured within 1 % of the zeroth-order entropy of each plane."""
+"""Raw LZMA2 over one plane a latent: measured within 1 % of the zeroth-order entropy of each plane.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class BankExemplar:
     relief_tiles: float
     """Height from black to white as a fraction of the tile's edge."""
     means: tuple[float, ...]
-    """Of the nine channels: colours, roughness, metallic, height, ao in [0, 1], normals in [-1, 1]."""
+    """Of the nine channels: colours, roughness, metallic, height, ao in [0, 1], normals in [-1, 1].
+    """
     constants: dict[str, float]
     """Channels that are the same everywhere; they bypass the decoder."""
     quality: int
@@ -67,16 +71,24 @@ class Bank:
         except (OSError, SafetensorError) as error:
             raise LoadError(f"{path}: cannot be read as a bank ({error})") from error
         if about.get("format") != FORMAT:
-            raise LoadError(f"{path}: format {about.get('format')!r}, this version reads {FORMAT}: build the bank again")
+            raise LoadError(
+                f"{path}: format {about.get('format')!r}, this version reads {FORMAT}: build "
+                f"the bank again"
+            )
         self.latent_count = about["latents"]
         entries = [BankExemplar(**_tuples(entry)) for entry in about["exemplars"]]
         self.exemplars = {entry.asset_id: entry for entry in entries}
 
     def latents(self, asset_id: str) -> Latents:
-        """(h, w, n) latents of an exemplar. Raises LoadError when there is none of that name or its bytes are damaged."""
+        """(h, w, n) latents of an exemplar.
+
+        Raises LoadError when there is none of that name or its bytes are damaged.
+        """
         entry = self.exemplars.get(asset_id)
         if entry is None:
-            raise LoadError(f"no exemplar {asset_id!r} in {self.path}; it holds {len(self.exemplars)}")
+            raise LoadError(
+                f"no exemplar {asset_id!r} in {self.path}; it holds {len(self.exemplars)}"
+            )
         return unpack_latents(self._bytes(f"latents/{asset_id}"), (*entry.cells, self.latent_count))
 
     def thumbnail(self, asset_id: str) -> bytes:
@@ -89,7 +101,9 @@ class Bank:
 
 
 def write_bank(path: Path, exemplars: Iterable[tuple[BankExemplar, Latents, bytes]]) -> int:
-    """Write a bank of (what is known, latents, thumbnail), atomically; returns its size in bytes."""
+    """Write a bank of (what is known, latents, thumbnail), atomically; returns its size in
+    bytes.
+    """
     entries, tensors, count = [], {}, 0
     for entry, latents, thumbnail in sorted(exemplars, key=lambda item: item[0].asset_id):
         assert latents.shape[:2] == entry.cells
@@ -99,13 +113,17 @@ def write_bank(path: Path, exemplars: Iterable[tuple[BankExemplar, Latents, byte
         tensors[f"thumbnail/{entry.asset_id}"] = np.frombuffer(thumbnail, np.uint8)
     temporary = path.with_suffix(".partial")
     about = {"format": FORMAT, "latents": count, "exemplars": entries}
-    save_file(tensors, temporary, {"bank": json.dumps(about)})  # one key: the order of several is not fixed
+    save_file(
+        tensors, temporary, {"bank": json.dumps(about)}
+    )  # one key: the order of several is not fixed
     temporary.replace(path)
     return path.stat().st_size
 
 
 def pack_latents(latents: Latents) -> bytes:
-    """Compress (h, w, n) integers: a byte each, plane after plane; with a plane of high bytes where one does not fit."""
+    """Compress (h, w, n) integers: a byte each, plane after plane; with a plane of high bytes where
+    one does not fit.
+    """
     planes = np.ascontiguousarray(latents.transpose(2, 0, 1).astype(np.int16))
     low = planes.astype(np.int8)
     wide = bool((low != planes).any())
@@ -114,10 +132,16 @@ def pack_latents(latents: Latents) -> bytes:
 
 
 def unpack_latents(data: bytes, shape: tuple[int, int, int]) -> Latents:
-    """The inverse of `pack_latents`. Raises LoadError when the shape is too large or the bytes do not give just that shape."""
+    """The inverse of `pack_latents`.
+
+    Raises LoadError when the shape is too large or the bytes do not give just that shape.
+    """
     rows, columns, count = shape
     if not (0 < rows * columns <= MOST_CELLS and 0 < count <= MOST_LATENTS):
-        raise LoadError(f"a bank may hold up to {MOST_CELLS} cells of {MOST_LATENTS} latents an exemplar, this one says {shape}")
+        raise LoadError(
+            f"a bank may hold up to {MOST_CELLS} cells of {MOST_LATENTS} latents an exemplar, "
+            f"this one says {shape}"
+        )
     if not data or data[0] > 1:
         raise LoadError("an exemplar of the bank is damaged: it does not begin as it should")
     size = rows * columns * count * (1 + data[0])

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on disk, by what names them: a file for each, and an SQLite index (WAL) that several servers may share.
+"""Results on disk, by what names them: a file for each, and an SQLite index (WAL) that several
+servers may share.
 
-A result is a small header (opaque here) and its packed maps. A file is written under a temporary name and renamed before the index knows it, so
-a crash leaves files without an entry at worst, which the next start sweeps away. What is read is checked against its CRC-32 (SHA-256 would take
-longer than sending it; clients are told that one too): a damaged entry is dropped, not served.
+A result is a small header (opaque here) and its packed maps. A file is written under a temporary
+name and renamed before the index knows it, so a crash leaves files without an entry at worst, which
+the next start sweeps away. What is read is checked against its CRC-32 (SHA-256 would take longer
+than sending it; clients are told that one too): a damaged entry is dropped, not served.
 """
 
 from __future__ import annotations
@@ -28,12 +30,17 @@ from isal import isal_zlib
 log = logging.getLogger("texgen.cache")
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS results (key TEXT PRIMARY KEY, header BLOB NOT NULL, parts BLOB NOT NULL, bytes INTEGER NOT NULL, used REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS results (
+  key TEXT PRIMARY KEY, header BLOB NOT NULL, parts BLOB NOT NULL,
+  bytes INTEGER NOT NULL, used REAL NOT NULL
+);
 CREATE INDEX IF NOT EXISTS results_by_use ON results (used);
 CREATE TABLE IF NOT EXISTS total (bytes INTEGER NOT NULL);
 INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
-CREATE TRIGGER IF NOT EXISTS result_added AFTER INSERT ON results BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
-CREATE TRIGGER IF NOT EXISTS result_gone AFTER DELETE ON results BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
+CREATE TRIGGER IF NOT EXISTS result_added AFTER INSERT ON results
+BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
+CREATE TRIGGER IF NOT EXISTS result_gone AFTER DELETE ON results
+BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
 """
 """The total is kept, as adding up thousands of results with every new one takes milliseconds."""
 VERSION = 2
@@ -44,7 +51,9 @@ BUSY_S = 10.0
 READERS = 4
 """Parts of one result that are read at a time."""
 ORPHAN_S = 3600.0
-"""A file without an entry may be one that another server is about to enter, unless it is older than this."""
+"""A file without an entry may be one that another server is about to enter, unless it is older than
+this.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,18 +65,23 @@ class CachedResult:
 
 
 def open_cache(folder: Path, max_bytes: int) -> ResultCache | None:
-    """The cache in a folder; None where it is not wanted (0 bytes) or cannot be written to: then a server does without, and says so."""
+    """The cache in a folder; None where it is not wanted (0 bytes) or cannot be written to: then a
+    server does without, and says so.
+    """
     if not max_bytes:
         return None
     try:
         return ResultCache(folder, max_bytes)
     except (OSError, sqlite3.Error) as error:
-        log.warning("no results will be kept: the cache %s cannot be written to (%s)", folder, error)
+        log.warning(
+            "no results will be kept: the cache %s cannot be written to (%s)", folder, error
+        )
         return None
 
 
 class ResultCache:
-    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to use from any thread.
+    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to
+    use from any thread.
 
     Raises OSError, sqlite3.Error where the folder cannot be written to.
     """
@@ -85,7 +99,10 @@ class ResultCache:
         self._sweep()
 
     def get(self, key: str) -> CachedResult | None:
-        """The result of that key, if it is here whole. An index that cannot be read is logged, and has nothing."""
+        """The result of that key, if it is here whole.
+
+        An index that cannot be read is logged, and has nothing.
+        """
         try:
             found = self._found(key)
         except (OSError, sqlite3.Error) as error:
@@ -97,7 +114,9 @@ class ResultCache:
 
     def _found(self, key: str) -> CachedResult | None:
         with self._database() as database:
-            row = database.execute("SELECT header, parts FROM results WHERE key = ?", (key,)).fetchone()
+            row = database.execute(
+                "SELECT header, parts FROM results WHERE key = ?", (key,)
+            ).fetchone()
         if not row:
             return None
         parts = self._read(key, list(PART.iter_unpack(row[1])))
@@ -114,7 +133,9 @@ class ResultCache:
             database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
     def put(self, key: str, header: bytes, parts: Sequence[bytes | memoryview]) -> None:
-        """Keep a result. A full disk or a locked index loses the entry, never the request: it is logged."""
+        """Keep a result. A full disk or a locked index loses the entry, never the request: it is
+        logged.
+        """
         try:
             self._write(key, parts)
             described = b"".join(PART.pack(len(part), isal_zlib.crc32(part)) for part in parts)
@@ -136,7 +157,9 @@ class ResultCache:
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on this thread's connection, which is opened anew after an error, and where the index is another file by now."""
+        """A transaction on this thread's connection, which is opened anew after an error, and where
+        the index is another file by now.
+        """
         place = self._index.stat().st_ino if self._index.exists() else 0
         if getattr(self._own, "place", None) != place:
             self._disconnect()
@@ -178,10 +201,15 @@ class ResultCache:
     def _read(self, key: str, described: list[tuple[int, int]]) -> list[memoryview] | None:
         """The parts of a result, in memory of their own; None where one is not what was written."""
         places = [
-            (end - length, length, crc32) for end, (length, crc32) in zip(accumulate(d[0] for d in described), described, strict=True)
+            (end - length, length, crc32)
+            for end, (length, crc32) in zip(
+                accumulate(d[0] for d in described), described, strict=True
+            )
         ]
         try:
-            parts = list(self._readers.map(lambda place: _read_part(self._path(key), *place), places))
+            parts = list(
+                self._readers.map(lambda place: _read_part(self._path(key), *place), places)
+            )
         except OSError:
             return None
         whole = [part for part in parts if part is not None]
@@ -203,7 +231,9 @@ class ResultCache:
         """Drop the least recently used results until the rest fits."""
         while self.bytes_used() > self._max_bytes:
             with self._database() as database:
-                oldest = database.execute("SELECT key FROM results ORDER BY used LIMIT 1").fetchone()
+                oldest = database.execute(
+                    "SELECT key FROM results ORDER BY used LIMIT 1"
+                ).fetchone()
             if oldest is None:
                 return
             self._drop(oldest[0])
@@ -235,7 +265,9 @@ def _read_part(path: Path, offset: int, length: int, crc32: int) -> memoryview |
 
 
 def _empty_other_versions(database: sqlite3.Connection) -> None:
-    """Drop the tables of an index that another version of texgen wrote; the first of several servers does."""
+    """Drop the tables of an index that another version of texgen wrote; the first of several
+    servers does.
+    """
     if database.execute("PRAGMA user_version").fetchone()[0] == VERSION:
         return
     database.execute("BEGIN IMMEDIATE")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds out whether the cache folder can be used. A server without one works, and says once what it does without."""
+"""Finds out whether the cache folder can be used.
+
+A server without one works, and says once what it does without.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ log = logging.getLogger("texgen.server")
 
 @cache
 def usable_folder(folder: Path | None) -> Path | None:
-    """Return the folder if files can be made in it; it is made where it is not there. Else warn, once a process, and return None.
+    """Return the folder if files can be made in it; it is made where it is not there. Else warn,
+    once a process, and return None.
 
     ``None``: no folder is known (`config.default_cache_folder`).
     """

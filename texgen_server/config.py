@@ -17,14 +17,21 @@ from texgen.errors import InvalidRequestError
 
 
 def default_cache_folder() -> Path | None:
-    """Find where results and compiled graphs are kept: ``TEXGEN_CACHE``, else the user's cache folder of the platform.
+    """Find where results and compiled graphs are kept: ``TEXGEN_CACHE``, else the user's cache
+    folder of the platform.
 
-    None where the user has no home: ``HOME`` is not set, and the system does not know the user's id.
+    None where the user has no home: ``HOME`` is not set, and the system does not know the user's
+    id.
     """
     if variable := os.environ.get("TEXGEN_CACHE"):
         return Path(variable)
-    by_platform = {"win32": ("LOCALAPPDATA", "", "texgen/cache"), "darwin": ("", "Library/Caches", "texgen")}
-    variable, below_home, name = by_platform.get(sys.platform, ("XDG_CACHE_HOME", ".cache", "texgen"))
+    by_platform = {
+        "win32": ("LOCALAPPDATA", "", "texgen/cache"),
+        "darwin": ("", "Library/Caches", "texgen"),
+    }
+    variable, below_home, name = by_platform.get(
+        sys.platform, ("XDG_CACHE_HOME", ".cache", "texgen")
+    )
     if given := os.environ.get(variable):
         return Path(given) / name
     try:
@@ -39,13 +46,19 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What a server is started with. Every field may stand in a TOML file, in a variable ``TEXGEN_<FIELD>``, or in a flag: the later wins."""
+    """What a server is started with.
+
+    Every field may stand in a TOML file, in a variable ``TEXGEN_<FIELD>``, or in a flag: the later
+    wins.
+    """
 
     host: str = "127.0.0.1"
     port: int = 50051
     """0 picks a free one."""
     token: str = field(default="", repr=False)
-    """One token for all; empty, and without ``tokens_file``: none is asked for, which only a loopback address allows."""
+    """One token for all; empty, and without ``tokens_file``: none is asked for, which only a
+    loopback address allows.
+    """
     tokens_file: Path | None = None
     """Names and hashes (`tokens`)."""
     tls_cert: Path | None = None
@@ -71,7 +84,9 @@ class ServerConfig:
     jobs: int = 0
     """At a time on each device; 0: as many as suit its kind."""
     models_bytes: int = 0
-    """Of networks in memory of each device: beyond it the one unused for longest goes when another comes; 0: all stay."""
+    """Of networks in memory of each device: beyond it the one unused for longest goes when another
+    comes; 0: all stay.
+    """
     cache_folder: Path | None = field(default_factory=default_cache_folder)
     """None: nothing is kept."""
     cache_bytes: int = 0
@@ -109,10 +124,15 @@ def load_config(
     environment: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> ServerConfig:
-    """Defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags (None: not given). Raises InvalidRequestError naming what is wrong."""
+    """Defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags (None: not given).
+
+    Raises InvalidRequestError naming what is wrong.
+    """
     values: dict[str, Any] = dict(defaults or {})
     if path is not None:
-        values |= {name: _converted(name, value, f"{path}") for name, value in _read_toml(path).items()}
+        values |= {
+            name: _converted(name, value, f"{path}") for name, value in _read_toml(path).items()
+        }
     variables = os.environ if environment is None else environment
     for name in _fields():
         variable = f"{VARIABLE_PREFIX}{name.upper()}"
@@ -126,7 +146,9 @@ def load_config(
 
 VARIABLE_PREFIX = "TEXGEN_"
 NOT_FROM_VARIABLES = ("models", "cache_folder")
-"""Their variables, TEXGEN_MODELS and TEXGEN_CACHE, serve the client's commands too and are read where they are used."""
+"""Their variables, TEXGEN_MODELS and TEXGEN_CACHE, serve the client's commands too and are read
+where they are used.
+"""
 
 
 def _fields() -> dict[str, str]:
@@ -138,7 +160,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the configuration {path}: {error.strerror}", "config") from error
+        raise InvalidRequestError(
+            f"cannot read the configuration {path}: {error.strerror}", "config"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{path} is not valid TOML: {error}", "config") from error
     return document
@@ -148,33 +172,53 @@ def _converted(name: str, value: Any, source: str) -> Any:
     """A value of a file or a variable in the field's type."""
     types = _fields()
     if name not in types:
-        raise InvalidRequestError(f"{source}: there is no setting {name!r}; there are {', '.join(types)}", name)
+        raise InvalidRequestError(
+            f"{source}: there is no setting {name!r}; there are {', '.join(types)}", name
+        )
     try:
         if "Path" in types[name]:
             return Path(str(value)).expanduser()
         return {"int": int, "float": float, "str": str}[types[name]](value)
     except (TypeError, ValueError) as error:
-        raise InvalidRequestError(f"{source}: {name} = {value!r} is no {types[name]}", name) from error
+        raise InvalidRequestError(
+            f"{source}: {name} = {value!r} is no {types[name]}", name
+        ) from error
     except RuntimeError as error:  # of expanduser
-        raise InvalidRequestError(f"{source}: {name} = {value!r}: this user has no home folder; write the whole path", name) from error
+        raise InvalidRequestError(
+            f"{source}: {name} = {value!r}: this user has no home folder; write the whole path",
+            name,
+        ) from error
 
 
 def _check(config: ServerConfig) -> None:
     _check_numbers(config)
     for name, allowed in (("log_format", LOG_FORMATS), ("engine", ENGINES)):
         if getattr(config, name) not in allowed:
-            raise InvalidRequestError(f"{name} {getattr(config, name)!r}: allowed are {', '.join(allowed)}", name)
+            raise InvalidRequestError(
+                f"{name} {getattr(config, name)!r}: allowed are {', '.join(allowed)}", name
+            )
     if bool(config.tls_cert) != bool(config.tls_key):
-        raise InvalidRequestError("TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert")
+        raise InvalidRequestError(
+            "TLS takes both a certificate and its key: give tls_cert and tls_key", "tls_cert"
+        )
     if config.tls_client_ca and not config.tls_cert:
         raise InvalidRequestError(
-            "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert and tls_key too", "tls_client_ca"
+            "tls_client_ca asks clients for certificates, which only TLS can: give tls_cert "
+            "and tls_key too",
+            "tls_client_ca",
         )
     check_exposure(config)
 
 
 def _check_numbers(config: ServerConfig) -> None:
-    for name in ("max_queue", "max_in_flight", "max_in_flight_per_peer", "max_pixels", "max_pixels_in_flight", "max_message_bytes"):
+    for name in (
+        "max_queue",
+        "max_in_flight",
+        "max_in_flight_per_peer",
+        "max_pixels",
+        "max_pixels_in_flight",
+        "max_message_bytes",
+    ):
         if getattr(config, name) < 1:
             raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 1 or more", name)
     for name, none in (
@@ -184,13 +228,18 @@ def _check_numbers(config: ServerConfig) -> None:
         ("threads", "as many as are fastest"),
     ):
         if getattr(config, name) < 0:
-            raise InvalidRequestError(f"{name} = {getattr(config, name)}: give 0 ({none}) or more", name)
+            raise InvalidRequestError(
+                f"{name} = {getattr(config, name)}: give 0 ({none}) or more", name
+            )
     for name in ("port", "metrics_port"):
         if not 0 <= getattr(config, name) <= 65535:
-            raise InvalidRequestError(f"{name} = {getattr(config, name)}: allowed are 0 to 65535", name)
+            raise InvalidRequestError(
+                f"{name} = {getattr(config, name)}: allowed are 0 to 65535", name
+            )
     if not 1 <= config.ray_min_replicas <= config.ray_max_replicas:
         raise InvalidRequestError(
-            f"ray_min_replicas = {config.ray_min_replicas}, ray_max_replicas = {config.ray_max_replicas}: give 1 or more, and no fewer at most",
+            f"ray_min_replicas = {config.ray_min_replicas}, ray_max_replicas = "
+            f"{config.ray_max_replicas}: give 1 or more, and no fewer at most",
             "ray_min_replicas",
         )
 
@@ -213,7 +262,9 @@ def parse_listen(text: str) -> tuple[str, int]:
     """``"127.0.0.1:50051"`` -> (host, port). Raises InvalidRequestError."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535 or not host:
-        raise InvalidRequestError(f"address {text!r}: write HOST:PORT, such as 127.0.0.1:50051", "listen")
+        raise InvalidRequestError(
+            f"address {text!r}: write HOST:PORT, such as 127.0.0.1:50051", "listen"
+        )
     return host, int(port)
 
 
@@ -225,12 +276,17 @@ def check_exposure(config: ServerConfig) -> None:
         loopback = config.host == "localhost"
     missing = [
         what
-        for what, there in (("TLS (tls_cert, tls_key)", config.tls_cert), ("a token (tokens_file)", config.asks_for_tokens))
+        for what, there in (
+            ("TLS (tls_cert, tls_key)", config.tls_cert),
+            ("a token (tokens_file)", config.asks_for_tokens),
+        )
         if not there
     ]
     if not loopback and missing:
         raise InvalidRequestError(
-            f"address {config.host!r} is not loopback, and {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing: give both, or "
-            "listen on 127.0.0.1 and bring clients in through an SSH tunnel (ssh -L 50051:127.0.0.1:50051 HOST)",
+            f"address {config.host!r} is not loopback, and {' and '.join(missing)} "
+            f"{'are' if len(missing) > 1 else 'is'} missing: give both, or "
+            "listen on 127.0.0.1 and bring clients in through an SSH tunnel (ssh -L "
+            "50051:127.0.0.1:50051 HOST)",
             "listen",
         )

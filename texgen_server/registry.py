@@ -55,14 +55,17 @@ class EnvironmentModel(LoadedModel):
 def load_model(card: ModelCard) -> LoadedModel:
     """Read and check the weights of a model of any kind.
 
-    Raises LoadError naming the file when one is missing, damaged, of another digest, not safetensors, or of an unknown kind.
+    Raises LoadError naming the file when one is missing, damaged, of another digest, not
+    safetensors, or of an unknown kind.
     """
     if card.kind == "material":
         return load_material(card)
     if card.kind == "environment":
         return load_environment(card)
     if card.kind not in KINDS:
-        raise LoadError(f"{card.folder}: a model of kind {card.kind!r}; this version runs {', '.join(KINDS)}")
+        raise LoadError(
+            f"{card.folder}: a model of kind {card.kind!r}; this version runs {', '.join(KINDS)}"
+        )
     return LoadedModel(card, _network(_tensors(card)))
 
 
@@ -71,7 +74,9 @@ def load_material(card: ModelCard) -> MaterialModel:
     tensors = _tensors(card)
     members = [asset for c in card.classes for asset in c.materials]
     try:
-        amplitudes = tensors["layout/real"].astype(np.float32) + 1j * tensors["layout/imaginary"].astype(np.float32)
+        amplitudes = tensors["layout/real"].astype(np.float32) + 1j * tensors[
+            "layout/imaginary"
+        ].astype(np.float32)
         tables = MaterialTables(
             codes=tensors["codes"].astype(np.float32),
             waves=tensors["layout/waves"].astype(np.float32),
@@ -80,16 +85,26 @@ def load_material(card: ModelCard) -> MaterialModel:
             moments=tensors["moments"].astype(np.float32),
             rows=_class_rows(card),
             directions={
-                k.removeprefix(DIRECTION_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(DIRECTION_PREFIX)
+                k.removeprefix(DIRECTION_PREFIX): v.astype(np.float32)
+                for k, v in tensors.items()
+                if k.startswith(DIRECTION_PREFIX)
             },
         )
     except KeyError as error:
-        raise LoadError(f"{card.folder}: the weights lack {error}; export the model anew") from error
+        raise LoadError(
+            f"{card.folder}: the weights lack {error}; export the model anew"
+        ) from error
     if len(tables.codes) != len(members):
-        raise LoadError(f"{card.folder}: {len(tables.codes)} codes for {len(members)} materials; export the model anew")
+        raise LoadError(
+            f"{card.folder}: {len(tables.codes)} codes for {len(members)} materials; export "
+            f"the model anew"
+        )
     unknown = set(tables.directions) - {c.name for c in card.controls}
     if unknown:
-        raise LoadError(f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; export the model anew")
+        raise LoadError(
+            f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; "
+            f"export the model anew"
+        )
     return MaterialModel(card, _network(tensors), tables, network_shape(card))
 
 
@@ -98,16 +113,28 @@ def load_environment(card: ModelCard) -> EnvironmentModel:
     tensors = _tensors(card)
     try:
         tables = EnvironmentTables(
-            **{name: tensors[name].astype(np.float32) for name in ("codes", "layouts", "skies", "lights", "exposures")},
+            **{
+                name: tensors[name].astype(np.float32)
+                for name in ("codes", "layouts", "skies", "lights", "exposures")
+            },
             sunny=tensors["sunny"] > 0,
             rows=_class_rows(card),
-            model=SkyModel(*(tensors[f"clear/{name}"].astype(np.float32) for name in ("elevations_deg", "stops", "sun"))),
+            model=SkyModel(
+                *(
+                    tensors[f"clear/{name}"].astype(np.float32)
+                    for name in ("elevations_deg", "stops", "sun")
+                )
+            ),
         )
     except KeyError as error:
-        raise LoadError(f"{card.folder}: the weights lack {error}; export the model anew") from error
+        raise LoadError(
+            f"{card.folder}: the weights lack {error}; export the model anew"
+        ) from error
     members = sum(len(c.materials) for c in card.classes)
     if len(tables.codes) != members:
-        raise LoadError(f"{card.folder}: {len(tables.codes)} codes for {members} maps; export the model anew")
+        raise LoadError(
+            f"{card.folder}: {len(tables.codes)} codes for {members} maps; export the model anew"
+        )
     return EnvironmentModel(card, _network(tensors), tables)
 
 
@@ -119,7 +146,11 @@ def _tensors(card: ModelCard) -> dict[str, NDArray[np.float32]]:
 
 
 def _network(tensors: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    return {k.removeprefix(NETWORK_PREFIX): v.astype(np.float32) for k, v in tensors.items() if k.startswith(NETWORK_PREFIX)}
+    return {
+        k.removeprefix(NETWORK_PREFIX): v.astype(np.float32)
+        for k, v in tensors.items()
+        if k.startswith(NETWORK_PREFIX)
+    }
 
 
 def _class_rows(card: ModelCard) -> dict[str, tuple[int, ...]]:
@@ -131,18 +162,32 @@ def _class_rows(card: ModelCard) -> dict[str, tuple[int, ...]]:
 
 
 def read_weights(path: Path, digest: str) -> dict[str, NDArray[np.float32]]:
-    """Read one safetensors file after checking its name, its SHA-256 and its header. Raises LoadError naming the file."""
+    """Read one safetensors file after checking its name, its SHA-256 and its header.
+
+    Raises LoadError naming the file.
+    """
     if path.suffix != ".safetensors" or path.name != Path(path.name).name:
-        raise LoadError(f"{path}: only .safetensors files are loaded; formats that can run code (.pt, .pth, .ckpt, .pkl) are refused")
+        raise LoadError(
+            f"{path}: only .safetensors files are loaded; formats that can run code (.pt, "
+            f".pth, .ckpt, .pkl) are refused"
+        )
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise LoadError(f"cannot read the weights {path}: {error.strerror}; install texgen anew or fetch the file again") from error
+        raise LoadError(
+            f"cannot read the weights {path}: {error.strerror}; install texgen anew or fetch "
+            f"the file again"
+        ) from error
     if not _looks_like_safetensors(data):
-        raise LoadError(f"{path} is not a safetensors file (a pickle with another name is refused too)")
+        raise LoadError(
+            f"{path} is not a safetensors file (a pickle with another name is refused too)"
+        )
     actual = hashlib.sha256(data).hexdigest()
     if actual != digest:
-        raise LoadError(f"{path} is damaged or of another version: its SHA-256 is {actual[:16]}..., model.toml says {digest[:16]}...")
+        raise LoadError(
+            f"{path} is damaged or of another version: its SHA-256 is {actual[:16]}..., "
+            f"model.toml says {digest[:16]}..."
+        )
     tensors: dict[str, NDArray[np.float32]] = load(data)
     return tensors
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens: a file of names and hashes. What a client sends is compared in constant time; no token is ever written down here."""
+"""Tokens: a file of names and hashes.
+
+What a client sends is compared in constant time; no token is ever written down here.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def hashed(token: str) -> str:
 
 
 def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
-    """The entry that a given token belongs to. Takes as long whichever it is, and if there is none."""
+    """The entry that a given token belongs to.
+
+    Takes as long whichever it is, and if there is none.
+    """
     digest, found = hashed(given), None
     for token in tokens:
         if hmac.compare_digest(token.sha256, digest):
@@ -43,44 +49,73 @@ def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
 
 
 def read_tokens(path: Path) -> tuple[Token, ...]:
-    """The ``[[token]]`` entries of a TOML file. Raises InvalidRequestError naming the entry that is wrong."""
+    """The ``[[token]]`` entries of a TOML file.
+
+    Raises InvalidRequestError naming the entry that is wrong.
+    """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("token", [])
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the tokens {path}: {error.strerror}", "tokens_file") from error
+        raise InvalidRequestError(
+            f"cannot read the tokens {path}: {error.strerror}", "tokens_file"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{path} is not valid TOML: {error}", "tokens_file") from error
     tokens: list[Token] = []
     for entry in entries:
         try:
-            token = Token(str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0)))
+            token = Token(
+                str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0))
+            )
         except (KeyError, TypeError, ValueError) as error:
-            raise InvalidRequestError(f"{path}: entry {len(tokens) + 1} needs a name and a sha256 ({error!r})", "tokens_file") from error
-        if len(token.sha256) != 64 or not set(token.sha256) <= set("0123456789abcdef") or token.max_in_flight < 0:
             raise InvalidRequestError(
-                f"{path}: token {token.name!r} has no valid sha256 or limit; make one with 'texgen token create'", "tokens_file"
+                f"{path}: entry {len(tokens) + 1} needs a name and a sha256 ({error!r})",
+                "tokens_file",
+            ) from error
+        if (
+            len(token.sha256) != 64
+            or not set(token.sha256) <= set("0123456789abcdef")
+            or token.max_in_flight < 0
+        ):
+            raise InvalidRequestError(
+                f"{path}: token {token.name!r} has no valid sha256 or limit; make one with "
+                f"'texgen token create'",
+                "tokens_file",
             )
         tokens.append(token)
     if not tokens:
-        raise InvalidRequestError(f"{path} holds no token: make one with 'texgen token create --file {path} --name NAME'", "tokens_file")
+        raise InvalidRequestError(
+            f"{path} holds no token: make one with 'texgen token create --file {path} --name NAME'",
+            "tokens_file",
+        )
     return tuple(tokens)
 
 
 def create_token(path: Path, name: str, max_in_flight: int = 0) -> str:
-    """A new random token, whose hash is appended to a file that only its owner can read. Returned once: it is kept nowhere.
+    """A new random token, whose hash is appended to a file that only its owner can read. Returned
+    once: it is kept nowhere.
 
-    Raises InvalidRequestError when the name is taken or not plain, OutputError when the file cannot be written.
+    Raises InvalidRequestError when the name is taken or not plain, OutputError when the file cannot
+    be written.
     """
     if not name or not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         raise InvalidRequestError(f"token name {name!r}: use letters, digits, - and _", "name")
     if max_in_flight < 0:
-        raise InvalidRequestError(f"--max-in-flight {max_in_flight}: give 0 (no limit of its own) or more", "max_in_flight")
+        raise InvalidRequestError(
+            f"--max-in-flight {max_in_flight}: give 0 (no limit of its own) or more",
+            "max_in_flight",
+        )
     if path.is_file() and any(token.name == name for token in read_tokens(path)):
-        raise InvalidRequestError(f"{path} has a token {name!r} already: choose another name, or delete that entry first", "name")
+        raise InvalidRequestError(
+            f"{path} has a token {name!r} already: choose another name, or delete that entry first",
+            "name",
+        )
     token = PREFIX + secrets.token_urlsafe(BYTES)
     limit = f"max_in_flight = {max_in_flight}\n" if max_in_flight else ""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8") as file:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8"
+        ) as file:
             file.write(f'[[token]]\nname = "{name}"\nsha256 = "{hashed(token)}"\n{limit}\n')
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from error

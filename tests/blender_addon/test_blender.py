@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The add-on in real Blenders, against the real server with the shipped weights.
 
-TEXGEN_BPY_PYTHONS: Python interpreters that have the bpy module, joined by ":". TEXGEN_BLENDER_ROOT: a folder with a Debian that has
-Blender, Xvfb and ImageMagick (made by tests/blender_addon/setup_blender_root.sh; entering it needs root).
+TEXGEN_BPY_PYTHONS: Python interpreters that have the bpy module, joined by ":".
+TEXGEN_BLENDER_ROOT: a folder with a Debian that has Blender, Xvfb and ImageMagick (made by
+tests/blender_addon/setup_blender_root.sh; entering it needs root).
 """
 
 from __future__ import annotations
@@ -40,15 +41,24 @@ def address():
 
 
 def said_by(script, python, folder, *arguments):
-    """The facts that a script prints, run in a Python with bpy and a user's folder of its own. Blender may print after it."""
+    """The facts that a script prints, run in a Python with bpy and a user's folder of its own.
+
+    Blender may print after it.
+    """
     if not python:
         pytest.skip("TEXGEN_BPY_PYTHONS names no Python with bpy")
     (folder / "user").mkdir()
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"BLENDER_USER_RESOURCES": str(folder / "user")}
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "BLENDER_USER_RESOURCES": str(folder / "user")
+    }
     command = [python, str(SCRIPTS / script), *map(str, arguments), str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
+    return json.loads(
+        next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{"))
+    )
 
 
 @pytest.mark.blender
@@ -86,9 +96,31 @@ def test_a_folder_with_the_zip_serves_as_a_repository(extension, tmp_path, pytho
 def exports(tmp_path_factory):
     """A set of the shipped model, loose, as glTF and as USD."""
     folder = tmp_path_factory.mktemp("exports")
-    assert main(["generate", "--class", "brick", "--seed", "3", "--size", "512", "--name", "wall", "--out", str(folder / "loose")]) == 0
+    assert (
+        main(
+            [
+                "generate",
+                "--class",
+                "brick",
+                "--seed",
+                "3",
+                "--size",
+                "512",
+                "--name",
+                "wall",
+                "--out",
+                str(folder / "loose"),
+            ]
+        )
+        == 0
+    )
     for preset in ("gltf", "usd"):
-        assert main(["export", str(folder / "loose"), "--preset", preset, "--out", str(folder / preset)]) == 0
+        assert (
+            main(
+                ["export", str(folder / "loose"), "--preset", preset, "--out", str(folder / preset)]
+            )
+            == 0
+        )
     return folder
 
 
@@ -97,7 +129,10 @@ def exports(tmp_path_factory):
 def test_exports_come_in_through_blenders_importers_and_look_the_same(exports, tmp_path, python):
     """And Node Wrangler's own matching of names wires every map of the loose set."""
     facts = said_by("imports.py", python, tmp_path, exports)
-    wired = {socket: file.removeprefix("wall_").removesuffix(".png") for socket, file in facts["wired"].items()}
+    wired = {
+        socket: file.removeprefix("wall_").removesuffix(".png")
+        for socket, file in facts["wired"].items()
+    }
     assert wired == {
         "Displacement": "height",
         "Base Color": "basecolor",
@@ -130,18 +165,41 @@ def test_a_person_clicks_generate_in_a_window(extension, address):
     shutil.copy(SCRIPTS / "window.py", work)
     shutil.copy(extension, work / "texgen.zip")
     inner = (
-        "cd /tmp/texgen-window && export HOME=/tmp/texgen-window BLENDER_USER_RESOURCES=/tmp/texgen-window/user LIBGL_ALWAYS_SOFTWARE=1 && "
-        "mkdir -p user && (Xvfb :97 -screen 0 1280x800x24 >/dev/null 2>&1 & echo $! > xvfb.pid) && sleep 2 && export DISPLAY=:97; "
-        "blender --factory-startup --offline-mode --enable-event-simulate --window-geometry 0 0 1280 800 --python-exit-code 1 "
-        f"--python window.py -- /tmp/texgen-window/texgen.zip {address} /tmp/texgen-window/shot; code=$?; kill $(cat xvfb.pid); exit $code"
+        "cd /tmp/texgen-window && export HOME=/tmp/texgen-window "
+        "BLENDER_USER_RESOURCES=/tmp/texgen-window/user LIBGL_ALWAYS_SOFTWARE=1 && "
+        "mkdir -p user && (Xvfb :97 -screen 0 1280x800x24 >/dev/null 2>&1 & echo $! > "
+        "xvfb.pid) && sleep 2 && export DISPLAY=:97; "
+        "blender --factory-startup --offline-mode --enable-event-simulate --window-geometry 0 "
+        "0 1280 800 --python-exit-code 1 "
+        f"--python window.py -- /tmp/texgen-window/texgen.zip {address} "
+        f"/tmp/texgen-window/shot; code=$?; kill $(cat xvfb.pid); exit $code"
     )
-    done = subprocess.run(["chroot", ROOT, "sh", "-c", inner], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        ["chroot", ROOT, "sh", "-c", inner],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     PICTURES.mkdir(parents=True, exist_ok=True)
     for picture in work.glob("shot_*.png"):
         shutil.copy(picture, PICTURES / f"window_{picture.name.removeprefix('shot_')}")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    facts = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FACTS")).removeprefix("FACTS "))
-    tour = ["undone", "live", "applied", "variations", "history", "upscale", "environment", "cancelled"]
+    facts = json.loads(
+        next(line for line in done.stdout.splitlines() if line.startswith("FACTS")).removeprefix(
+            "FACTS "
+        )
+    )
+    tour = [
+        "undone",
+        "live",
+        "applied",
+        "variations",
+        "history",
+        "upscale",
+        "environment",
+        "cancelled",
+    ]
     assert facts["stages"] == ["panel", "material", *tour, "nodes"]
     assert facts["live_updates"] > 0
     assert len(facts["nodes"]) == 6

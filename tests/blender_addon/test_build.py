@@ -29,7 +29,11 @@ def test_the_small_wheel_holds_only_what_blender_can_import():
 
 def test_whatever_its_modules_import_of_texgen_is_in_the_small_wheel():
     wheel = zipfile.ZipFile(io.BytesIO(builder.texgen_wheel("1.2.3")))
-    there = {n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in wheel.namelist() if n.endswith(".py")}
+    there = {
+        n.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for n in wheel.namelist()
+        if n.endswith(".py")
+    }
     for name in wheel.namelist():
         if not name.endswith(".py"):
             continue

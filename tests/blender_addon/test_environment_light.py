@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An environment lights a scene in Cycles: the shadow of a pole points away from the stated sun, and is as long as its elevation says."""
+"""An environment lights a scene in Cycles: the shadow of a pole points away from the stated sun,
+and is as long as its elevation says.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +26,27 @@ PYTHONS = [p for p in os.environ.get("TEXGEN_BPY_PYTHONS", "").split(":") if p]
 
 @pytest.fixture(scope="module")
 def sky(models):
-    """Azimuth and elevation -> a generated clear sky of the shipped model, or of a random one where none ships."""
+    """Azimuth and elevation -> a generated clear sky of the shipped model, or of a random one where
+    none ships.
+    """
     try:
         find_card("environment")
         chosen = None
     except NotFoundError:
         chosen = models
-    with EmbeddedServer(ServerConfig(port=0, models=chosen, device="torch", grace_s=1.0)) as server, Client(server.address) as client:
+    with (
+        EmbeddedServer(ServerConfig(port=0, models=chosen, device="torch", grace_s=1.0)) as server,
+        Client(server.address) as client,
+    ):
         yield lambda azimuth, elevation: client.generate_environment(
             "outdoor_clear",
             seed=5,
             width_px=1024,
-            controls={"sun_azimuth_deg": azimuth, "sun_elevation_deg": elevation, "sun_intensity_ev": 1.0},
+            controls={
+                "sun_azimuth_deg": azimuth,
+                "sun_elevation_deg": elevation,
+                "sun_intensity_ev": 1.0,
+            },
         )
 
 
@@ -48,7 +59,9 @@ def test_the_shadow_of_a_pole_points_away_from_the_sun(sky, tmp_path, azimuth, e
     (tmp_path / "sky.exr").write_bytes(environment.panorama.data)
     variables = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     command = [PYTHONS[0], str(SCRIPT), str(tmp_path / "sky.exr"), str(tmp_path / "shadow.png")]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, env=variables, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     facts = json.loads([line for line in done.stdout.splitlines() if line.startswith("{")][-1])
     towards, height_deg = measured_sun(tmp_path / "shadow.png", facts)
@@ -58,15 +71,24 @@ def test_the_shadow_of_a_pole_points_away_from_the_sun(sky, tmp_path, azimuth, e
 
 
 def measured_sun(path, facts):
-    """Direction of the sun in the ground plane (degrees from +x towards +y) and its elevation, from a picture of the shadow from above."""
+    """Direction of the sun in the ground plane (degrees from +x towards +y) and its elevation, from
+    a picture of the shadow from above.
+    """
     with Image.open(path) as picture:
-        light = np.asarray(picture.convert("I;16" if picture.mode.startswith("I") else "RGB"), np.float64)
+        light = np.asarray(
+            picture.convert("I;16" if picture.mode.startswith("I") else "RGB"), np.float64
+        )
     light = light if light.ndim == 2 else light.mean(2)
     rows, columns = np.nonzero(light < 0.6 * np.median(light))
     edge = light.shape[0]
-    x, y = (columns + 0.5 - edge / 2) / facts["px_per_unit"], (edge / 2 - rows - 0.5) / facts["px_per_unit"]
+    x, y = (
+        (columns + 0.5 - edge / 2) / facts["px_per_unit"],
+        (edge / 2 - rows - 0.5) / facts["px_per_unit"],
+    )
     beyond = np.hypot(x, y) > 0.1  # not the pole itself
     x, y = x[beyond], y[beyond]
     away = np.arctan2(y.mean(), x.mean())
     along = x * np.cos(away) + y * np.sin(away)
-    return (np.degrees(away) + 360) % 360 - 180, np.degrees(np.arctan2(facts["height"], np.quantile(along, 0.995)))
+    return (np.degrees(away) + 360) % 360 - 180, np.degrees(
+        np.arctan2(facts["height"], np.quantile(along, 0.995))
+    )

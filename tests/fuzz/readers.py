@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reads bytes of strangers, under atheris (libFuzzer): anything but an error of ours is a find.
+"""What reads bytes of strangers, under atheris (libFuzzer): anything but an error of ours is a
+find.
 
 python tests/fuzz/readers.py -runs=100000
 """
@@ -34,7 +35,11 @@ from PIL import Image
 from tests.tiny import write_tiny_environment, write_tiny_model, write_tiny_upscaler
 
 FOLDER = Path(tempfile.mkdtemp(prefix="texgen-fuzz-"))
-for write, name in ((write_tiny_model, "material"), (write_tiny_upscaler, "upscaler"), (write_tiny_environment, "environment")):
+for write, name in (
+    (write_tiny_model, "material"),
+    (write_tiny_upscaler, "upscaler"),
+    (write_tiny_environment, "environment"),
+):
     write(FOLDER / name)
 CARD, ENVIRONMENT = find_card("material", FOLDER), find_card("environment", FOLDER)
 HOST = material.Host(1 << 22, lambda: find_card("upscaler", FOLDER))
@@ -71,14 +76,25 @@ def read_environment(data: bytes) -> None:
 def read_upload(data: bytes) -> None:
     options = pb.UpscaleOptions.FromString(data[: len(data) // 2])
     maps.check_upscale(options, 1 << 22)
-    maps.upscale_order(options, [maps._packed(header, data[len(data) // 2 :]) for header in options.maps])
+    maps.upscale_order(
+        options, [maps._packed(header, data[len(data) // 2 :]) for header in options.maps]
+    )
 
 
 def read_picture(data: bytes) -> None:
     open_picture(data, "photo", formats=("PNG", "JPEG", "WEBP"), modes=("RGB", "L"))
 
 
-READERS = [read_recipe, read_text, read_generate, read_vary, read_mix, read_environment, read_upload, read_picture]
+READERS = [
+    read_recipe,
+    read_text,
+    read_generate,
+    read_vary,
+    read_mix,
+    read_environment,
+    read_upload,
+    read_picture,
+]
 
 
 def one(data: bytes) -> None:
@@ -96,19 +112,44 @@ def write_seeds(folder: Path) -> None:
     recipe = make_recipe(CARD, [("bark", 1.0)], 7, (64, 64))
     plain_text = text.write_recipe(recipe, CARD)
     varied = text.write_recipe(vary_recipe(CARD, recipe, 3, 0.5), CARD)
-    plain, body = plain_text.removeprefix("tg1:"), [base64.urlsafe_b64decode(t.split(":")[1] + "==") for t in (plain_text, varied)]
+    plain, body = (
+        plain_text.removeprefix("tg1:"),
+        [base64.urlsafe_b64decode(t.split(":")[1] + "==") for t in (plain_text, varied)],
+    )
     picture = io.BytesIO()
     Image.new("RGB", (8, 8), (9, 8, 7)).save(picture, "PNG")
-    header = pb.MapHeader(kind=1, width_px=4, height_px=4, channels=3, dtype=1, encoding=1, byte_size=48)
+    header = pb.MapHeader(
+        kind=1, width_px=4, height_px=4, channels=3, dtype=1, encoding=1, byte_size=48
+    )
     options = pb.UpscaleOptions(scale=2, maps=[header]).SerializeToString()
     seeds = [
         *((read_recipe, b[text.DIGEST_BYTES : -2]) for b in body),
         (read_text, plain.encode()),
-        (read_generate, pb.GenerateMaterialRequest(classes=classes, size=pb.Size(width_px=64, height_px=64), seed=3).SerializeToString()),
+        (
+            read_generate,
+            pb.GenerateMaterialRequest(
+                classes=classes, size=pb.Size(width_px=64, height_px=64), seed=3
+            ).SerializeToString(),
+        ),
         (read_generate, pb.GenerateMaterialRequest(recipe=plain_text).SerializeToString()),
-        (read_vary, pb.VaryMaterialRequest(recipe=plain_text, amount=0.5, count=2, locks=[1]).SerializeToString()),
-        (read_mix, pb.MixMaterialsRequest(parts=[pb.MixPart(recipe=plain_text, weight=1.0)] * 2, mode=2).SerializeToString()),
-        (read_environment, pb.GenerateEnvironmentRequest(classes=[pb.ClassWeight(name="overcast", weight=1.0)]).SerializeToString()),
+        (
+            read_vary,
+            pb.VaryMaterialRequest(
+                recipe=plain_text, amount=0.5, count=2, locks=[1]
+            ).SerializeToString(),
+        ),
+        (
+            read_mix,
+            pb.MixMaterialsRequest(
+                parts=[pb.MixPart(recipe=plain_text, weight=1.0)] * 2, mode=2
+            ).SerializeToString(),
+        ),
+        (
+            read_environment,
+            pb.GenerateEnvironmentRequest(
+                classes=[pb.ClassWeight(name="overcast", weight=1.0)]
+            ).SerializeToString(),
+        ),
         (read_upload, options + bytes(len(options))),
         (read_picture, picture.getvalue()),
     ]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On a CUDA device: the same textures as on a CPU, the same bytes whoever else is there, memory given back, and life after running out of it.
+"""On a CUDA device: the same textures as on a CPU, the same bytes whoever else is there, memory
+given back, and life after running out of it.
 
 `make gpu` runs this and the bench; neither needs a network.
 """
@@ -21,7 +22,10 @@ from texgen_server.engine.base import EnvironmentJob, MaterialJob, UpscaleJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.upscaling.tiled import Border
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 LEVELS = {"uint8": 255.0, "uint16": 65535.0}
 
 
@@ -47,7 +51,10 @@ def apart(a, b):
 
 
 def on_both(job_of, model="material", precision="f32"):
-    there, here = (LocalEngine(ServerConfig(device=d, precision=p)) for d, p in (("cuda", precision), ("torch", "f32")))
+    there, here = (
+        LocalEngine(ServerConfig(device=d, precision=p))
+        for d, p in (("cuda", precision), ("torch", "f32"))
+    )
     pairs = made(there, job_of(), model), made(here, job_of(), model)
     there.close(5.0)
     here.close(5.0)
@@ -79,7 +86,9 @@ def test_an_environment_is_that_of_the_cpu():
     card = find_card("environment")
     scene = make_recipe(card, [(card.classes[0].name, 1.0)], 3, (1024, 512))
     there, here = on_both(lambda: EnvironmentJob(scene), "environment")
-    a, b = (np.log2(np.maximum(m[MapKind.ENVIRONMENT].astype(np.float64), 1e-4)) for m in (there, here))
+    a, b = (
+        np.log2(np.maximum(m[MapKind.ENVIRONMENT].astype(np.float64), 1e-4)) for m in (there, here)
+    )
     assert np.abs(a - b).mean() < 0.02
 
 
@@ -95,7 +104,9 @@ def test_whoever_else_is_there_the_bytes_are_the_same(gpu):
 
 def test_memory_is_given_back():
     engine = LocalEngine(ServerConfig(device="cuda"))
-    made(engine, MaterialJob(recipe()))  # a thread's first product of matrices has cuBLAS keep some memory for the next ones
+    made(
+        engine, MaterialJob(recipe())
+    )  # a thread's first product of matrices has cuBLAS keep some memory for the next ones
     assert engine.unload("material").result(60)
     gc.collect()
     before = torch.cuda.memory_allocated()

@@ -36,8 +36,16 @@ def node():
         pytest.skip("Node.js is not installed")
     CACHE.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "package.json", CACHE)
-    if not all((CACHE / "node_modules" / name).is_dir() for name in json.loads((HERE / "package.json").read_text())["dependencies"]):
-        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent"], cwd=CACHE, check=True, timeout=300)
+    if not all(
+        (CACHE / "node_modules" / name).is_dir()
+        for name in json.loads((HERE / "package.json").read_text())["dependencies"]
+    ):
+        subprocess.run(
+            ["npm", "install", "--no-audit", "--no-fund", "--silent"],
+            cwd=CACHE,
+            check=True,
+            timeout=300,
+        )
     return {**os.environ, "NODE_PATH": str(CACHE / "node_modules")}
 
 
@@ -46,7 +54,9 @@ def test_node_receives_a_1024_set_equal_to_pythons(node):
     with EmbeddedServer(config) as server, Client(server.address) as client:
         ours = client.generate("bark", seed=7, size_px=(1024, 1024))
         command = ["node", str(HERE / "generate.js"), server.address, "bark", "7", "1024"]
-        done = subprocess.run(command, env=node, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            command, env=node, capture_output=True, text=True, timeout=120, check=False
+        )
     assert_equal(done, ours)
 
 
@@ -54,7 +64,10 @@ def assert_equal(done, ours):
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
     assert theirs["recipe"] == ours.recipe
-    expected = {f"MAP_KIND_{kind.name}": hashlib.sha256(packed.data).hexdigest() for kind, packed in ours.maps.items()}
+    expected = {
+        f"MAP_KIND_{kind.name}": hashlib.sha256(packed.data).hexdigest()
+        for kind, packed in ours.maps.items()
+    }
     assert theirs["maps"] == expected
 
 
@@ -67,11 +80,18 @@ validator.validateBytes(new Uint8Array(require("fs").readFileSync(process.argv[1
 @pytest.mark.parametrize("preset", ["gltf", "gltf-ktx2"])
 def test_the_glb_is_valid_to_khronos(node, tmp_path, preset):
     pytest.importorskip("pygltflib")
-    (tmp_path / "ball.glb").write_bytes(pack(texture_set_of_noise("ball"), load_preset(preset))["ball.glb"])
+    (tmp_path / "ball.glb").write_bytes(
+        pack(texture_set_of_noise("ball"), load_preset(preset))["ball.glb"]
+    )
     command = ["node", "-e", VALIDATE, str(tmp_path / "ball.glb")]
     done = subprocess.run(command, env=node, capture_output=True, text=True, timeout=60, check=True)
     issues = json.loads(done.stdout)
-    unread = ("UNSUPPORTED_EXTENSION", "IMAGE_UNRECOGNIZED_FORMAT", "UNUSED_OBJECT", "VALUE_NOT_IN_LIST")  # it has not heard of KTX2
+    unread = (
+        "UNSUPPORTED_EXTENSION",
+        "IMAGE_UNRECOGNIZED_FORMAT",
+        "UNUSED_OBJECT",
+        "VALUE_NOT_IN_LIST",
+    )  # it has not heard of KTX2
     assert [m for m in issues["messages"] if preset == "gltf" or m["code"] not in unread] == []
 
 
@@ -82,26 +102,45 @@ console.log(JSON.stringify([file.pixelWidth, file.levels.length, file.supercompr
 """
 
 
-@pytest.mark.parametrize(("name", "expected"), [("ball_baseColor.ktx2", [32, 6, 1, 163, 2]), ("ball_orm.ktx2", [32, 6, 2, 166, 1])])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("ball_baseColor.ktx2", [32, 6, 1, 163, 2]), ("ball_orm.ktx2", [32, 6, 2, 166, 1])],
+)
 def test_ktx2_is_read_by_another_parser(node, tmp_path, name, expected):
     """ETC1S, BasisLZ and sRGB for colour; UASTC, zstd and linear for data."""
     path = tmp_path / name
     path.write_bytes(pack(texture_set_of_noise("ball"), load_preset("gltf-ktx2"))[name])
-    done = subprocess.run(["node", "-e", READ_KTX2, str(path)], env=node, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        ["node", "-e", READ_KTX2, str(path)],
+        env=node,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert json.loads(done.stdout) == expected
 
 
 def texture_set_of_noise(stem):
     rng = np.random.default_rng(1)
     kinds = (k for k in MATERIAL_MAPS if k is not MapKind.HEIGHT)
-    return TextureSet(stem, {k: rng.integers(0, 256, (32, 32, MAP_SPECS[k].channels)).astype(np.uint8) for k in kinds})
+    return TextureSet(
+        stem,
+        {k: rng.integers(0, 256, (32, 32, MAP_SPECS[k].channels)).astype(np.uint8) for k in kinds},
+    )
 
 
 def test_node_with_tls_and_a_token(node, models, authority, tmp_path):
     token = create_token(tmp_path / "tokens.toml", "node")
     cert, key = authority["server"]
     config = ServerConfig(
-        port=0, models=models, device="torch", grace_s=1.0, tokens_file=tmp_path / "tokens.toml", tls_cert=cert, tls_key=key
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=1.0,
+        tokens_file=tmp_path / "tokens.toml",
+        tls_cert=cert,
+        tls_key=key,
     )
     with EmbeddedServer(config) as server, Client(server.address, token, authority["ca"]) as client:
         ours = client.generate("bark", seed=7, size_px=(64, 64))
@@ -109,7 +148,14 @@ def test_node_with_tls_and_a_token(node, models, authority, tmp_path):
 
         def ask(shown):
             command = ["node", str(HERE / "generate.js"), server.address, "bark", "7", "64"]
-            return subprocess.run(command, env=secure | {"TEXGEN_TOKEN": shown}, capture_output=True, text=True, timeout=60, check=False)
+            return subprocess.run(
+                command,
+                env=secure | {"TEXGEN_TOKEN": shown},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
 
         done, refused = ask(token), ask("tgt_wrong")
     assert_equal(done, ours)
@@ -120,7 +166,10 @@ def test_node_with_tls_and_a_token(node, models, authority, tmp_path):
 def test_the_readmes_examples_run(node, models, tmp_path):
     """Its Python in ten lines, its JavaScript in twenty, as they stand there."""
     chapter = (HERE.parents[1] / "README.md").read_text().split("## Server")[1].split("\n## ")[0]
-    examples = {language: re.findall(rf"```{language}\n(.*?)```", chapter, re.DOTALL)[0] for language in ("python", "js")}
+    examples = {
+        language: re.findall(rf"```{language}\n(.*?)```", chapter, re.DOTALL)[0]
+        for language in ("python", "js")
+    }
     assert len(examples["python"].strip().splitlines()) <= 10
     assert len(examples["js"].strip().splitlines()) <= 20
     config = ServerConfig(port=0, models=models, device="torch", grace_s=1.0)
@@ -128,8 +177,12 @@ def test_the_readmes_examples_run(node, models, tmp_path):
         for language, command in (("python", [sys.executable]), ("js", ["node"])):
             assert "127.0.0.1:50051" in examples[language]
             script = tmp_path / f"example.{language}"
-            script.write_text(examples[language].replace("127.0.0.1:50051", server.address).replace("1024", "64"))
+            script.write_text(
+                examples[language].replace("127.0.0.1:50051", server.address).replace("1024", "64")
+            )
             where = {"cwd": HERE.parents[1], "env": node | {"PYTHONPATH": str(HERE.parents[1])}}
-            done = subprocess.run([*command, script], capture_output=True, text=True, timeout=60, check=False, **where)
+            done = subprocess.run(
+                [*command, script], capture_output=True, text=True, timeout=60, check=False, **where
+            )
             assert done.returncode == 0, done.stderr
             assert "tg1:" in done.stdout

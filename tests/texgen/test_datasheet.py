@@ -32,7 +32,9 @@ def test_an_export_over_a_model_keeps_its_known_bias(tmp_path):
     write_tiny_model(folder)
     assert "known_bias" not in read_card(folder).data
     path = folder / "model.toml"
-    path.write_text(path.read_text().replace("[data]\n", '[data]\n"known_bias" = ["likes bricks"]\n'))
+    path.write_text(
+        path.read_text().replace("[data]\n", '[data]\n"known_bias" = ["likes bricks"]\n')
+    )
     digest = read_card(folder).digest
     write_tiny_model(folder, seed=9)
     assert read_card(folder).data["known_bias"] == ["likes bricks"]

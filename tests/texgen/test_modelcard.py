@@ -12,7 +12,12 @@ from texgen.modelcard import find_card, list_cards, models_folder, read_card
 def test_the_card_says_what_can_be_asked(card):
     assert [c.name for c in card.classes if not c.preset] == ["bark", "brick", "rock"]
     assert [c.name for c in card.classes if c.preset] == ["ice"]
-    assert {c.name for c in card.controls} >= {"tile_px", "regularity", "relief_depth", "roughness_offset"}
+    assert {c.name for c in card.controls} >= {
+        "tile_px",
+        "regularity",
+        "relief_depth",
+        "roughness_offset",
+    }
     assert all(c.minimum <= c.default <= c.maximum and c.description for c in card.controls)
 
 

@@ -24,13 +24,28 @@ def entropy_bytes(latents):
 
 def exemplar(name, cells):
     return BankExemplar(
-        name, name, "brick", cells, 1.6, 0.02, (0.5,) * 9, {"metallic": 0.0}, 4, True, "CC0-1.0", "nobody", "nowhere", {"family": "L2"}
+        name,
+        name,
+        "brick",
+        cells,
+        1.6,
+        0.02,
+        (0.5,) * 9,
+        {"metallic": 0.0},
+        4,
+        True,
+        "CC0-1.0",
+        "nobody",
+        "nowhere",
+        {"family": "L2"},
     )
 
 
 @pytest.mark.parametrize(("scale", "excess"), [(1.0, 1.3), (4.0, 1.15), (90.0, 9.0)])
 def test_latents_come_back_and_cost_about_their_entropy(scale, excess):
-    """Worst where hardly anything but zeros is left; real latents are larger, and neighbours resemble each other."""
+    """Worst where hardly anything but zeros is left; real latents are larger, and neighbours
+    resemble each other.
+    """
     latents = laplace((64, 64, 8), scale) * np.asarray([4, 3, 2, 1, 1, 1, 1, 1], np.int16)
     data = pack_latents(latents)
     assert np.array_equal(unpack_latents(data, latents.shape), latents)
@@ -39,7 +54,9 @@ def test_latents_come_back_and_cost_about_their_entropy(scale, excess):
 
 def test_a_bank_gives_back_what_was_written(tmp_path):
     cells = {"a": (8, 12), "b": (16, 8)}
-    latents = {name: laplace((*size, 4), 3.0, seed) for seed, (name, size) in enumerate(cells.items())}
+    latents = {
+        name: laplace((*size, 4), 3.0, seed) for seed, (name, size) in enumerate(cells.items())
+    }
     path = tmp_path / "bank.safetensors"
     size = write_bank(path, [(exemplar(n, cells[n]), latents[n], n.encode()) for n in ("b", "a")])
     assert size == path.stat().st_size

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on disk: a hit is byte-equal and says so; damage, a full disk, a crash and other servers lose nothing but the entry."""
+"""Results on disk: a hit is byte-equal and says so; damage, a full disk, a crash and other servers
+lose nothing but the entry.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,9 @@ def test_a_damaged_entry_is_dropped(cache, tmp_path, caplog, damage):
         path.unlink()
     else:
         whole = path.read_bytes()
-        path.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:] if damage == "changed" else whole[:-1])
+        path.write_bytes(
+            whole[:40] + bytes([whole[40] ^ 1]) + whole[41:] if damage == "changed" else whole[:-1]
+        )
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
     assert "damaged" in caplog.text
@@ -85,7 +89,11 @@ def test_a_damaged_entry_is_dropped(cache, tmp_path, caplog, damage):
 
 
 def test_a_full_disk_loses_the_entry_only(cache, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cache_module.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        cache_module.Path,
+        "replace",
+        lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+    )
     cache.put("key", b"header", [b"one"])
     assert "No space left" in caplog.text
     assert cache.get("key") is None
@@ -101,7 +109,10 @@ def test_a_result_that_is_put_again_is_counted_once(cache):
 
 def test_an_index_of_another_version_is_emptied(tmp_path):
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as old:
-        old.executescript("CREATE TABLE results (key TEXT, header BLOB, used REAL); CREATE TABLE files (sha256 TEXT, bytes INTEGER);")
+        old.executescript(
+            "CREATE TABLE results (key TEXT, header BLOB, used REAL); CREATE TABLE files "
+            "(sha256 TEXT, bytes INTEGER);"
+        )
         old.execute("INSERT INTO results VALUES ('key', x'00', 1.0)")
         old.commit()
     cache = ResultCache(tmp_path, 1000)
@@ -188,14 +199,24 @@ def test_whatever_shapes_the_bytes_is_part_of_the_name(card):
         replace(order, job=MaterialJob(recipe, rectangle=Rectangle(0, 0, 32, 32))),
     ]
     names = [result_key(o, card, "torch-cpu/f32") for o in (order, *others)]
-    names += [result_key(order, card, "openvino-cpu/bf16"), result_key(order, replace(card, digest="0" * 64), "torch-cpu/f32")]
+    names += [
+        result_key(order, card, "openvino-cpu/bf16"),
+        result_key(order, replace(card, digest="0" * 64), "torch-cpu/f32"),
+    ]
     assert len(set(names)) == len(names)
     assert result_key(order, card, "torch-cpu/f32") == names[0]
     assert result_key(replace(order, recipe_text=""), card, "torch-cpu/f32") == ""
 
 
 def test_a_hit_is_byte_equal_says_so_and_survives_a_restart(models, tmp_path):
-    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, cache_folder=tmp_path, cache_bytes=1 << 28)
+    config = ServerConfig(
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=0.5,
+        cache_folder=tmp_path,
+        cache_bytes=1 << 28,
+    )
     request = {"seed": 3, "size_px": (64, 64), "encoding": Encoding.PNG}
     with EmbeddedServer(config) as server, Client(server.address) as client:
         first = client.generate("bark", **request)
@@ -222,12 +243,24 @@ def test_a_hit_is_byte_equal_says_so_and_survives_a_restart(models, tmp_path):
         settled(tmp_path / "results", 10)
     with EmbeddedServer(config) as server, Client(server.address) as client:
         assert client.generate("bark", **request).cache_hit is True
-        assert client.generate_environment("indoor", seed=1, encoding=Encoding.RAW).panorama == sky.panorama
+        assert (
+            client.generate_environment("indoor", seed=1, encoding=Encoding.RAW).panorama
+            == sky.panorama
+        )
 
 
-def test_what_was_made_with_another_arithmetic_is_not_kept_under_this_one(models, tmp_path, monkeypatch):
+def test_what_was_made_with_another_arithmetic_is_not_kept_under_this_one(
+    models, tmp_path, monkeypatch
+):
     """As by a replica on a node of another kind: the same bytes are promised for a name."""
-    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, cache_folder=tmp_path, cache_bytes=1 << 28)
+    config = ServerConfig(
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=0.5,
+        cache_folder=tmp_path,
+        cache_bytes=1 << 28,
+    )
     with EmbeddedServer(config) as server, Client(server.address) as client:
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(LocalEngine, "name", lambda engine: "torch-cpu/f32/another")

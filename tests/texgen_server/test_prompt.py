@@ -67,7 +67,10 @@ def test_a_prompt_over_grpc_says_what_it_picked():
     from texgen_server.config import ServerConfig
     from texgen_server.rpc.server import EmbeddedServer
 
-    with EmbeddedServer(ServerConfig(port=0, device="torch")) as server, Client(server.address) as client:
+    with (
+        EmbeddedServer(ServerConfig(port=0, device="torch")) as server,
+        Client(server.address) as client,
+    ):
         made = client.generate(prompt="oak bark", seed=3, size_px=(64, 64))
         assert list(made.understood["classes"]) == ["bark"]
         assert client.generate(recipe=made.recipe, size_px=(64, 64)).maps == made.maps

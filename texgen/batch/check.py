@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A spec against the model that is installed here, before any work: classes, controls, sizes, recipes."""
+"""A spec against the model that is installed here, before any work: classes, controls, sizes,
+recipes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from texgen.recipes.text import read_recipe
 
 
 def check_items(items: Sequence[Item], models: Path | None) -> None:
-    """Raises InvalidRequestError with the line of the first item that the model cannot make; NotFoundError for an unknown model."""
+    """Raises InvalidRequestError with the line of the first item that the model cannot make;
+    NotFoundError for an unknown model.
+    """
     cards: dict[str, ModelCard] = {}
     for item in items:
         name = item.request.get("model", "")
@@ -24,7 +28,9 @@ def check_items(items: Sequence[Item], models: Path | None) -> None:
         try:
             _check(item, cards[name])
         except InvalidRequestError as error:
-            raise InvalidRequestError(f"line {item.line}, {item.stem}: {error}", error.field) from error
+            raise InvalidRequestError(
+                f"line {item.line}, {item.stem}: {error}", error.field
+            ) from error
 
 
 def _check(item: Item, card: ModelCard) -> None:
@@ -33,6 +39,10 @@ def _check(item: Item, card: ModelCard) -> None:
     if recipe := request.get("recipe"):
         read_recipe(recipe, card, size)
         return
-    classes = list(request["classes"].items()) if "classes" in request else [(card.classes[0].name, 1.0)]
+    classes = (
+        list(request["classes"].items()) if "classes" in request else [(card.classes[0].name, 1.0)]
+    )
     drawn = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if request.get("detail") or size is None else size
-    make_recipe(card, classes, request["seed"], drawn, request.get("psi", 1.0), request.get("controls"))
+    make_recipe(
+        card, classes, request["seed"], drawn, request.get("psi", 1.0), request.get("controls")
+    )

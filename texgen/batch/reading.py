@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spec files as tables that know their lines: TOML, JSON (both with ``defaults`` and ``set``), CSV (a set a row)."""
+"""Spec files as tables that know their lines:
+
+TOML, JSON (both with ``defaults`` and ``set``), CSV (a set a row).
+"""
 
 from __future__ import annotations
 
@@ -34,16 +37,22 @@ class Entry:
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """Raises InvalidRequestError for what cannot be read, is no such file, or has unknown tables."""
+    """Raises InvalidRequestError for what cannot be read, is no such file, or has unknown
+    tables.
+    """
     readers = {".toml": _toml, ".json": _json, ".csv": _csv}
     if path.suffix.lower() not in readers:
         raise InvalidRequestError(f"{path}: a spec is a .toml, .json or .csv file", "spec")
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InvalidRequestError(f"{path} has more than {MOST_BYTES} bytes: that is no spec", "spec")
+            raise InvalidRequestError(
+                f"{path} has more than {MOST_BYTES} bytes: that is no spec", "spec"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the spec {path}: {error.strerror}", "spec") from error
+        raise InvalidRequestError(
+            f"cannot read the spec {path}: {error.strerror}", "spec"
+        ) from error
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"the spec {path} is no UTF-8 text", "spec") from error
     return list(readers[path.suffix.lower()](text, path))
@@ -55,10 +64,21 @@ def _toml(text: str, path: Path) -> Iterator[Entry]:
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequestError(f"{path} is not valid TOML: {error}", "spec") from error
     lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*set\s*\]\]", line)]
-    defaults_at = next((n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\s*defaults\s*\]", line)), 1)
-    starts += [1] * (len(document.get("set", [])) - len(starts)) if isinstance(document.get("set"), list) else []
-    places = [_place(lines, start, defaults_at, r'^\s*(?:\[\s*set\s*\.\s*)?["\']?{key}["\']?\s*[=.\]]') for start in starts]
+    starts = [
+        number for number, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*set\s*\]\]", line)
+    ]
+    defaults_at = next(
+        (n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\s*defaults\s*\]", line)), 1
+    )
+    starts += (
+        [1] * (len(document.get("set", [])) - len(starts))
+        if isinstance(document.get("set"), list)
+        else []
+    )
+    places = [
+        _place(lines, start, defaults_at, r'^\s*(?:\[\s*set\s*\.\s*)?["\']?{key}["\']?\s*[=.\]]')
+        for start in starts
+    ]
     yield from _entries(document, path, places)
 
 
@@ -85,7 +105,9 @@ def _csv(text: str, path: Path) -> Iterator[Entry]:
         number = reader.line_num
         if None in row or None in row.values():
             raise InvalidRequestError(
-                f"{path}, line {number}: {len(reader.fieldnames or [])} columns are named, the row has another count", "spec"
+                f"{path}, line {number}: {len(reader.fieldnames or [])} columns are named, the "
+                f"row has another count",
+                "spec",
             )
         values: dict[str, Any] = {}
         for name, cell in row.items():
@@ -93,7 +115,9 @@ def _csv(text: str, path: Path) -> Iterator[Entry]:
             if not cell:
                 continue
             if name.startswith(CONTROL):
-                values.setdefault("controls", {})[name.removeprefix(CONTROL)] = _numbers(cell, name, path, number)
+                values.setdefault("controls", {})[name.removeprefix(CONTROL)] = _numbers(
+                    cell, name, path, number
+                )
             else:
                 values[name] = _cell(name, cell)
         yield Entry(values, values, lambda _key="", number=number: number)
@@ -107,30 +131,48 @@ def _cell(name: str, cell: str) -> Any:
         except ValueError:
             return cell
         return found if name == "seeds" and len(found) > 1 else found[0]
-    return cell.lower() == "true" if name in ("preview", "watermark") and cell.lower() in ("true", "false") else cell
+    return (
+        cell.lower() == "true"
+        if name in ("preview", "watermark") and cell.lower() in ("true", "false")
+        else cell
+    )
 
 
 def _numbers(cell: str, name: str, path: Path, line: int) -> float | list[float]:
     try:
         found = [float(part) for part in cell.replace(";", " ").split()]
     except ValueError as error:
-        raise InvalidRequestError(f"{path}, line {line}: {name} {cell!r}; numbers, several with ; between them", "spec") from error
+        raise InvalidRequestError(
+            f"{path}, line {line}: {name} {cell!r}; numbers, several with ; between them", "spec"
+        ) from error
     return found[0] if len(found) == 1 else found
 
 
 def _entries(document: Any, path: Path, places: list[Callable[..., int]]) -> Iterator[Entry]:
     if not isinstance(document, dict) or (unknown := sorted(set(document) - TOP)):
         what = f"unknown key {unknown[0]!r}" if isinstance(document, dict) else "no table"
-        raise InvalidRequestError(f"{path}: {what}; a spec has defaults, and set once or more", "spec")
+        raise InvalidRequestError(
+            f"{path}: {what}; a spec has defaults, and set once or more", "spec"
+        )
     defaults, sets = document.get("defaults", {}), document.get("set", [])
-    if not isinstance(defaults, dict) or not isinstance(sets, list) or not all(isinstance(s, dict) for s in sets):
-        raise InvalidRequestError(f"{path}: defaults is one table, and set a list of tables: write [[set]]", "spec")
+    if (
+        not isinstance(defaults, dict)
+        or not isinstance(sets, list)
+        or not all(isinstance(s, dict) for s in sets)
+    ):
+        raise InvalidRequestError(
+            f"{path}: defaults is one table, and set a list of tables: write [[set]]", "spec"
+        )
     for own, place in zip(sets, places, strict=True):
         values = defaults | own
         if isinstance(defaults.get("controls"), dict) and isinstance(own.get("controls"), dict):
             values["controls"] = defaults["controls"] | own["controls"]
         if "recipe" in own:
-            values = {k: v for k, v in values.items() if k not in ("class", "prompt", "seeds", "count", "controls", "psi") or k in own}
+            values = {
+                k: v
+                for k, v in values.items()
+                if k not in ("class", "prompt", "seeds", "count", "controls", "psi") or k in own
+            }
         yield Entry(values, own, place)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Items -> files, several requests in flight. A set is there whole or not at all; what fails is told and the rest goes on."""
+"""Items -> files, several requests in flight.
+
+A set is there whole or not at all; what fails is told and the rest goes on.
+"""
 
 from __future__ import annotations
 
@@ -100,11 +103,18 @@ class Batch:
         encoding = Encoding.RAW if item.preset else Encoding.PNG
         request = dict(item.request)
         if item.stem in self.lock:
-            request = {k: v for k, v in request.items() if k in ("size_px", "model")} | {"recipe": self.lock[item.stem].recipe}
-        return asked(self.client, {**request, "encoding": encoding, "batch": True}, self.stopping, outcome)
+            request = {k: v for k, v in request.items() if k in ("size_px", "model")} | {
+                "recipe": self.lock[item.stem].recipe
+            }
+        return asked(
+            self.client, {**request, "encoding": encoding, "batch": True}, self.stopping, outcome
+        )
 
     def _keep(self, item: Item, material: Material, outcome: Outcome) -> None:
-        """Write the set, its sidecar last: only then it counts as there. Raises OutputError, InvalidRequestError."""
+        """Write the set, its sidecar last: only then it counts as there.
+
+        Raises OutputError, InvalidRequestError.
+        """
         contents, about = material_contents(material, item.stem, item.preset)
         if item.preview:
             contents = {f"{item.stem}_preview.png": lit_tiled_png(material), **contents}
@@ -113,15 +123,23 @@ class Batch:
             known = self.lock.get(item.stem)
             if known is not None and (why := difference(outcome.entry, known)):
                 raise TexgenError(f"not what the lock says: {why}")
-        made = sealed(contents, with_request(about, self.digests[item.stem]), item.stem, self.signer)
+        made = sealed(
+            contents, with_request(about, self.digests[item.stem]), item.stem, self.signer
+        )
         self.folder.begin(item.stem)
         write_files(made, self.folder.path, force=True)
         outcome.recipe, outcome.files = material.recipe, list(made)
         outcome.tileability = {str(k): v for k, v in material.tileability.items()}
 
 
-def asked(client: Any, request: Mapping[str, Any], stopping: threading.Event | None = None, outcome: Outcome | None = None) -> Material:
-    """A material from the server, asked for again where that may help: it was full, or away. ``outcome`` counts the tries.
+def asked(
+    client: Any,
+    request: Mapping[str, Any],
+    stopping: threading.Event | None = None,
+    outcome: Outcome | None = None,
+) -> Material:
+    """A material from the server, asked for again where that may help: it was full, or away.
+    ``outcome`` counts the tries.
 
     Raises TexgenError; the last one after `TRIES`, or once ``stopping`` is set.
     """

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a batch is there already: each set's sidecar says what was asked for and which files came of it; a journal, what was begun."""
+"""What of a batch is there already: each set's sidecar says what was asked for and which files came
+of it; a journal, what was begun.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Status(StrEnum):
     BEGUN = "begun"
     """A run was ended while it was written."""
     STALE = "out of date"
-    """Made by a batch, of another request or model, unsigned, or its files were changed in length or removed."""
+    """Made by a batch, of another request or model, unsigned, or its files were changed in length
+    or removed.
+    """
     UNLOCKED = "not in the lock"
     """Up to date, but a lock wants its hashes: it is made once more, the same."""
     FOREIGN = "in the way"
@@ -35,7 +39,11 @@ class Status(StrEnum):
 
 def request_digest(item: Item, model_digest: str) -> str:
     """Names the result: everything that was asked for, and the model that makes it."""
-    asked = {"request": item.request, "preset": repr(load_preset(item.preset)) if item.preset else "", "preview": item.preview}
+    asked = {
+        "request": item.request,
+        "preset": repr(load_preset(item.preset)) if item.preset else "",
+        "preview": item.preview,
+    }
     asked |= {"watermark": True} if item.watermark else {}
     text = json.dumps(asked | {"model": model_digest}, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -79,7 +87,10 @@ class Folder:
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Before the first set: remove what an ended run left half written. Raises OutputError where nothing can be written."""
+        """Before the first set: remove what an ended run left half written.
+
+        Raises OutputError where nothing can be written.
+        """
         check_output(self.path, [], force=True)
         for partial in self.path.glob(".*.partial") if self._begun else ():
             partial.unlink(missing_ok=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of the server: `Client`, and `AsyncClient` for asyncio. Importing this package needs grpcio, never torch."""
+"""Clients of the server:
+
+`Client`, and `AsyncClient` for asyncio. Importing this package needs grpcio, never torch.
+"""
 
 from texgen.client.aio import AsyncClient
 from texgen.client.sync import Client

@@ -39,7 +39,10 @@ _ERRORS: dict[grpc.StatusCode, type[TexgenError]] = {
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
-            "name": [{"service": "texgen.v1.TextureService"}, {"service": "texgen.v1.ModelService"}],
+            "name": [
+                {"service": "texgen.v1.TextureService"},
+                {"service": "texgen.v1.ModelService"},
+            ],
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.2s",
@@ -53,7 +56,10 @@ _SERVICE_CONFIG = {
 
 
 class Access:
-    """Where a server is, and what it is shown. Raises InvalidRequestError where a file cannot be read."""
+    """Where a server is, and what it is shown.
+
+    Raises InvalidRequestError where a file cannot be read.
+    """
 
     def __init__(
         self,
@@ -78,12 +84,19 @@ class Access:
         """None: no TLS."""
         if self._tls_ca is None and self._tls_pair is None:
             return None
-        certificate, key = (_read_pem(path) for path in self._tls_pair) if self._tls_pair else (None, None)
-        return grpc.ssl_channel_credentials(_read_pem(self._tls_ca) if self._tls_ca else None, key, certificate)
+        certificate, key = (
+            (_read_pem(path) for path in self._tls_pair) if self._tls_pair else (None, None)
+        )
+        return grpc.ssl_channel_credentials(
+            _read_pem(self._tls_ca) if self._tls_ca else None, key, certificate
+        )
 
 
 class Connection:
-    """A channel and what goes with every call on it. Methods raise the errors of `texgen.errors`."""
+    """A channel and what goes with every call on it.
+
+    Methods raise the errors of `texgen.errors`.
+    """
 
     def __init__(
         self,
@@ -98,7 +111,11 @@ class Connection:
         access = Access(address, token, tls_ca, tls_pair, retry=retry)
         self.address, self.deadline_s, self.metadata = address, deadline_s, access.metadata
         credentials, options = access.credentials(), access.options()
-        self.channel = grpc.secure_channel(address, credentials, options) if credentials else grpc.insecure_channel(address, options)
+        self.channel = (
+            grpc.secure_channel(address, credentials, options)
+            if credentials
+            else grpc.insecure_channel(address, options)
+        )
 
     def close(self) -> None:
         """Calls in flight end with CancelledError."""
@@ -121,7 +138,8 @@ class Connection:
         except grpc.RpcError as error:
             raise translated(error, self.address, started=started) from error
         finally:
-            call.cancel()  # a no-op once the stream has ended; otherwise the server stops working on it
+            # a no-op once the stream has ended; otherwise the server stops working on it
+            call.cancel()
 
     def call(self, method: Any, request: Any) -> Any:
         """The answer of a short call."""
@@ -141,18 +159,26 @@ def translated(error: grpc.RpcError, address: str, *, started: bool) -> TexgenEr
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE:
         if started:
-            return ConnectionFailedError(f"the server at {address} went away during the call; nothing was kept, try again")
-        return ConnectionFailedError(f"no texgen server answers at {address}: is 'texgen serve' running there? ({details})")
+            return ConnectionFailedError(
+                f"the server at {address} went away during the call; nothing was kept, try again"
+            )
+        return ConnectionFailedError(
+            f"no texgen server answers at {address}: is 'texgen serve' running there? ({details})"
+        )
     return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
 
 
 def error_of(code: int, message: str) -> TexgenError:
     """A google.rpc.Code and its message as one of `texgen.errors`."""
-    return next((kind for status, kind in _ERRORS.items() if status.value[0] == code), TexgenError)(message)
+    return next((kind for status, kind in _ERRORS.items() if status.value[0] == code), TexgenError)(
+        message
+    )
 
 
 def _read_pem(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the TLS file {path}: {error.strerror}", "tls") from error
+        raise InvalidRequestError(
+            f"cannot read the TLS file {path}: {error.strerror}", "tls"
+        ) from error

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Following sliders from Python: send positions as they are moved, read the materials that come back."""
+"""Following sliders from Python: send positions as they are moved, read the materials that come
+back.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ END = object()
 
 
 class Explorer:
-    """One exploration; use it as a context manager. `send` never waits; iterate for answers, in another thread if need be."""
+    """One exploration; use it as a context manager.
+
+    `send` never waits; iterate for answers, in another thread if need be.
+    """
 
     def __init__(self, connection: Connection, method: Any) -> None:
         self._connection = connection
@@ -64,7 +69,10 @@ class Explorer:
         self._outgoing.put(END)
 
     def __iter__(self) -> Iterator[tuple[int, Material | TexgenError]]:
-        """(number, material), or (number, error) for a position that cannot be shown. Positions that were overtaken are skipped."""
+        """(number, material), or (number, error) for a position that cannot be shown.
+
+        Positions that were overtaken are skipped.
+        """
         assembler, current = new_assembler({}), 0
         for answer in self._connection.events(self._call):
             if answer.sequence != current:

@@ -23,11 +23,18 @@ def add_check(commands: Any) -> None:
     """``texgen check``"""
     parser = add_parser(
         commands.add_parser,
-        "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code 11 where something is wrong.",
+        "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code "
+        "11 where something is wrong.",
         "texgen check textures --min-tileability 0.9",
         "check",
     )
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folders of texture sets in any common naming, or pictures")
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="folders of texture sets in any common naming, or pictures",
+    )
     parser.add_argument(
         "--min-tileability",
         type=float,
@@ -39,22 +46,33 @@ def add_check(commands: Any) -> None:
         "--preset",
         default="",
         metavar="NAME|TOML",
-        help=f"also: are all files of the preset there, as it wants them? {', '.join(preset_names())}",
+        help=f"also: are all files of the preset there, as it wants them? "
+        f"{', '.join(preset_names())}",
     )
-    parser.add_argument("--stem", default="", help="with --preset: the set's name; by default that of the sidecar in the folder")
+    parser.add_argument(
+        "--stem",
+        default="",
+        help="with --preset: the set's name; by default that of the sidecar in the folder",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.set_defaults(run=_check)
 
 
 def _check(options: argparse.Namespace) -> int:
     if not 0.0 <= options.min_tileability <= 1.0:
-        raise InvalidRequestError(f"--min-tileability {options.min_tileability}: give 0 to 1", "min_tileability")
+        raise InvalidRequestError(
+            f"--min-tileability {options.min_tileability}: give 0 to 1", "min_tileability"
+        )
     found = [entry for path in options.paths for entry in _path(path, options)]
     if options.json:
         sys.stdout.write(json.dumps({"sets": found}, default=str) + "\n")
     else:
         _print(found)
-    return EXIT_PROBLEMS if any(entry["problems"] or any(f["problems"] for f in entry["files"]) for entry in found) else 0
+    return (
+        EXIT_PROBLEMS
+        if any(entry["problems"] or any(f["problems"] for f in entry["files"]) for entry in found)
+        else 0
+    )
 
 
 def _path(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -64,9 +82,20 @@ def _path(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     sets, nameless = sets_of(path)
     entries = []
     for stem, files in sets.items():
-        reports = {kind: check_picture(kind, read_picture(file), options.min_tileability) for kind, file in files.items()}
-        entries.append({"name": stem, "problems": check_set(reports), "files": [vars(r) for r in reports.values()]})
-    loose = [vars(check_picture("", read_picture(file), options.min_tileability)) for file in nameless]
+        reports = {
+            kind: check_picture(kind, read_picture(file), options.min_tileability)
+            for kind, file in files.items()
+        }
+        entries.append(
+            {
+                "name": stem,
+                "problems": check_set(reports),
+                "files": [vars(r) for r in reports.values()],
+            }
+        )
+    loose = [
+        vars(check_picture("", read_picture(file), options.min_tileability)) for file in nameless
+    ]
     return entries + ([{"name": "", "problems": [], "files": loose}] if loose else [])
 
 
@@ -75,10 +104,19 @@ def _presets(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     preset = load_preset(options.preset)
     if not path.is_dir():
         raise InvalidRequestError(f"{path}: --preset checks a folder", "preset")
-    stems = [options.stem] if options.stem else sorted(p.stem for p in path.glob("*.json") if not p.name.startswith("."))
+    stems = (
+        [options.stem]
+        if options.stem
+        else sorted(p.stem for p in path.glob("*.json") if not p.name.startswith("."))
+    )
     if not stems:
-        raise InvalidRequestError(f"{path} holds no sidecar of texgen: name the set with --stem", "stem")
-    return [{"name": stem, "problems": list(check_preset(stem, path, preset)), "files": []} for stem in stems]
+        raise InvalidRequestError(
+            f"{path} holds no sidecar of texgen: name the set with --stem", "stem"
+        )
+    return [
+        {"name": stem, "problems": list(check_preset(stem, path, preset)), "files": []}
+        for stem in stems
+    ]
 
 
 def _print(found: list[dict[str, Any]]) -> None:
@@ -90,7 +128,14 @@ def _print(found: list[dict[str, Any]]) -> None:
         for file in entry["files"]:
             size = f"{file['size_px'][0]}x{file['size_px'][1]}"
             told = "; ".join(file["problems"]) or "-"
-            table.add_row(file["path"].name, file["kind"] or "?", size, str(file["bit_depth"]), f"{file['tileability']:.2f}", told)
+            table.add_row(
+                file["path"].name,
+                file["kind"] or "?",
+                size,
+                str(file["bit_depth"]),
+                f"{file['tileability']:.2f}",
+                told,
+            )
         for problem in entry["problems"]:
             table.add_row(entry["name"], "set", "", "", "", problem)
         if not entry["files"] and not entry["problems"]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen dataset``: labelled synthetic materials, lit and seen at random, to train other models on."""
+"""``texgen dataset``: labelled synthetic materials, lit and seen at random, to train other models
+on.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,45 @@ def add_dataset(commands: Any) -> None:
     """``texgen dataset``"""
     parser = add_parser(
         commands.add_parser,
-        "Make a labelled data set: maps, random views under random light, class, controls and recipe of every sample. Run it again to go on.",
+        "Make a labelled data set: maps, random views under random light, class, controls and "
+        "recipe of every sample. Run it again to go on.",
         "texgen dataset --out data --count 10000 --balance",
         "dataset",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--count", type=int, required=True, metavar="N", help="samples")
-    parser.add_argument("--size", type=int, default=256, metavar="PX", help="edge of maps and views (default 256)")
-    parser.add_argument("--form", choices=FORMS, default="webdataset", help="tar shards, or a folder a class (default webdataset)")
+    parser.add_argument(
+        "--size", type=int, default=256, metavar="PX", help="edge of maps and views (default 256)"
+    )
+    parser.add_argument(
+        "--form",
+        choices=FORMS,
+        default="webdataset",
+        help="tar shards, or a folder a class (default webdataset)",
+    )
     parser.add_argument("--classes", default="", metavar="A,B", help="default: all")
-    parser.add_argument("--balance", action="store_true", help="every class equally often; default: as often as in the model's training")
-    parser.add_argument("--views", type=int, default=2, metavar="N", help="pictures of each material (default 2)")
-    parser.add_argument("--spread", type=float, default=0.35, metavar="X", help="0 to 1: how far controls go (default 0.35)")
+    parser.add_argument(
+        "--balance",
+        action="store_true",
+        help="every class equally often; default: as often as in the model's training",
+    )
+    parser.add_argument(
+        "--views", type=int, default=2, metavar="N", help="pictures of each material (default 2)"
+    )
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=0.35,
+        metavar="X",
+        help="0 to 1: how far controls go (default 0.35)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another data set")
-    parser.add_argument("--shard", type=int, default=500, metavar="N", help="samples in a tar file (default 500)")
-    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="requests in flight (default 4)")
+    parser.add_argument(
+        "--shard", type=int, default=500, metavar="N", help="samples in a tar file (default 500)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=4, metavar="N", help="requests in flight (default 4)"
+    )
     parser.add_argument("--model", default="", metavar="ID", help="default: material")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)
@@ -69,17 +95,30 @@ def _dataset(options: argparse.Namespace) -> int:
         already = plan.count - sum(map(len, lots))
 
         def counted(samples: Sequence[Sample]) -> Iterator[Files]:
-            for sample, files in zip(samples, make_samples(client, plan, samples, options.jobs), strict=True):
+            for sample, files in zip(
+                samples, make_samples(client, plan, samples, options.jobs), strict=True
+            ):
                 made[sample.class_name] += 1
                 if show:
-                    show(SimpleNamespace(stage="samples", fraction=(already + made.total()) / plan.count))
+                    show(
+                        SimpleNamespace(
+                            stage="samples", fraction=(already + made.total()) / plan.count
+                        )
+                    )
                 yield files
 
         for samples in lots:
             keeper.keep(samples, counted(samples))
-    report = {"made": made.total(), "already": already, "classes": dict(sorted(made.items())), "digest": plan.digest()}
+    report = {
+        "made": made.total(),
+        "already": already,
+        "classes": dict(sorted(made.items())),
+        "digest": plan.digest(),
+    }
     if options.json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
-        sys.stdout.write(f"{made.total()} samples made, {already} were there; {len(made)} classes\n")
+        sys.stdout.write(
+            f"{made.total()} samples made, {already} were there; {len(made)} classes\n"
+        )
     return 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen vary``, ``texgen mix``, ``texgen capture``: materials made from materials and photographs."""
+"""``texgen vary``, ``texgen mix``, ``texgen capture``: materials made from materials and
+photographs.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,29 @@ def add_vary(commands: Any) -> None:
         "texgen vary textures/bark_7.json --amount 0.3 --count 4 --lock layout --out textures",
         "vary",
     )
-    parser.add_argument("recipe", metavar="TEXT|SIDECAR", help="the material: a recipe, or a sidecar that holds one")
-    parser.add_argument("--amount", type=float, default=0.5, help="0 is the same, 1 as far as another seed (default 0.5)")
-    parser.add_argument("--lock", action="append", default=[], metavar="WHAT", help="keep layout, colour or relief; repeatable")
-    parser.add_argument("--count", type=int, default=1, metavar="N", help="this many, with seeds counting up (default 1)")
+    parser.add_argument(
+        "recipe", metavar="TEXT|SIDECAR", help="the material: a recipe, or a sidecar that holds one"
+    )
+    parser.add_argument(
+        "--amount",
+        type=float,
+        default=0.5,
+        help="0 is the same, 1 as far as another seed (default 0.5)",
+    )
+    parser.add_argument(
+        "--lock",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="keep layout, colour or relief; repeatable",
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=1,
+        metavar="N",
+        help="this many, with seeds counting up (default 1)",
+    )
     parser.add_argument("--seed", type=int, help="of the first; without it one is chosen and told")
     parser.add_argument("--size", metavar="N|WxH", help="pixels (default: the recipe's)")
     add_output(parser)
@@ -47,19 +68,48 @@ def add_mix(commands: Any) -> None:
     """``texgen mix``"""
     parser = add_parser(
         commands.add_parser,
-        "Mix materials: blend them, give one the look of another, paint with them, lead from one to the other.",
+        "Mix materials: blend them, give one the look of another, paint with them, lead from "
+        "one to the other.",
         "texgen mix textures/brick_7.json textures/rock_3.json --weights 0.6,0.4 --out textures",
         "mix",
     )
-    parser.add_argument("recipes", nargs="+", metavar="TEXT|SIDECAR", help="the materials: recipes, or sidecars that hold one")
-    parser.add_argument("--weights", metavar="W,W,...", help="one for each material (default: equal)")
+    parser.add_argument(
+        "recipes",
+        nargs="+",
+        metavar="TEXT|SIDECAR",
+        help="the materials: recipes, or sidecars that hold one",
+    )
+    parser.add_argument(
+        "--weights", metavar="W,W,...", help="one for each material (default: equal)"
+    )
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
-        "--look", action="append", default=[], metavar="TEXT|SIDECAR|PHOTO", help="layout of the materials, colours and finish of this"
+        "--look",
+        action="append",
+        default=[],
+        metavar="TEXT|SIDECAR|PHOTO",
+        help="layout of the materials, colours and finish of this",
     )
-    kind.add_argument("--mask", type=Path, metavar="PNG", help="grey values choose the material: black the first, white the last")
-    kind.add_argument("--transition", type=int, default=0, metavar="N", help="N tiles from the first material (left) to the second (right)")
-    parser.add_argument("--control", action="append", default=[], metavar="NAME=VALUE", help="repeatable: controls of the finished maps")
+    kind.add_argument(
+        "--mask",
+        type=Path,
+        metavar="PNG",
+        help="grey values choose the material: black the first, white the last",
+    )
+    kind.add_argument(
+        "--transition",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N tiles from the first material (left) to the second (right)",
+    )
+    parser.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="repeatable: controls of the finished maps",
+    )
     parser.add_argument("--size", metavar="N|WxH", help="pixels (default: the first material's)")
     add_output(parser)
     parser.set_defaults(run=_mix)
@@ -73,11 +123,30 @@ def add_capture(commands: Any) -> None:
         "texgen capture photo.jpg --size 1024 --out textures --name my_wall",
         "capture",
     )
-    parser.add_argument("photo", type=Path, metavar="PHOTO", help="a PNG, JPEG or WebP of a flat, evenly lit surface")
-    parser.add_argument("--class", dest="class_name", default="", metavar="NAME", help="the class to start from (default: the nearest)")
-    parser.add_argument("--palette", metavar="RRGGBB,RRGGBB,...", help="colours for a grey photograph, darkest first")
-    parser.add_argument("--steps", type=int, metavar="N", help="of refinement, 0 to 200 (default 100)")
-    parser.add_argument("--seed", type=int, help="of the result's noise; without it one is chosen and told")
+    parser.add_argument(
+        "photo",
+        type=Path,
+        metavar="PHOTO",
+        help="a PNG, JPEG or WebP of a flat, evenly lit surface",
+    )
+    parser.add_argument(
+        "--class",
+        dest="class_name",
+        default="",
+        metavar="NAME",
+        help="the class to start from (default: the nearest)",
+    )
+    parser.add_argument(
+        "--palette",
+        metavar="RRGGBB,RRGGBB,...",
+        help="colours for a grey photograph, darkest first",
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="of refinement, 0 to 200 (default 100)"
+    )
+    parser.add_argument(
+        "--seed", type=int, help="of the result's noise; without it one is chosen and told"
+    )
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     add_output(parser)
     parser.set_defaults(run=_capture)
@@ -122,12 +191,22 @@ def _mix(options: argparse.Namespace) -> int:
             **_common(options),
         )
     stem = options.name or f"{_class_stem(options, materials[0])}_mix_{materials[0].seed}"
-    stems = [stem] if len(materials) == 1 else [f"{stem}_{i + 1:02d}" for i in range(len(materials))]
+    stems = (
+        [stem] if len(materials) == 1 else [f"{stem}_{i + 1:02d}" for i in range(len(materials))]
+    )
     return tell(options, [save(options, m, s) for m, s in zip(materials, stems, strict=True)])
 
 
 def _mode(options: argparse.Namespace) -> str:
-    return "look" if options.look else "paint" if options.mask else "transition" if options.transition else "blend"
+    return (
+        "look"
+        if options.look
+        else "paint"
+        if options.mask
+        else "transition"
+        if options.transition
+        else "blend"
+    )
 
 
 def _look(client: Any, options: argparse.Namespace, text: str, show: Any) -> str:
@@ -145,9 +224,14 @@ def _weights(options: argparse.Namespace, count: int) -> list[float]:
     try:
         weights = [float(w) for w in options.weights.split(",")]
     except ValueError as error:
-        raise InvalidRequestError(f"--weights {options.weights!r}: write numbers, such as 0.6,0.4", "weights") from error
+        raise InvalidRequestError(
+            f"--weights {options.weights!r}: write numbers, such as 0.6,0.4", "weights"
+        ) from error
     if len(weights) != count:
-        raise InvalidRequestError(f"--weights has {len(weights)} numbers for {count} materials: give one for each", "weights")
+        raise InvalidRequestError(
+            f"--weights has {len(weights)} numbers for {count} materials: give one for each",
+            "weights",
+        )
     return weights
 
 
@@ -166,17 +250,24 @@ def _capture(options: argparse.Namespace) -> int:
             on_progress=show,
             **_common(options),
         )
-    return tell(options, [save(options, material, options.name or f"capture_{options.photo.stem}_{material.seed}")])
+    return tell(
+        options,
+        [save(options, material, options.name or f"capture_{options.photo.stem}_{material.seed}")],
+    )
 
 
 def _palette(text: str) -> list[int]:
     parts = [p.strip().removeprefix("#") for p in text.split(",")]
     if not all(len(p) == HEX_DIGITS for p in parts):
-        raise InvalidRequestError(f"--palette {text!r}: write colours as RRGGBB, such as 302010,c0a080", "palette")
+        raise InvalidRequestError(
+            f"--palette {text!r}: write colours as RRGGBB, such as 302010,c0a080", "palette"
+        )
     try:
         return [int(p, 16) for p in parts]
     except ValueError as error:
-        raise InvalidRequestError(f"--palette {text!r}: write colours as RRGGBB, such as 302010,c0a080", "palette") from error
+        raise InvalidRequestError(
+            f"--palette {text!r}: write colours as RRGGBB, such as 302010,c0a080", "palette"
+        ) from error
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:

@@ -31,13 +31,19 @@ def add_export(commands: Any) -> None:
     """``texgen export``"""
     parser = add_parser(
         commands.add_parser,
-        "Write texture sets as an engine wants them: packed channels, names, normal convention, material files.",
+        "Write texture sets as an engine wants them: packed channels, names, normal "
+        "convention, material files.",
         "texgen export textures --preset unreal --out packed",
         "export",
     )
     add_source(parser)
     add_signing(parser)
-    parser.add_argument("--preset", required=True, metavar="NAME|TOML", help=f"{', '.join(preset_names())}, or a file of your own")
+    parser.add_argument(
+        "--preset",
+        required=True,
+        metavar="NAME|TOML",
+        help=f"{', '.join(preset_names())}, or a file of your own",
+    )
     parser.set_defaults(run=_export)
 
 
@@ -49,7 +55,9 @@ def _export(options: argparse.Namespace) -> int:
     for stem, files in found.items():
         made = exported(stem, files, preset, signer)
         if clash := sorted(set(made) & set(contents)):
-            raise InvalidRequestError(f"two sets would write {clash[0]}: take the folders one by one", "source")
+            raise InvalidRequestError(
+                f"two sets would write {clash[0]}: take the folders one by one", "source"
+            )
         contents |= made
         sets.append({"name": stem, "preset": preset.name, "files": sorted(made)})
     check_place(options, list(contents))
@@ -57,7 +65,9 @@ def _export(options: argparse.Namespace) -> int:
     return tell(options, sets)
 
 
-def exported(stem: str, files: dict[str, Path], preset: Preset, signer: Signer | None = None) -> dict[str, bytes | memoryview]:
+def exported(
+    stem: str, files: dict[str, Path], preset: Preset, signer: Signer | None = None
+) -> dict[str, bytes | memoryview]:
     """File name -> content of one set, its sidecar included. Raises InvalidRequestError."""
     maps: dict[MapKind, Pixels] = {}
     for kind, pixels in _read(files):
@@ -66,7 +76,11 @@ def exported(stem: str, files: dict[str, Path], preset: Preset, signer: Signer |
     recipe = about.get("recipe", "")
     made = pack(TextureSet(stem, maps, about), preset, {"texgen:recipe": recipe} if recipe else {})
     convention = "DirectX (-Y up)" if preset.normal == "directx" else "OpenGL (+Y up)"
-    sidecar = about | {"preset": preset.name, "normal_convention": convention, "files": sorted(made)}
+    sidecar = about | {
+        "preset": preset.name,
+        "normal_convention": convention,
+        "files": sorted(made),
+    }
     return sealed(made, {k: v for k, v in sidecar.items() if k not in WRITTEN_ANEW}, stem, signer)
 
 
@@ -84,4 +98,8 @@ def _about(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) and str(document.get("generator", "")).startswith("texgen") else {}
+    return (
+        document
+        if isinstance(document, dict) and str(document.get("generator", "")).startswith("texgen")
+        else {}
+    )

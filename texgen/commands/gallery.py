@@ -17,11 +17,17 @@ def add_gallery(commands: Any) -> None:
     """``texgen gallery``"""
     parser = add_parser(
         commands.add_parser,
-        "Write a page that shows the sets of a folder: lit, tiled, on a ball; it opens from disk, without a network.",
+        "Write a page that shows the sets of a folder: lit, tiled, on a ball; it opens from "
+        "disk, without a network.",
         "texgen gallery build/textures",
         "gallery",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a folder of texgen's sets; gallery.html and gallery/ are written there")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        help="a folder of texgen's sets; gallery.html and gallery/ are written there",
+    )
     parser.add_argument("--title", default="Textures")
     parser.set_defaults(run=_gallery)
 

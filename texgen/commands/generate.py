@@ -34,28 +34,67 @@ def add_generate(commands: Any) -> None:
     parser = add_parser(
         commands.add_parser,
         "Generate materials and write their maps.",
-        "texgen generate --class brick=0.7,rock=0.3 --seed 7 --size 1024x512 --control relief_depth=1.5 --out textures",
+        "texgen generate --class brick=0.7,rock=0.3 --seed 7 --size 1024x512 --control "
+        "relief_depth=1.5 --out textures",
         "generate",
     )
-    parser.add_argument("--class", dest="classes", metavar="MIX", help="a class, or a mix such as brick=0.7,rock=0.3")
-    parser.add_argument("--seed", type=int, help="a whole number; without it one is chosen and told")
+    parser.add_argument(
+        "--class",
+        dest="classes",
+        metavar="MIX",
+        help="a class, or a mix such as brick=0.7,rock=0.3",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="a whole number; without it one is chosen and told"
+    )
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     parser.add_argument(
-        "--control", action="append", default=[], metavar="NAME=VALUE", help="repeatable; see 'texgen models show material'"
+        "--control",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="repeatable; see 'texgen models show material'",
     )
-    parser.add_argument("--psi", type=float, help="truncation: 0 is the class's average, 1 its variety (default 1)")
-    parser.add_argument("--count", type=int, default=1, metavar="N", help="this many, with seeds counting up (default 1)")
-    parser.add_argument("--recipe", metavar="TEXT|SIDECAR", help="a recipe, or a sidecar that holds one, instead of class and seed")
-    parser.add_argument("--prompt", metavar="TEXT", help='English words instead of a class, such as "mossy old bricks, dark"')
-    parser.add_argument("--window", metavar="X,Y,WxH", help="make only this part, in pixels; X and Y may lie anywhere")
-    parser.add_argument("--endless", action="store_true", help="the window lies in a field that never ends nor repeats")
+    parser.add_argument(
+        "--psi", type=float, help="truncation: 0 is the class's average, 1 its variety (default 1)"
+    )
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=1,
+        metavar="N",
+        help="this many, with seeds counting up (default 1)",
+    )
+    parser.add_argument(
+        "--recipe",
+        metavar="TEXT|SIDECAR",
+        help="a recipe, or a sidecar that holds one, instead of class and seed",
+    )
+    parser.add_argument(
+        "--prompt",
+        metavar="TEXT",
+        help='English words instead of a class, such as "mossy old bricks, dark"',
+    )
+    parser.add_argument(
+        "--window",
+        metavar="X,Y,WxH",
+        help="make only this part, in pixels; X and Y may lie anywhere",
+    )
+    parser.add_argument(
+        "--endless",
+        action="store_true",
+        help="the window lies in a field that never ends nor repeats",
+    )
     parser.add_argument(
         "--detail",
         choices=("sr",),
         default="",
-        help="sr: draw the picture four times smaller and let the upscaler enlarge it, up to 16384 px",
+        help="sr: draw the picture four times smaller and let the upscaler enlarge it, up to "
+        "16384 px",
     )
-    parser.add_argument("--mask", type=Path, metavar="PNG", help="the mask of a painted mix's recipe")
+    parser.add_argument(
+        "--mask", type=Path, metavar="PNG", help="the mask of a painted mix's recipe"
+    )
     add_output(parser)
     parser.set_defaults(run=_generate)
 
@@ -65,13 +104,21 @@ def _generate(options: argparse.Namespace) -> int:
 
     check_options(options)
     if sum(map(bool, (options.classes, options.recipe, options.prompt))) != 1:
-        raise InvalidRequestError("give --class (such as --class bark), --prompt or --recipe, one of the three", "classes")
-    if options.recipe and (options.seed is not None or options.psi is not None or options.control or options.count != 1):
         raise InvalidRequestError(
-            "a recipe already says seed, psi, controls: --seed, --psi, --control and --count do not go with it", "recipe"
+            "give --class (such as --class bark), --prompt or --recipe, one of the three", "classes"
+        )
+    if options.recipe and (
+        options.seed is not None or options.psi is not None or options.control or options.count != 1
+    ):
+        raise InvalidRequestError(
+            "a recipe already says seed, psi, controls: --seed, --psi, --control and --count "
+            "do not go with it",
+            "recipe",
         )
     if options.name and options.count != 1:
-        raise InvalidRequestError("--name goes with one set: without it the seeds tell sets apart", "name")
+        raise InvalidRequestError(
+            "--name goes with one set: without it the seeds tell sets apart", "name"
+        )
     if options.count < 1:
         raise InvalidRequestError(f"--count {options.count}: give 1 or more", "count")
     request = _request(options)
@@ -83,7 +130,9 @@ def _generate(options: argparse.Namespace) -> int:
             with progress_line() as show:
                 material = client.generate(**request, seed=seed, on_progress=show)
             _explain(options, material)
-            sets.append(save(options, material, _result_stem(options, request["classes"], material)))
+            sets.append(
+                save(options, material, _result_stem(options, request["classes"], material))
+            )
     return tell(options, sets)
 
 
@@ -113,7 +162,9 @@ def parse_window(text: str) -> tuple[int, int, int, int]:
         x, y = int(parts[0]), int(parts[1])
         width, height = parse_size(parts[2])
     except (ValueError, IndexError, InvalidRequestError) as error:
-        raise InvalidRequestError(f"window {text!r}: write X,Y,WIDTHxHEIGHT, such as 1024,-512,512x512", "window") from error
+        raise InvalidRequestError(
+            f"window {text!r}: write X,Y,WIDTHxHEIGHT, such as 1024,-512,512x512", "window"
+        ) from error
     return x, y, width, height
 
 
@@ -123,14 +174,24 @@ def _explain(options: argparse.Namespace, material: Material) -> None:
         return
     choice = material.understood
     controls = "".join(f", {name} {value:g}" for name, value in choice["controls"].items())
-    doubt = "" if choice["similarity"] >= UNSURE_BELOW else " (unsure: nothing in the model is near to these words)"
-    sys.stderr.write(f"understood as {', '.join(choice['classes'])}, near {choice['material']}{controls}{doubt}\n")
+    doubt = (
+        ""
+        if choice["similarity"] >= UNSURE_BELOW
+        else " (unsure: nothing in the model is near to these words)"
+    )
+    sys.stderr.write(
+        f"understood as {', '.join(choice['classes'])}, near "
+        f"{choice['material']}{controls}{doubt}\n"
+    )
 
 
 def _result_stem(options: argparse.Namespace, classes: dict[str, float], material: Material) -> str:
     if options.name:
         return str(options.name)
-    return _stem(classes or material.understood.get("classes") or recipe_classes(options, material.recipe), material.seed)
+    return _stem(
+        classes or material.understood.get("classes") or recipe_classes(options, material.recipe),
+        material.seed,
+    )
 
 
 def _merged(mix: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
@@ -159,6 +220,8 @@ def recipe_classes(options: argparse.Namespace, text: str) -> dict[str, float]:
     from texgen.recipes.text import read_recipe
 
     try:
-        return dict(read_recipe(text, find_card(options.model, options.models)).main_classes()) or {"capture": 1.0}
+        return dict(read_recipe(text, find_card(options.model, options.models)).main_classes()) or {
+            "capture": 1.0
+        }
     except TexgenError:
         return {"recipe": 1.0}

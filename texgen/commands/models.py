@@ -16,10 +16,23 @@ from texgen.modelcard import ModelCard, find_card, list_cards
 
 def add_models(commands: Any) -> None:
     """``texgen models list|show``"""
-    parser = add_parser(commands.add_parser, "Show the models that are installed.", "texgen models show material", "models")
+    parser = add_parser(
+        commands.add_parser,
+        "Show the models that are installed.",
+        "texgen models show material",
+        "models",
+    )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    for name, description, run in (("list", "List the models.", _models_list), ("show", "Show one model's data sheet.", _models_show)):
-        action = add_parser(actions.add_parser, description, f"texgen models {name}{' material' if name == 'show' else ''}", name)
+    for name, description, run in (
+        ("list", "List the models.", _models_list),
+        ("show", "Show one model's data sheet.", _models_show),
+    ):
+        action = add_parser(
+            actions.add_parser,
+            description,
+            f"texgen models {name}{' material' if name == 'show' else ''}",
+            name,
+        )
         if name == "show":
             action.add_argument("model", metavar="ID")
         action.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
@@ -35,7 +48,8 @@ def _models_list(options: argparse.Namespace) -> int:
     for card in cards:
         presets = sum(c.preset for c in card.classes)
         sys.stdout.write(
-            f"{card.id}  {card.title} {card.version}  {len(card.classes) - presets} classes, {presets} presets  {card.licence}\n"
+            f"{card.id}  {card.title} {card.version}  {len(card.classes) - presets} classes, "
+            f"{presets} presets  {card.licence}\n"
         )
     return 0
 
@@ -59,9 +73,16 @@ def _card_document(card: ModelCard) -> dict[str, Any]:
         "digest": card.digest,
         "licence": card.licence,
         "output_licence": card.output_licence,
-        "classes": [{"name": c.name, "preset": c.preset, "materials": list(c.materials)} for c in card.classes],
+        "classes": [
+            {"name": c.name, "preset": c.preset, "materials": list(c.materials)}
+            for c in card.classes
+        ],
         "controls": [
-            {k: getattr(c, k) for k in ("name", "label", "description", "unit", "minimum", "maximum", "default")} for c in card.controls
+            {
+                k: getattr(c, k)
+                for k in ("name", "label", "description", "unit", "minimum", "maximum", "default")
+            }
+            for c in card.controls
         ],
         "maps": [str(m) for m in card.maps],
         "size_multiple_px": card.size_multiple_px,

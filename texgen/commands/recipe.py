@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen recipe show|make``: the short text that names a result, in words and back. No server is needed."""
+"""``texgen recipe show|make``: the short text that names a result, in words and back.
+
+No server is needed.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +25,23 @@ from texgen.recipes.text import read_recipe, recipe_model, write_recipe
 
 def add_recipe(commands: Any) -> None:
     """``texgen recipe``"""
-    parser = add_parser(commands.add_parser, "Read and write recipes.", "texgen recipe show tg1:...", "recipe")
+    parser = add_parser(
+        commands.add_parser, "Read and write recipes.", "texgen recipe show tg1:...", "recipe"
+    )
     chosen = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    show = add_parser(chosen.add_parser, "Say what a recipe makes.", "texgen recipe show bark_7.json", "show")
+    show = add_parser(
+        chosen.add_parser, "Say what a recipe makes.", "texgen recipe show bark_7.json", "show"
+    )
     show.add_argument("recipe", metavar="TEXT|SIDECAR")
     show.add_argument("--models", type=Path, metavar="DIR")
     show.add_argument("--json", action="store_true")
     show.set_defaults(run=_show)
-    make = add_parser(chosen.add_parser, "Make a recipe; nothing is generated.", "texgen recipe make --class bark --seed 7", "make")
+    make = add_parser(
+        chosen.add_parser,
+        "Make a recipe; nothing is generated.",
+        "texgen recipe make --class bark --seed 7",
+        "make",
+    )
     make.add_argument("--class", dest="classes", required=True, metavar="MIX")
     make.add_argument("--seed", type=int, required=True)
     make.add_argument("--size", default=str(DEFAULT_SIZE_PX), metavar="N|WxH")
@@ -48,7 +60,13 @@ def _show(options: argparse.Namespace) -> int:
     card = _card_of(text, options.models)
     recipe = read_recipe(text, card)
     if options.json:
-        sys.stdout.write(json.dumps({"recipe": text, "model": card.id, "version": card.version} | asdict(recipe), default=str) + "\n")
+        sys.stdout.write(
+            json.dumps(
+                {"recipe": text, "model": card.id, "version": card.version} | asdict(recipe),
+                default=str,
+            )
+            + "\n"
+        )
         return 0
     sys.stdout.write("\n".join(_words(recipe, card)) + "\n")
     return 0
@@ -62,21 +80,33 @@ def _card_of(text: str, models: Path | None) -> ModelCard:
         if card.digest.startswith(digest):
             return card
     there = ", ".join(f"{c.id} {c.version} ({c.digest[:12]})" for c in cards)
-    raise NotFoundError(f"no model {digest[:12]} is installed here, which the recipe names; there are {there}")
+    raise NotFoundError(
+        f"no model {digest[:12]} is installed here, which the recipe names; there are {there}"
+    )
 
 
 def _words(recipe: Recipe, card: ModelCard) -> list[str]:
     lines = [f"model     {card.id} {card.version} ({card.digest[:16]})", f"seed      {recipe.seed}"]
     if recipe.classes:
-        lines.append("classes   " + ", ".join(f"{name} {weight:.0%}" for name, weight in recipe.classes))
+        lines.append(
+            "classes   " + ", ".join(f"{name} {weight:.0%}" for name, weight in recipe.classes)
+        )
     if recipe.origin is not None:
         lines.append(
-            f"origin    {type(recipe.origin).__name__.lower()}, {recipe.depth()} deep; mainly {', '.join(dict(recipe.main_classes()))}"
+            f"origin    {type(recipe.origin).__name__.lower()}, {recipe.depth()} deep; mainly "
+            f"{', '.join(dict(recipe.main_classes()))}"
         )
-    lines.append(f"size      {recipe.width_px} x {recipe.height_px} px" + (f", enlarged x{recipe.detail.scale}" if recipe.detail else ""))
+    lines.append(
+        f"size      {recipe.width_px} x {recipe.height_px} px"
+        + (f", enlarged x{recipe.detail.scale}" if recipe.detail else "")
+    )
     lines.append(f"psi       {recipe.psi:g}")
     defaults = {c.name: c.default for c in card.controls}
-    moved = [f"{name} {value:g}" for name, value in recipe.controls.items() if value != defaults.get(name)]
+    moved = [
+        f"{name} {value:g}"
+        for name, value in recipe.controls.items()
+        if value != defaults.get(name)
+    ]
     return [*lines, f"controls  {', '.join(moved) or 'all at their defaults'}"]
 
 
@@ -84,11 +114,20 @@ def _make(options: argparse.Namespace) -> int:
     card = find_card(options.model, options.models)
     size, detail = parse_size(options.size), bool(options.detail)
     drawn = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detail else size
-    recipe = make_recipe(card, parse_class_mix(options.classes), options.seed, drawn, options.psi, parse_controls(options.control))
+    recipe = make_recipe(
+        card,
+        parse_class_mix(options.classes),
+        options.seed,
+        drawn,
+        options.psi,
+        parse_controls(options.control),
+    )
     if detail:
         upscalers = [c for c in list_cards(options.models) if c.kind == "upscaler"]
         if not upscalers:
-            raise InvalidRequestError("--detail needs a model of kind upscaler, and none is installed here", "detail")
+            raise InvalidRequestError(
+                "--detail needs a model of kind upscaler, and none is installed here", "detail"
+            )
         recipe = with_detail(recipe, card, upscalers[0], size)
     sys.stdout.write(write_recipe(recipe, card) + "\n")
     return 0

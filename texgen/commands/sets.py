@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `upscale` and `repair` share: somebody's texture files as maps for the server, and the way back."""
+"""What `upscale` and `repair` share: somebody's texture files as maps for the server, and the way
+back.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,30 @@ class Piece:
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The positional argument, ``--out`` and what goes with them."""
-    parser.add_argument("source", type=Path, metavar="DIR|IMAGE", help="a folder of texture sets in any common naming, or one picture")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the files go, flat, under their own names")
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="DIR|IMAGE",
+        help="a folder of texture sets in any common naming, or one picture",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where the files go, flat, under their own names",
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, progress on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object on stdout, progress on stderr"
+    )
 
 
 def sets_of(source: Path) -> tuple[dict[str, dict[str, Path]], list[Path]]:
-    """Name -> kind of map -> file, and the pictures that belong to no set. Raises InvalidRequestError."""
+    """Name -> kind of map -> file, and the pictures that belong to no set.
+
+    Raises InvalidRequestError.
+    """
     if source.is_file():
         found = map_word(source.stem)
         return {source.stem: {found[1] if found else "basecolor": source}}, []
@@ -51,8 +69,14 @@ def sets_of(source: Path) -> tuple[dict[str, dict[str, Path]], list[Path]]:
         raise InvalidRequestError(f"{source} is neither a folder nor a file", "source")
     found_sets, nameless = find_sets(source, deep=False)
     if not found_sets:
-        raise InvalidRequestError(f"no file in {source} is named as a map, such as wood_basecolor.png or wood_normal_gl.png", "source")
-    return {stem: files for (_, stem), files in found_sets.items()}, [p for p in nameless if "preview" not in p.stem.lower()]
+        raise InvalidRequestError(
+            f"no file in {source} is named as a map, such as wood_basecolor.png or "
+            f"wood_normal_gl.png",
+            "source",
+        )
+    return {stem: files for (_, stem), files in found_sets.items()}, [
+        p for p in nameless if "preview" not in p.stem.lower()
+    ]
 
 
 def check_place(options: argparse.Namespace, names: list[str]) -> None:
@@ -61,9 +85,19 @@ def check_place(options: argparse.Namespace, names: list[str]) -> None:
 
     if len(set(names)) < len(names):
         double = next(n for n in names if names.count(n) > 1)
-        raise InvalidRequestError(f"two files are named {double}: their results lie flat in --out; take the folders one by one", "source")
-    if options.out.resolve() == (options.source if options.source.is_dir() else options.source.parent).resolve() and not options.force:
-        raise InvalidRequestError(f"--out {options.out} is where the originals are: choose another folder", "out")
+        raise InvalidRequestError(
+            f"two files are named {double}: their results lie flat in --out; take the folders "
+            f"one by one",
+            "source",
+        )
+    if (
+        options.out.resolve()
+        == (options.source if options.source.is_dir() else options.source.parent).resolve()
+        and not options.force
+    ):
+        raise InvalidRequestError(
+            f"--out {options.out} is where the originals are: choose another folder", "out"
+        )
     check_output(options.out, names, force=options.force)
 
 
@@ -84,13 +118,17 @@ def put_back(piece: Piece, made: Any, out: Any) -> None:
 
 
 def taken(piece: Piece) -> Pixels:
-    """(H, W, C) as the server takes it: a grey basecolor becomes three equal channels, three equal ones of data become one."""
+    """(H, W, C) as the server takes it: a grey basecolor becomes three equal channels, three equal
+    ones of data become one.
+    """
     pixels: Any = np.ascontiguousarray(piece.file.pixels[..., list(piece.channels)])
     for channel in piece.inverted:
         pixels[..., channel] = ~pixels[..., channel]
     if piece.kind is MapKind.BASECOLOR and pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, 2)
-    result: Pixels = pixels if piece.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
+    result: Pixels = (
+        pixels if piece.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
+    )
     return result
 
 
@@ -103,7 +141,9 @@ def pieces_of(kind: str, file: PictureFile) -> Iterator[Piece]:
         return
     if kind in ("normal", "normal_dx"):
         if count < 3:
-            raise InvalidRequestError(f"{file.path} is grey: a normal map has three channels", "maps")
+            raise InvalidRequestError(
+                f"{file.path} is grey: a normal map has three channels", "maps"
+            )
         yield Piece(MapKind.NORMAL, file, colors, (1,) if kind == "normal_dx" else ())
     elif kind == "arm" and count >= 3:
         yield from (Piece(packed, file, (i,)) for i, packed in enumerate(PACKED))
@@ -111,7 +151,11 @@ def pieces_of(kind: str, file: PictureFile) -> Iterator[Piece]:
         single = MapKind(kind) if kind in PLAIN else MapKind.ROUGHNESS
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
         inverted = (0,) if kind == "gloss" else ()
-        yield from [Piece(single, file, colors, inverted)] if same else [Piece(single, file, (i,), inverted) for i in colors]
+        yield from (
+            [Piece(single, file, colors, inverted)]
+            if same
+            else [Piece(single, file, (i,), inverted) for i in colors]
+        )
     if count == 4:
         yield Piece(MapKind.ROUGHNESS, file, (3,))
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands share: parsers with examples, the connection, the progress line, writing results."""
+"""What commands share: parsers with examples, the connection, the progress line, writing
+results.
+"""
 
 from __future__ import annotations
 
@@ -23,28 +25,66 @@ def add_parser(make: Any, description: str, example: str, *names: str) -> Any:
     """A parser whose help ends in an example."""
     keywords = {"help": description} if make is not argparse.ArgumentParser else {}
     return make(
-        *names, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter, **keywords
+        *names,
+        description=description,
+        epilog=f"example:  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **keywords,
     )
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
     """Options of every command that calls a server."""
-    group = parser.add_argument_group("server", "without --server one is started inside this command, on a free loopback port")
+    group = parser.add_argument_group(
+        "server", "without --server one is started inside this command, on a free loopback port"
+    )
     group.add_argument("--server", metavar="HOST:PORT")
     group.add_argument("--token-file", type=Path, metavar="F", help="file with the server's token")
-    group.add_argument("--tls-ca", type=Path, metavar="F", help="PEM file: connect with TLS and trust it")
-    group.add_argument("--tls-cert", type=Path, metavar="F", help="PEM file: our certificate, for a server that asks for one")
+    group.add_argument(
+        "--tls-ca", type=Path, metavar="F", help="PEM file: connect with TLS and trust it"
+    )
+    group.add_argument(
+        "--tls-cert",
+        type=Path,
+        metavar="F",
+        help="PEM file: our certificate, for a server that asks for one",
+    )
     group.add_argument("--tls-key", type=Path, metavar="F", help="PEM file: its key")
-    group.add_argument("--models", type=Path, metavar="DIR", help="folder of models for the server inside this command")
-    group.add_argument("--device", default="auto", help="device for the server inside this command: auto, cpu, openvino, torch, cuda")
+    group.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        help="folder of models for the server inside this command",
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="device for the server inside this command: auto, cpu, openvino, torch, cuda",
+    )
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Options of every command that writes textures."""
-    parser.add_argument("--format", choices=[str(e) for e in Encoding], default="png", help="of the map files (default png)")
-    parser.add_argument("--preset", default="", metavar="NAME|TOML", help="files as an engine wants them; see 'texgen export --help'")
-    parser.add_argument("--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2")
-    parser.add_argument("--watermark", action="store_true", help="an invisible mark in the basecolor, which 'texgen verify' finds again")
+    parser.add_argument(
+        "--format",
+        choices=[str(e) for e in Encoding],
+        default="png",
+        help="of the map files (default png)",
+    )
+    parser.add_argument(
+        "--preset",
+        default="",
+        metavar="NAME|TOML",
+        help="files as an engine wants them; see 'texgen export --help'",
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2"
+    )
+    parser.add_argument(
+        "--watermark",
+        action="store_true",
+        help="an invisible mark in the basecolor, which 'texgen verify' finds again",
+    )
     add_signing(parser)
     add_files(parser, "material")
 
@@ -52,17 +92,33 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def add_files(parser: argparse.ArgumentParser, model: str) -> None:
     """Options of every command that generates files, by default with the model ``model``."""
     parser.add_argument("--model", default="", metavar="ID", help=f"default: {model}")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)")
-    parser.add_argument("--name", metavar="STEM", help="file names start with this (default: class and seed)")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)"
+    )
+    parser.add_argument(
+        "--name", metavar="STEM", help="file names start with this (default: class and seed)"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout, progress on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object on stdout, progress on stderr"
+    )
     add_connection(parser)
 
 
 def add_signing(parser: argparse.ArgumentParser) -> None:
     """Options of every command that can sign what it writes."""
-    parser.add_argument("--sign", type=Path, metavar="PEM", help="sign each file (C2PA) with this certificate; default: $TEXGEN_SIGN_CERT")
-    parser.add_argument("--sign-key", type=Path, metavar="PEM", help="its key; default: $TEXGEN_SIGN_KEY, else in the certificate's file")
+    parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="PEM",
+        help="sign each file (C2PA) with this certificate; default: $TEXGEN_SIGN_CERT",
+    )
+    parser.add_argument(
+        "--sign-key",
+        type=Path,
+        metavar="PEM",
+        help="its key; default: $TEXGEN_SIGN_KEY, else in the certificate's file",
+    )
 
 
 def signer_of(options: argparse.Namespace) -> Signer | None:
@@ -81,10 +137,14 @@ def check_options(options: argparse.Namespace) -> None:
 
         load_preset(options.preset)
         if options.format != "png":
-            raise InvalidRequestError("--preset says the format of each file: --format does not go with it", "preset")
+            raise InvalidRequestError(
+                "--preset says the format of each file: --format does not go with it", "preset"
+            )
     if options.watermark and (options.format != "png" or getattr(options, "window", None)):
         raise InvalidRequestError(
-            "--watermark goes with whole tiles of 8 bits: without --window, and with --format png or a --preset", "watermark"
+            "--watermark goes with whole tiles of 8 bits: without --window, and with --format "
+            "png or a --preset",
+            "watermark",
         )
     signer_of(options)
     check_name(options)
@@ -98,7 +158,9 @@ def wanted_encoding(options: argparse.Namespace) -> Encoding:
 def check_name(options: argparse.Namespace) -> None:
     """A plain file name. Raises InvalidRequestError."""
     if options.name and (options.name != Path(options.name).name or options.name.startswith(".")):
-        raise InvalidRequestError(f"--name {options.name!r}: give a plain file name without folders", "name")
+        raise InvalidRequestError(
+            f"--name {options.name!r}: give a plain file name without folders", "name"
+        )
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -106,7 +168,9 @@ def read_file(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the {what} {path}: {error.strerror}", what) from error
+        raise InvalidRequestError(
+            f"cannot read the {what} {path}: {error.strerror}", what
+        ) from error
 
 
 def read_token(path: Path | None) -> str:
@@ -116,9 +180,13 @@ def read_token(path: Path | None) -> str:
     try:
         token = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise InvalidRequestError(f"cannot read the token file {path}: {error.strerror}", "token_file") from error
+        raise InvalidRequestError(
+            f"cannot read the token file {path}: {error.strerror}", "token_file"
+        ) from error
     if not token or not token.isascii():
-        raise InvalidRequestError(f"the token file {path} is empty or not plain ASCII", "token_file")
+        raise InvalidRequestError(
+            f"the token file {path} is empty or not plain ASCII", "token_file"
+        )
     return token
 
 
@@ -131,11 +199,15 @@ def connected(options: argparse.Namespace) -> Iterator[Any]:
         if bool(options.tls_cert) != bool(options.tls_key):
             raise InvalidRequestError("--tls-cert and --tls-key go together", "tls")
         pair = (options.tls_cert, options.tls_key) if options.tls_cert else None
-        with Client(options.server, read_token(options.token_file), options.tls_ca, tls_pair=pair) as client:
+        with Client(
+            options.server, read_token(options.token_file), options.tls_ca, tls_pair=pair
+        ) as client:
             yield client
         return
     if not importlib.util.find_spec("texgen_server") or not importlib.util.find_spec("grpc_health"):
-        raise NotFoundError("no server is installed here: pip install 'texgen[server]', or pass --server HOST:PORT")
+        raise NotFoundError(
+            "no server is installed here: pip install 'texgen[server]', or pass --server HOST:PORT"
+        )
     from texgen_server.config import ServerConfig
     from texgen_server.process.settings import tune_this_process
     from texgen_server.rpc.server import EmbeddedServer
@@ -172,7 +244,9 @@ def save(options: argparse.Namespace, material: Material, stem: str) -> dict[str
     contents, about = material_contents(material, stem, options.preset)
     if options.preview:
         contents[f"{stem}_preview.png"] = lit_tiled_png(material, 1 if material.window_px else 2)
-    paths = write_files(sealed(contents, about, stem, signer_of(options)), options.out, force=options.force)
+    paths = write_files(
+        sealed(contents, about, stem, signer_of(options)), options.out, force=options.force
+    )
     write_paths(options, paths)
     return about | {"paths": [str(p) for p in paths]}
 

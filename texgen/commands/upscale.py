@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen upscale``: larger maps of a folder of sets, or of one picture. Files keep their names, channels and bit depth."""
+"""``texgen upscale``: larger maps of a folder of sets, or of one picture.
+
+Files keep their names, channels and bit depth.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from texgen.commands.sets import Pictures, add_source, check_place, groups_of, pieces_of, put_back, read_pictures, sets_of, taken
-from texgen.commands.shared import add_connection, add_parser, connected, progress_line, tell, write_paths
+from texgen.commands.sets import (
+    Pictures,
+    add_source,
+    check_place,
+    groups_of,
+    pieces_of,
+    put_back,
+    read_pictures,
+    sets_of,
+    taken,
+)
+from texgen.commands.shared import (
+    add_connection,
+    add_parser,
+    connected,
+    progress_line,
+    tell,
+    write_paths,
+)
 from texgen.files.images import decode
 from texgen.files.material import write_files
 from texgen.files.picture import picture_bytes
@@ -28,7 +48,9 @@ def add_upscale(commands: Any) -> None:
         "upscale",
     )
     add_source(parser)
-    parser.add_argument("--scale", type=int, choices=(2, 4), default=4, help="how many times larger (default 4)")
+    parser.add_argument(
+        "--scale", type=int, choices=(2, 4), default=4, help="how many times larger (default 4)"
+    )
     parser.add_argument(
         "--border",
         choices=BORDERS,
@@ -47,22 +69,46 @@ def _upscale(options: argparse.Namespace) -> int:
     with connected(options) as client, progress_line() as show:
         for name, files in sets.items():
             made = _enlarge(client, options, read_pictures(files), show)
-            contents = {path.name: picture_bytes(made.pop(path), path, srgb=kind == "basecolor") for kind, path in files.items()}
+            contents = {
+                path.name: picture_bytes(made.pop(path), path, srgb=kind == "basecolor")
+                for kind, path in files.items()
+            }
             paths = write_files(contents, options.out, force=options.force)
             write_paths(options, paths)
-            told.append({"name": name, "paths": [str(p) for p in paths], "skipped": [str(p) for p in skipped]})
+            told.append(
+                {
+                    "name": name,
+                    "paths": [str(p) for p in paths],
+                    "skipped": [str(p) for p in skipped],
+                }
+            )
     return tell(options, told)
 
 
-def _enlarge(client: Any, options: argparse.Namespace, files: Pictures, show: Any) -> dict[Path, Any]:
+def _enlarge(
+    client: Any, options: argparse.Namespace, files: Pictures, show: Any
+) -> dict[Path, Any]:
     """All files of a set: what can go together goes together, the rest follows alone."""
     scale = options.scale
     out: dict[Path, Any] = {
-        f.path: np.zeros((f.pixels.shape[0] * scale, f.pixels.shape[1] * scale, f.pixels.shape[2]), f.pixels.dtype) for _, f in files
+        f.path: np.zeros(
+            (f.pixels.shape[0] * scale, f.pixels.shape[1] * scale, f.pixels.shape[2]),
+            f.pixels.dtype,
+        )
+        for _, f in files
     }
     for group in groups_of([piece for kind, file in files for piece in pieces_of(kind, file)]):
         maps = {piece.kind: taken(piece) for piece in group}
-        made = client.upscale(maps, scale, border=options.border, model=options.model, encoding=Encoding.RAW, on_progress=show)
+        made = client.upscale(
+            maps,
+            scale,
+            border=options.border,
+            model=options.model,
+            encoding=Encoding.RAW,
+            on_progress=show,
+        )
         for piece in group:
-            put_back(piece, decode(made.maps.pop(piece.kind)), out[piece.file.path])  # 16384 px: one map at a time is enough to hold twice
+            put_back(
+                piece, decode(made.maps.pop(piece.kind)), out[piece.file.path]
+            )  # 16384 px: one map at a time is enough to hold twice
     return out

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen verify``: where files come from, and whether they are as they were; ``texgen certificate``: one to try signing with."""
+"""``texgen verify``: where files come from, and whether they are as they were; ``texgen
+certificate``: one to try signing with.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,35 @@ def add_verify(commands: Any) -> None:
     """``texgen verify``"""
     parser = add_parser(
         commands.add_parser,
-        "Tell where files come from: signed, unsigned, tampered with or unknown; exit code 11 where something is wrong.",
+        "Tell where files come from: signed, unsigned, tampered with or unknown; exit code 11 "
+        "where something is wrong.",
         "texgen verify textures --trust studio_root.pem --require-signature",
         "verify",
     )
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="files, folders, or sidecars for all that they name")
-    parser.add_argument("--trust", type=Path, metavar="PEM", help="certificates, one of which must vouch for every signer")
-    parser.add_argument("--require-signature", action="store_true", help="an unsigned file is a problem")
-    parser.add_argument("--regenerate", action="store_true", help="make each file again from its recipe and compare")
-    parser.add_argument("--no-watermark", action="store_true", help="do not look for watermarks (saves 84 ms a picture of 1024 px)")
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, or sidecars for all that they name",
+    )
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        metavar="PEM",
+        help="certificates, one of which must vouch for every signer",
+    )
+    parser.add_argument(
+        "--require-signature", action="store_true", help="an unsigned file is a problem"
+    )
+    parser.add_argument(
+        "--regenerate", action="store_true", help="make each file again from its recipe and compare"
+    )
+    parser.add_argument(
+        "--no-watermark",
+        action="store_true",
+        help="do not look for watermarks (saves 84 ms a picture of 1024 px)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)
     parser.set_defaults(run=_verify)
@@ -39,12 +61,20 @@ def add_certificate(commands: Any) -> None:
     """``texgen certificate``"""
     parser = add_parser(
         commands.add_parser,
-        "Make a certificate to try signing with: its name says that it is a test and proves nothing.",
+        "Make a certificate to try signing with: its name says that it is a test and proves "
+        "nothing.",
         "texgen certificate --test --out certs",
         "certificate",
     )
-    parser.add_argument("--test", action="store_true", required=True, help="real ones come from a certificate authority")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where root, certificate and key go")
+    parser.add_argument(
+        "--test",
+        action="store_true",
+        required=True,
+        help="real ones come from a certificate authority",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where root, certificate and key go"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.set_defaults(run=_certificate, json=False)
 
@@ -53,10 +83,17 @@ def _verify(options: argparse.Namespace) -> int:
     trust = read_file(options.trust, "trust").decode("ascii", "replace") if options.trust else ""
     if options.trust and "BEGIN CERTIFICATE" not in trust:
         raise InvalidRequestError(f"{options.trust} holds no certificate in PEM form", "trust")
-    verifier = Verifier(trust, require_signature=options.require_signature, watermarks=not options.no_watermark, models=options.models)
+    verifier = Verifier(
+        trust,
+        require_signature=options.require_signature,
+        watermarks=not options.no_watermark,
+        models=options.models,
+    )
     paths = list(dict.fromkeys(path for given in options.paths for path in paths_of(given)))
     if not paths:
-        raise InvalidRequestError(f"there are no files to look at in {', '.join(map(str, options.paths))}", "path")
+        raise InvalidRequestError(
+            f"there are no files to look at in {', '.join(map(str, options.paths))}", "path"
+        )
     verdicts = [verifier.verify(path) for path in paths]
     if options.regenerate:
         _regenerate(options, verifier, verdicts)
@@ -67,7 +104,9 @@ def _verify(options: argparse.Namespace) -> int:
     return EXIT_PROBLEMS if any(v.problems for v in verdicts) else 0
 
 
-def _regenerate(options: argparse.Namespace, verifier: Verifier, verdicts: Sequence[Verdict]) -> None:
+def _regenerate(
+    options: argparse.Namespace, verifier: Verifier, verdicts: Sequence[Verdict]
+) -> None:
     """Compare what can be made again."""
     from texgen.provenance.regenerating import Regenerator
 
@@ -78,7 +117,9 @@ def _regenerate(options: argparse.Namespace, verifier: Verifier, verdicts: Seque
                 verdict.notes.append("no recipe: it cannot be made again")
                 continue
             try:
-                same, told = regenerator.compare(verdict.path, verdict.recipe, verifier.sidecar(verdict.path))
+                same, told = regenerator.compare(
+                    verdict.path, verdict.recipe, verifier.sidecar(verdict.path)
+                )
             except (InvalidRequestError, LoadError, NotFoundError) as error:
                 verdict.notes.append(f"not made again: {error}")
                 continue
@@ -91,7 +132,9 @@ def _print(verdicts: Sequence[Verdict]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("file", "status", "signer", "model", "watermark", "notes", box=None, pad_edge=False)
+    table = Table(
+        "file", "status", "signer", "model", "watermark", "notes", box=None, pad_edge=False
+    )
     for v in verdicts:
         told = "; ".join([*v.problems, *v.notes]) or "-"
         signer = f"{v.signer}{' (trusted)' if v.trusted else ''}" or "-"

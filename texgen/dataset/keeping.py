@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples -> files: tar shards as WebDataset reads them, or a folder a class. What is there is whole, so a run goes on where one ended."""
+"""Samples -> files: tar shards as WebDataset reads them, or a folder a class.
+
+What is there is whole, so a run goes on where one ended.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ Files = Mapping[str, bytes]
 
 
 class Keeper:
-    """A data set's folder. Raises OutputError where it cannot be written, or holds something else."""
+    """A data set's folder. Raises OutputError where it cannot be written, or holds
+    something else.
+    """
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
@@ -31,7 +36,9 @@ class Keeper:
             folder.mkdir(parents=True, exist_ok=True)
             there = [p.name for p in folder.iterdir()]
         except OSError as error:
-            raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from error
+            raise OutputError(
+                f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+            ) from error
         if ABOUT in there:
             self._check_plan()
         elif there:
@@ -41,10 +48,15 @@ class Keeper:
         self._write(folder / ABOUT, json_bytes(self._about()))
 
     def missing(self) -> Iterator[list[Sample]]:
-        """What is to be made, a shard's worth at a time. A shard is there whole or not; in folders each sample is for itself."""
+        """What is to be made, a shard's worth at a time.
+
+        A shard is there whole or not; in folders each sample is for itself.
+        """
         step = self.plan.shard
         for first in range(0, self.plan.count, step):
-            samples = [draw_sample(self.plan, n) for n in range(first, min(first + step, self.plan.count))]
+            samples = [
+                draw_sample(self.plan, n) for n in range(first, min(first + step, self.plan.count))
+            ]
             if missing := [sample for sample in samples if not self._place(sample).is_file()]:
                 yield missing
 
@@ -56,7 +68,9 @@ class Keeper:
         for sample, files in zip(samples, made, strict=True):
             folder = self.folder / sample.class_name
             folder.mkdir(exist_ok=True)
-            for extension in sorted(files, key=lambda name: name == "json"):  # the label last: it says that the sample is whole
+            for extension in sorted(
+                files, key=lambda name: name == "json"
+            ):  # the label last: it says that the sample is whole
                 self._write(folder / f"{sample.key}.{extension}", files[extension])
 
     def _place(self, sample: Sample) -> Path:
@@ -72,7 +86,9 @@ class Keeper:
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for sample, files in zip(samples, made, strict=True):
                     for extension, data in sorted(files.items()):
-                        member = tarfile.TarInfo(f"{sample.key}.{extension}")  # of 1970, of nobody: the same samples, the same bytes
+                        member = tarfile.TarInfo(
+                            f"{sample.key}.{extension}"
+                        )  # of 1970, of nobody: the same samples, the same bytes
                         member.size, member.mode = len(data), 0o644
                         tar.addfile(member, io.BytesIO(data))
             partial.replace(path)
@@ -104,8 +120,12 @@ class Keeper:
         try:
             there = json.loads(path.read_text(encoding="utf-8"))["digest"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidRequestError(f"{path} is no description of a texgen data set", "out") from error
+            raise InvalidRequestError(
+                f"{path} is no description of a texgen data set", "out"
+            ) from error
         if there != self.plan.digest():
             raise InvalidRequestError(
-                f"{self.folder} holds a data set of another plan (other arguments, or another model): choose another folder", "out"
+                f"{self.folder} holds a data set of another plan (other arguments, or another "
+                f"model): choose another folder",
+                "out",
             )

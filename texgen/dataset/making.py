@@ -37,16 +37,27 @@ def make_samples(client: Any, plan: Plan, samples: Sequence[Sample], jobs: int) 
 
 def _make(client: Any, plan: Plan, sample: Sample) -> Files:
     size = (plan.size_px, plan.size_px)
-    request = {"classes": sample.class_name, "seed": sample.seed, "controls": sample.controls, "size_px": size, "model": plan.model}
+    request = {
+        "classes": sample.class_name,
+        "seed": sample.seed,
+        "controls": sample.controls,
+        "size_px": size,
+        "model": plan.model,
+    }
     material: Material = asked(client, {**request, "encoding": Encoding.RAW, "batch": True})
     maps = {kind: decode(packed) for kind, packed in material.maps.items()}
     text = {"texgen:recipe": material.recipe}
     files = {
-        f"{kind}.png": encode_png(pixels, srgb=MAP_SPECS[kind].color_space is ColorSpace.SRGB, text=text) for kind, pixels in maps.items()
+        f"{kind}.png": encode_png(
+            pixels, srgb=MAP_SPECS[kind].color_space is ColorSpace.SRGB, text=text
+        )
+        for kind, pixels in maps.items()
     }
     exposure = metered(maps)
     for number, view in enumerate(sample.views):
-        files[f"view{number}.png"] = encode_png(render_view(maps, view, plan.size_px, exposure), srgb=True, text=text)
+        files[f"view{number}.png"] = encode_png(
+            render_view(maps, view, plan.size_px, exposure), srgb=True, text=text
+        )
     return files | {"json": json_bytes(_label(sample, material) | {"exposure": exposure})}
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which samples a data set holds. Sample n depends on the plan and n alone, so any part can be made again, or elsewhere."""
+"""Which samples a data set holds.
+
+Sample n depends on the plan and n alone, so any part can be made again, or elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -82,14 +85,22 @@ class Sample:
 
 
 def make_plan(model: Any, chosen: Sequence[str], *, balance: bool, **rest: Any) -> Plan:
-    """``model`` is the server's (`Client.get_model`); ``chosen`` its classes by name, none for all. With ``balance`` each class comes
-    equally often, else in proportion to its training materials. ``rest`` are the fields of `Plan`. Raises InvalidRequestError.
+    """``model`` is the server's (`Client.get_model`); ``chosen`` its classes by name, none for all.
+    With ``balance`` each class comes equally often, else in proportion to its training
+    materials. ``rest`` are the fields of `Plan`. Raises InvalidRequestError.
     """
     known = {c.name: c.materials for c in model.classes}
-    if strange := [name for name in known if not _PLAIN.match(name)]:  # it becomes a folder, and comes from a server
-        raise InvalidRequestError(f"the model's class {strange[0]!r} is no plain name: this server is not to be trusted", "classes")
+    if strange := [
+        name for name in known if not _PLAIN.match(name)
+    ]:  # it becomes a folder, and comes from a server
+        raise InvalidRequestError(
+            f"the model's class {strange[0]!r} is no plain name: this server is not to be trusted",
+            "classes",
+        )
     if unknown := [name for name in chosen if name not in known]:
-        raise InvalidRequestError(f"unknown class {unknown[0]!r}: there are {', '.join(known)}", "classes")
+        raise InvalidRequestError(
+            f"unknown class {unknown[0]!r}: there are {', '.join(known)}", "classes"
+        )
     if not 1 <= rest["count"] <= MOST_SAMPLES:
         raise InvalidRequestError(f"--count {rest['count']}: give 1 to {MOST_SAMPLES:,}", "count")
     if not 0 <= rest["views"] <= MOST_VIEWS:
@@ -100,22 +111,33 @@ def make_plan(model: Any, chosen: Sequence[str], *, balance: bool, **rest: Any) 
         raise InvalidRequestError(f"--shard {rest['shard']}: give 1 or more", "shard")
     names = list(chosen) or list(known)
     weights = np.array([1.0 if balance else known[name] for name in names])
-    shares = tuple(ClassShare(n, round(float(w), 9)) for n, w in zip(names, weights / weights.sum(), strict=True))
-    controls = tuple(ControlRange(c.name, c.minimum, c.maximum, c.default_value) for c in model.controls if c.name not in KEPT)
-    return Plan(model=model.id, model_digest=model.digest, classes=shares, controls=controls, **rest)
+    shares = tuple(
+        ClassShare(n, round(float(w), 9))
+        for n, w in zip(names, weights / weights.sum(), strict=True)
+    )
+    controls = tuple(
+        ControlRange(c.name, c.minimum, c.maximum, c.default_value)
+        for c in model.controls
+        if c.name not in KEPT
+    )
+    return Plan(
+        model=model.id, model_digest=model.digest, classes=shares, controls=controls, **rest
+    )
 
 
 def draw_sample(plan: Plan, number: int) -> Sample:
     """Sample ``number`` of a plan.
 
-    Classes come by a low-discrepancy sequence, so any stretch of the data set has them in their shares. Controls lie near their defaults
-    more often than far from them.
+    Classes come by a low-discrepancy sequence, so any stretch of the data set has them in their
+    shares. Controls lie near their defaults more often than far from them.
     """
     rng = np.random.default_rng([plan.seed, number])
     edges = np.cumsum([c.share for c in plan.classes])
     place = ((number + 0.5) * 0.6180339887498949 + plan.seed * 0.7548776662466927) % 1.0
     index = min(int(np.searchsorted(edges, place * edges[-1], side="right")), len(edges) - 1)
-    controls = {c.name: _drawn(c, float(rng.uniform(-1.0, 1.0)), plan.spread) for c in plan.controls}
+    controls = {
+        c.name: _drawn(c, float(rng.uniform(-1.0, 1.0)), plan.spread) for c in plan.controls
+    }
     seed = int(rng.integers(0, 2**48))
     views = tuple(draw_view(rng) for _ in range(plan.views))
     return Sample(number, plan.classes[index].name, index, seed, controls, views)

@@ -39,11 +39,19 @@ class View:
 
 
 def draw_view(rng: np.random.Generator) -> View:
-    """Camera 35 to 90 degrees above the plane, 1 to 2.5 tiles away; light 20 to 80 degrees above it, warm to cool."""
+    """Camera 35 to 90 degrees above the plane, 1 to 2.5 tiles away; light 20 to 80 degrees above
+    it, warm to cool.
+    """
     target = (float(rng.random()), float(rng.random()), 0.0)
-    away, turn, rise = rng.uniform(1.0, 2.5), rng.uniform(0.0, 2.0 * math.pi), math.radians(rng.uniform(35.0, 90.0))
+    away, turn, rise = (
+        rng.uniform(1.0, 2.5),
+        rng.uniform(0.0, 2.0 * math.pi),
+        math.radians(rng.uniform(35.0, 90.0)),
+    )
     camera = tuple(t + float(away) * d for t, d in zip(target, _direction(turn, rise), strict=True))
-    light = _direction(float(rng.uniform(0.0, 2.0 * math.pi)), math.radians(rng.uniform(20.0, 80.0)))
+    light = _direction(
+        float(rng.uniform(0.0, 2.0 * math.pi)), math.radians(rng.uniform(20.0, 80.0))
+    )
     warmth = float(rng.uniform(-0.25, 0.25))
     rgb = (1.0 + warmth, 1.0, 1.0 - warmth)
     x, y, z = (round(v, 5) for v in camera)
@@ -55,12 +63,25 @@ def _direction(turn: float, rise: float) -> tuple[float, float, float]:
 
 
 def metered(maps: Mapping[MapKind, Pixels]) -> float:
-    """The exposure for a material, as a camera chooses it: bright ones get less light, so that they are not merely white."""
-    return round(min(1.0, BRIGHT / max(float(srgb_to_linear(to_unit(maps[MapKind.BASECOLOR])).mean()), 1e-3)), 4)
+    """The exposure for a material, as a camera chooses it: bright ones get less light, so that they
+    are not merely white.
+    """
+    return round(
+        min(
+            1.0, BRIGHT / max(float(srgb_to_linear(to_unit(maps[MapKind.BASECOLOR])).mean()), 1e-3)
+        ),
+        4,
+    )
 
 
-def render_view(maps: Mapping[MapKind, Pixels], view: View, edge_px: int, exposure: float = 1.0) -> NDArray[np.uint8]:
-    """The material as seen: (edge, edge, 3) uint8 sRGB. The texture repeats. Needs basecolor, normal, roughness, metallic and ao."""
+def render_view(
+    maps: Mapping[MapKind, Pixels], view: View, edge_px: int, exposure: float = 1.0
+) -> NDArray[np.uint8]:
+    """The material as seen:
+
+    (edge, edge, 3) uint8 sRGB. The texture repeats. Needs basecolor, normal, roughness, metallic
+    and ao.
+    """
     points, rays = _hits(view, edge_px * SAMPLES)
     level = _level(maps[MapKind.BASECOLOR].shape[0], points)
     seen = {kind: _sampled(_mip(maps[kind], kind, level), points) for kind in SEEN}
@@ -69,14 +90,18 @@ def render_view(maps: Mapping[MapKind, Pixels], view: View, edge_px: int, exposu
     roughness, metallic, ao = (seen[kind][..., 0] for kind in SEEN[2:])
     rgb = np.asarray(view.light_rgb, np.float32)
     surface = (seen[MapKind.BASECOLOR], normal, roughness, metallic, ao)
-    lit = render_lit(*surface, view.light, to_view=-rays, light_rgb=rgb, sky=view.sky, exposure=exposure)
+    lit = render_lit(
+        *surface, view.light, to_view=-rays, light_rgb=rgb, sky=view.sky, exposure=exposure
+    )
     mean = lit.reshape(edge_px, SAMPLES, edge_px, SAMPLES, 3).mean((1, 3))
     picture: NDArray[np.uint8] = np.rint(mean).astype(np.uint8)
     return picture
 
 
 def _hits(view: View, edge: int) -> tuple[Array, Array]:
-    """Where the rays of the pixels meet the plane, (edge, edge, 2), and their directions, (edge, edge, 3)."""
+    """Where the rays of the pixels meet the plane, (edge, edge, 2), and their directions, (edge,
+    edge, 3).
+    """
     camera = np.asarray(view.camera, np.float64)
     forward = np.asarray(view.target) - camera
     forward /= np.linalg.norm(forward)
@@ -88,7 +113,9 @@ def _hits(view: View, edge: int) -> tuple[Array, Array]:
     across = (np.arange(edge) + 0.5) / edge * 2.0 - 1.0
     rays = forward + reach * (across[None, :, None] * right - across[:, None, None] * up)
     rays /= np.linalg.norm(rays, axis=2, keepdims=True)
-    rays[..., 2] = np.minimum(rays[..., 2], -0.02)  # what would pass over the horizon meets the plane far away
+    rays[..., 2] = np.minimum(
+        rays[..., 2], -0.02
+    )  # what would pass over the horizon meets the plane far away
     points = camera[:2] + rays[..., :2] * (-camera[2] / rays[..., 2:])
     return points.astype(np.float32), rays.astype(np.float32)
 
@@ -101,7 +128,11 @@ def _level(height_px: int, points: Array) -> int:
 
 
 def _mip(pixels: Pixels, kind: MapKind, level: int) -> Array:
-    chain = mip_chain(pixels, srgb=kind is MapKind.BASECOLOR, normal=kind is MapKind.NORMAL) if level else [pixels]
+    chain = (
+        mip_chain(pixels, srgb=kind is MapKind.BASECOLOR, normal=kind is MapKind.NORMAL)
+        if level
+        else [pixels]
+    )
     return to_unit(chain[min(level, len(chain) - 1)])
 
 

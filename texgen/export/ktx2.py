@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KTX2 with Basis Universal: ETC1S for colour, UASTC with zstd for data, mips included. Source: Khronos KTX 2.0, KHR_texture_basisu."""
+"""KTX2 with Basis Universal:
+
+ETC1S for colour, UASTC with zstd for data, mips included. Source: Khronos KTX 2.0,
+KHR_texture_basisu.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,20 @@ ZSTD_LEVEL = 10
 def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str = "") -> bytes:
     """(H, W, C) uint8 with 1, 3 or 4 channels -> KTX2 bytes, the same for the same input.
 
-    ``codec`` is "etc1s" or "uastc"; empty: ETC1S for sRGB, UASTC for data. Raises InvalidRequestError for sizes that are no multiple of 4,
-    and where the encoder is not installed.
+    ``codec`` is "etc1s" or "uastc"; empty: ETC1S for sRGB, UASTC for data. Raises
+    InvalidRequestError for sizes that are no multiple of 4, and where the encoder is not installed.
     """
     height, width, channels = pixels.shape
     if height % BLOCK_PX or width % BLOCK_PX:
-        raise InvalidRequestError(f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not", "preset")
+        raise InvalidRequestError(
+            f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not",
+            "preset",
+        )
     alktx2 = _load()
-    levels = [(_rgba(level).tobytes(), level.shape[1], level.shape[0]) for level in mip_chain(pixels, srgb=srgb, normal=normal)]
+    levels = [
+        (_rgba(level).tobytes(), level.shape[1], level.shape[0])
+        for level in mip_chain(pixels, srgb=srgb, normal=normal)
+    ]
     colour: dict[str, Any] = {
         "srgb": srgb,
         "linear": not srgb,
@@ -41,22 +51,43 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
         "threads": 1,
     }
     if (codec or ("etc1s" if srgb else "uastc")) == "etc1s":
-        data = alktx2.encode_raw_mips_to_ktx2(levels, channels == 4, codec="etc1s", quality=ETC1S_QUALITY, effort=ETC1S_EFFORT, **colour)
+        data = alktx2.encode_raw_mips_to_ktx2(
+            levels,
+            channels == 4,
+            codec="etc1s",
+            quality=ETC1S_QUALITY,
+            effort=ETC1S_EFFORT,
+            **colour,
+        )
     else:
-        settings: dict[str, Any] = {"quality": UASTC_QUALITY, "effort": UASTC_EFFORT, "zstd_supercompression_level": ZSTD_LEVEL}
-        data = alktx2.encode_raw_mips_to_ktx2(levels, channels == 4, codec="uastc", **settings, **colour)
+        settings: dict[str, Any] = {
+            "quality": UASTC_QUALITY,
+            "effort": UASTC_EFFORT,
+            "zstd_supercompression_level": ZSTD_LEVEL,
+        }
+        data = alktx2.encode_raw_mips_to_ktx2(
+            levels, channels == 4, codec="uastc", **settings, **colour
+        )
     return bytes(data)
 
 
 def decode_ktx2(data: bytes) -> Pixels:
-    """The largest level of a KTX2 file with Basis Universal in it: (H, W, 4) uint8. Raises InvalidRequestError."""
+    """The largest level of a KTX2 file with Basis Universal in it:
+
+    (H, W, 4) uint8. Raises InvalidRequestError.
+    """
     width, height = struct.unpack_from("<2I", data, SIZE_AT) if len(data) >= SIZE_AT + 8 else (0, 0)
     if width * height > MAX_DECODED_PIXELS:
-        raise InvalidRequestError(f"{width} x {height} px is more than the {MAX_DECODED_PIXELS} px that are decoded", "picture")
+        raise InvalidRequestError(
+            f"{width} x {height} px is more than the {MAX_DECODED_PIXELS} px that are decoded",
+            "picture",
+        )
     try:
         png, _ = _load().decode_ktx2_to_bytes(data, format="png")
     except (RuntimeError, ValueError) as error:
-        raise InvalidRequestError(f"this is no readable KTX2 file with Basis Universal in it: {error}", "picture") from error
+        raise InvalidRequestError(
+            f"this is no readable KTX2 file with Basis Universal in it: {error}", "picture"
+        ) from error
     return decode_png(png)
 
 
@@ -64,7 +95,9 @@ def _load() -> Any:
     try:
         import alktx2
     except ImportError as error:
-        raise InvalidRequestError("KTX2 needs the alktx2 library: pip install 'texgen[ktx2]', or choose png", "preset") from error
+        raise InvalidRequestError(
+            "KTX2 needs the alktx2 library: pip install 'texgen[ktx2]', or choose png", "preset"
+        ) from error
     return alktx2
 
 

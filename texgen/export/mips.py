@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mip chains of textures that repeat: the filter reaches around the edges, colour is filtered as light, normals stay unit vectors."""
+"""Mip chains of textures that repeat: the filter reaches around the edges, colour is filtered as
+light, normals stay unit vectors.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,24 @@ Planes = NDArray[np.float32]
 
 
 def mip_chain(pixels: Pixels, *, srgb: bool = False, normal: bool = False) -> list[Pixels]:
-    """(H, W, C) of 8 or 16 bits -> itself and every smaller level down to 1 x 1, each half of the last one, rounded down.
+    """(H, W, C) of 8 or 16 bits -> itself and every smaller level down to 1 x 1, each half of the
+    last one, rounded down.
 
-    ``srgb``: the first three channels are sRGB, filtered in linear light. ``normal``: they are a tangent-space normal, made unit again.
+    ``srgb``: the first three channels are sRGB, filtered in linear light. ``normal``: they are a
+    tangent-space normal, made unit again.
     """
     levels, values = [pixels], _linear(pixels, srgb=srgb, normal=normal)
     while values.shape[0] > 1 or values.shape[1] > 1:
-        values = _resized(values, max(1, values.shape[0] // 2), max(1, values.shape[1] // 2), normal=normal)
+        values = _resized(
+            values, max(1, values.shape[0] // 2), max(1, values.shape[1] // 2), normal=normal
+        )
         levels.append(_stored(values, pixels, srgb=srgb, normal=normal))
     return levels
 
 
-def shrunk(pixels: Pixels, height: int, width: int, *, srgb: bool = False, normal: bool = False) -> Pixels:
+def shrunk(
+    pixels: Pixels, height: int, width: int, *, srgb: bool = False, normal: bool = False
+) -> Pixels:
     """(H, W, C) of 8 or 16 bits -> a smaller size, filtered as a mip is."""
     values = _resized(_linear(pixels, srgb=srgb, normal=normal), height, width, normal=normal)
     return _stored(values, pixels, srgb=srgb, normal=normal)
@@ -74,5 +82,7 @@ def _shortened(values: Planes, axis: int, short: int) -> Planes:
     moved = np.moveaxis(values, axis, 0)
     out = np.zeros((short, *moved.shape[1:]), np.float32)
     for tap in np.flatnonzero(np.any(weights != 0.0, 0)):
-        out += weights[:, tap].reshape(-1, *(1,) * (moved.ndim - 1)) * moved[places[:, tap] % length]
+        out += (
+            weights[:, tap].reshape(-1, *(1,) * (moved.ndim - 1)) * moved[places[:, tap] % length]
+        )
     return np.moveaxis(out, 0, axis)

@@ -24,7 +24,9 @@ GREEN = 1
 TOPS = {8: 255, 16: 65535}
 
 
-def pack(textures: TextureSet, preset: Preset, text: Mapping[str, str] | None = None) -> dict[str, bytes]:
+def pack(
+    textures: TextureSet, preset: Preset, text: Mapping[str, str] | None = None
+) -> dict[str, bytes]:
     """File name -> content: the preset's files whose maps are all there, its documents, its notes.
 
     ``text`` goes into PNG text chunks. Raises InvalidRequestError where no file can be made.
@@ -32,26 +34,46 @@ def pack(textures: TextureSet, preset: Preset, text: Mapping[str, str] | None = 
     layouts = [layout for layout in preset.files if layout.kinds() <= set(textures.maps)]
     if not layouts:
         have = ", ".join(textures.maps)
-        raise InvalidRequestError(f"{textures.stem} has {have}: no file of the preset {preset.name} can be made of that", "preset")
+        raise InvalidRequestError(
+            f"{textures.stem} has {have}: no file of the preset {preset.name} can be made of that",
+            "preset",
+        )
     textures = fitted(textures, preset.max_edge_px)
-    pictures = {layout: _padded(packed_pixels(textures, layout, preset.normal), preset.padding_px) for layout in layouts}
-    files = {file_name(layout, textures.stem): _encoded(pixels, layout, dict(text or {})) for layout, pixels in pictures.items()}
+    pictures = {
+        layout: _padded(packed_pixels(textures, layout, preset.normal), preset.padding_px)
+        for layout in layouts
+    }
+    files = {
+        file_name(layout, textures.stem): _encoded(pixels, layout, dict(text or {}))
+        for layout, pixels in pictures.items()
+    }
     for document in preset.documents:
-        files |= write_document(document, textures, {name_of(layout): file_name(layout, textures.stem) for layout in layouts}, files)
+        files |= write_document(
+            document,
+            textures,
+            {name_of(layout): file_name(layout, textures.stem) for layout in layouts},
+            files,
+        )
     if preset.notes:
-        files[f"{textures.stem}_import.txt"] = preset.notes.replace("{stem}", textures.stem).strip().encode() + b"\n"
+        files[f"{textures.stem}_import.txt"] = (
+            preset.notes.replace("{stem}", textures.stem).strip().encode() + b"\n"
+        )
     return files
 
 
 def fitted(textures: TextureSet, max_edge_px: int) -> TextureSet:
-    """The set with its longer edge at most so long (0: as it is), each map filtered as what it is."""
+    """The set with its longer edge at most so long (0: as it is), each map filtered as
+    what it is.
+    """
     height, width = textures.size_px
     if not 0 < max_edge_px < max(height, width):
         return textures
     share = max_edge_px / max(height, width)
     rows, columns = max(1, round(height * share)), max(1, round(width * share))
     maps = {
-        kind: shrunk(pixels, rows, columns, srgb=kind is MapKind.BASECOLOR, normal=kind is MapKind.NORMAL)
+        kind: shrunk(
+            pixels, rows, columns, srgb=kind is MapKind.BASECOLOR, normal=kind is MapKind.NORMAL
+        )
         for kind, pixels in textures.maps.items()
     }
     return replace(textures, maps=maps)
@@ -70,7 +92,9 @@ def file_name(layout: FileLayout, stem: str) -> str:
 
 
 def name_of(layout: FileLayout) -> str:
-    """What a file holds, in one word: the map, or ``orm`` and the like for what is packed of several."""
+    """What a file holds, in one word: the map, or ``orm`` and the like for what is packed of
+    several.
+    """
     kinds = {c.kind for c in layout.channels if c.kind is not None}
     return str(next(iter(kinds))) if len(kinds) == 1 else "packed"
 
@@ -78,21 +102,31 @@ def name_of(layout: FileLayout) -> str:
 def packed_pixels(textures: TextureSet, layout: FileLayout, normal: str) -> Pixels:
     """(H, W, C) of one file."""
     height, width = textures.size_px
-    planes = np.empty((height, width, len(layout.channels)), np.uint16 if layout.bit_depth == 16 else np.uint8)
+    planes = np.empty(
+        (height, width, len(layout.channels)), np.uint16 if layout.bit_depth == 16 else np.uint8
+    )
     for place, channel in enumerate(layout.channels):
         flipped = channel.kind is MapKind.NORMAL and channel.index == GREEN and normal == "directx"
-        planes[..., place] = _plane(textures, channel, layout.bit_depth, inverted=channel.inverted != flipped)
+        planes[..., place] = _plane(
+            textures, channel, layout.bit_depth, inverted=channel.inverted != flipped
+        )
     return planes
 
 
-def _plane(textures: TextureSet, channel: Channel, depth: int, *, inverted: bool) -> NDArray[Any] | int:
+def _plane(
+    textures: TextureSet, channel: Channel, depth: int, *, inverted: bool
+) -> NDArray[Any] | int:
     """(H, W) in the depth of the file."""
     if channel.kind is None:
         return round(channel.constant * TOPS[depth])
     pixels: Any = textures.maps[channel.kind]
     plane = pixels[..., min(channel.index, pixels.shape[2] - 1)]
     if plane.dtype.itemsize * 8 != depth:
-        plane = (plane.astype(np.uint16) * 257) if depth == 16 else ((plane.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        plane = (
+            (plane.astype(np.uint16) * 257)
+            if depth == 16
+            else ((plane.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+        )
     return ~plane if inverted else plane  # type: ignore[no-any-return]
 
 
@@ -103,7 +137,9 @@ def _encoded(pixels: Pixels, layout: FileLayout, text: dict[str, str]) -> bytes:
     if layout.format == "exr":
         return encode_exr(pixels, ColorSpace.SRGB if srgb else ColorSpace.DATA)
     if layout.format == "ktx2":
-        normal = all(c.kind is MapKind.NORMAL for c in layout.channels[:3]) and len(layout.channels) >= 3
+        normal = (
+            all(c.kind is MapKind.NORMAL for c in layout.channels[:3]) and len(layout.channels) >= 3
+        )
         return encode_ktx2(pixels, srgb=srgb, normal=normal, codec=layout.codec)
     return _tiff(pixels, text)
 
@@ -114,13 +150,22 @@ def _tiff(pixels: Pixels, text: dict[str, str]) -> bytes:
     try:
         import tifffile
     except ImportError as error:
-        raise InvalidRequestError("TIFF needs the tifffile library: pip install 'texgen[export]', or choose png", "preset") from error
+        raise InvalidRequestError(
+            "TIFF needs the tifffile library: pip install 'texgen[export]', or choose png", "preset"
+        ) from error
     buffer = io.BytesIO()
     photometric = "minisblack" if pixels.shape[2] == 1 else "rgb"
     samples = pixels[..., 0] if pixels.shape[2] == 1 else pixels
     extra = ["unassalpha"] if pixels.shape[2] == 4 else None
     note = "; ".join(f"{k}={v}" for k, v in text.items()) or None
     tifffile.imwrite(
-        buffer, samples, photometric=photometric, compression="zlib", predictor=True, extrasamples=extra, description=note, metadata=None
+        buffer,
+        samples,
+        photometric=photometric,
+        compression="zlib",
+        predictor=True,
+        extrasamples=extra,
+        description=note,
+        metadata=None,
     )
     return buffer.getvalue()

@@ -21,7 +21,9 @@ DEPTHS = (8, 16)
 FORMATS = ("png", "tiff", "exr", "ktx2")
 CODECS = ("", "etc1s", "uastc")
 DOCUMENTS = ("gltf", "usd", "usdz", "materialx", "godot")
-_CHANNEL = re.compile(r"^(?P<inverted>1-)?(?P<map>" + "|".join(MATERIAL_MAPS) + r")(?:\.(?P<letter>[rgb]))?$")
+_CHANNEL = re.compile(
+    r"^(?P<inverted>1-)?(?P<map>" + "|".join(MATERIAL_MAPS) + r")(?:\.(?P<letter>[rgb]))?$"
+)
 _NAME = re.compile(r"^[\w.{}-]+$")
 
 
@@ -74,21 +76,32 @@ class Preset:
 
 def preset_names() -> list[str]:
     """Those that come with texgen."""
-    return sorted(p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml"))
+    return sorted(
+        p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml")
+    )
 
 
 def load_preset(name: str) -> Preset:
-    """A preset by its name, or a TOML file of one's own. Raises InvalidRequestError naming what is wrong in it."""
+    """A preset by its name, or a TOML file of one's own.
+
+    Raises InvalidRequestError naming what is wrong in it.
+    """
     if name.endswith(".toml"):
         path = Path(name)
         try:
             return _read(path.stem, path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
-            raise InvalidRequestError(f"cannot read the preset {name}: {error.strerror}", "preset") from error
+            raise InvalidRequestError(
+                f"cannot read the preset {name}: {error.strerror}", "preset"
+            ) from error
         except UnicodeDecodeError as error:
             raise InvalidRequestError(f"the preset {name} is no UTF-8 text", "preset") from error
     if name not in preset_names():
-        raise InvalidRequestError(f"there is no preset {name!r}: choose {', '.join(preset_names())}, or give a .toml file", "preset")
+        raise InvalidRequestError(
+            f"there is no preset {name!r}: choose {', '.join(preset_names())}, or give a .toml "
+            f"file",
+            "preset",
+        )
     return _shipped_preset(name)
 
 
@@ -105,17 +118,40 @@ def _read(name: str, text: str, source: str) -> Preset:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidRequestError(f"the preset {source} is not valid TOML: {error}", "preset") from error
-    _check_keys(document, {"title", "normal", "file", "documents", "notes", "max_edge_px", "padding_px"}, source)
+        raise InvalidRequestError(
+            f"the preset {source} is not valid TOML: {error}", "preset"
+        ) from error
+    _check_keys(
+        document,
+        {"title", "normal", "file", "documents", "notes", "max_edge_px", "padding_px"},
+        source,
+    )
     files = tuple(_file(entry, source) for entry in document.get("file", []))
-    documents = tuple(_one_of(d, DOCUMENTS, "document", source) for d in document.get("documents", []))
+    documents = tuple(
+        _one_of(d, DOCUMENTS, "document", source) for d in document.get("documents", [])
+    )
     if not files:
         raise _wrong(source, "it has no [[file]]")
     normal = _one_of(document.get("normal", "opengl"), NORMALS, "normal", source)
-    edge, padding = (_count(document.get(key, 0), key, source) for key in ("max_edge_px", "padding_px"))
+    edge, padding = (
+        _count(document.get(key, 0), key, source) for key in ("max_edge_px", "padding_px")
+    )
     if padding and documents:
-        raise _wrong(source, f"padding_px does not go with documents ({', '.join(documents)}): what is padded does not repeat")
-    return Preset(name, str(document.get("title", name)), normal, files, documents, str(document.get("notes", "")), edge, padding)
+        raise _wrong(
+            source,
+            f"padding_px does not go with documents ({', '.join(documents)}): what is padded "
+            f"does not repeat",
+        )
+    return Preset(
+        name,
+        str(document.get("title", name)),
+        normal,
+        files,
+        documents,
+        str(document.get("notes", "")),
+        edge,
+        padding,
+    )
 
 
 def _count(value: Any, what: str, source: str) -> int:
@@ -129,7 +165,12 @@ def _file(entry: Any, source: str) -> FileLayout:
         raise _wrong(source, "[[file]] must be a table")
     _check_keys(entry, {"name", "channels", "color_space", "bit_depth", "format", "codec"}, source)
     name, channels = entry.get("name", ""), entry.get("channels", [])
-    if not isinstance(name, str) or not _NAME.match(name) or "{stem}" not in name or re.sub(r"\{stem\}", "", name).count("{"):
+    if (
+        not isinstance(name, str)
+        or not _NAME.match(name)
+        or "{stem}" not in name
+        or re.sub(r"\{stem\}", "", name).count("{")
+    ):
         raise _wrong(source, f"file name {name!r}: letters, digits, - _ . and one {{stem}}")
     if not isinstance(channels, list) or len(channels) not in (1, 3, 4):
         raise _wrong(source, f"{name}: give 1, 3 or 4 channels")
@@ -155,10 +196,18 @@ def _channel(text: Any, name: str, source: str) -> Channel:
         return Channel(None, constant=float(text))
     match = _CHANNEL.match(text) if isinstance(text, str) else None
     if match is None:
-        raise _wrong(source, f"{name}: channel {text!r}; write a map ({', '.join(MATERIAL_MAPS)}), basecolor.r, 1-roughness, or 0..1")
+        raise _wrong(
+            source,
+            f"{name}: channel {text!r}; write a map ({', '.join(MATERIAL_MAPS)}), basecolor.r, "
+            f"1-roughness, or 0..1",
+        )
     kind, letter = MapKind(match["map"]), match["letter"]
     if (kind in (MapKind.BASECOLOR, MapKind.NORMAL)) != bool(letter):
-        raise _wrong(source, f"{name}: channel {text!r}; basecolor and normal need .r, .g or .b, the others have one channel")
+        raise _wrong(
+            source,
+            f"{name}: channel {text!r}; basecolor and normal need .r, .g or .b, the others "
+            f"have one channel",
+        )
     return Channel(kind, "rgb".index(letter or "r"), bool(match["inverted"]))
 
 

@@ -26,7 +26,10 @@ class TextureSet:
         sizes = {kind: pixels.shape[:2] for kind, pixels in self.maps.items()}
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{kind} {w} x {h}" for kind, (h, w) in sizes.items())
-            raise InvalidRequestError(f"the maps of {self.stem} differ in size ({told}): enlarge or shrink them first", "maps")
+            raise InvalidRequestError(
+                f"the maps of {self.stem} differ in size ({told}): enlarge or shrink them first",
+                "maps",
+            )
 
     @property
     def size_px(self) -> tuple[int, int]:

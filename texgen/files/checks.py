@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be measured of texture files, anybody's: does it tile, are values in range, which way is green, can an engine take it."""
+"""What can be measured of texture files, anybody's: does it tile, are values in range, which way is
+green, can an engine take it.
+"""
 
 from __future__ import annotations
 
@@ -45,17 +47,30 @@ class Report:
     """What somebody should mend."""
 
 
-def check_picture(kind: str, picture: PictureFile, min_tileability: float = MIN_TILEABILITY) -> Report:
+def check_picture(
+    kind: str, picture: PictureFile, min_tileability: float = MIN_TILEABILITY
+) -> Report:
     """Measure a map of a kind as in `texgen.files.pbr_sets.WORDS`."""
     pixels = picture.pixels
-    report = Report(picture.path, kind, (pixels.shape[1], pixels.shape[0]), pixels.shape[2], pixels.dtype.itemsize * 8)
+    report = Report(
+        picture.path,
+        kind,
+        (pixels.shape[1], pixels.shape[0]),
+        pixels.shape[2],
+        pixels.dtype.itemsize * 8,
+    )
     report.tileability = round(tileability(pixels), 3)
     if report.tileability < min_tileability:
-        report.problems.append(f"a seam shows (tileability {report.tileability:.2f} of {min_tileability:.2f})")
+        report.problems.append(
+            f"a seam shows (tileability {report.tileability:.2f} of {min_tileability:.2f})"
+        )
     if any(edge & (edge - 1) for edge in report.size_px):
         report.facts["power_of_two"] = False
     if any(edge % 4 for edge in report.size_px):
-        report.problems.append(f"{report.size_px[0]} x {report.size_px[1]} px are no multiples of 4: engines cannot compress it")
+        report.problems.append(
+            f"{report.size_px[0]} x {report.size_px[1]} px are no multiples of 4: engines "
+            f"cannot compress it"
+        )
     report.problems += _CHECKS.get(kind, _nothing)(pixels, report.facts)
     return report
 
@@ -64,15 +79,24 @@ def check_set(reports: Mapping[str, Report]) -> list[str]:
     """What is wrong between the maps of one set."""
     problems = []
     if len({r.size_px for r in reports.values()}) > 1:
-        problems.append("sizes differ: " + ", ".join(f"{kind} {r.size_px[0]} x {r.size_px[1]}" for kind, r in reports.items()))
+        problems.append(
+            "sizes differ: "
+            + ", ".join(f"{kind} {r.size_px[0]} x {r.size_px[1]}" for kind, r in reports.items())
+        )
     for kind, wanted in (("normal", "DirectX"), ("normal_dx", "OpenGL")):
         if kind in reports and reports[kind].facts.get("convention") == wanted:
-            problems.append(f"{reports[kind].path.name} looks like {wanted}, its name says otherwise: flip green, or rename it")
+            problems.append(
+                f"{reports[kind].path.name} looks like {wanted}, its name says otherwise: flip "
+                f"green, or rename it"
+            )
     return problems
 
 
 def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
-    """What a set lacks of a preset's files, and what has another depth or count of channels. Looks at names and headers alone."""
+    """What a set lacks of a preset's files, and what has another depth or count of channels.
+
+    Looks at names and headers alone.
+    """
     from PIL import Image
 
     from texgen.export.packing import file_name
@@ -85,7 +109,9 @@ def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
         if layout.format in ("exr", "ktx2"):
             continue
         with Image.open(path) as picture:
-            deep = picture.mode.startswith("I") or "16" in str(picture.tile[0].args if picture.tile else "")
+            deep = picture.mode.startswith("I") or "16" in str(
+                picture.tile[0].args if picture.tile else ""
+            )
             bands, srgb = len(picture.getbands()), "srgb" in picture.info
         if deep != (layout.bit_depth == 16):
             yield f"{path.name} has {16 if deep else 8} bits, the preset wants {layout.bit_depth}"
@@ -96,11 +122,15 @@ def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
 
 
 def tileability(pixels: Pixels) -> float:
-    """1: the seam is no stronger than what is inside the picture; 0.5: twice as strong as its strongest edges. The worse axis counts."""
+    """1: the seam is no stronger than what is inside the picture; 0.5: twice as strong as its
+    strongest edges. The worse axis counts.
+    """
     worst = 1.0
     unit = to_unit(pixels)
     for axis in (0, 1):
-        steps = np.abs(unit - np.roll(unit, 1, axis)).mean(tuple(a for a in range(unit.ndim) if a != axis))
+        steps = np.abs(unit - np.roll(unit, 1, axis)).mean(
+            tuple(a for a in range(unit.ndim) if a != axis)
+        )
         inside = float(np.quantile(steps[1:], USUAL_SHARE)) if len(steps) > 1 else 0.0
         if steps[0] > inside:
             worst = min(worst, inside / float(steps[0]))
@@ -108,7 +138,8 @@ def tileability(pixels: Pixels) -> float:
 
 
 def convention(normal: NDArray[np.float32]) -> tuple[str, float]:
-    """(H, W, 3) in [-1, 1] -> "OpenGL", "DirectX" or "unclear", and how many times less curl the likelier one has.
+    """(H, W, 3) in [-1, 1] -> "OpenGL", "DirectX" or "unclear", and how many times less curl the
+    likelier one has.
 
     A relief's slopes have no curl; with green read the wrong way they do.
     """
@@ -132,14 +163,22 @@ def _basecolor(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
     facts["mean_albedo"] = round(linear, 4)
     if linear < DARKEST:
         return [f"mean albedo {linear:.3f} is darker than coal: is it a basecolor, in sRGB?"]
-    return [f"mean albedo {linear:.3f} is brighter than fresh snow: is light baked in?"] if linear > BRIGHTEST else []
+    return (
+        [f"mean albedo {linear:.3f} is brighter than fresh snow: is light baked in?"]
+        if linear > BRIGHTEST
+        else []
+    )
 
 
 def _metallic(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
     unit = to_unit(pixels[..., :1])
     between = float(((unit > 0.2) & (unit < 0.8)).mean())
     facts["neither_metal_nor_not"] = round(between, 4)
-    return [f"{100 * between:.0f} % of the metallic map are neither metal nor not"] if between > BETWEEN_METALS else []
+    return (
+        [f"{100 * between:.0f} % of the metallic map are neither metal nor not"]
+        if between > BETWEEN_METALS
+        else []
+    )
 
 
 def _normal(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
@@ -149,10 +188,20 @@ def _normal(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
     length = np.sqrt((normal * normal).sum(2))
     off = float(np.abs(length - 1.0).mean())
     name, ratio = convention(normal)
-    facts |= {"mean_length_error": round(off, 4), "convention": name, "convention_ratio": round(ratio, 2)}
-    problems = [f"normals are not of length 1 (off by {off:.2f} on average): saved as sRGB?"] if off > NORMAL_LENGTH else []
+    facts |= {
+        "mean_length_error": round(off, 4),
+        "convention": name,
+        "convention_ratio": round(ratio, 2),
+    }
+    problems = (
+        [f"normals are not of length 1 (off by {off:.2f} on average): saved as sRGB?"]
+        if off > NORMAL_LENGTH
+        else []
+    )
     below = float((normal[..., 2] < 0).mean())
-    return problems + ([f"{100 * below:.1f} % of the normals point into the surface"] if below > 0.001 else [])
+    return problems + (
+        [f"{100 * below:.1f} % of the normals point into the surface"] if below > 0.001 else []
+    )
 
 
 def _height(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
@@ -160,7 +209,15 @@ def _height(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
     facts["levels"] = levels
     if pixels.dtype == np.uint8:
         return ["8 bits are too few for a height: steps will show"]
-    return [f"only {levels} levels in 16 bits: it was made from 8"] if 1 < levels <= FEW_LEVELS else []
+    return (
+        [f"only {levels} levels in 16 bits: it was made from 8"] if 1 < levels <= FEW_LEVELS else []
+    )
 
 
-_CHECKS = {"basecolor": _basecolor, "metallic": _metallic, "normal": _normal, "normal_dx": _normal, "height": _height}
+_CHECKS = {
+    "basecolor": _basecolor,
+    "metallic": _metallic,
+    "normal": _normal,
+    "normal_dx": _normal,
+    "height": _height,
+}

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finished environment -> files: the panorama, a picture to look at, a sidecar; on demand cube faces, a PNG skybox, irradiance."""
+"""A finished environment -> files: the panorama, a picture to look at, a sidecar; on demand cube
+faces, a PNG skybox, irradiance.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,10 @@ def environment_contents(
     """File name -> bytes, for `texgen.files.material.write_files`."""
     names = environment_names(stem, extras)
     panorama = np.asarray(decode(environment.panorama), np.float32)
-    files = {"environment": encode_exr(panorama.astype(np.float16), ColorSpace.LINEAR), "preview": _preview(panorama)}
+    files = {
+        "environment": encode_exr(panorama.astype(np.float16), ColorSpace.LINEAR),
+        "preview": _preview(panorama),
+    }
     exposure = MIDDLE_GREY / geometric_mean(panorama)
     if extras.cubemap:
         for face, pixels in cube_faces(panorama, panorama.shape[1] // EDGE_SHARE).items():
@@ -74,14 +79,22 @@ def environment_contents(
         files["ldr"] = _png(panorama, exposure)
     radiance = radiance_harmonics(panorama)
     if extras.irradiance:
-        files["irradiance"] = encode_exr(irradiance_map(radiance, IRRADIANCE_ROWS).astype(np.float16), ColorSpace.LINEAR)
-    document = environment_sidecar(environment, stem, extras, irradiance_harmonics(radiance) if extras.irradiance else None)
+        files["irradiance"] = encode_exr(
+            irradiance_map(radiance, IRRADIANCE_ROWS).astype(np.float16), ColorSpace.LINEAR
+        )
+    document = environment_sidecar(
+        environment, stem, extras, irradiance_harmonics(radiance) if extras.irradiance else None
+    )
     return sealed({names[what]: data for what, data in files.items()}, document, stem, signer)
 
 
-def environment_sidecar(environment: Environment, stem: str, extras: Extras, irradiance: Array | None) -> dict[str, Any]:
+def environment_sidecar(
+    environment: Environment, stem: str, extras: Extras, irradiance: Array | None
+) -> dict[str, Any]:
     """The sidecar's content."""
-    names = {what: name for what, name in environment_names(stem, extras).items() if what != "sidecar"}
+    names = {
+        what: name for what, name in environment_names(stem, extras).items() if what != "sidecar"
+    }
     document = {
         "generator": f"texgen {__version__}",
         "recipe": environment.recipe,
@@ -101,7 +114,8 @@ def environment_sidecar(environment: Environment, stem: str, extras: Extras, irr
     }
     if irradiance is not None:
         document["irradiance_harmonics"] = {
-            "order": "1; y, z, x; xy, yz, 3z^2-1, xz, x^2-y^2 with x right (azimuth 90), y up, z forward (azimuth 0); orthonormal",
+            "order": "1; y, z, x; xy, yz, 3z^2-1, xz, x^2-y^2 with x right (azimuth 90), y up, "
+            "z forward (azimuth 0); orthonormal",
             "rgb": [[round(float(v), 6) for v in row] for row in irradiance],
         }
     return document
@@ -110,7 +124,9 @@ def environment_sidecar(environment: Environment, stem: str, extras: Extras, irr
 def _preview(panorama: Array) -> bytes:
     step = max(1, panorama.shape[1] // PREVIEW_PX)
     rows, columns = panorama.shape[0] // step, panorama.shape[1] // step
-    return encode_png(tone_mapped(panorama.reshape(rows, step, columns, step, 3).mean((1, 3))), srgb=True)
+    return encode_png(
+        tone_mapped(panorama.reshape(rows, step, columns, step, 3).mean((1, 3))), srgb=True
+    )
 
 
 def _png(radiance: Array, exposure: float) -> bytes:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays <-> PNG (8 and 16 bit), EXR (half float) and raw bytes. The only place that knows file formats."""
+"""Arrays <-> PNG (8 and 16 bit), EXR (half float) and raw bytes.
+
+The only place that knows file formats.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,13 @@ MAX_DECODED_PIXELS = 16384 * 16384
 MAX_UPLOAD_PIXELS = 8192 * 8192
 
 
-def encode(pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: dict[str, str] | None = None) -> bytes:
-    """Pack (H, W, C) samples. ``text`` becomes PNG text chunks. Sources: PNG 3rd edition, OpenEXR 3."""
+def encode(
+    pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: dict[str, str] | None = None
+) -> bytes:
+    """Pack (H, W, C) samples.
+
+    ``text`` becomes PNG text chunks. Sources: PNG 3rd edition, OpenEXR 3.
+    """
     if encoding is Encoding.PNG:
         return encode_png(pixels, srgb=color_space is ColorSpace.SRGB, text=text)
     if encoding is Encoding.EXR:
@@ -34,13 +42,19 @@ def encode(pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: di
 
 
 def encode_png(pixels: Pixels, *, srgb: bool, text: dict[str, str] | None = None) -> bytes:
-    """(H, W, C) uint8 or uint16 with 1, 3 or 4 channels -> PNG bytes, the same for the same input everywhere.
+    """(H, W, C) uint8 or uint16 with 1, 3 or 4 channels -> PNG bytes, the same for the same input
+    everywhere.
 
-    Filter "Up" on every row and a fast deflate: several times faster than general encoders at about their size.
+    Filter "Up" on every row and a fast deflate: several times faster than general encoders at about
+    their size.
     """
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize * 8
-    rows = np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"), copy=False)).view(np.uint8).reshape(height, -1)
+    rows = (
+        np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder(">"), copy=False))
+        .view(np.uint8)
+        .reshape(height, -1)
+    )
     filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
     filtered[:, 0] = 2
     filtered[0, 1:] = rows[0]
@@ -49,17 +63,28 @@ def encode_png(pixels: Pixels, *, srgb: bool, text: dict[str, str] | None = None
     parts = [b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header)]
     if srgb:
         parts.append(_chunk(b"sRGB", b"\x00"))
-    parts += [_chunk(b"tEXt", key.encode("latin-1") + b"\0" + value.encode("latin-1")) for key, value in (text or {}).items()]
+    parts += [
+        _chunk(b"tEXt", key.encode("latin-1") + b"\0" + value.encode("latin-1"))
+        for key, value in (text or {}).items()
+    ]
     parts += [_chunk(b"IDAT", isal_zlib.compress(filtered, 2)), _chunk(b"IEND", b"")]
     return b"".join(parts)
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    return (
+        struct.pack(">I", len(data))
+        + name
+        + data
+        + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+    )
 
 
 def encode_exr(pixels: Pixels, color_space: ColorSpace) -> bytes:
-    """(H, W, C) -> OpenEXR, half float, ZIP; sRGB colour becomes linear light. Needs the extra ``exr``."""
+    """(H, W, C) -> OpenEXR, half float, ZIP; sRGB colour becomes linear light.
+
+    Needs the extra ``exr``.
+    """
     openexr = _load_openexr()
     values = to_unit(pixels)
     if color_space is ColorSpace.SRGB:
@@ -82,7 +107,9 @@ def _load_openexr() -> Any:
     try:
         import OpenEXR
     except ImportError as error:
-        raise InvalidRequestError("EXR needs the OpenEXR library: pip install 'texgen[exr]', or ask for png", "encoding") from error
+        raise InvalidRequestError(
+            "EXR needs the OpenEXR library: pip install 'texgen[exr]', or ask for png", "encoding"
+        ) from error
     return OpenEXR
 
 
@@ -93,11 +120,15 @@ def decode(packed: PackedMap) -> Pixels:
     """
     shape = (packed.height_px, packed.width_px, packed.channels)
     if shape[0] * shape[1] > MAX_DECODED_PIXELS:
-        raise InvalidRequestError(f"{shape[1]} x {shape[0]} px is more than the {MAX_DECODED_PIXELS} px that are decoded")
+        raise InvalidRequestError(
+            f"{shape[1]} x {shape[0]} px is more than the {MAX_DECODED_PIXELS} px that are decoded"
+        )
     if packed.encoding is Encoding.RAW:
         pixels = np.frombuffer(packed.data, np.dtype(packed.dtype).newbyteorder("<"))
         if pixels.size != shape[0] * shape[1] * shape[2]:
-            raise InvalidRequestError(f"raw {packed.kind} holds {pixels.size} samples instead of {shape}")
+            raise InvalidRequestError(
+                f"raw {packed.kind} holds {pixels.size} samples instead of {shape}"
+            )
         return pixels.reshape(shape).astype(packed.dtype)
     pixels = decode_png(packed.data) if packed.encoding is Encoding.PNG else decode_exr(packed.data)
     if pixels.shape != shape:
@@ -109,7 +140,10 @@ def decode_png(data: bytes | memoryview) -> Pixels:
     """PNG with 8 bit, or 16 bit and one channel -> (H, W, C)."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         if image.width * image.height > MAX_DECODED_PIXELS:
-            raise InvalidRequestError(f"{image.width} x {image.height} px is more than the {MAX_DECODED_PIXELS} px that are decoded")
+            raise InvalidRequestError(
+                f"{image.width} x {image.height} px is more than the {MAX_DECODED_PIXELS} px "
+                f"that are decoded"
+            )
         pixels = np.asarray(image)
     if pixels.dtype == np.int32:
         pixels = pixels.astype(np.uint16)
@@ -130,40 +164,64 @@ def decode_exr(data: bytes | memoryview) -> Pixels:
 
 def srgb_to_linear(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
     """SRGB [0, 1] -> linear light (IEC 61966-2-1)."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(
+        np.float32
+    )
 
 
 def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     """Linear light -> sRGB; clipped to [0, 1] (IEC 61966-2-1)."""
     clipped = np.clip(linear, 0.0, 1.0)
-    return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055).astype(np.float32)
+    return np.where(
+        clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055
+    ).astype(np.float32)
 
 
-def open_picture(data: bytes, field: str, *, formats: tuple[str, ...], modes: tuple[str, ...], min_edge_px: int = 1) -> Image.Image:
+def open_picture(
+    data: bytes,
+    field: str,
+    *,
+    formats: tuple[str, ...],
+    modes: tuple[str, ...],
+    min_edge_px: int = 1,
+) -> Image.Image:
     """Decode a picture that somebody sent. Its size is checked before it is decoded.
 
-    ``formats`` and ``modes`` are Pillow's names of what is allowed. Raises InvalidRequestError, with ``field``, for anything else: no
-    picture, truncated, animated, too small, too large, 16 bits, CMYK.
+    ``formats`` and ``modes`` are Pillow's names of what is allowed. Raises InvalidRequestError,
+    with ``field``, for anything else: no picture, truncated, animated, too small, too large, 16
+    bits, CMYK.
     """
     try:
         picture = Image.open(io.BytesIO(data), formats=formats)
     except Image.DecompressionBombError as error:
-        raise InvalidRequestError(f"the {field} is too large: at most {MAX_UPLOAD_PIXELS} px are taken", field) from error
+        raise InvalidRequestError(
+            f"the {field} is too large: at most {MAX_UPLOAD_PIXELS} px are taken", field
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequestError(f"the {field} is not a readable {' or '.join(formats)} file", field) from error
+        raise InvalidRequestError(
+            f"the {field} is not a readable {' or '.join(formats)} file", field
+        ) from error
     width, height = picture.size
     if width * height > MAX_UPLOAD_PIXELS:
         raise InvalidRequestError(
-            f"the {field} has {width} x {height} px: at most {MAX_UPLOAD_PIXELS} px are taken; make it smaller", field
+            f"the {field} has {width} x {height} px: at most {MAX_UPLOAD_PIXELS} px are taken; "
+            f"make it smaller",
+            field,
         )
     if min(width, height) < min_edge_px:
-        raise InvalidRequestError(f"the {field} has {width} x {height} px: at least {min_edge_px} px on each side are needed", field)
+        raise InvalidRequestError(
+            f"the {field} has {width} x {height} px: at least {min_edge_px} px on each side "
+            f"are needed",
+            field,
+        )
     if getattr(picture, "n_frames", 1) > 1:
         raise InvalidRequestError(f"the {field} is animated: save one picture of it", field)
     depth = picture.tile[0].args if picture.tile else ""
     if picture.mode not in modes or "16" in str(depth):
         mode = f"{picture.mode}, 16 bits a channel" if "16" in str(depth) else picture.mode
-        raise InvalidRequestError(f"the {field} is {mode}: save it with 8 bits a channel as {' or '.join(modes)}", field)
+        raise InvalidRequestError(
+            f"the {field} is {mode}: save it with 8 bits a channel as {' or '.join(modes)}", field
+        )
     try:
         picture.load()
     except (OSError, SyntaxError, ValueError) as error:

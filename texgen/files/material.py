@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finished material -> files: maps named by convention, and a sidecar. Nothing is overwritten unasked, nothing is left half written."""
+"""A finished material -> files: maps named by convention, and a sidecar.
+
+Nothing is overwritten unasked, nothing is left half written.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 
 def file_names(material: Material, stem: str) -> dict[str, str]:
     """Map kind -> file name."""
-    return {kind: f"{stem}{MAP_SPECS[kind].suffix}.{EXTENSIONS[packed.encoding]}" for kind, packed in material.maps.items()}
+    return {
+        kind: f"{stem}{MAP_SPECS[kind].suffix}.{EXTENSIONS[packed.encoding]}"
+        for kind, packed in material.maps.items()
+    }
 
 
 def check_output(folder: Path, names: list[str], *, force: bool) -> None:
@@ -33,16 +39,21 @@ def check_output(folder: Path, names: list[str], *, force: bool) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from error
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+        ) from error
     there = [n for n in names if (folder / n).exists()]
     if there and not force:
         raise OutputError(
-            f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): choose another --out, or pass --force"
+            f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): "
+            f"choose another --out, or pass --force"
         )
 
 
 def sidecar(material: Material, stem: str) -> dict[str, Any]:
-    """The sidecar's content: everything that dates or times a result lives here, never in the maps."""
+    """The sidecar's content: everything that dates or times a result lives here, never in
+    the maps.
+    """
     width, height = next((m.width_px, m.height_px) for m in material.maps.values())
     return {
         "generator": f"texgen {__version__}",
@@ -57,18 +68,28 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
         "height_range_m": material.height_range_m,
         "normal_convention": "OpenGL (+Y up)",
         "output_licence": material.output_licence,
-        "tileability_seam_percentile": {str(k): round(v, 2) for k, v in material.tileability.items()},
+        "tileability_seam_percentile": {
+            str(k): round(v, 2) for k, v in material.tileability.items()
+        },
         "timings_s": {k: round(v, 4) for k, v in material.timings_s.items()},
         "cache_hit": material.cache_hit,
-        **({"window_px": list(material.window_px), "endless": material.endless} if material.window_px else {}),
+        **(
+            {"window_px": list(material.window_px), "endless": material.endless}
+            if material.window_px
+            else {}
+        ),
         **({"understood": material.understood} if material.understood else {}),
         "files": file_names(material, stem),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def material_contents(material: Material, stem: str, preset: str = "") -> tuple[dict[str, bytes | memoryview], dict[str, Any]]:
-    """File name -> content of all maps, or of what a preset makes of them; and the sidecar's content. Raises InvalidRequestError."""
+def material_contents(
+    material: Material, stem: str, preset: str = ""
+) -> tuple[dict[str, bytes | memoryview], dict[str, Any]]:
+    """File name -> content of all maps, or of what a preset makes of them; and the sidecar's
+    content. Raises InvalidRequestError.
+    """
     about = sidecar(material, stem)
     if preset:
         return _preset_files(material, stem, about, preset), about
@@ -76,26 +97,46 @@ def material_contents(material: Material, stem: str, preset: str = "") -> tuple[
     return {names[k]: m.data for k, m in material.maps.items()}, about
 
 
-def _preset_files(material: Material, stem: str, about: dict[str, Any], name: str) -> dict[str, bytes | memoryview]:
+def _preset_files(
+    material: Material, stem: str, about: dict[str, Any], name: str
+) -> dict[str, bytes | memoryview]:
     from texgen.export.packing import pack
     from texgen.export.preset import load_preset
     from texgen.export.texture_set import texture_set
 
     preset = load_preset(name)
-    made = pack(texture_set(material, stem, about), preset, {"texgen:recipe": material.recipe} if material.recipe else {})
+    made = pack(
+        texture_set(material, stem, about),
+        preset,
+        {"texgen:recipe": material.recipe} if material.recipe else {},
+    )
     about |= {"preset": preset.name, "files": sorted(made)}
-    about["normal_convention"] = "DirectX (-Y up)" if preset.normal == "directx" else about["normal_convention"]
+    about["normal_convention"] = (
+        "DirectX (-Y up)" if preset.normal == "directx" else about["normal_convention"]
+    )
     return {**made}
 
 
 def sealed(
-    contents: Mapping[str, bytes | memoryview], about: Mapping[str, Any], stem: str, signer: Signer | None = None
+    contents: Mapping[str, bytes | memoryview],
+    about: Mapping[str, Any],
+    stem: str,
+    signer: Signer | None = None,
 ) -> dict[str, bytes | memoryview]:
-    """The files, signed if there is a signer, and last their sidecar, which tells length and SHA-256 of each."""
-    signed: dict[str, bytes | memoryview] = {**(signer.signed(contents, about) if signer else contents)}
+    """The files, signed if there is a signer, and last their sidecar, which tells length and
+    SHA-256 of each.
+    """
+    signed: dict[str, bytes | memoryview] = {
+        **(signer.signed(contents, about) if signer else contents)
+    }
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(signed.items())}
     sizes = {name: len(data) for name, data in sorted(signed.items())}
-    document = {**about, **({"signed_by": signer.name} if signer else {}), "bytes": sizes, "sha256": hashes}
+    document = {
+        **about,
+        **({"signed_by": signer.name} if signer else {}),
+        "bytes": sizes,
+        "sha256": hashes,
+    }
     return {**signed, f"{stem}.json": json_bytes(document)}
 
 
@@ -105,13 +146,27 @@ def json_bytes(document: Any) -> bytes:
 
 
 def write_material(
-    material: Material, folder: Path, stem: str, *, force: bool, preset: str = "", signer: Signer | None = None
+    material: Material,
+    folder: Path,
+    stem: str,
+    *,
+    force: bool,
+    preset: str = "",
+    signer: Signer | None = None,
 ) -> list[Path]:
-    """Write maps and sidecar. Returns the paths, the sidecar last. Raises OutputError, and InvalidRequestError for a bad preset."""
-    return write_files(sealed(*material_contents(material, stem, preset), stem, signer), folder, force=force)
+    """Write maps and sidecar.
+
+    Returns the paths, the sidecar last. Raises OutputError, and InvalidRequestError for a bad
+    preset.
+    """
+    return write_files(
+        sealed(*material_contents(material, stem, preset), stem, signer), folder, force=force
+    )
 
 
-def write_files(contents: Mapping[str, bytes | memoryview], folder: Path, *, force: bool) -> list[Path]:
+def write_files(
+    contents: Mapping[str, bytes | memoryview], folder: Path, *, force: bool
+) -> list[Path]:
     """Write files under temporary names, then rename all. Raises OutputError."""
     check_output(folder, list(contents), force=force)
     temporary: list[tuple[Path, Path]] = []
@@ -140,7 +195,11 @@ def recipe_text(text_or_sidecar: str) -> str:
         return str(document["recipe"])
     except OSError as error:
         raise InvalidRequestError(
-            f"{text_or_sidecar!r} is neither a recipe (tg1:...) nor a readable sidecar: {error.strerror}", "recipe"
+            f"{text_or_sidecar!r} is neither a recipe (tg1:...) nor a readable sidecar: "
+            f"{error.strerror}",
+            "recipe",
         ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise InvalidRequestError(f"{path} is not a texgen sidecar: it holds no recipe", "recipe") from error
+        raise InvalidRequestError(
+            f"{path} is not a texgen sidecar: it holds no recipe", "recipe"
+        ) from error

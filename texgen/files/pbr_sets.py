@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files belong to one material: the names of ambientCG, Poly Haven, texgen and the usual exporters."""
+"""Which files belong to one material: the names of ambientCG, Poly Haven, texgen and the usual
+exporters.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +22,29 @@ WORDS = {
 }
 _KIND = {word: kind for kind, words in WORDS.items() for word in words}
 _PATTERN = re.compile(
-    r"^(?P<stem>.+?)[_\- ](?P<word>" + "|".join(sorted(_KIND, key=len, reverse=True)) + r")(?:[_\- ]\d+k)?$", re.IGNORECASE
+    r"^(?P<stem>.+?)[_\- ](?P<word>"
+    + "|".join(sorted(_KIND, key=len, reverse=True))
+    + r")(?:[_\- ]\d+k)?$",
+    re.IGNORECASE,
 )
 _RESOLUTION = re.compile(r"[_\- ]\d+k(?:[_\- ](?:jpg|png))?$", re.IGNORECASE)
 
 
 def map_word(stem: str) -> tuple[str, str] | None:
-    """A file's stem -> (what it shares with the other maps of its set, the kind of map as in `WORDS`); None when it names no map."""
+    """A file's stem -> (what it shares with the other maps of its set, the kind of map as in
+    `WORDS`); None when it names no map.
+    """
     match = _PATTERN.match(stem)
     return (_RESOLUTION.sub("", match["stem"]), _KIND[match["word"].lower()]) if match else None
 
 
-def find_sets(folder: Path, *, deep: bool = True) -> tuple[dict[tuple[Path, str], dict[str, Path]], list[Path]]:
-    """All sets in a folder (and, if ``deep``, below it): (folder, stem) -> kind of map -> file; and the pictures whose names say no map."""
+def find_sets(
+    folder: Path, *, deep: bool = True
+) -> tuple[dict[tuple[Path, str], dict[str, Path]], list[Path]]:
+    """All sets in a folder (and, if ``deep``, below it):
+
+    (folder, stem) -> kind of map -> file; and the pictures whose names say no map.
+    """
     sets: dict[tuple[Path, str], dict[str, Path]] = {}
     nameless = []
     paths = folder.rglob("*") if deep else folder.iterdir()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody's texture files <-> arrays, with their format, channels and bit depth kept. Sizes are checked before anything is decoded."""
+"""Somebody's texture files <-> arrays, with their format, channels and bit depth kept.
+
+Sizes are checked before anything is decoded.
+"""
 
 from __future__ import annotations
 
@@ -39,21 +42,33 @@ class PictureFile:
 
 
 def read_picture(path: Path) -> PictureFile:
-    """Raises InvalidRequestError for what is no picture, damaged, too large, animated, CMYK or floating point."""
+    """Raises InvalidRequestError for what is no picture, damaged, too large, animated, CMYK or
+    floating point.
+    """
     try:
         data = path.read_bytes()
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise InvalidRequestError(f"{path} is too large: at most {MAX_DECODED_PIXELS} px are read", "picture") from error
+        raise InvalidRequestError(
+            f"{path} is too large: at most {MAX_DECODED_PIXELS} px are read", "picture"
+        ) from error
     except (OSError, SyntaxError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else f"no readable {', '.join(FORMATS)} file"
+        reason = (
+            error.strerror
+            if isinstance(error, OSError) and error.strerror
+            else f"no readable {', '.join(FORMATS)} file"
+        )
         raise InvalidRequestError(f"cannot read {path}: {reason}", "picture") from error
     if picture.width * picture.height > MAX_DECODED_PIXELS:
         raise InvalidRequestError(
-            f"{path} has {picture.width} x {picture.height} px: at most {MAX_DECODED_PIXELS} px are read; cut it into parts", "picture"
+            f"{path} has {picture.width} x {picture.height} px: at most {MAX_DECODED_PIXELS} "
+            f"px are read; cut it into parts",
+            "picture",
         )
     if getattr(picture, "n_frames", 1) > 1:
-        raise InvalidRequestError(f"{path} is animated or has several pages: save one picture of it", "picture")
+        raise InvalidRequestError(
+            f"{path} is animated or has several pages: save one picture of it", "picture"
+        )
     try:
         return PictureFile(path, _pixels(path, data, picture))
     except (OSError, SyntaxError, ValueError) as error:
@@ -61,7 +76,9 @@ def read_picture(path: Path) -> PictureFile:
 
 
 def decodes(data: bytes) -> bool:
-    """Whether a picture is whole, as far as its format can tell; one too large to decode is not looked at."""
+    """Whether a picture is whole, as far as its format can tell; one too large to decode is not
+    looked at.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height <= MAX_DECODED_PIXELS:
@@ -81,9 +98,13 @@ def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
     if picture.mode.startswith("I"):
         return np.asarray(picture).astype(np.uint16)[..., None]
     if picture.mode in ("1", "P"):
-        picture = picture.convert("L" if picture.mode == "1" else "RGBA" if "transparency" in picture.info else "RGB")
+        picture = picture.convert(
+            "L" if picture.mode == "1" else "RGBA" if "transparency" in picture.info else "RGB"
+        )
     if picture.mode not in MODES:
-        raise InvalidRequestError(f"{path} is {picture.mode}: save it as grey, RGB or RGBA with 8 or 16 bits", "picture")
+        raise InvalidRequestError(
+            f"{path} is {picture.mode}: save it as grey, RGB or RGBA with 8 or 16 bits", "picture"
+        )
     return np.asarray(picture).reshape(picture.height, picture.width, MODES[picture.mode])
 
 
@@ -92,7 +113,10 @@ def _deep(path: Path, data: bytes) -> Pixels:
     cv2 = _opencv(path)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.dtype != np.uint16:
-        raise InvalidRequestError(f"{path} is truncated or of a kind that is not read: save it as RGB with 16 bits", "picture")
+        raise InvalidRequestError(
+            f"{path} is truncated or of a kind that is not read: save it as RGB with 16 bits",
+            "picture",
+        )
     swapped: Pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
     return swapped
 
@@ -102,36 +126,61 @@ def _opencv(path: Path) -> Any:
         import cv2
     except ImportError as error:
         raise InvalidRequestError(
-            f"{path} has 16 bits in several channels: that needs OpenCV (pip install 'texgen[deep]'), or save it with 8 bits", "picture"
+            f"{path} has 16 bits in several channels: that needs OpenCV (pip install "
+            f"'texgen[deep]'), or save it with 8 bits",
+            "picture",
         ) from error
     return cv2
 
 
 def check_writable(picture: PictureFile) -> None:
-    """Whether a picture can be written again as what its name says, before any work. Raises InvalidRequestError."""
+    """Whether a picture can be written again as what its name says, before any work.
+
+    Raises InvalidRequestError.
+    """
     suffix, channels = picture.path.suffix.lower(), picture.pixels.shape[2]
     if suffix != ".png" and suffix not in _SAVED:
-        raise InvalidRequestError(f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVED])}; convert it first", "picture")
+        raise InvalidRequestError(
+            f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVED])}; "
+            f"convert it first",
+            "picture",
+        )
     flat = suffix in (".jpg", ".jpeg")
-    if (flat and channels == 4) or (picture.pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff")):
-        raise InvalidRequestError(f"{picture.path.name} has alpha or 16 bits, which {suffix} cannot hold; name it .png", "picture")
+    if (flat and channels == 4) or (
+        picture.pixels.dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff")
+    ):
+        raise InvalidRequestError(
+            f"{picture.path.name} has alpha or 16 bits, which {suffix} cannot hold; name it .png",
+            "picture",
+        )
 
 
 def picture_bytes(pixels: Pixels, path: Path, *, srgb: bool) -> bytes:
-    """Pixels in the format that the path's suffix names (see `check_writable`). Raises InvalidRequestError where that cannot hold them."""
+    """Pixels in the format that the path's suffix names (see `check_writable`).
+
+    Raises InvalidRequestError where that cannot hold them.
+    """
     suffix = path.suffix.lower()
     if suffix == ".png":
         return encode_png(pixels, srgb=srgb)
     if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
         written, data = _opencv(path).imencode(suffix, pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
         if not written:
-            raise InvalidRequestError(f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px could not be written as {suffix}", "picture")
+            raise InvalidRequestError(
+                f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px could not be written "
+                f"as {suffix}",
+                "picture",
+            )
         return bytes(data)
     buffer = io.BytesIO()
     try:
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, **_SAVED[suffix])
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
+            buffer, **_SAVED[suffix]
+        )
     except (OSError, ValueError) as error:  # such as more than 16383 px in WebP
         raise InvalidRequestError(
-            f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as {suffix} ({error})", "picture"
+            f"{path.name}: {pixels.shape[1]} x {pixels.shape[0]} px cannot be written as "
+            f"{suffix} ({error})",
+            "picture",
         ) from error
     return buffer.getvalue()

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets in a folder -> ``gallery.html`` and, for each set, a file of small pictures that the page loads when it is opened."""
+"""Sets in a folder -> ``gallery.html`` and, for each set, a file of small pictures that the page
+loads when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,21 @@ def sets_in(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             about = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(about, dict) and str(about.get("generator", "")).startswith("texgen") and "files" in about and "size_px" in about:
+        if (
+            isinstance(about, dict)
+            and str(about.get("generator", "")).startswith("texgen")
+            and "files" in about
+            and "size_px" in about
+        ):
             yield path.stem, about
 
 
 def write_gallery(folder: Path, title: str = "Textures") -> tuple[Path, list[str]]:
-    """Write the page beside the sets. Returns its path and why single sets are not in it. Raises InvalidRequestError where there is none."""
+    """Write the page beside the sets.
+
+    Returns its path and why single sets are not in it. Raises InvalidRequestError where there is
+    none.
+    """
     cards, skipped = [], []
     (folder / FOLDER).mkdir(exist_ok=True)
     for stem, about in sets_in(folder):
@@ -61,10 +72,15 @@ def write_gallery(folder: Path, title: str = "Textures") -> tuple[Path, list[str
             skipped.append(f"{stem}: {error}")
             continue
         small = _small(maps, BALL_PX)
-        target.write_text(f"texgen.add({json.dumps(stem)}, {json.dumps(_pictures(small))});\n", encoding="utf-8")
+        target.write_text(
+            f"texgen.add({json.dumps(stem)}, {json.dumps(_pictures(small))});\n", encoding="utf-8"
+        )
         cards.append(_card(stem, about, maps, small))
     if not cards:
-        raise InvalidRequestError(f"{folder} holds no texture set of texgen: {'; '.join(skipped) or 'no sidecar'}", "source")
+        raise InvalidRequestError(
+            f"{folder} holds no texture set of texgen: {'; '.join(skipped) or 'no sidecar'}",
+            "source",
+        )
     page = resources.files("texgen.gallery").joinpath("page.html").read_text(encoding="utf-8")
     safe = json.dumps(cards).replace("<", "\\u003c")
     text = (
@@ -77,22 +93,35 @@ def write_gallery(folder: Path, title: str = "Textures") -> tuple[Path, list[str
 
 
 def maps_of(folder: Path, stem: str, about: Mapping[str, Any]) -> dict[MapKind, Pixels]:
-    """The maps of a set out of its files, also where a preset packed them; normals with +Y up. Raises InvalidRequestError."""
+    """The maps of a set out of its files, also where a preset packed them; normals with +Y up.
+
+    Raises InvalidRequestError.
+    """
     files = about["files"]
     if isinstance(files, Mapping):
-        return {MapKind(kind): read_picture(folder / name).pixels for kind, name in files.items() if name.endswith(".png")}
+        return {
+            MapKind(kind): read_picture(folder / name).pixels
+            for kind, name in files.items()
+            if name.endswith(".png")
+        }
     preset = load_preset(str(about.get("preset", "")))
     maps: dict[MapKind, dict[int, NDArray[Any]]] = {}
     for layout in preset.files:
         path = folder / file_name(layout, stem)
         if layout.format == "exr" or path.name not in files:
             continue
-        pixels: Any = decode_ktx2(path.read_bytes()) if layout.format == "ktx2" else read_picture(path).pixels
+        pixels: Any = (
+            decode_ktx2(path.read_bytes()) if layout.format == "ktx2" else read_picture(path).pixels
+        )
         if border := preset.padding_px:
             pixels = pixels[border:-border, border:-border]
         for place, channel in enumerate(layout.channels):
             if channel.kind is not None:
-                turned = channel.inverted != (channel.kind is MapKind.NORMAL and channel.index == 1 and preset.normal == "directx")
+                turned = channel.inverted != (
+                    channel.kind is MapKind.NORMAL
+                    and channel.index == 1
+                    and preset.normal == "directx"
+                )
                 plane = pixels[..., place]
                 maps.setdefault(channel.kind, {})[channel.index] = ~plane if turned else plane
     return {kind: np.dstack([planes[i] for i in sorted(planes)]) for kind, planes in maps.items()}
@@ -105,31 +134,54 @@ def _small(maps: Mapping[MapKind, Pixels], edge: int) -> dict[MapKind, Array]:
     size = max(1, round(height * scale)), max(1, round(width * scale))
     small = {kind: _resized(to_unit(pixels), size) for kind, pixels in maps.items()}
     return {
-        kind: np.broadcast_to(np.array(value, np.float32), (*size, len(value))) for kind, value in FILL.items() if kind not in small
+        kind: np.broadcast_to(np.array(value, np.float32), (*size, len(value)))
+        for kind, value in FILL.items()
+        if kind not in small
     } | small
 
 
 def _resized(unit: Array, size: tuple[int, int]) -> Array:
-    planes = [np.asarray(Image.fromarray(unit[..., i]).resize((size[1], size[0]), Image.Resampling.BOX)) for i in range(unit.shape[2])]
+    planes = [
+        np.asarray(Image.fromarray(unit[..., i]).resize((size[1], size[0]), Image.Resampling.BOX))
+        for i in range(unit.shape[2])
+    ]
     return np.dstack(planes)
 
 
 def _lit(small: Mapping[MapKind, Array]) -> NDArray[np.uint8]:
     normal = small[MapKind.NORMAL] * 2.0 - 1.0
     normal = normal / np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-3)
-    roughness, metallic, ao = (small[kind][..., 0] for kind in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO))
-    return render_lit(small[MapKind.BASECOLOR][..., :3], normal.astype(np.float32), roughness, metallic, ao)
+    roughness, metallic, ao = (
+        small[kind][..., 0] for kind in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
+    )
+    return render_lit(
+        small[MapKind.BASECOLOR][..., :3], normal.astype(np.float32), roughness, metallic, ao
+    )
 
 
 def _pictures(small: Mapping[MapKind, Array]) -> dict[str, Any]:
     """What the page shows of one set, as data URIs."""
-    orm = np.dstack([small[kind][..., 0] for kind in (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)])
+    orm = np.dstack(
+        [small[kind][..., 0] for kind in (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)]
+    )
     strip = {str(kind): _uri(_eight(values), STRIP_PX) for kind, values in small.items()}
-    square = {"basecolor": small[MapKind.BASECOLOR][..., :3], "normal": small[MapKind.NORMAL][..., :3], "orm": orm}
-    return {name: _uri(_eight(values), square_px=BALL_PX) for name, values in square.items()} | {"lit": _uri(_lit(small)), "strip": strip}
+    square = {
+        "basecolor": small[MapKind.BASECOLOR][..., :3],
+        "normal": small[MapKind.NORMAL][..., :3],
+        "orm": orm,
+    }
+    return {name: _uri(_eight(values), square_px=BALL_PX) for name, values in square.items()} | {
+        "lit": _uri(_lit(small)),
+        "strip": strip,
+    }
 
 
-def _card(stem: str, about: Mapping[str, Any], maps: Mapping[MapKind, Pixels], small: Mapping[MapKind, Array]) -> dict[str, Any]:
+def _card(
+    stem: str,
+    about: Mapping[str, Any],
+    maps: Mapping[MapKind, Pixels],
+    small: Mapping[MapKind, Array],
+) -> dict[str, Any]:
     return {
         "stem": stem,
         "lit": _uri(_lit(small), CARD_PX),
@@ -150,11 +202,19 @@ def _eight(values: Array) -> NDArray[np.uint8]:
 
 
 def _uri(pixels: NDArray[np.uint8], edge: int = 0, *, square_px: int = 0) -> str:
-    """A WebP file as a data URI. ``square_px``: squares of a power of two, which old graphics cards can repeat."""
-    picture = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels).convert("RGB")
+    """A WebP file as a data URI.
+
+    ``square_px``: squares of a power of two, which old graphics cards can repeat.
+    """
+    picture = Image.fromarray(
+        pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
+    ).convert("RGB")
     if square_px:
         side = 1 << max(2, min(square_px, max(picture.size)).bit_length() - 1)
-        picture = picture.resize((side, side), Image.Resampling.BICUBIC if side > min(picture.size) else Image.Resampling.BOX)
+        picture = picture.resize(
+            (side, side),
+            Image.Resampling.BICUBIC if side > min(picture.size) else Image.Resampling.BOX,
+        )
     elif edge:
         picture.thumbnail((edge, edge), Image.Resampling.BOX)
     buffer = io.BytesIO()

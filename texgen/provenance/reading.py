@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files -> what they say of themselves: a signed manifest in or beside them, a sidecar that names them, a note, a watermark."""
+"""Files -> what they say of themselves: a signed manifest in or beside them, a sidecar that names
+them, a note, a watermark.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,17 @@ class Claims:
     signer: str = ""
     test_certificate: bool = False
     told: dict[str, Any] = field(default_factory=dict)
-    """Our assertion: recipe, model, model_digest, ... Empty where somebody else's program signed."""
+    """Our assertion: recipe, model, model_digest, ...
+
+    Empty where somebody else's program signed.
+    """
 
 
 def read_claims(path: Path, data: bytes, trust: str = "") -> Claims | None:
-    """The manifest in a file or beside it; None where there is none. ``trust``: certificates as PEM. Nothing is fetched from anywhere."""
+    """The manifest in a file or beside it; None where there is none.
+
+    ``trust``: certificates as PEM. Nothing is fetched from anywhere.
+    """
     beside = path.with_name(path.name + DETACHED_SUFFIX)
     kind = EMBEDDED.get(path.suffix.lower(), DETACHED)
     if kind != DETACHED and all(marker in data for marker in MARKERS):
@@ -52,16 +60,26 @@ def read_claims(path: Path, data: bytes, trust: str = "") -> Claims | None:
 
 def _claims(kind: str, data: bytes, store: bytes | None, trust: str) -> Claims | None:
     c2pa = load_c2pa()
-    settings: dict[str, Any] = {"verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}}
+    settings: dict[str, Any] = {
+        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}
+    }
     if trust:
         settings["trust"] = {"trust_anchors": trust}
     try:
-        with c2pa.Reader(kind, io.BytesIO(data), store, c2pa.Context(c2pa.Settings.from_dict(settings))) as reader:
+        with c2pa.Reader(
+            kind, io.BytesIO(data), store, c2pa.Context(c2pa.Settings.from_dict(settings))
+        ) as reader:
             state, document = reader.get_validation_state(), json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
-        return None if store is None else Claims(whole=False, why="its manifest cannot be read", trusted=False)
+        return (
+            None
+            if store is None
+            else Claims(whole=False, why="its manifest cannot be read", trusted=False)
+        )
     except c2pa.C2paError as error:
-        return Claims(whole=False, why=f"its manifest cannot be read ({str(error)[:120]})", trusted=False)
+        return Claims(
+            whole=False, why=f"its manifest cannot be read ({str(error)[:120]})", trusted=False
+        )
     return _judged(state, document)
 
 
@@ -72,7 +90,9 @@ def _judged(state: str, document: dict[str, Any]) -> Claims:
     codes = [entry["code"] for entry in document.get("validation_status", [])]
     wrong = [code for code in codes if code != "signingCredential.untrusted"]
     name = str(signature.get("common_name") or signature.get("issuer") or "")
-    told: Any = next((a["data"] for a in active.get("assertions", []) if a["label"] == RECIPE_LABEL), {})
+    told: Any = next(
+        (a["data"] for a in active.get("assertions", []) if a["label"] == RECIPE_LABEL), {}
+    )
     return Claims(
         whole=state in ("Valid", "Trusted"),
         why=_words(wrong),
@@ -112,7 +132,10 @@ def read_note(path: Path, data: bytes) -> str:
 
 
 def read_sidecars(folder: Path) -> dict[str, dict[str, Any]]:
-    """File name -> the sidecar of texgen that names it, for all files of a folder that one names. The sidecar's own path is ``"path"``."""
+    """File name -> the sidecar of texgen that names it, for all files of a folder that one names.
+
+    The sidecar's own path is ``"path"``.
+    """
     named: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -124,18 +147,31 @@ def read_sidecars(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
-    """A sidecar of texgen that lists its files' hashes. Raises InvalidRequestError for any other file."""
+    """A sidecar of texgen that lists its files' hashes.
+
+    Raises InvalidRequestError for any other file.
+    """
     try:
         if path.stat().st_size > MOST_SIDECAR_BYTES:
-            raise InvalidRequestError(f"{path} has more than {MOST_SIDECAR_BYTES} bytes: that is no sidecar", "path")
+            raise InvalidRequestError(
+                f"{path} has more than {MOST_SIDECAR_BYTES} bytes: that is no sidecar", "path"
+            )
         about = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidRequestError(f"cannot read {path}: {error.strerror}", "path") from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"{path} is no sidecar of texgen", "path") from error
-    ours = isinstance(about, dict) and str(about.get("generator", "")).startswith("texgen") and isinstance(about.get("sha256"), dict)
+    ours = (
+        isinstance(about, dict)
+        and str(about.get("generator", "")).startswith("texgen")
+        and isinstance(about.get("sha256"), dict)
+    )
     if not ours:
         raise InvalidRequestError(f"{path} is no sidecar of texgen that lists hashes", "path")
-    if strange := [name for name in about["sha256"] if Path(name).name != name or name in ("", "..")]:
-        raise InvalidRequestError(f"{path} names {strange[0]!r}: a sidecar names files beside it, without folders", "path")
+    if strange := [
+        name for name in about["sha256"] if Path(name).name != name or name in ("", "..")
+    ]:
+        raise InvalidRequestError(
+            f"{path} names {strange[0]!r}: a sidecar names files beside it, without folders", "path"
+        )
     return dict(about)

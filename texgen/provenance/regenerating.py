@@ -34,8 +34,9 @@ class Regenerator:
     def compare(self, path: Path, recipe: str, about: Mapping[str, Any]) -> tuple[bool, str]:
         """(Is it the same?, in words). ``about`` is its sidecar, empty where there is none.
 
-        On the same engine the same means to the last bit; elsewhere means over an 8 x 8 grid may differ by `TOLERANCE`.
-        Raises InvalidRequestError where it cannot be made again: a painted mix without its mask, a preset that is not here.
+        On the same engine the same means to the last bit; elsewhere means over an 8 x 8 grid may
+        differ by `TOLERANCE`. Raises InvalidRequestError where it cannot be made again: a painted
+        mix without its mask, a preset that is not here.
         """
         engine, contents = self._contents(recipe, about)
         name = _name_there(path, about, contents)
@@ -44,25 +45,38 @@ class Regenerator:
         there, here = _samples(path.name, path.read_bytes()), _samples(name, bytes(contents[name]))
         if there is None or here is None:
             same = path.read_bytes() == contents[name]
-            return same, "made again: the same to the byte" if same else "made again, it is another file"
+            return (
+                same,
+                "made again: the same to the byte" if same else "made again, it is another file",
+            )
         if there.shape != here.shape or there.dtype != here.dtype:
-            return False, f"made again, it is another picture: {there.shape} {there.dtype} instead of {here.shape} {here.dtype}"
+            return (
+                False,
+                f"made again, it is another picture: {there.shape} {there.dtype} instead of "
+                f"{here.shape} {here.dtype}",
+            )
         if np.array_equal(there, here):
             return True, "made again: the same, sample for sample"
         return compared(there, here, engine, str(about.get("engine", "")))
 
-    def _contents(self, recipe: str, about: Mapping[str, Any]) -> tuple[str, dict[str, bytes | memoryview]]:
+    def _contents(
+        self, recipe: str, about: Mapping[str, Any]
+    ) -> tuple[str, dict[str, bytes | memoryview]]:
         key = (recipe, str(about.get("path", "")))
         if key not in self._made:
             self._made = {key: self._generate(recipe, about)}
         return self._made[key]
 
-    def _generate(self, recipe: str, about: Mapping[str, Any]) -> tuple[str, dict[str, bytes | memoryview]]:
+    def _generate(
+        self, recipe: str, about: Mapping[str, Any]
+    ) -> tuple[str, dict[str, bytes | memoryview]]:
         stem = Path(about["path"]).stem if "path" in about else STEM
         if "projection" in about:
             environment = self._client.generate_environment(recipe=recipe)
             files = about.get("files", {})
-            extras = Extras(cubemap="cube_front" in files, ldr="ldr" in files, irradiance="irradiance" in files)
+            extras = Extras(
+                cubemap="cube_front" in files, ldr="ldr" in files, irradiance="irradiance" in files
+            )
             return environment.engine, environment_contents(environment, stem, extras)
         window = about.get("window_px")
         preset = str(about.get("preset", ""))
@@ -83,7 +97,9 @@ def _is_exr(about: Mapping[str, Any]) -> bool:
 
 
 def _name_there(path: Path, about: Mapping[str, Any], contents: Mapping[str, Any]) -> str:
-    """What the file is called among those that were made again: its own name, or the one that names the same map."""
+    """What the file is called among those that were made again: its own name, or the one that names
+    the same map.
+    """
     if about or path.name in contents:
         return path.name
     found = map_word(path.stem)
@@ -105,17 +121,29 @@ def _samples(name: str, data: bytes) -> Pixels | None:
 
 
 def compared(there: Pixels, here: Pixels, engine: str, other: str) -> tuple[bool, str]:
-    """(Near enough?, in words) of samples that are not the same: made here by ``engine``, there by ``other``."""
+    """(Near enough?, in words) of samples that are not the same: made here by ``engine``, there by
+    ``other``.
+    """
     if there.dtype == np.float16:  # radiance has no end: compared as a tone curve shows it
         there, here = (_toned(pixels) for pixels in (there, here))
     difference = np.abs(to_unit(there) - to_unit(here))
-    told = f"at most {float(difference.max()) * 255.0:.1f}/255, {float(difference.mean()) * 255.0:.2f}/255 on average"
+    told = (
+        f"at most {float(difference.max()) * 255.0:.1f}/255, "
+        f"{float(difference.mean()) * 255.0:.2f}/255 on average"
+    )
     if engine == other:
-        return False, f"made again, it is another picture ({told}), though the engine ({engine}) is the same"
+        return (
+            False,
+            f"made again, it is another picture ({told}), though the engine ({engine}) is the same",
+        )
     worst = int(np.abs(grid_means(there).astype(int) - grid_means(here)).max())
     if worst > round(TOLERANCE * 255.0):
         return False, f"made again, it is another picture ({told})"
-    return True, f"made again on another engine ({engine}, not {other or 'known'}): the same within tolerance ({told})"
+    return (
+        True,
+        f"made again on another engine ({engine}, not {other or 'known'}): the same within "
+        f"tolerance ({told})",
+    )
 
 
 def _toned(radiance: Pixels) -> Pixels:

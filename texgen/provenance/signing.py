@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files -> signed files. What C2PA can hold carries its manifest inside; any other file gets one beside it, ``<name>.c2pa``."""
+"""Files -> signed files.
+
+What C2PA can hold carries its manifest inside; any other file gets one beside it, ``<name>.c2pa``.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,31 @@ from typing import Any
 from texgen.errors import InvalidRequestError
 from texgen.provenance.manifest import manifest, training
 
-EMBEDDED = {".png": "image/png", ".tif": "image/tiff", ".tiff": "image/tiff", ".jpg": "image/jpeg", ".webp": "image/webp"}
+EMBEDDED = {
+    ".png": "image/png",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+}
 DETACHED = "application/octet-stream"
 DETACHED_SUFFIX = ".c2pa"
-CERT_VARIABLE, KEY_VARIABLE, PASSWORD_VARIABLE = "TEXGEN_SIGN_CERT", "TEXGEN_SIGN_KEY", "TEXGEN_SIGN_PASSWORD"
+CERT_VARIABLE, KEY_VARIABLE, PASSWORD_VARIABLE = (
+    "TEXGEN_SIGN_CERT",
+    "TEXGEN_SIGN_KEY",
+    "TEXGEN_SIGN_PASSWORD",
+)
 
 
 class Signer:
     """Signs with one certificate. Safe to use from any thread."""
 
-    def __init__(self, certificate: Path, key: Path | None = None, models: Path | None = None) -> None:
-        """``certificate`` is a PEM file: the signer's own first, then those that vouch for it. ``key`` is a PEM file, by default the
-        certificate's own. Raises InvalidRequestError for what cannot sign: expired, another key, a kind that C2PA does not take.
+    def __init__(
+        self, certificate: Path, key: Path | None = None, models: Path | None = None
+    ) -> None:
+        """``certificate`` is a PEM file: the signer's own first, then those that vouch for it.
+        ``key`` is a PEM file, by default the certificate's own. Raises InvalidRequestError for
+        what cannot sign: expired, another key, a kind that C2PA does not take.
         """
         c2pa = load_c2pa()
         chain, private, algorithm, self.name = _credentials(certificate, key or certificate)
@@ -35,13 +51,19 @@ class Signer:
         try:
             info = c2pa.C2paSignerInfo(algorithm, chain.encode(), private.encode(), None)
             self._signer = c2pa.Signer.from_info(info)
-            self._context = c2pa.Context(c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}}))
+            self._context = c2pa.Context(
+                c2pa.Settings.from_dict({"builder": {"thumbnail": {"enabled": False}}})
+            )
             self._sign("probe.bin", b"probe", {})
         except c2pa.C2paError as error:
             raise InvalidRequestError(f"{certificate} cannot sign: {error}", "sign") from error
 
-    def signed(self, contents: Mapping[str, bytes | memoryview], about: Mapping[str, Any]) -> dict[str, bytes]:
-        """File name -> content of the signed files, and of the manifests beside those that hold none. ``about`` is their sidecar."""
+    def signed(
+        self, contents: Mapping[str, bytes | memoryview], about: Mapping[str, Any]
+    ) -> dict[str, bytes]:
+        """File name -> content of the signed files, and of the manifests beside those that hold
+        none. ``about`` is their sidecar.
+        """
         made: dict[str, bytes] = {}
         for name, data in contents.items():
             with self._lock:
@@ -50,16 +72,26 @@ class Signer:
 
     def _sign(self, name: str, data: bytes, about: Mapping[str, Any]) -> dict[str, bytes]:
         kind = EMBEDDED.get(Path(name).suffix.lower(), DETACHED)
-        builder = load_c2pa().Builder(json.dumps(manifest(name, about, self._trained)), self._context)
+        builder = load_c2pa().Builder(
+            json.dumps(manifest(name, about, self._trained)), self._context
+        )
         if kind == DETACHED:
             builder.set_no_embed()
         out = io.BytesIO()
         store = builder.sign(self._signer, kind, io.BytesIO(data), out)
-        return {name: data, name + DETACHED_SUFFIX: bytes(store)} if kind == DETACHED else {name: out.getvalue()}
+        return (
+            {name: data, name + DETACHED_SUFFIX: bytes(store)}
+            if kind == DETACHED
+            else {name: out.getvalue()}
+        )
 
 
-def wanted_signer(certificate: Path | None, key: Path | None, models: Path | None = None) -> Signer | None:
-    """The signer that was asked for, else the one of the environment (``TEXGEN_SIGN_CERT``, ``TEXGEN_SIGN_KEY``), else none."""
+def wanted_signer(
+    certificate: Path | None, key: Path | None, models: Path | None = None
+) -> Signer | None:
+    """The signer that was asked for, else the one of the environment (``TEXGEN_SIGN_CERT``,
+    ``TEXGEN_SIGN_KEY``), else none.
+    """
     if certificate is None and (configured := os.environ.get(CERT_VARIABLE)):
         certificate = Path(configured)
         key = key or (Path(os.environ[KEY_VARIABLE]) if os.environ.get(KEY_VARIABLE) else None)
@@ -75,7 +107,9 @@ def load_c2pa() -> Any:
     try:
         import c2pa
     except ImportError as error:
-        raise InvalidRequestError("signatures need the c2pa library: pip install 'texgen[provenance]'", "sign") from error
+        raise InvalidRequestError(
+            "signatures need the c2pa library: pip install 'texgen[provenance]'", "sign"
+        ) from error
     return c2pa
 
 
@@ -89,24 +123,41 @@ def _credentials(certificate: Path, key: Path) -> tuple[str, str, str, str]:
         password = os.environ.get(PASSWORD_VARIABLE, "").encode() or None
         private: Any = serialization.load_pem_private_key(key.read_bytes(), password)
     except OSError as error:
-        raise InvalidRequestError(f"cannot read {error.filename}: {error.strerror}", "sign") from error
+        raise InvalidRequestError(
+            f"cannot read {error.filename}: {error.strerror}", "sign"
+        ) from error
     except TypeError as error:
-        raise InvalidRequestError(f"{key}: {error}; the password of an encrypted key is taken from {PASSWORD_VARIABLE}", "sign") from error
+        raise InvalidRequestError(
+            f"{key}: {error}; the password of an encrypted key is taken from {PASSWORD_VARIABLE}",
+            "sign",
+        ) from error
     except ValueError as error:
-        what = f"{certificate} holds no certificates" if b"CERTIFICATE" not in certificate.read_bytes() else f"{key} holds no usable key"
+        what = (
+            f"{certificate} holds no certificates"
+            if b"CERTIFICATE" not in certificate.read_bytes()
+            else f"{key} holds no usable key"
+        )
         raise InvalidRequestError(f"{what} in PEM form ({str(error)[:120]})", "sign") from error
     own, now = chain[0], datetime.now(UTC)
     if not own.not_valid_before_utc <= now <= own.not_valid_after_utc:
         raise InvalidRequestError(
-            f"{certificate} is valid from {own.not_valid_before_utc:%Y-%m-%d} to {own.not_valid_after_utc:%Y-%m-%d}: not now", "sign"
+            f"{certificate} is valid from {own.not_valid_before_utc:%Y-%m-%d} to "
+            f"{own.not_valid_after_utc:%Y-%m-%d}: not now",
+            "sign",
         )
     if own.subject == own.issuer:
         raise InvalidRequestError(
-            f"{certificate} is self-signed: sign with one that an authority vouches for, put first in the file", "sign"
+            f"{certificate} is self-signed: sign with one that an authority vouches for, put "
+            f"first in the file",
+            "sign",
         )
     form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if own.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
-        raise InvalidRequestError(f"{key} is not the key of {certificate}: give the one that it was made with (--sign-key)", "sign")
+        raise InvalidRequestError(
+            f"{key} is not the key of {certificate}: give the one that it was made with "
+            f"(--sign-key)",
+            "sign",
+        )
     pem = "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in chain)
     private_pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -125,4 +176,8 @@ def _algorithm(private: Any) -> str:
     curves = {256: "es256", 384: "es384", 521: "es512"}
     if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.key_size in curves:
         return curves[private.curve.key_size]
-    raise InvalidRequestError(f"a key of kind {type(private).__name__} cannot sign: EC (P-256, P-384, P-521), Ed25519 or RSA can", "sign")
+    raise InvalidRequestError(
+        f"a key of kind {type(private).__name__} cannot sign: EC (P-256, P-384, P-521), "
+        f"Ed25519 or RSA can",
+        "sign",
+    )

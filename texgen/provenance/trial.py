@@ -12,16 +12,27 @@ DAYS = 365
 
 
 def make_test_certificate(days: int = DAYS) -> dict[str, bytes]:
-    """File name -> content: a root to trust (``--trust``), a certificate under it (``--sign``), its key (``--sign-key``)."""
+    """File name -> content: a root to trust (``--trust``), a certificate under it (``--sign``), its
+    key (``--sign-key``).
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     pem = serialization.Encoding.PEM
-    root_key, own_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    root_key, own_key = (
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP256R1()),
+    )
     root = _certificate("root", root_key, root_key, days, authority=True)
     own = _certificate("signer", own_key, root_key, days, authority=False)
-    private = own_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return {ROOT_FILE: root.public_bytes(pem), CHAIN_FILE: own.public_bytes(pem) + root.public_bytes(pem), KEY_FILE: private}
+    private = own_key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        ROOT_FILE: root.public_bytes(pem),
+        CHAIN_FILE: own.public_bytes(pem) + root.public_bytes(pem),
+        KEY_FILE: private,
+    }
 
 
 def _certificate(role: str, key: Any, issuer_key: Any, days: int, *, authority: bool) -> Any:
@@ -41,10 +52,15 @@ def _certificate(role: str, key: Any, issuer_key: Any, days: int, *, authority: 
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(_usage(authority=authority), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
     )
     if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
     return builder.sign(issuer_key, hashes.SHA256())
 
 
@@ -53,7 +69,14 @@ def _name(role: str) -> Any:
     from cryptography.x509.oid import NameOID
 
     organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, TEST_NAME)
-    return x509.Name([organization, x509.NameAttribute(NameOID.COMMON_NAME, TEST_NAME if role == "signer" else f"{TEST_NAME} ({role})")])
+    return x509.Name(
+        [
+            organization,
+            x509.NameAttribute(
+                NameOID.COMMON_NAME, TEST_NAME if role == "signer" else f"{TEST_NAME} ({role})"
+            ),
+        ]
+    )
 
 
 def _usage(*, authority: bool) -> Any:

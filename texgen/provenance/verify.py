@@ -54,15 +54,26 @@ class Verdict:
 
 
 def paths_of(path: Path) -> Iterator[Path]:
-    """The files that a path means: itself, all of a folder, all that a sidecar names. Raises NotFoundError."""
+    """The files that a path means: itself, all of a folder, all that a sidecar names.
+
+    Raises NotFoundError.
+    """
     if path.is_dir():
         named = {path / name for name in read_sidecars(path)}
-        there = {p for p in path.iterdir() if p.is_file() and p.suffix.lower() in LOOKED_AT and not p.name.startswith(".")}
+        there = {
+            p
+            for p in path.iterdir()
+            if p.is_file() and p.suffix.lower() in LOOKED_AT and not p.name.startswith(".")
+        }
         yield from sorted(p for p in named | there if p.suffix != DETACHED_SUFFIX)
     elif not path.is_file():
         raise NotFoundError(f"there is no file {path}")
     elif path.suffix == ".json":
-        yield from (path.with_name(name) for name in read_sidecar(path)["sha256"] if not name.endswith(DETACHED_SUFFIX))
+        yield from (
+            path.with_name(name)
+            for name in read_sidecar(path)["sha256"]
+            if not name.endswith(DETACHED_SUFFIX)
+        )
     else:
         yield path
 
@@ -70,8 +81,17 @@ def paths_of(path: Path) -> Iterator[Path]:
 class Verifier:
     """Looks at files; keeps the sidecars of their folders."""
 
-    def __init__(self, trust: str = "", *, require_signature: bool = False, watermarks: bool = True, models: Path | None = None) -> None:
-        """``trust``: certificates as PEM, one of which must vouch for each signer; empty: signers are told, not judged."""
+    def __init__(
+        self,
+        trust: str = "",
+        *,
+        require_signature: bool = False,
+        watermarks: bool = True,
+        models: Path | None = None,
+    ) -> None:
+        """``trust``: certificates as PEM, one of which must vouch for each signer; empty: signers
+        are told, not judged.
+        """
         self._trust, self._require, self._watermarks = trust, require_signature, watermarks
         self._sidecars: dict[Path, dict[str, dict[str, Any]]] = {}
         try:
@@ -88,7 +108,9 @@ class Verifier:
 
     def verify(self, path: Path) -> Verdict:
         """One file."""
-        with warnings.catch_warnings():  # decoders warn of damaged files; here that is an answer, not an accident
+        with (
+            warnings.catch_warnings()
+        ):  # decoders warn of damaged files; here that is an answer, not an accident
             warnings.simplefilter("ignore")
             return self._verified(path)
 
@@ -99,7 +121,10 @@ class Verifier:
             data = path.read_bytes()
         except OSError as error:
             verdict.status = Status.TAMPERED if about else Status.UNKNOWN
-            verdict.problems.append(f"it cannot be read ({error.strerror})" + (f", and {about['path'].name} names it" if about else ""))
+            verdict.problems.append(
+                f"it cannot be read ({error.strerror})"
+                + (f", and {about['path'].name} names it" if about else "")
+            )
             return verdict
         claims = read_claims(path, data, self._trust)
         self._weigh(verdict, claims, about, hashlib.sha256(data).hexdigest())
@@ -110,7 +135,11 @@ class Verifier:
         if verdict.status is Status.UNKNOWN and verdict.recipe:
             verdict.status = Status.UNSIGNED
             verdict.notes.append("no sidecar lists its hash: whether it was changed cannot be told")
-        if verdict.status is Status.SIGNED and path.suffix.lower() in SUFFIXES and not decodes(data):
+        if (
+            verdict.status is Status.SIGNED
+            and path.suffix.lower() in SUFFIXES
+            and not decodes(data)
+        ):
             verdict.status = Status.TAMPERED
             verdict.problems.append("its picture cannot be decoded")
         if self._watermarks and path.suffix.lower() in SUFFIXES:
@@ -119,7 +148,9 @@ class Verifier:
             verdict.problems.append("it is not signed")
         return verdict
 
-    def _weigh(self, verdict: Verdict, claims: Claims | None, about: Mapping[str, Any], digest: str) -> None:
+    def _weigh(
+        self, verdict: Verdict, claims: Claims | None, about: Mapping[str, Any], digest: str
+    ) -> None:
         if claims is not None:
             self._weigh_claims(verdict, claims, about)
         elif about:
@@ -129,10 +160,14 @@ class Verifier:
         listed = about["sha256"].get(verdict.path.name)
         if claims is None and "signed_by" in about:
             verdict.status = Status.TAMPERED
-            verdict.problems.append(f"{about['path'].name} says that it was signed, and its signature is gone")
+            verdict.problems.append(
+                f"{about['path'].name} says that it was signed, and its signature is gone"
+            )
         if listed != digest:
             verdict.status = Status.TAMPERED
-            verdict.problems.append(f"it is not the file that {about['path'].name} lists: its SHA-256 differs")
+            verdict.problems.append(
+                f"it is not the file that {about['path'].name} lists: its SHA-256 differs"
+            )
 
     def _weigh_claims(self, verdict: Verdict, claims: Claims, about: Mapping[str, Any]) -> None:
         verdict.status = Status.SIGNED if claims.whole else Status.TAMPERED
@@ -141,14 +176,18 @@ class Verifier:
             verdict.problems.append(claims.why or "its manifest does not hold")
         elif self._trust and not claims.trusted:
             verdict.status = Status.UNTRUSTED
-            verdict.problems.append(f"signed by {claims.signer}, whom none of the trusted certificates vouches for")
+            verdict.problems.append(
+                f"signed by {claims.signer}, whom none of the trusted certificates vouches for"
+            )
         if claims.test_certificate:
             verdict.notes.append("signed with a local test certificate, which proves nothing")
         if not claims.told and claims.whole:
             verdict.notes.append("signed by another program than texgen")
         if claims.told and about.get("recipe") and claims.told.get("recipe") != about["recipe"]:
             verdict.status = Status.TAMPERED
-            verdict.problems.append(f"{about['path'].name} names another recipe than the one that was signed")
+            verdict.problems.append(
+                f"{about['path'].name} names another recipe than the one that was signed"
+            )
 
     def _look_for_mark(self, verdict: Verdict, digest: str) -> None:
         try:
@@ -160,9 +199,14 @@ class Verifier:
         verdict.watermark = str(mark)
         if verdict.recipe and digest and mark != mark_of(verdict.recipe, digest):
             verdict.status = Status.TAMPERED
-            verdict.problems.append(f"its watermark ({verdict.watermark}) is that of another recipe")
+            verdict.problems.append(
+                f"its watermark ({verdict.watermark}) is that of another recipe"
+            )
         elif not verdict.recipe:
-            verdict.notes.append(f"the watermark is texgen's{self._named(mark)}; nothing else says where it comes from")
+            verdict.notes.append(
+                f"the watermark is texgen's{self._named(mark)}; nothing else says where it "
+                f"comes from"
+            )
             verdict.status = Status.UNSIGNED if verdict.status is Status.UNKNOWN else verdict.status
 
     def _named(self, mark: Mark) -> str:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An invisible mark in the basecolor: 48 bits in the signs of sums over waves that fit the tile, so a marked texture still tiles exactly.
+"""An invisible mark in the basecolor: 48 bits in the signs of sums over waves that fit the tile, so
+a marked texture still tiles exactly.
 
-Each bit owns some dozens of wave vectors with pseudo-random phases; the picture is changed by the least that gives their sum the bit's
-sign and a margin (improved spread spectrum, Malvar and Florencio 2003). Waves are counted per picture, so the mark outlives resizing;
-they are long, so it outlives JPEG. 32 check bits keep what was never marked from being read as a mark. It does not outlive a crop, a
-turn or a shift, and it proves nothing: whoever reads this file can write one. A signature proves.
+Each bit owns some dozens of wave vectors with pseudo-random phases; the picture is changed by the
+least that gives their sum the bit's sign and a margin (improved spread spectrum, Malvar and
+Florencio 2003). Waves are counted per picture, so the mark outlives resizing; they are long, so it
+outlives JPEG. 32 check bits keep what was never marked from being read as a mark. It does not
+outlive a crop, a turn or a shift, and it proves nothing: whoever reads this file can write one. A
+signature proves.
 """
 
 from __future__ import annotations
@@ -30,7 +33,10 @@ LONGEST, SHORTEST = 10.0, 48.0
 """Waves per picture."""
 MIN_EDGE_PX = 256
 MARGIN = 44.0
-"""Least size of each sum after embedding, in levels times the root of the pixel count: JPEG at quality 85 moves one by about 4."""
+"""Least size of each sum after embedding, in levels times the root of the pixel count:
+
+JPEG at quality 85 moves one by about 4.
+"""
 HOST_MARGIN = 0.5
 """The same as a share of the picture's own sums: resizing moves them in proportion."""
 LEAST_PSNR_DB = 42.5
@@ -39,8 +45,9 @@ ROUNDS = 4
 KEYS = (0x7E86E4, 0x11A9E5, 0x5EA3F0, 0x63C0DE)
 """The one that changes a picture least is taken."""
 DOUBTFUL = 9
-"""Bits that may be turned over, the weakest first, until the check bits fit. With all keys 2^11 tries against 2^32: of pictures without a
-mark, one in two million is said to have one."""
+"""Bits that may be turned over, the weakest first, until the check bits fit. With all keys 2^11
+tries against 2^32: of pictures without a mark, one in two million is said to have one.
+"""
 MODEL_BITS = 16
 
 
@@ -59,19 +66,31 @@ class Mark:
 
 def mark_of(recipe: str, model_digest: str) -> Mark:
     """The mark of a result."""
-    return Mark(model_digest[: MODEL_BITS // 4], hashlib.sha256(recipe.encode()).hexdigest()[: (PAYLOAD_BITS - MODEL_BITS) // 4])
+    return Mark(
+        model_digest[: MODEL_BITS // 4],
+        hashlib.sha256(recipe.encode()).hexdigest()[: (PAYLOAD_BITS - MODEL_BITS) // 4],
+    )
 
 
 def watermarked(material: Material) -> Material:
-    """The same material with its mark in the basecolor; data maps are never touched. Raises InvalidRequestError."""
+    """The same material with its mark in the basecolor; data maps are never touched.
+
+    Raises InvalidRequestError.
+    """
     if MapKind.BASECOLOR not in material.maps:
-        raise InvalidRequestError("a watermark goes into the basecolor, and there is none", "watermark")
+        raise InvalidRequestError(
+            "a watermark goes into the basecolor, and there is none", "watermark"
+        )
     if material.window_px:
-        raise InvalidRequestError("a watermark goes into a whole tile, not into a window of it", "watermark")
+        raise InvalidRequestError(
+            "a watermark goes into a whole tile, not into a window of it", "watermark"
+        )
     packed = material.maps[MapKind.BASECOLOR]
     pixels = decode(packed)
     if pixels.dtype != np.uint8:
-        raise InvalidRequestError("a watermark goes into 8 bits: choose --format png, or a preset", "watermark")
+        raise InvalidRequestError(
+            "a watermark goes into 8 bits: choose --format png, or a preset", "watermark"
+        )
     mark = mark_of(material.recipe, material.model_digest)
     marked = embed(pixels, mark)
     text = {"Software": "texgen", "texgen:recipe": material.recipe}
@@ -81,12 +100,20 @@ def watermarked(material: Material) -> Material:
 
 
 def embed(pixels: Pixels, mark: Mark) -> Pixels:
-    """(H, W, 3) uint8 sRGB -> the same with the mark. Raises InvalidRequestError where the picture is too small."""
+    """(H, W, 3) uint8 sRGB -> the same with the mark.
+
+    Raises InvalidRequestError where the picture is too small.
+    """
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_EDGE_PX:
-        raise InvalidRequestError(f"a watermark needs {MIN_EDGE_PX} px on each side: {width} x {height} px are too few", "watermark")
+        raise InvalidRequestError(
+            f"a watermark needs {MIN_EDGE_PX} px on each side: {width} x {height} px are too few",
+            "watermark",
+        )
     signs = np.array([1.0 if bit else -1.0 for bit in _bits(mark)])
-    return max((_embedded(pixels, signs, key) for key in KEYS), key=lambda marked: _psnr_db(pixels, marked))
+    return max(
+        (_embedded(pixels, signs, key) for key in KEYS), key=lambda marked: _psnr_db(pixels, marked)
+    )
 
 
 def _embedded(pixels: Pixels, signs: NDArray[np.float64], key: int) -> Pixels:
@@ -140,7 +167,12 @@ def _nearest(sums: NDArray[np.float64]) -> Mark | None:
 
 def _bits(mark: Mark) -> list[bool]:
     payload = bytes.fromhex(mark.model + mark.recipe)
-    return [bool(bit) for bit in np.unpackbits(np.frombuffer(payload + zlib.crc32(payload).to_bytes(4, "big"), np.uint8))]
+    return [
+        bool(bit)
+        for bit in np.unpackbits(
+            np.frombuffer(payload + zlib.crc32(payload).to_bytes(4, "big"), np.uint8)
+        )
+    ]
 
 
 def _read(bits: NDArray[np.bool_]) -> Mark | None:
@@ -153,19 +185,31 @@ def _read(bits: NDArray[np.bool_]) -> Mark | None:
 
 
 @cache
-def _plan(key: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.complex128], NDArray[np.int64]]:
-    """Wave vectors (ky, kx), their unit weights, and the bit that each belongs to. The same for every picture."""
+def _plan(
+    key: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.complex128], NDArray[np.int64]]:
+    """Wave vectors (ky, kx), their unit weights, and the bit that each belongs to.
+
+    The same for every picture.
+    """
     edge = int(SHORTEST)
-    ky, kx = (a.ravel() for a in np.meshgrid(np.arange(-edge, edge + 1), np.arange(1, edge + 1), indexing="ij"))
+    ky, kx = (
+        a.ravel()
+        for a in np.meshgrid(np.arange(-edge, edge + 1), np.arange(1, edge + 1), indexing="ij")
+    )
     length = np.hypot(ky, kx)
     kept = (length >= LONGEST) & (length <= SHORTEST)
     ky, kx, length = ky[kept], kx[kept], length[kept]
     # numbers of a hash, not of a library's generator, which may change between versions
-    words = np.frombuffer(hashlib.shake_256(key.to_bytes(4, "big")).digest(8 * len(ky)), ">u4").reshape(2, -1)
+    words = np.frombuffer(
+        hashlib.shake_256(key.to_bytes(4, "big")).digest(8 * len(ky)), ">u4"
+    ).reshape(2, -1)
     order = np.argsort(words[0], kind="stable")
     owner = np.empty(len(ky), np.int64)
     owner[order] = np.arange(len(ky)) % BITS
-    weights = length * np.exp(2j * np.pi * words[1] / 2**32)  # textures are strong in long waves: lean on the short ones
+    weights = length * np.exp(
+        2j * np.pi * words[1] / 2**32
+    )  # textures are strong in long waves: lean on the short ones
     power = np.zeros(BITS)
     np.add.at(power, owner, length**2)
     return ky, kx, weights / np.sqrt(power[owner]), owner
@@ -185,8 +229,13 @@ def _sums(pixels: NDArray[np.generic], key: int) -> NDArray[np.float64]:
     return sums
 
 
-def _waves(amounts: Sequence[float] | NDArray[np.float64], key: int, height: int, width: int) -> NDArray[np.float64]:
-    """(H, W): the sum of the bits' unit patterns, each times its amount. Periodic: all its waves fit the picture."""
+def _waves(
+    amounts: Sequence[float] | NDArray[np.float64], key: int, height: int, width: int
+) -> NDArray[np.float64]:
+    """(H, W): the sum of the bits' unit patterns, each times its amount.
+
+    Periodic: all its waves fit the picture.
+    """
     ky, kx, weights, owner = _plan(key)
     spectrum = np.zeros((height, width // 2 + 1), np.complex128)
     spectrum[ky % height, kx] = np.asarray(amounts)[owner] * weights * np.sqrt(height * width / 2.0)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes recipes: every field is checked against the model and quantised exactly as far as a recipe's text can say it."""
+"""Makes recipes: every field is checked against the model and quantised exactly as far as a
+recipe's text can say it.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from texgen.recipes.recipe import (
 )
 
 MAX_WEIGHT = 1e9
-"""Of a class or a part in a mix: they are normalised, so it says nothing, but sums of larger ones would overflow."""
+"""Of a class or a part in a mix: they are normalised, so it says nothing, but sums of larger ones
+would overflow.
+"""
 
 
 def make_recipe(
@@ -43,10 +47,17 @@ def make_recipe(
     Raises InvalidRequestError with the field's name; the message says what is allowed.
     """
     if not 0 <= seed <= MAX_SEED:
-        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed")
+        raise InvalidRequestError(
+            f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed"
+        )
     if not 0.0 <= psi <= MAX_PSI:
-        raise InvalidRequestError(f"psi {psi}: allowed is 0 (the class's average) to {MAX_PSI}", "psi")
-    width, height = (_check_edge(card, edge, name) for edge, name in zip(size_px, ("width", "height"), strict=True))
+        raise InvalidRequestError(
+            f"psi {psi}: allowed is 0 (the class's average) to {MAX_PSI}", "psi"
+        )
+    width, height = (
+        _check_edge(card, edge, name)
+        for edge, name in zip(size_px, ("width", "height"), strict=True)
+    )
     return Recipe(
         model_digest=card.digest,
         width_px=width,
@@ -59,15 +70,21 @@ def make_recipe(
 
 
 def _check_edge(card: ModelCard, edge_px: int, name: str, scale: int = 1) -> int:
-    step, low, high = (n * scale for n in (card.size_multiple_px, card.min_edge_px, card.max_edge_px))
+    step, low, high = (
+        n * scale for n in (card.size_multiple_px, card.min_edge_px, card.max_edge_px)
+    )
     high = min(high, max(MAX_EDGE_PX, card.max_edge_px))
     if not low <= edge_px <= high:
-        raise InvalidRequestError(f"{name} {edge_px} px: allowed is {low} to {high} px in steps of {step}", "size")
+        raise InvalidRequestError(
+            f"{name} {edge_px} px: allowed is {low} to {high} px in steps of {step}", "size"
+        )
     if edge_px % step:
         below = edge_px // step * step
         near = [str(n) for n in (below, below + step) if low <= n <= high]
         raise InvalidRequestError(
-            f"{name} {edge_px} px is not a multiple of {step}: the nearest allowed are {' and '.join(near)} px", "size"
+            f"{name} {edge_px} px is not a multiple of {step}: the nearest allowed are "
+            f"{' and '.join(near)} px",
+            "size",
         )
     return edge_px
 
@@ -79,16 +96,23 @@ def _check_classes(card: ModelCard, mix: list[tuple[str, float]]) -> tuple[tuple
     weights: dict[str, float] = {}
     for name, weight in mix:
         if name not in known:
-            raise InvalidRequestError(f"unknown class {name!r}: there are {', '.join(known)}", "classes")
+            raise InvalidRequestError(
+                f"unknown class {name!r}: there are {', '.join(known)}", "classes"
+            )
         if not 0.0 < weight <= MAX_WEIGHT:
-            raise InvalidRequestError(f"weight {weight} of class {name}: give a number above 0, at most {MAX_WEIGHT:g}", "classes")
+            raise InvalidRequestError(
+                f"weight {weight} of class {name}: give a number above 0, at most {MAX_WEIGHT:g}",
+                "classes",
+            )
         weights[name] = weights.get(name, 0.0) + weight
     parts = _thousandths(weights)
     return tuple((name, parts[name] / 1000) for name in sorted(parts, key=known.index))
 
 
 def _thousandths(weights: Mapping[str, float]) -> dict[str, int]:
-    """Whole thousandths, each at least 1, that sum to 1000 and stay nearest to the weights' shares (largest remainder)."""
+    """Whole thousandths, each at least 1, that sum to 1000 and stay nearest to the weights' shares
+    (largest remainder).
+    """
     total = sum(weights.values())
     shares = {name: 1000 * w / total for name, w in weights.items()}
     parts = {name: max(1, int(share + 1e-6)) for name, share in shares.items()}
@@ -104,27 +128,49 @@ def _check_controls(card: ModelCard, given: Mapping[str, float]) -> dict[str, fl
     specs = {c.name: c for c in card.controls}
     for name, value in given.items():
         if name not in specs:
-            raise InvalidRequestError(f"unknown control {name!r}: there are {', '.join(specs) or 'none'}", "controls")
+            raise InvalidRequestError(
+                f"unknown control {name!r}: there are {', '.join(specs) or 'none'}", "controls"
+            )
         low, high = specs[name].minimum, specs[name].maximum
         if not low <= value <= high:
-            raise InvalidRequestError(f"control {name}={value}: allowed is {low:g} to {high:g} {specs[name].unit}".rstrip(), "controls")
+            raise InvalidRequestError(
+                (
+                    f"control {name}={value}: allowed is {low:g} to {high:g} {specs[name].unit}"
+                ).rstrip(),
+                "controls",
+            )
     full = {name: float(given.get(name, spec.default)) for name, spec in specs.items()}
     return {name: _float32(value) for name, value in full.items()}
 
 
-def vary_recipe(card: ModelCard, base: Recipe, seed: int, amount: float, locks: Iterable[str] = ()) -> Recipe:
+def vary_recipe(
+    card: ModelCard, base: Recipe, seed: int, amount: float, locks: Iterable[str] = ()
+) -> Recipe:
     """A variation of ``base``: same size and finishing controls. Raises InvalidRequestError."""
     if not 0.0 <= amount <= 1.0:
-        raise InvalidRequestError(f"amount {amount}: allowed is 0 (the same) to 1 (as far as a new seed)", "amount")
+        raise InvalidRequestError(
+            f"amount {amount}: allowed is 0 (the same) to 1 (as far as a new seed)", "amount"
+        )
     if not 0 <= seed <= MAX_SEED:
-        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed")
+        raise InvalidRequestError(
+            f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed"
+        )
     if base.masked():
-        raise InvalidRequestError("a painted mix or a transition cannot be varied: vary its parts, then mix them", "recipe")
+        raise InvalidRequestError(
+            "a painted mix or a transition cannot be varied: vary its parts, then mix them",
+            "recipe",
+        )
     try:
         kept = tuple(lock for lock in Lock if lock in {Lock(name) for name in locks})
     except ValueError as error:
-        raise InvalidRequestError(f"{error}: what can be locked is {', '.join(Lock)}", "locks") from error
-    return _derived(card, replace(base, seed=seed, psi=1.0, classes=()), Variation(base.drawn(), round(amount * 1000) / 1000, kept))
+        raise InvalidRequestError(
+            f"{error}: what can be locked is {', '.join(Lock)}", "locks"
+        ) from error
+    return _derived(
+        card,
+        replace(base, seed=seed, psi=1.0, classes=()),
+        Variation(base.drawn(), round(amount * 1000) / 1000, kept),
+    )
 
 
 def mix_recipe(
@@ -136,7 +182,8 @@ def mix_recipe(
     mask_sha256: str = "",
     steps: int = 0,
 ) -> Recipe:
-    """A mixture of recipes of one model. Size and seed are the first part's, finishing controls the weighted mean.
+    """A mixture of recipes of one model. Size and seed are the first part's, finishing controls the
+    weighted mean.
 
     Raises InvalidRequestError.
     """
@@ -145,13 +192,19 @@ def mix_recipe(
     first = given[0][0]
     shares = _thousandths({str(i): weight for i, (_, weight) in enumerate(given)})
     weighted = tuple((recipe.drawn(), shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given))
-    means = {name: _float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls}
+    means = {
+        name: _float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls
+    }
     width, height = size_px or (first.width_px, first.height_px)
-    outer = replace(first, width_px=width, height_px=height, psi=1.0, classes=(), controls=means, detail=None)
+    outer = replace(
+        first, width_px=width, height_px=height, psi=1.0, classes=(), controls=means, detail=None
+    )
     return _derived(card, outer, Mixture(weighted, mode, mask_sha256, steps))
 
 
-def capture_recipe(card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]) -> Recipe:
+def capture_recipe(
+    card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]
+) -> Recipe:
     """The recipe of a capture, with all controls at their defaults. Raises InvalidRequestError."""
     return with_origin(make_recipe(card, [(card.classes[0].name, 1.0)], seed, size_px), captured)
 
@@ -161,16 +214,28 @@ def with_origin(plain: Recipe, captured: Captured) -> Recipe:
     return replace(plain, classes=(), psi=1.0, origin=captured)
 
 
-def _check_parts(parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: str, steps: int) -> None:
+def _check_parts(
+    parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: str, steps: int
+) -> None:
     fewest, most = (2, 2) if mode is MixMode.TRANSITION else (2, MAX_PARTS)
     if not fewest <= len(parts) <= most:
-        raise InvalidRequestError(f"{len(parts)} recipes: a {mode} takes {fewest}" + (f" to {most}" if most > fewest else ""), "parts")
+        raise InvalidRequestError(
+            f"{len(parts)} recipes: a {mode} takes {fewest}"
+            + (f" to {most}" if most > fewest else ""),
+            "parts",
+        )
     if len({recipe.model_digest for recipe, _ in parts}) > 1:
-        raise InvalidRequestError("the recipes are of different models: only recipes of one model can be mixed", "parts")
+        raise InvalidRequestError(
+            "the recipes are of different models: only recipes of one model can be mixed", "parts"
+        )
     if not all(0.0 < weight <= MAX_WEIGHT for _, weight in parts):
-        raise InvalidRequestError(f"the weights must be numbers above 0, at most {MAX_WEIGHT:g}", "parts")
+        raise InvalidRequestError(
+            f"the weights must be numbers above 0, at most {MAX_WEIGHT:g}", "parts"
+        )
     if any(recipe.masked() for recipe, _ in parts):
-        raise InvalidRequestError("a painted mix or a transition cannot be a part of another mix", "parts")
+        raise InvalidRequestError(
+            "a painted mix or a transition cannot be a part of another mix", "parts"
+        )
     if (mode is MixMode.PAINT) != bool(mask_sha256):
         raise InvalidRequestError("a painted mix needs a mask, and no other mix takes one", "mask")
     if mode is MixMode.TRANSITION and not 1 <= steps <= MAX_STEPS:
@@ -178,12 +243,20 @@ def _check_parts(parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: 
 
 
 def _derived(card: ModelCard, outer: Recipe, origin: Origin) -> Recipe:
-    """``outer`` with that origin; its controls inside the network (but the tile size) go back to neutral, as the parts have theirs."""
-    inside = {c.name: _float32(c.default) for c in card.controls if not c.post_process and c.name != "tile_px"}
+    """``outer`` with that origin; its controls inside the network (but the tile size) go back to
+    neutral, as the parts have theirs.
+    """
+    inside = {
+        c.name: _float32(c.default)
+        for c in card.controls
+        if not c.post_process and c.name != "tile_px"
+    }
     recipe = replace(outer, origin=origin, controls={**outer.controls, **inside})
     if recipe.depth() > MAX_DEPTH:
         raise InvalidRequestError(
-            f"recipes lie {recipe.depth()} deep in each other: allowed are {MAX_DEPTH}; start from a plain recipe", "recipe"
+            f"recipes lie {recipe.depth()} deep in each other: allowed are {MAX_DEPTH}; start "
+            f"from a plain recipe",
+            "recipe",
         )
     return recipe
 
@@ -197,7 +270,10 @@ def with_controls(recipe: Recipe, card: ModelCard, given: Mapping[str, float]) -
 def with_size(recipe: Recipe, card: ModelCard, size_px: tuple[int, int]) -> Recipe:
     """The recipe at another size (width, height). Raises InvalidRequestError."""
     scale = recipe.detail.scale if recipe.detail else 1
-    width, height = (_check_edge(card, edge, name, scale) for edge, name in zip(size_px, ("width", "height"), strict=True))
+    width, height = (
+        _check_edge(card, edge, name, scale)
+        for edge, name in zip(size_px, ("width", "height"), strict=True)
+    )
     return replace(recipe, width_px=width, height_px=height)
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: what names a result. Model digest + classes + seed + truncation + controls + size, or what it was derived from.
+"""Recipes: what names a result. Model digest + classes + seed + truncation + controls + size, or
+what it was derived from.
 
-A recipe is checked and quantised when it is made, exactly as far as its text (`texgen.recipes.text`) can say it, so the text and the value
-name the same pixels.
+A recipe is checked and quantised when it is made, exactly as far as its text
+(`texgen.recipes.text`) can say it, so the text and the value name the same pixels.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class MixMode(StrEnum):
     BLEND = "blend"  # everything by weight
     LOOK = "look"  # layout and noise of the first part, style of the others
     PAINT = "paint"  # a mask chooses the part for each pixel
-    TRANSITION = "transition"  # from the first part on the left to the second on the right, over some tiles
+    TRANSITION = (
+        "transition"  # from the first part on the left to the second on the right, over some tiles
+    )
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ class Detail:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked request for one material or environment. `texgen.recipes.build` builds it; the numbers are quantised as in the text."""
+    """A checked request for one material or environment.
+
+    `texgen.recipes.build` builds it; the numbers are quantised as in the text.
+    """
 
     model_digest: str
     width_px: int
@@ -113,9 +119,14 @@ class Recipe:
     """None: the generator draws at full size."""
 
     def drawn(self) -> Recipe:
-        """What the generator draws: this recipe itself, or its smaller picture. ``tile_px`` counts px of that one."""
+        """What the generator draws: this recipe itself, or its smaller picture.
+
+        ``tile_px`` counts px of that one.
+        """
         scale = self.detail.scale if self.detail else 1
-        return replace(self, width_px=self.width_px // scale, height_px=self.height_px // scale, detail=None)
+        return replace(
+            self, width_px=self.width_px // scale, height_px=self.height_px // scale, detail=None
+        )
 
     def depth(self) -> int:
         """How many recipes lie in each other here; 1 for a plain one."""
@@ -132,7 +143,9 @@ class Recipe:
             case Variation(base=base):
                 return base.masked()
             case Mixture(parts=parts, mode=mode):
-                return mode in (MixMode.PAINT, MixMode.TRANSITION) or any(part.masked() for part, _ in parts)
+                return mode in (MixMode.PAINT, MixMode.TRANSITION) or any(
+                    part.masked() for part, _ in parts
+                )
         return False
 
     def main_classes(self) -> tuple[tuple[str, float], ...]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole numbers in as few bytes as they need, seven bits each. Source: the protocol buffers encoding specification (base 128 varints)."""
+"""Whole numbers in as few bytes as they need, seven bits each.
+
+Source: the protocol buffers encoding specification (base 128 varints).
+"""
 
 from __future__ import annotations
 

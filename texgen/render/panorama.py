@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sphere around a viewer as an equirectangular picture: where its pixels look, light from it, cube maps, a picture to look at.
+"""The sphere around a viewer as an equirectangular picture: where its pixels look, light from it,
+cube maps, a picture to look at.
 
-A panorama is (H, 2 H, C) linear radiance. Azimuth is 0 at its centre and increases to the right, elevation is 90 degrees at the top.
-Directions are unit vectors (right, up, forward): (1, 0, 0) is azimuth 90, (0, 1, 0) the zenith, (0, 0, 1) azimuth 0. Numpy only.
+A panorama is (H, 2 H, C) linear radiance. Azimuth is 0 at its centre and increases to the right,
+elevation is 90 degrees at the top. Directions are unit vectors (right, up, forward): (1, 0, 0) is
+azimuth 90, (0, 1, 0) the zenith, (0, 0, 1) azimuth 0. Numpy only.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ FACES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, in
     "front": ((0, 0, 1), (1, 0, 0), (0, 1, 0)),
     "back": ((0, 0, -1), (-1, 0, 0), (0, 1, 0)),
 }
-"""Face of a cube -> where its centre, its right edge and its upper edge look. Seen from inside; the upper edge of "down" and the lower edge
-of "up" touch "front"."""
+"""Face of a cube -> where its centre, its right edge and its upper edge look. Seen from inside; the
+upper edge of "down" and the lower edge of "up" touch "front".
+"""
 COSINE_LOBE = (np.pi, 2.0 * np.pi / 3.0, np.pi / 4.0)
 """What a cosine leaves of each band of spherical harmonics (Ramamoorthi & Hanrahan 2001)."""
 MIDDLE_GREY = 0.18
@@ -35,11 +38,15 @@ def direction(azimuth_deg: float | Array, elevation_deg: float | Array) -> Array
     """Angles in degrees, of any shape -> unit vectors (..., 3)."""
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
     flat = np.cos(elevation)
-    return np.stack(np.broadcast_arrays(flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)), -1).astype(np.float32)
+    return np.stack(
+        np.broadcast_arrays(flat * np.sin(azimuth), np.sin(elevation), flat * np.cos(azimuth)), -1
+    ).astype(np.float32)
 
 
 def blender_direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:
-    """Where Blender's world (x, y, z up) shows this place of a panorama that an Environment Texture node has, unrotated."""
+    """Where Blender's world (x, y, z up) shows this place of a panorama that an Environment Texture
+    node has, unrotated.
+    """
     right, up, forward = map(float, direction(azimuth_deg, elevation_deg))
     return forward, -right, up
 
@@ -51,10 +58,14 @@ def angles(directions: Array) -> tuple[Array, Array]:
 
 
 def pixel_angles(height: int) -> tuple[Array, Array]:
-    """Azimuth of the columns (2 H,) and elevation of the rows (H,) of a panorama, in degrees, at the centres of pixels."""
+    """Azimuth of the columns (2 H,) and elevation of the rows (H,) of a panorama, in degrees, at
+    the centres of pixels.
+    """
     columns, rows = np.arange(2 * height, dtype=np.float32), np.arange(height, dtype=np.float32)
     step = np.float32(180.0 / height)
-    return (columns + np.float32(0.5)) * step - np.float32(180.0), np.float32(90.0) - (rows + np.float32(0.5)) * step
+    return (columns + np.float32(0.5)) * step - np.float32(180.0), np.float32(90.0) - (
+        rows + np.float32(0.5)
+    ) * step
 
 
 def pixel_directions(height: int) -> Array:
@@ -70,7 +81,8 @@ def solid_angles(height: int) -> Array:
 
 
 def harmonics(directions: Array) -> Array:
-    """(..., 3) -> (..., 9): real spherical harmonics of bands 0 to 2, with x right, y up, z forward; orthonormal.
+    """(..., 3) -> (..., 9): real spherical harmonics of bands 0 to 2, with x right, y up, z
+    forward; orthonormal.
 
     Order: 1; y, z, x; xy, yz, 3 z^2 - 1, xz, x^2 - y^2.
     """
@@ -100,7 +112,9 @@ def radiance_harmonics(panorama: Array) -> Array:
     azimuth, elevation = pixel_angles(height)
     for row in range(height):  # row by row: 8192 px wide, all at once would take gigabytes
         basis = harmonics(direction(azimuth, np.full_like(azimuth, elevation[row])))
-        total += float(weights[row, 0]) * (basis.T.astype(np.float64) @ panorama[row].astype(np.float64))
+        total += float(weights[row, 0]) * (
+            basis.T.astype(np.float64) @ panorama[row].astype(np.float64)
+        )
     return total.astype(np.float32)
 
 
@@ -111,8 +125,12 @@ def irradiance_harmonics(radiance: Array) -> Array:
 
 
 def irradiance_map(radiance: Array, height: int) -> Array:
-    """(9, C) of radiance -> (H, 2 H, C): irradiance of a surface that faces each direction; never below 0."""
-    light: Array = np.maximum(harmonics(pixel_directions(height)) @ irradiance_harmonics(radiance), 0.0).astype(np.float32)
+    """(9, C) of radiance -> (H, 2 H, C): irradiance of a surface that faces each direction; never
+    below 0.
+    """
+    light: Array = np.maximum(
+        harmonics(pixel_directions(height)) @ irradiance_harmonics(radiance), 0.0
+    ).astype(np.float32)
     return light
 
 
@@ -128,7 +146,9 @@ def sampled(panorama: Array, directions: Array) -> Array:
     def at(row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
         over = (row < 0) | (row >= height)
         row = np.where(row < 0, -1 - row, np.where(row >= height, 2 * height - 1 - row, row))
-        picked: Array = panorama[row, (column + np.where(over, width // 2, 0)) % width].astype(np.float32)
+        picked: Array = panorama[row, (column + np.where(over, width // 2, 0)) % width].astype(
+            np.float32
+        )
         return picked
 
     upper = at(top, left) * (1.0 - right_share) + at(top, left + 1) * right_share
@@ -139,16 +159,24 @@ def sampled(panorama: Array, directions: Array) -> Array:
 
 def cube_faces(panorama: Array, edge_px: int) -> dict[str, Array]:
     """The six `FACES` (edge, edge, C) of a cube around the viewer."""
-    along = (np.arange(edge_px, dtype=np.float32) + np.float32(0.5)) * np.float32(2.0 / edge_px) - np.float32(1.0)
+    along = (np.arange(edge_px, dtype=np.float32) + np.float32(0.5)) * np.float32(
+        2.0 / edge_px
+    ) - np.float32(1.0)
     faces = {}
     for name, (centre, right, up) in FACES.items():
-        rays = np.array(centre, np.float32) + along[None, :, None] * np.array(right) - along[:, None, None] * np.array(up)
+        rays = (
+            np.array(centre, np.float32)
+            + along[None, :, None] * np.array(right)
+            - along[:, None, None] * np.array(up)
+        )
         unit = (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32)
         faces[name] = sampled(panorama, unit)
     return faces
 
 
-def perspective(panorama: Array, azimuth_deg: float, elevation_deg: float, field_deg: float, edge_px: int) -> Array:
+def perspective(
+    panorama: Array, azimuth_deg: float, elevation_deg: float, field_deg: float, edge_px: int
+) -> Array:
     """A square view (edge, edge, C) with a field of view of ``field_deg`` towards a direction."""
     reach = np.tan(np.radians(field_deg / 2.0))
     along = ((np.arange(edge_px) + 0.5) * (2.0 / edge_px) - 1.0) * reach
@@ -156,11 +184,15 @@ def perspective(panorama: Array, azimuth_deg: float, elevation_deg: float, field
     right = direction(azimuth_deg + 90.0, 0.0)
     up = np.cross(forward, right)
     rays = forward + along[None, :, None] * right - along[:, None, None] * up
-    return sampled(panorama, (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32))
+    return sampled(
+        panorama, (rays / np.linalg.norm(rays, axis=-1, keepdims=True)).astype(np.float32)
+    )
 
 
 def tone_mapped(panorama: Array, key: float = MIDDLE_GREY) -> NDArray[np.uint8]:
-    """(H, W, 3) radiance -> sRGB bytes: the geometric mean over the sphere becomes ``key``, highlights roll off (Reinhard et al. 2002)."""
+    """(H, W, 3) radiance -> sRGB bytes: the geometric mean over the sphere becomes ``key``,
+    highlights roll off (Reinhard et al. 2002).
+    """
     return developed(panorama, key / geometric_mean(panorama))
 
 
@@ -173,7 +205,9 @@ def developed(linear: Array, exposure: float) -> NDArray[np.uint8]:
 
 def luminance(linear: Array) -> Array:
     """(..., 3) Rec.709 -> (...)."""
-    value: Array = (linear.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)).astype(np.float32)
+    value: Array = (
+        linear.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    ).astype(np.float32)
     return value
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small numpy renderer for previews: one key light over a flat plane, a soft sky, GGX highlights."""
+"""A small numpy renderer for previews: one key light over a flat plane, a soft sky, GGX
+highlights.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,10 @@ from texgen.files.images import linear_to_srgb, srgb_to_linear
 Array = NDArray[np.float32]
 
 LIGHT = (-0.55, 0.6, 0.58)
-"""Towards the key light: x right, y up, z to the viewer. Light from the upper left, as the eye expects of relief."""
+"""Towards the key light: x right, y up, z to the viewer.
+
+Light from the upper left, as the eye expects of relief.
+"""
 
 
 def render_lit(
@@ -29,9 +34,10 @@ def render_lit(
 ) -> NDArray[np.uint8]:
     """Light a flat square of material, seen from straight above, or from where ``to_view`` points.
 
-    ``basecolor`` (H, W, 3) sRGB [0, 1]; ``normal`` (H, W, 3) OpenGL in [-1, 1]; ``roughness``, ``metallic``, ``ao`` (H, W) in
-    [0, 1]; ``to_view`` (H, W, 3) unit vectors towards the eye; ``light_rgb`` (3,) linear colour of the light, ``sky`` the strength of
-    what comes from all around, ``exposure`` a factor on all light. Returns (H, W, 3) sRGB.
+    ``basecolor`` (H, W, 3) sRGB [0, 1]; ``normal`` (H, W, 3) OpenGL in [-1, 1]; ``roughness``,
+    ``metallic``, ``ao`` (H, W) in [0, 1]; ``to_view`` (H, W, 3) unit vectors towards the eye;
+    ``light_rgb`` (3,) linear colour of the light, ``sky`` the strength of what comes from all
+    around, ``exposure`` a factor on all light. Returns (H, W, 3) sRGB.
     """
     albedo = srgb_to_linear(basecolor)
     to_light = np.asarray(light, np.float32) / np.float32(np.linalg.norm(light))
@@ -50,7 +56,11 @@ def render_lit(
     around = (0.35 + 0.65 * up) * open_sky * np.float32(sky)
     fresnel = specular_colour + (1.0 - rough) * 0.2 * (1.0 - n_v) ** 4
     diffuse = albedo * (1.0 - metal) * (2.2 * n_l + 0.45 * around)
-    linear = diffuse + specular_colour * highlight * 2.2 * np.pi + fresnel * around * (0.55 + 0.25 * (1.0 - rough))
+    linear = (
+        diffuse
+        + specular_colour * highlight * 2.2 * np.pi
+        + fresnel * around * (0.55 + 0.25 * (1.0 - rough))
+    )
     linear = linear * np.float32(exposure)
     srgb = linear_to_srgb(linear / (1.0 + 0.22 * linear))
     return np.round(srgb * 255.0).astype(np.uint8)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Event stream -> materials, environments. No transport inside: the Python client and the Blender add-on both use it."""
+"""Event stream -> materials, environments.
+
+No transport inside: the Python client and the Blender add-on both use it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,11 @@ KIND_FROM_PB = {
     pb.MAP_KIND_ENVIRONMENT: MapKind.ENVIRONMENT,
 }
 KIND_TO_PB = {k: v for v, k in KIND_FROM_PB.items()}
-ENCODING_FROM_PB = {pb.ENCODING_RAW: Encoding.RAW, pb.ENCODING_PNG: Encoding.PNG, pb.ENCODING_EXR: Encoding.EXR}
+ENCODING_FROM_PB = {
+    pb.ENCODING_RAW: Encoding.RAW,
+    pb.ENCODING_PNG: Encoding.PNG,
+    pb.ENCODING_EXR: Encoding.EXR,
+}
 ENCODING_TO_PB = {k: v for v, k in ENCODING_FROM_PB.items()}
 SPACE_FROM_PB = {
     pb.COLOR_SPACE_SRGB: ColorSpace.SRGB,
@@ -54,7 +61,10 @@ MAX_MAP_BYTES = 2**31
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a request is: ``fraction`` 0..1, ``stage`` "queued", "computing", "encoding" or "receiving"."""
+    """How far a request is:
+
+    ``fraction`` 0..1, ``stage`` "queued", "computing", "encoding" or "receiving".
+    """
 
     fraction: float
     stage: str
@@ -62,8 +72,8 @@ class Progress:
 
 
 class Assembler:
-    """Feed it events; it collects maps and checks lengths, order and CRC-32. ``on_preview`` takes what an early picture shows and its PNG file;
-    ``crc32`` may be a faster one than zlib's.
+    """Feed it events; it collects maps and checks lengths, order and CRC-32. ``on_preview`` takes
+    what an early picture shows and its PNG file; ``crc32`` may be a faster one than zlib's.
     """
 
     def __init__(
@@ -108,20 +118,32 @@ class Assembler:
                 self._sum_up(event.summary)
 
     def result(self) -> Material:
-        """The finished material. Raises ConnectionFailedError when the stream ended before its summary."""
+        """The finished material.
+
+        Raises ConnectionFailedError when the stream ended before its summary.
+        """
         return self.materials()[-1]
 
     def materials(self) -> list[Material]:
-        """All materials of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
+        """All materials of the call.
+
+        Raises ConnectionFailedError when the stream ended before the last one's summary.
+        """
         return [result for result in self.results() if isinstance(result, Material)]
 
     def environments(self) -> list[Environment]:
-        """All environments of the call. Raises ConnectionFailedError when the stream ended before the last one's summary."""
+        """All environments of the call.
+
+        Raises ConnectionFailedError when the stream ended before the last one's summary.
+        """
         return [result for result in self.results() if isinstance(result, Environment)]
 
     def results(self) -> list[Material | Environment]:
         if not self._complete():
-            raise ConnectionFailedError("the server ended the stream before the result was complete; nothing was kept, try again")
+            raise ConnectionFailedError(
+                "the server ended the stream before the result was complete; nothing was kept, "
+                "try again"
+            )
         return self.finished
 
     def _count(self) -> int:
@@ -136,9 +158,14 @@ class Assembler:
 
     def _begin(self, header: pb.MapHeader) -> None:
         if header.byte_size > MAX_MAP_BYTES:
-            raise ConnectionFailedError(f"the server announced a map of {header.byte_size} bytes; at most {MAX_MAP_BYTES} are taken")
+            raise ConnectionFailedError(
+                f"the server announced a map of {header.byte_size} bytes; at most "
+                f"{MAX_MAP_BYTES} are taken"
+            )
         self._header, self._received, self._found = header, 0, 0
-        self._buffer = np.empty(header.byte_size, np.uint8).data  # in huge pages, unlike bytes: a third of the time
+        self._buffer = np.empty(
+            header.byte_size, np.uint8
+        ).data  # in huge pages, unlike bytes: a third of the time
 
     def _append(self, chunk: pb.Chunk | RawChunk) -> None:
         header = self._header
@@ -146,7 +173,9 @@ class Assembler:
             raise ConnectionFailedError("the server sent a piece of a map out of order; try again")
         data = chunk.data
         if self._received + len(data) > header.byte_size:
-            raise ConnectionFailedError("the server sent more bytes of a map than it announced; try again")
+            raise ConnectionFailedError(
+                "the server sent more bytes of a map than it announced; try again"
+            )
         self._buffer[self._received : self._received + len(data)] = data
         self._found = self._crc32(data, self._found)  # piece by piece, while it is at hand
         self._received += len(data)
@@ -156,7 +185,9 @@ class Assembler:
         if header is None or self._received != header.byte_size:
             raise ConnectionFailedError(DAMAGED)
         raw = header.encoding == pb.ENCODING_RAW
-        self._keep(header, self._buffer.toreadonly() if raw else self._buffer.tobytes(), self._found, end)
+        self._keep(
+            header, self._buffer.toreadonly() if raw else self._buffer.tobytes(), self._found, end
+        )
         self._header, self._buffer = None, memoryview(b"")
 
     def _take(self, several: pb.WholeMaps) -> None:
@@ -166,9 +197,17 @@ class Assembler:
                 raise ConnectionFailedError(DAMAGED)
             self._keep(whole.header, data, self._crc32(data, 0), whole.end)
 
-    def _keep(self, header: pb.MapHeader, data: bytes | memoryview, found: int, end: pb.MapEnd) -> None:
-        """A map that is here whole, if it is what its end says; servers from before the CRC-32 told a hash only."""
-        right = found == end.crc32 if end.HasField("crc32") else hashlib.sha256(data).digest() == end.sha256
+    def _keep(
+        self, header: pb.MapHeader, data: bytes | memoryview, found: int, end: pb.MapEnd
+    ) -> None:
+        """A map that is here whole, if it is what its end says; servers from before the CRC-32 told
+        a hash only.
+        """
+        right = (
+            found == end.crc32
+            if end.HasField("crc32")
+            else hashlib.sha256(data).digest() == end.sha256
+        )
         if not right or (end.kind, end.byte_size) != (header.kind, header.byte_size):
             raise ConnectionFailedError(DAMAGED)
         kind = KIND_FROM_PB[end.kind]
@@ -185,7 +224,11 @@ class Assembler:
         self._on_progress(Progress(self._overall(0.9), "receiving"))
 
     def _sum_up(self, summary: pb.Summary) -> None:
-        self.finished.append(self._environment(summary) if MapKind.ENVIRONMENT in self._maps else self._material(summary))
+        self.finished.append(
+            self._environment(summary)
+            if MapKind.ENVIRONMENT in self._maps
+            else self._material(summary)
+        )
         self._on_progress(Progress(self._overall(0.0), "done" if self._complete() else "queued"))
 
     def _environment(self, summary: pb.Summary) -> Environment:
@@ -219,7 +262,10 @@ class Assembler:
             window_px=_window(summary),
             endless=summary.endless,
             understood=_understood(self.accepted),
-            repairs={KIND_FROM_PB[r.kind]: tuple(STEP_FROM_PB[s] for s in r.steps) for r in summary.repairs},
+            repairs={
+                KIND_FROM_PB[r.kind]: tuple(STEP_FROM_PB[s] for s in r.steps)
+                for r in summary.repairs
+            },
         )
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages that carry megabytes, written in place: ``TextureEvent{chunk}``, which is read in place too, and ``TextureEvent{whole_maps}``,
-without protobuf's copies of their bytes.
+"""The messages that carry megabytes, written in place: ``TextureEvent{chunk}``, which is read in
+place too, and ``TextureEvent{whole_maps}``, without protobuf's copies of their bytes.
 
-What is written is what protobuf would write (fields in their order), and whatever does not look like it is read by protobuf itself.
-Source: the protocol buffers encoding specification.
+What is written is what protobuf would write (fields in their order), and whatever does not look
+like it is read by protobuf itself. Source: the protocol buffers encoding specification.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from texgen.recipes.varint import varint
 
 _LENGTH_DELIMITED = 2
 _EVENT = pb.TextureEvent.DESCRIPTOR.fields_by_name["chunk"].number << 3 | _LENGTH_DELIMITED
-_WHOLE_MAPS = pb.TextureEvent.DESCRIPTOR.fields_by_name["whole_maps"].number << 3 | _LENGTH_DELIMITED
+_WHOLE_MAPS = (
+    pb.TextureEvent.DESCRIPTOR.fields_by_name["whole_maps"].number << 3 | _LENGTH_DELIMITED
+)
 _WHOLE_MAP = pb.WholeMaps.DESCRIPTOR.fields_by_name["maps"].number << 3 | _LENGTH_DELIMITED
 _WHOLE_DATA = pb.WholeMap.DESCRIPTOR.fields_by_name["data"].number << 3 | _LENGTH_DELIMITED
 _KIND = pb.Chunk.DESCRIPTOR.fields_by_name["kind"].number << 3
@@ -42,23 +44,40 @@ class RawChunk(NamedTuple):
 
 def write_chunk(kind: int, offset: int, data: bytes | memoryview) -> ReadyEvent:
     """The event of a piece of a map; the data is copied once."""
-    head = (bytes((_KIND,)) + varint(kind) if kind else b"") + (bytes((_OFFSET,)) + varint(offset) if offset else b"")
+    head = (bytes((_KIND,)) + varint(kind) if kind else b"") + (
+        bytes((_OFFSET,)) + varint(offset) if offset else b""
+    )
     head += bytes((_DATA,)) + varint(len(data))
     return ReadyEvent(b"".join((bytes((_EVENT,)), varint(len(head) + len(data)), head, data)))
 
 
-def write_whole_maps(maps: Iterable[tuple[pb.MapHeader, bytes | memoryview, pb.MapEnd]]) -> ReadyEvent:
+def write_whole_maps(
+    maps: Iterable[tuple[pb.MapHeader, bytes | memoryview, pb.MapEnd]],
+) -> ReadyEvent:
     """The event of several maps in one piece each; the data is copied once."""
     pieces: list[bytes | memoryview] = []
     for header, data, end in maps:
-        before = pb.WholeMap(header=header).SerializeToString() + bytes((_WHOLE_DATA,)) + varint(len(data))
+        before = (
+            pb.WholeMap(header=header).SerializeToString()
+            + bytes((_WHOLE_DATA,))
+            + varint(len(data))
+        )
         after = pb.WholeMap(end=end).SerializeToString()
-        pieces += [bytes((_WHOLE_MAP,)), varint(len(before) + len(data) + len(after)), before, data, after]
+        pieces += [
+            bytes((_WHOLE_MAP,)),
+            varint(len(before) + len(data) + len(after)),
+            before,
+            data,
+            after,
+        ]
     return ReadyEvent(b"".join((bytes((_WHOLE_MAPS,)), varint(sum(map(len, pieces))), *pieces)))
 
 
 def read_event(message: bytes) -> pb.TextureEvent | RawChunk:
-    """A chunk in place, any other event by protobuf. Raises google.protobuf.message.DecodeError for what is neither."""
+    """A chunk in place, any other event by protobuf.
+
+    Raises google.protobuf.message.DecodeError for what is neither.
+    """
     if message and message[0] == _EVENT:
         chunk = _read_chunk(message)
         if chunk is not None:
@@ -72,14 +91,18 @@ def serialized(write: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
 
 
 def texture_methods(channel: Any) -> dict[str, Any]:
-    """Name -> callable of TextureService's methods on a channel of gRPC; their events come as `read_event` has them."""
+    """Name -> callable of TextureService's methods on a channel of gRPC; their events come as
+    `read_event` has them.
+    """
     service, made = pb.DESCRIPTOR.services_by_name["TextureService"], {}
     for method in service.methods:
         request, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
         make = channel.stream_stream if method.client_streaming else channel.unary_stream
         read = read_event if answer is pb.TextureEvent else answer.FromString
         made[method.name] = make(
-            f"/{service.full_name}/{method.name}", request_serializer=request.SerializeToString, response_deserializer=read
+            f"/{service.full_name}/{method.name}",
+            request_serializer=request.SerializeToString,
+            response_deserializer=read,
         )
     return made
 
@@ -94,7 +117,11 @@ def _read_chunk(message: bytes) -> RawChunk | None:
         tag = message[at]
         number, at = _number(message, at + 1)
         if tag == _DATA:
-            return RawChunk(known[_KIND], known[_OFFSET], memoryview(message)[at:]) if at + number == len(message) else None
+            return (
+                RawChunk(known[_KIND], known[_OFFSET], memoryview(message)[at:])
+                if at + number == len(message)
+                else None
+            )
         if tag not in known:
             return None
         known[tag] = number
@@ -102,7 +129,9 @@ def _read_chunk(message: bytes) -> RawChunk | None:
 
 
 def _number(message: bytes, at: int) -> tuple[int, int]:
-    """(value, place behind it) of a varint; past the end or too long: something that fits nowhere."""
+    """(value, place behind it) of a varint; past the end or too long: something that fits
+    nowhere.
+    """
     value = 0
     for shift in range(0, 64, 7):
         if at >= len(message):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client's arguments become in a request. Checks only what protobuf itself would refuse less clearly; the server checks the rest."""
+"""What a client's arguments become in a request.
+
+Checks only what protobuf itself would refuse less clearly; the server checks the rest.
+"""
 
 from __future__ import annotations
 
@@ -55,19 +58,30 @@ class Options(CallOptions, total=False):
 
 def common_fields(options: Options) -> dict[str, Any]:
     """The fields that all requests for materials have."""
-    return plain_fields(options, options.get("model", "")) | {"maps": [KIND_TO_PB[k] for k in options.get("maps", ())]}
+    return plain_fields(options, options.get("model", "")) | {
+        "maps": [KIND_TO_PB[k] for k in options.get("maps", ())]
+    }
 
 
-def plain_fields(options: CallOptions, model: str, encoding: Encoding = Encoding.PNG) -> dict[str, Any]:
+def plain_fields(
+    options: CallOptions, model: str, encoding: Encoding = Encoding.PNG
+) -> dict[str, Any]:
     """Those of requests that choose no maps; ``encoding`` where the options say none."""
     priority = pb.PRIORITY_BATCH if options.get("batch") else pb.PRIORITY_INTERACTIVE
-    return {"model": model, "encoding": ENCODING_TO_PB[options.get("encoding", encoding)], "priority": priority}
+    return {
+        "model": model,
+        "encoding": ENCODING_TO_PB[options.get("encoding", encoding)],
+        "priority": priority,
+    }
 
 
 def map_header(kind: MapKind, pixels: Pixels) -> pb.MapHeader:
     """A map as it is announced: raw samples."""
     if pixels.ndim != 3 or str(pixels.dtype) not in ("uint8", "uint16"):
-        raise InvalidRequestError(f"{kind}: {pixels.dtype} of shape {pixels.shape}; give (H, W, C) of uint8 or uint16", "maps")
+        raise InvalidRequestError(
+            f"{kind}: {pixels.dtype} of shape {pixels.shape}; give (H, W, C) of uint8 or uint16",
+            "maps",
+        )
     height, width, channels = pixels.shape
     return pb.MapHeader(
         kind=KIND_TO_PB[kind],
@@ -98,7 +112,11 @@ def named(table: Mapping[str, Any], name: str, what: str) -> Any:
 
 def size_message(size_px: tuple[int, int] | None) -> pb.Size | None:
     """(width, height) in px as the contract has it."""
-    return pb.Size(width_px=checked_edge(size_px[0]), height_px=checked_edge(size_px[1])) if size_px else None
+    return (
+        pb.Size(width_px=checked_edge(size_px[0]), height_px=checked_edge(size_px[1]))
+        if size_px
+        else None
+    )
 
 
 def window_message(window_px: tuple[int, int, int, int] | None) -> pb.Window | None:
@@ -114,7 +132,9 @@ def window_message(window_px: tuple[int, int, int, int] | None) -> pb.Window | N
 def checked_seed(seed: int | None) -> int | None:
     """A seed that fits. Raises InvalidRequestError."""
     if seed is not None and not 0 <= seed < 2**64:
-        raise InvalidRequestError(f"seed {seed}: allowed are whole numbers from 0 to {2**64 - 1}", "seed")
+        raise InvalidRequestError(
+            f"seed {seed}: allowed are whole numbers from 0 to {2**64 - 1}", "seed"
+        )
     return seed
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client may ask for, and the messages that say so: both clients, the plain one and that of asyncio, are skins over this."""
+"""What a client may ask for, and the messages that say so: both clients, the plain one and that of
+asyncio, are skins over this.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ class UpscaleWishes(CallOptions, total=False):
     """Of `upscale`."""
 
     border: str
-    """What lies beyond the edges: "wrap" (tiles), "wrap-x", "wrap-y", "mirror" (does not tile), "panorama"."""
+    """What lies beyond the edges: "wrap" (tiles), "wrap-x", "wrap-y", "mirror" (does not tile),
+    "panorama".
+    """
     model: str
 
 
@@ -107,7 +111,9 @@ class RepairWishes(CallOptions, total=False):
     """"auto" (where a seam shows), "always" or "never"."""
     clean: bool
     fill: Iterable[MapKind]
-    """Maps to make if they are missing (`texgen.wire.request_fields.FILLABLE` at most; needs a model of kind estimator)."""
+    """Maps to make if they are missing (`texgen.wire.request_fields.FILLABLE` at most; needs a
+    model of kind estimator).
+    """
     class_name: str
     """What the texture shows."""
     model: str
@@ -143,7 +149,9 @@ def generate(classes: Classes, wishes: MaterialWishes) -> Ask:
         window=window_message(wishes.get("window_px")),
         endless=wishes.get("endless", False),
         mask=wishes.get("mask", b""),
-        detail=named(DETAILS, wishes["detail"], "detail") if wishes.get("detail") else pb.DETAIL_UNSPECIFIED,
+        detail=named(DETAILS, wishes["detail"], "detail")
+        if wishes.get("detail")
+        else pb.DETAIL_UNSPECIFIED,
         classes=class_mix(classes),
         seed=checked_seed(wishes.get("seed")),
         size=size_message(wishes.get("size_px")),
@@ -169,7 +177,9 @@ def vary(recipe: str, amount: float, wishes: VaryWishes) -> Ask:
     return Ask("VaryMaterial", request)
 
 
-def mix(parts: Mapping[str, float] | Iterable[tuple[str, float]], mode: str, wishes: MixWishes) -> Ask:
+def mix(
+    parts: Mapping[str, float] | Iterable[tuple[str, float]], mode: str, wishes: MixWishes
+) -> Ask:
     """A mixture of recipes."""
     _check_known(wishes, MixWishes)
     pairs = parts.items() if isinstance(parts, Mapping) else parts
@@ -198,7 +208,9 @@ def capture(photo: bytes, wishes: CaptureWishes) -> Ask:
         **common_fields(wishes),
     )
     pieces = (photo[at : at + CHUNK_BYTES] for at in range(0, len(photo), CHUNK_BYTES))
-    return _uploading("CaptureMaterial", pb.CaptureMaterialRequest, first, ({"photo": piece} for piece in pieces))
+    return _uploading(
+        "CaptureMaterial", pb.CaptureMaterialRequest, first, ({"photo": piece} for piece in pieces)
+    )
 
 
 def upscale(maps: Mapping[MapKind, Pixels], scale: int, wishes: UpscaleWishes) -> Ask:
@@ -210,7 +222,12 @@ def upscale(maps: Mapping[MapKind, Pixels], scale: int, wishes: UpscaleWishes) -
         maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
         **plain_fields(wishes, wishes.get("model", "")),
     )
-    return _uploading("UpscaleMaterial", pb.UpscaleMaterialRequest, first, ({"chunk": chunk} for chunk in map_pieces(maps)))
+    return _uploading(
+        "UpscaleMaterial",
+        pb.UpscaleMaterialRequest,
+        first,
+        ({"chunk": chunk} for chunk in map_pieces(maps)),
+    )
 
 
 def repair(maps: Mapping[MapKind, Pixels], wishes: RepairWishes) -> Ask:
@@ -224,7 +241,12 @@ def repair(maps: Mapping[MapKind, Pixels], wishes: RepairWishes) -> Ask:
         maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
         **plain_fields(wishes, wishes.get("model", "")),
     )
-    return _uploading("RepairMaterial", pb.RepairMaterialRequest, first, ({"chunk": chunk} for chunk in map_pieces(maps)))
+    return _uploading(
+        "RepairMaterial",
+        pb.RepairMaterialRequest,
+        first,
+        ({"chunk": chunk} for chunk in map_pieces(maps)),
+    )
 
 
 def generate_environment(classes: Classes, wishes: EnvironmentWishes) -> Ask:
@@ -249,11 +271,15 @@ def class_mix(classes: Classes) -> list[pb.ClassWeight]:
 
 def _uploading(method: str, message: Any, options: Any, pieces: Iterator[dict[str, Any]]) -> Ask:
     """The options, then the pieces."""
-    return Ask(method, itertools.chain([message(options=options)], (message(**piece) for piece in pieces)))
+    return Ask(
+        method, itertools.chain([message(options=options)], (message(**piece) for piece in pieces))
+    )
 
 
 def _check_known(wishes: Mapping[str, Any], kind: type) -> None:
     """As Python itself would of a keyword that a function does not take."""
     allowed = kind.__optional_keys__ | kind.__required_keys__  # type: ignore[attr-defined]
     if unknown := sorted(set(wishes) - allowed):
-        raise TypeError(f"unexpected keyword argument {unknown[0]!r}: there are {', '.join(sorted(allowed))}")
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}: there are {', '.join(sorted(allowed))}"
+        )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backends run networks. `load_backend` is the door: optional libraries are imported here, when asked for, and nowhere else."""
+"""Backends run networks.
+
+`load_backend` is the door: optional libraries are imported here, when asked for, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,20 @@ DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
 """What a device may be called; one of several CUDA devices is ``cuda:N``."""
 NUMBERED = "cuda:"
 DRIVERS = ("/proc/driver/nvidia", "/usr/lib/wsl/lib/libcuda.so.1", "C:/Windows/System32/nvcuda.dll")
-"""Where NVIDIA's driver shows: on Linux, on Linux inside of Windows (WSL 2, which has no such folder in /proc), on Windows."""
+"""Where NVIDIA's driver shows: on Linux, on Linux inside of Windows (WSL 2, which has no such
+folder in /proc), on Windows.
+"""
 
 
-def load_backend(model: LoadedModel, device: str, precision: str, cache: Path | None, threads: int = 0) -> Backend:
-    """Compile a model for a device. ``cache`` is the folder where compiled graphs are kept; None: nowhere.
+def load_backend(
+    model: LoadedModel, device: str, precision: str, cache: Path | None, threads: int = 0
+) -> Backend:
+    """Compile a model for a device. ``cache`` is the folder where compiled graphs are kept; None:
+    nowhere.
 
-    ``device``: ``cuda`` (torch), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed, else torch), ``auto`` (CUDA
-    when torch is installed and sees one, else ``cpu``). ``precision`` is decided by `arithmetic`. Raises InvalidRequestError.
+    ``device``: ``cuda`` (torch), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed,
+    else torch), ``auto`` (CUDA when torch is installed and sees one, else ``cpu``). ``precision``
+    is decided by `arithmetic`. Raises InvalidRequestError.
     """
     chosen = _choose(device)
     decided = arithmetic(chosen, precision)
@@ -46,44 +55,66 @@ def engine_name(device: str, precision: str) -> str:
 
 
 def arithmetic(device: str, precision: str) -> Arithmetic:
-    """How a device computes when it serves. Raises InvalidRequestError for a device or a precision that is not here.
+    """How a device computes when it serves. Raises InvalidRequestError for a device or a precision
+    that is not here.
 
-    torch on a CPU is the reference that other engines are held against: float32 on purpose, unless another precision is asked for.
+    torch on a CPU is the reference that other engines are held against: float32 on purpose, unless
+    another precision is asked for.
     """
     chosen = _choose(device)
     if (chosen, precision) == ("torch", "auto"):
-        return replace(decide(chosen, EXACT), why="torch on a CPU is the reference, which is float32")
+        return replace(
+            decide(chosen, EXACT), why="torch on a CPU is the reference, which is float32"
+        )
     return decide(chosen, precision)
 
 
 def device_names(devices: str) -> list[str]:
-    """``"cuda:0,cuda:1"`` -> each device by its own name: ``cuda`` or ``cuda:N``, ``openvino``, ``torch``. Raises InvalidRequestError.
+    """``"cuda:0,cuda:1"`` -> each device by its own name: ``cuda`` or ``cuda:N``, ``openvino``,
+    ``torch``. Raises InvalidRequestError.
 
     They must be of one kind: on another kind the same recipe would come out slightly differently.
     """
     names = [_choose(name.strip()) for name in devices.split(",")]
     if len({name.partition(":")[0] for name in names}) > 1:
-        raise InvalidRequestError(f"devices {devices!r} are of several kinds, which do not give the same bytes: choose one kind", "device")
+        raise InvalidRequestError(
+            f"devices {devices!r} are of several kinds, which do not give the same bytes: "
+            f"choose one kind",
+            "device",
+        )
     return names
 
 
 def _choose(device: str) -> str:
     """Raises InvalidRequestError."""
-    if device not in DEVICES and not (device.startswith(NUMBERED) and device.removeprefix(NUMBERED).isdigit()):
-        raise InvalidRequestError(f"device {device!r}: allowed are {', '.join(DEVICES)} and cuda:N", "device")
+    if device not in DEVICES and not (
+        device.startswith(NUMBERED) and device.removeprefix(NUMBERED).isdigit()
+    ):
+        raise InvalidRequestError(
+            f"device {device!r}: allowed are {', '.join(DEVICES)} and cuda:N", "device"
+        )
     if device == "auto":
         device = "cuda" if _cuda_available() else "cpu"
     if device == "cpu":
         device = "openvino" if _installed("openvino") else "torch"
     if device == "openvino" and not _installed("openvino"):
-        raise InvalidRequestError("device 'openvino' takes OpenVINO, which is not installed: pip install 'texgen[server]'", "device")
+        raise InvalidRequestError(
+            "device 'openvino' takes OpenVINO, which is not installed: pip install "
+            "'texgen[server]'",
+            "device",
+        )
     if device.startswith(("torch", "cuda")) and not _installed("torch"):
-        raise InvalidRequestError(f"device {device!r} takes torch, which is not installed: pip install 'texgen[gpu]'", "device")
+        raise InvalidRequestError(
+            f"device {device!r} takes torch, which is not installed: pip install 'texgen[gpu]'",
+            "device",
+        )
     return device
 
 
 def _cuda_available() -> bool:
-    """Ask torch whether it sees a CUDA device, but only where an NVIDIA driver is: importing torch for nothing costs seconds."""
+    """Ask torch whether it sees a CUDA device, but only where an NVIDIA driver is: importing torch
+    for nothing costs seconds.
+    """
     if not _nvidia_driver():
         return False
     if not _installed("torch"):
@@ -108,4 +139,8 @@ def _installed(module: str) -> bool:
 @cache
 def _tell_of_unused_gpu(why: str) -> None:
     """Log it, once a process."""
-    log.warning("this machine has an NVIDIA GPU, but the CPU is used: %s; pip install 'texgen[gpu]' brings what the GPU takes", why)
+    log.warning(
+        "this machine has an NVIDIA GPU, but the CPU is used: %s; pip install 'texgen[gpu]' "
+        "brings what the GPU takes",
+        why,
+    )

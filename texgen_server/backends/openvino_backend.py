@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs networks with OpenVINO on a CPU.
 
-`graphs` builds the graphs out of the weights in a tenth of a second. Where there is a folder for it they are kept there, as OpenVINO keeps what it
-compiles only of graphs that are files: a later start takes a second less.
+`graphs` builds the graphs out of the weights in a tenth of a second. Where there is a folder for it
+they are kept there, as OpenVINO keeps what it compiles only of graphs that are files: a later start
+takes a second less.
 """
 
 from __future__ import annotations
@@ -33,32 +34,59 @@ OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|(can ?not|failed to) alloca
 
 
 class OpenVinoBackend:
-    """A `Backend` on the CPU. ``threads`` 0: as many as are fastest here (`threads.fastest_threads`). ``cache`` None: nothing is kept."""
+    """A `Backend` on the CPU.
 
-    def __init__(self, model: LoadedModel, precision: str, cache: Path | None, threads: int = 0) -> None:
+    ``threads`` 0: as many as are fastest here (`threads.fastest_threads`). ``cache`` None: nothing
+    is kept.
+    """
+
+    def __init__(
+        self, model: LoadedModel, precision: str, cache: Path | None, threads: int = 0
+    ) -> None:
         self.name = decide("openvino", precision).name
         self._model, self._kinds = model, PARTS[model.card.kind]
         self._folder = _kept_graphs(model, cache) if cache else None
         self._built: Mapping[str, ov.Model] = {}
-        self._hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        self._hints: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": precision,
+        }
         if count := threads or fastest_threads(precision):
             self._hints["INFERENCE_NUM_THREADS"] = count
-        self._compiled = {part: self._compile(part) for part, kind in self._kinds.items() if not kind.rare}
-        self.threads = int(next(iter(self._compiled.values())).get_property("INFERENCE_NUM_THREADS"))
+        self._compiled = {
+            part: self._compile(part) for part, kind in self._kinds.items() if not kind.rare
+        }
+        self.threads = int(
+            next(iter(self._compiled.values())).get_property("INFERENCE_NUM_THREADS")
+        )
         self._lending: dict[str, Any] = {}
         """Requests whose outputs are lent; those of the others are copied."""
 
     def _compile(self, part: str) -> Any:
-        """Compile a part from what is kept; where nothing is, or it is damaged, from the weights."""
-        hints = self._hints | ({"INFERENCE_PRECISION_HINT": EXACT} if self._kinds[part].exact else {})
+        """Compile a part from what is kept; where nothing is, or it is damaged, from the
+        weights.
+        """
+        hints = self._hints | (
+            {"INFERENCE_PRECISION_HINT": EXACT} if self._kinds[part].exact else {}
+        )
         core = ov.Core()
         if self._folder:
             try:
-                return core.compile_model(self._folder / f"{part}.xml", "CPU", hints | {"CACHE_DIR": str(self._folder / "compiled")})
+                return core.compile_model(
+                    self._folder / f"{part}.xml",
+                    "CPU",
+                    hints | {"CACHE_DIR": str(self._folder / "compiled")},
+                )
             except RuntimeError as error:
-                log.warning("the networks kept in %s cannot be used: delete that folder (%s)", self._folder, error)
+                log.warning(
+                    "the networks kept in %s cannot be used: delete that folder (%s)",
+                    self._folder,
+                    error,
+                )
                 self._folder = None
-        self._built = self._built or build_graphs(self._model.card.kind, self._model.card.network, self._model.weights)
+        self._built = self._built or build_graphs(
+            self._model.card.kind, self._model.card.network, self._model.weights
+        )
         return core.compile_model(self._built[part], "CPU", hints)
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
@@ -86,20 +114,30 @@ class OpenVinoBackend:
 
 
 def _kept_graphs(model: LoadedModel, cache: Path) -> Path | None:
-    """The folder with the graphs of a model, which are built where they are not there yet. None where they cannot be kept. Raises LoadError."""
+    """The folder with the graphs of a model, which are built where they are not there yet.
+
+    None where they cannot be kept. Raises LoadError.
+    """
     folder = cache / f"{model.card.digest[:32]}-g{GRAPH_VERSION}-ov{ov.__version__.split('-')[0]}"
     if not folder.is_dir():
         graphs = build_graphs(model.card.kind, model.card.network, model.weights)
         try:
             _save(graphs, folder)
         except (OSError, RuntimeError) as error:
-            log.warning("the networks are not kept in %s, and every start takes a second more: %s", cache, error)
+            log.warning(
+                "the networks are not kept in %s, and every start takes a second more: %s",
+                cache,
+                error,
+            )
             return None
     return folder
 
 
 def _save(graphs: Mapping[str, ov.Model], folder: Path) -> None:
-    """Write the graphs into ``folder``, atomically: two servers may start at once. Raises OSError, RuntimeError."""
+    """Write the graphs into ``folder``, atomically: two servers may start at once.
+
+    Raises OSError, RuntimeError.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix="saving-"))
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many threads OpenVINO shall use here: measured once a process, in about a second.
 
-As many as there are cores is wrong where a container may use fewer than it sees, and for small pictures on many cores. Which number is taken
-changes no byte of a result (a test).
+As many as there are cores is wrong where a container may use fewer than it sees, and for small
+pictures on many cores. Which number is taken changes no byte of a result (a test).
 """
 
 from __future__ import annotations
@@ -22,14 +22,18 @@ CHANNELS, EDGE, LAYERS = 192, 48, 4
 """Of the network that is timed: about what one level of a material of 256 px is."""
 ROUNDS = 7
 CLEARLY = 0.8
-"""Fewer threads are taken where they need less than this share of what all need: a machine that is busy just now should not slow a server for good."""
+"""Fewer threads are taken where they need less than this share of what all need: a machine that is
+busy just now should not slow a server for good.
+"""
 ABOUT = 1.05
 HOPELESS = 1.5
 """So much slower than the best, and fewer still are not tried."""
 
 
 def best_threads(times: dict[int, float]) -> int:
-    """Of threads -> seconds: the most, unless others are clearly faster; of those the fewest that are about as fast as the fastest."""
+    """Of threads -> seconds: the most, unless others are clearly faster; of those the fewest that
+    are about as fast as the fastest.
+    """
     most, best = max(times), min(times.values())
     if best >= CLEARLY * times[most]:
         return most
@@ -38,20 +42,32 @@ def best_threads(times: dict[int, float]) -> int:
 
 @cache
 def fastest_threads(precision: str) -> int:
-    """Half of the cores of this process, a quarter, ..., where that is clearly faster than all; else 0: OpenVINO chooses, and pins nothing."""
-    cores = threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Half of the cores of this process, a quarter, ..., where that is clearly faster than all;
+    else 0: OpenVINO chooses, and pins nothing.
+    """
+    cores = threads = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     times: dict[int, float] = {}
     while threads and (not times or times[min(times)] < HOPELESS * min(times.values())):
         times[threads] = _timed(threads, precision)
         threads //= 2
     chosen = best_threads(times)
-    log.info("%d threads: measured %s", chosen, ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()))
+    log.info(
+        "%d threads: measured %s",
+        chosen,
+        ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()),
+    )
     return chosen if chosen < cores else 0
 
 
 def _timed(threads: int, precision: str) -> float:
     """Seconds of the quickest run with so many."""
-    hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
+    hints = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+    }
     compiled = ov.Core().compile_model(_network(), "CPU", hints)
     picture = np.ones((1, CHANNELS, EDGE, EDGE), np.float32)
     times = []
@@ -68,5 +84,7 @@ def _network() -> ov.Model:
     weights = np.full((CHANNELS, CHANNELS, 3, 3), 1.0 / (9 * CHANNELS), np.float32)
     seen = picture
     for _ in range(LAYERS):
-        seen = ops.relu(ops.convolution(seen, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1]))
+        seen = ops.relu(
+            ops.convolution(seen, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
+        )
     return ov.Model([seen], [picture])

@@ -16,7 +16,9 @@ from texgen_server.process.torch_guest import as_guest
 from texgen_server.registry import LoadedModel
 
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")
-"""How torch tells that memory ran out where it does not say so by type: cuBLAS, cuDNN (which tries engines that take less until none is left), CPUs."""
+"""How torch tells that memory ran out where it does not say so by type: cuBLAS, cuDNN (which tries
+engines that take less until none is left), CPUs.
+"""
 
 
 class TorchBackend:
@@ -37,14 +39,19 @@ class TorchBackend:
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         chosen = self._parts[part]
         try:
-            with exact_convolutions(), in_precision(self.device, EXACT if self._kinds[part].exact else self.precision):
+            with (
+                exact_convolutions(),
+                in_precision(self.device, EXACT if self._kinds[part].exact else self.precision),
+            ):
                 out = chosen(*[self._put(x) for x in inputs])
             return [_get(o) for o in (out if isinstance(out, tuple) else (out,))]
         except RuntimeError as error:
             if not _no_memory(error):
                 raise
             told = str(error)
-        if self.device.type == "cuda":  # only here: the error held on to what the network had made so far
+        if (
+            self.device.type == "cuda"
+        ):  # only here: the error held on to what the network had made so far
             torch.cuda.empty_cache()
         raise MemoryError(told)
 
@@ -66,4 +73,6 @@ def _get(tensor: torch.Tensor) -> Array:
 
 
 def _no_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in str(error) for words in NO_MEMORY
+    )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC without texgen: what a stream of bytes takes through it. ``python -m texgen_server.bench.bare`` is its server, in a process of its own."""
+"""gRPC without texgen: what a stream of bytes takes through it.
+
+``python -m texgen_server.bench.bare`` is its server, in a process of its own.
+"""
 
 from __future__ import annotations
 

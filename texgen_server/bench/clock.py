@@ -18,7 +18,9 @@ GEMM_EDGES = {"cpu": (1024, 2048, 4096), "cuda": (2048, 4096, 8192)}
 
 
 def seconds(work: Callable[[], object], *, rounds: int, limit_s: float = 60.0) -> float:
-    """Median of ``rounds`` runs after one that warms up; fewer when they would take longer than ``limit_s``. Waits for CUDA."""
+    """Median of ``rounds`` runs after one that warms up; fewer when they would take longer than
+    ``limit_s``. Waits for CUDA.
+    """
     work()
     synchronize()
     times: list[float] = []
@@ -38,11 +40,17 @@ def synchronize() -> None:
 
 
 def gemm_flops_per_s(device: str, precision: str, edges: tuple[int, ...] = ()) -> float:
-    """Best of square matrix products of several sizes: the peak that a network in this precision is compared with."""
+    """Best of square matrix products of several sizes: the peak that a network in this precision is
+    compared with.
+    """
     rates = []
     for edge in edges or GEMM_EDGES[torch.device(device).type]:
         a, b = (torch.randn(edge, edge, device=device).to(TYPES[precision]) for _ in range(2))
-        rates.append(2.0 * edge**3 / min(seconds(functools.partial(torch.mm, a, b), rounds=3) for _ in range(3)))
+        rates.append(
+            2.0
+            * edge**3
+            / min(seconds(functools.partial(torch.mm, a, b), rounds=3) for _ in range(3))
+        )
     return max(rates)
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench gpu``: sets through the engine, one at a time and many together, beside the device's own peak in the same run."""
+"""``texgen bench gpu``: sets through the engine, one at a time and many together, beside the
+device's own peak in the same run.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,26 @@ class GpuBench:
 
 
 def bench_gpu(options: GpuBench) -> dict[str, Any]:
-    """Rows of (size, jobs together) with ms a set, the time its arithmetic takes at the peak, and their ratio. Raises LoadError without CUDA."""
+    """Rows of (size, jobs together) with ms a set, the time its arithmetic takes at the peak, and
+    their ratio. Raises LoadError without CUDA.
+    """
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise LoadError("torch sees no CUDA device here: run this on a machine with one, or 'texgen bench material' for the CPU")
+        raise LoadError(
+            "torch sees no CUDA device here: run this on a machine with one, or 'texgen bench "
+            "material' for the CPU"
+        )
     card = find_card("material", options.models)
     work = flops_per_pixel(load_material(card))
-    peak = gemm_flops_per_s("cuda" if options.device == "cuda" else "cpu", arithmetic(options.device, "auto").precision, options.gemm_edges)
-    engine = LocalEngine(ServerConfig(models=options.models, device=options.device, cache_folder=options.cache, max_queue=256))
+    peak = gemm_flops_per_s(
+        "cuda" if options.device == "cuda" else "cpu",
+        arithmetic(options.device, "auto").precision,
+        options.gemm_edges,
+    )
+    engine = LocalEngine(
+        ServerConfig(
+            models=options.models, device=options.device, cache_folder=options.cache, max_queue=256
+        )
+    )
     engine.warm()
     rows = []
     for size in options.sizes:
@@ -65,18 +80,27 @@ def bench_gpu(options: GpuBench) -> dict[str, Any]:
             )
     batches = engine.batches()
     engine.close(10.0)
-    report = {"rows": rows, "gemm_peak_tflop_s": round(peak / 1e12, 2), "batches": {str(k): v for k, v in sorted(batches.items())}}
+    report = {
+        "rows": rows,
+        "gemm_peak_tflop_s": round(peak / 1e12, 2),
+        "batches": {str(k): v for k, v in sorted(batches.items())},
+    }
     if options.device == "cuda":
         report["device"] = torch.cuda.get_device_name()
         report["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
     return report
 
 
-def _seconds_a_set(engine: LocalEngine, card: ModelCard, size: int, together: int, rounds: int) -> float:
+def _seconds_a_set(
+    engine: LocalEngine, card: ModelCard, size: int, together: int, rounds: int
+) -> float:
     """Median of rounds, after those in which batches are tried."""
     times = []
     for round_number in range(rounds + 2):
-        recipes = [make_recipe(card, [(card.classes[0].name, 1.0)], 100 * round_number + n, (size, size)) for n in range(together)]
+        recipes = [
+            make_recipe(card, [(card.classes[0].name, 1.0)], 100 * round_number + n, (size, size))
+            for n in range(together)
+        ]
         started = time.perf_counter()
         for future in [engine.submit("material", MaterialJob(recipe)) for recipe in recipes]:
             future.result()

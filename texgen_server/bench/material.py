@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench material``: ms per set of maps, share of the machine's peak, and ratios to networks of the peers' size, in one run."""
+"""``texgen bench material``: ms per set of maps, share of the machine's peak, and ratios to
+networks of the peers' size, in one run.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +46,30 @@ class BenchOptions:
 
 
 def bench_material(options: BenchOptions) -> dict[str, Any]:
-    """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers and the ratios to them."""
+    """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers
+    and the ratios to them.
+    """
     model = load_material(find_card("material", options.models))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engines = _engines(device)
-    peak = {precision: gemm_flops_per_s(device, precision) for precision in {chosen for _, chosen in engines}}
+    peak = {
+        precision: gemm_flops_per_s(device, precision)
+        for precision in {chosen for _, chosen in engines}
+    }
     work = flops_per_pixel(model)
     rows = []
     for kind, precision in engines:
         backend = load_backend(model, kind, precision, options.cache)
-        pairs = [(s, b) for s in options.sizes for b in options.batches if b == 1 or s * s * b <= MAX_BATCH_PIXELS]
-        rows += [_row(model, backend, size, batch, options.rounds, work, peak[precision]) for size, batch in pairs]
+        pairs = [
+            (s, b)
+            for s in options.sizes
+            for b in options.batches
+            if b == 1 or s * s * b <= MAX_BATCH_PIXELS
+        ]
+        rows += [
+            _row(model, backend, size, batch, options.rounds, work, peak[precision])
+            for size, batch in pairs
+        ]
         backend.close()
         gc.collect()
     report: dict[str, Any] = {
@@ -64,7 +79,11 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
         "rows": rows,
     }
     if options.peers:
-        fastest = min(r["ms_per_set"] for r in rows if r["size_px"] == max(s for s in options.sizes if s <= PEER_PX))
+        fastest = min(
+            r["ms_per_set"]
+            for r in rows
+            if r["size_px"] == max(s for s in options.sizes if s <= PEER_PX)
+        )
         report["peers"] = _peers(options.rounds, fastest)
     return report
 
@@ -85,18 +104,43 @@ def _engines(device: str) -> list[tuple[str, str]]:
 
 
 def _fields(model: MaterialModel, size: int) -> Fields:
-    plan = make_plan(make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size)), model.tables, model.shape)
+    plan = make_plan(
+        make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size)),
+        model.tables,
+        model.shape,
+    )
     assert plan.canvas.period is not None
     return make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
 
 
-def _row(model: MaterialModel, backend: Backend, size: int, batch: int, rounds: int, work: float, peak: float) -> dict[str, Any]:
-    """One pass of the network for a batch; and, for one set, everything from recipe to finished maps, the coarse pass included."""
+def _row(
+    model: MaterialModel,
+    backend: Backend,
+    size: int,
+    batch: int,
+    rounds: int,
+    work: float,
+    peak: float,
+) -> dict[str, Any]:
+    """One pass of the network for a batch; and, for one set, everything from recipe to finished
+    maps, the coarse pass included.
+    """
     one = _fields(model, size)
     style = np.zeros((batch, model.shape.levels, model.shape.style_dim), np.float32)
-    layouts, noises = ([np.repeat(f, batch, 0) for f in group] for group in (one.layouts, one.noises))
-    many = replace(one, start=np.repeat(one.start, batch, 0), layouts=layouts, noises=noises, guide=np.repeat(one.guide, batch, 0))
-    network = seconds(lambda: run_head(backend, run_trunk(backend, style, many), many), rounds=rounds) / batch
+    layouts, noises = (
+        [np.repeat(f, batch, 0) for f in group] for group in (one.layouts, one.noises)
+    )
+    many = replace(
+        one,
+        start=np.repeat(one.start, batch, 0),
+        layouts=layouts,
+        noises=noises,
+        guide=np.repeat(one.guide, batch, 0),
+    )
+    network = (
+        seconds(lambda: run_head(backend, run_trunk(backend, style, many), many), rounds=rounds)
+        / batch
+    )
     rate = work * size**2 / network
     row = {
         "engine": backend.name,
@@ -109,13 +153,17 @@ def _row(model: MaterialModel, backend: Backend, size: int, batch: int, rounds: 
     if batch == 1:
         recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size))
         synthesis = Synthesis(backend, model.shape)
-        whole = seconds(lambda: synthesis.maps(make_plan(recipe, model.tables, model.shape)), rounds=rounds)
+        whole = seconds(
+            lambda: synthesis.maps(make_plan(recipe, model.tables, model.shape)), rounds=rounds
+        )
         row["ms_recipe_to_maps"] = round(whole * 1e3, 2)
     return row
 
 
 def _peers(rounds: int, ours_ms: float) -> dict[str, Any]:
-    """Peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and how many of our 1024 px sets fit into each."""
+    """Peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and how many of our 1024 px
+    sets fit into each.
+    """
     peers: dict[str, Any] = {}
     has = allowed("torch")
     for precision in reversed(has):
@@ -124,12 +172,18 @@ def _peers(rounds: int, ours_ms: float) -> dict[str, Any]:
         x = torch.randn(1, 512, 4, 4, dtype=dtype)
         with torch.inference_mode():
             spent = seconds(functools.partial(net, x), rounds=rounds) * 1e3
-        peers[f"StyleGAN2-F sized, 1024 px RGB, torch {precision}"] = {"ms": round(spent, 1), "ratio": round(spent / ours_ms, 1)}
+        peers[f"StyleGAN2-F sized, 1024 px RGB, torch {precision}"] = {
+            "ms": round(spent, 1),
+            "ratio": round(spent / ours_ms, 1),
+        }
     diffusion = diffusion_sized(TYPES[has[0]])
     if diffusion:
         step, decode = (seconds(work, rounds=1) * 1e3 for work in diffusion)
         spent = DIFFUSION_STEPS * step + decode
-        peers[f"SD 1.5 sized, 512 px RGB, 20 steps + VAE, torch {has[0]}"] = {"ms": round(spent), "ratio": round(spent / ours_ms, 1)}
+        peers[f"SD 1.5 sized, 512 px RGB, 20 steps + VAE, torch {has[0]}"] = {
+            "ms": round(spent),
+            "ratio": round(spent / ours_ms, 1),
+        }
     else:
         peers["SD 1.5 sized"] = "not measured: pip install 'texgen[bench]'"
     return peers

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others would have to compute: networks of the size of StyleGAN2's configuration F and of Stable Diffusion 1.5, with random weights."""
+"""What others would have to compute: networks of the size of StyleGAN2's configuration F and of
+Stable Diffusion 1.5, with random weights.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-STYLEGAN2_CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+STYLEGAN2_CHANNELS = {
+    4: 512,
+    8: 512,
+    16: 512,
+    32: 512,
+    64: 512,
+    128: 256,
+    256: 128,
+    512: 64,
+    1024: 32,
+}
 """Source: Karras et al. 2020, configuration F at 1024 px."""
 DIFFUSION_STEPS = 20
 
 
 class StyleGan2Sized(nn.Module):
-    """The convolutions of a StyleGAN2 generator, without modulation and noise, which cost little: a lower bound of its time."""
+    """The convolutions of a StyleGAN2 generator, without modulation and noise, which cost little: a
+    lower bound of its time.
+    """
 
     def __init__(self, size_px: int) -> None:
         super().__init__()
@@ -29,9 +43,14 @@ class StyleGan2Sized(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 512, 4, 4) -> (B, 3, size, size)."""
         out: Tensor = self.color[0](x)
-        for i, (first, second, color) in enumerate(zip(self.first, self.second, self.color, strict=True)):
+        for i, (first, second, color) in enumerate(
+            zip(self.first, self.second, self.color, strict=True)
+        ):
             if i:
-                x, out = (F.interpolate(t, scale_factor=2.0, mode="bilinear", align_corners=False) for t in (x, out))
+                x, out = (
+                    F.interpolate(t, scale_factor=2.0, mode="bilinear", align_corners=False)
+                    for t in (x, out)
+                )
             x = F.leaky_relu(second(F.leaky_relu(first(x), 0.2)), 0.2)
             out = out + color(x)
         return out
@@ -42,7 +61,10 @@ class _Dense(nn.Module):
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(width + i * growth, growth if i < 4 else width, 3, padding=1) for i in range(5))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(width + i * growth, growth if i < 4 else width, 3, padding=1)
+            for i in range(5)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         seen = [x]
@@ -52,7 +74,10 @@ class _Dense(nn.Module):
 
 
 class RrdbSized(nn.Module):
-    """Real-ESRGAN x4plus's generator: 23 residual-in-residual dense blocks of 64 channels. Source: Wang et al. 2018 and 2021."""
+    """Real-ESRGAN x4plus's generator: 23 residual-in-residual dense blocks of 64 channels.
+
+    Source: Wang et al. 2018 and 2021.
+    """
 
     def __init__(self, blocks: int = 23, width: int = 64, growth: int = 32) -> None:
         super().__init__()
@@ -72,7 +97,9 @@ class RrdbSized(nn.Module):
 
 
 def diffusion_sized(dtype: torch.dtype) -> tuple[Any, Any] | None:
-    """A UNet step and a VAE decoding of Stable Diffusion 1.5's size for 512 px, as callables; None without the extra ``bench``."""
+    """A UNet step and a VAE decoding of Stable Diffusion 1.5's size for 512 px, as callables; None
+    without the extra ``bench``.
+    """
     if importlib.util.find_spec("diffusers") is None:
         return None
     from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -81,10 +108,16 @@ def diffusion_sized(dtype: torch.dtype) -> tuple[Any, Any] | None:
     unet = unet.to(dtype).eval()
     kinds = ["DownEncoderBlock2D"] * 4, ["UpDecoderBlock2D"] * 4
     vae: Any = AutoencoderKL(
-        down_block_types=kinds[0], up_block_types=kinds[1], block_out_channels=[128, 256, 512, 512], layers_per_block=2
+        down_block_types=kinds[0],
+        up_block_types=kinds[1],
+        block_out_channels=[128, 256, 512, 512],
+        layers_per_block=2,
     )
     vae = vae.to(dtype).eval()
-    latent, text = torch.randn(2, 4, 64, 64, dtype=dtype), torch.randn(2, 77, 768, dtype=dtype)  # two: with and without the prompt
+    latent, text = (
+        torch.randn(2, 4, 64, 64, dtype=dtype),
+        torch.randn(2, 77, 768, dtype=dtype),
+    )  # two: with and without the prompt
 
     def step() -> Tensor:
         with torch.inference_mode():

@@ -15,7 +15,10 @@ def table(result: dict[str, Any], *, as_json: bool) -> str:
     names = list(dict.fromkeys(key for row in rows for key in row))
     cells = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    ]
     for key, value in result.items():
         if key == "rows":
             continue
@@ -27,11 +30,15 @@ def table(result: dict[str, Any], *, as_json: bool) -> str:
 
 
 def _plain(entry: Any) -> str:
-    return ", ".join(f"{k} {v}" for k, v in entry.items()) if isinstance(entry, dict) else str(entry)
+    return (
+        ", ".join(f"{k} {v}" for k, v in entry.items()) if isinstance(entry, dict) else str(entry)
+    )
 
 
 def promise(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
-    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is negative."""
+    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is
+    negative.
+    """
     holds = measured <= limit if limit >= 0 else measured >= -limit
     bound = f"<= {limit:.4g}" if limit >= 0 else f">= {-limit:.4g}"
     notes = ", ".join(f"{k} {v}" for k, v in about.items())

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's arithmetic on one of them, in one run."""
+"""``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's
+arithmetic on one of them, in one run.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,14 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
         for scale in SCALES:
             upscaling = Upscaling(backend, halo, scale)
             spent = seconds(lambda u=upscaling: u.maps(maps), rounds=options.rounds)  # type: ignore[misc]
-            rows.append({"engine": backend.name, "from_px": options.size_px, "scale": scale, "s_per_set": round(spent, 2)})
+            rows.append(
+                {
+                    "engine": backend.name,
+                    "from_px": options.size_px,
+                    "scale": scale,
+                    "s_per_set": round(spent, 2),
+                }
+            )
         backend.close()
     return {
         "rows": rows,
@@ -58,7 +67,11 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
 
 def _maps(size_px: int) -> dict[MapKind, Pixels]:
     rng = np.random.default_rng(0)
-    return {k: rng.integers(0, 256, (size_px, size_px, s.channels)).astype(s.dtype) for k, s in MAP_SPECS.items() if k in MATERIAL_MAPS}
+    return {
+        k: rng.integers(0, 256, (size_px, size_px, s.channels)).astype(s.dtype)
+        for k, s in MAP_SPECS.items()
+        if k in MATERIAL_MAPS
+    }
 
 
 def _peer(device: str, options: UpscalerBench, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server's bench measures with: a server in a process of its own, a network by the clock, a bare socket."""
+"""What the server's bench measures with: a server in a process of its own, a network by the clock,
+a bare socket.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ def served(models: Path | None, graphs: Path, *flags: str, cache: Path) -> Itera
     command = [sys.executable, "-m", "texgen", "serve", "--listen", "127.0.0.1:0", *chosen, *flags]
     environment = {"TEXGEN_CACHE": str(cache)}
     with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_inherited() | environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=_inherited() | environment,
     ) as process:
         try:
             assert process.stdout is not None
@@ -50,7 +56,12 @@ class Timed:
     """A `Backend` that adds up what its networks take."""
 
     def __init__(self, backend: Backend) -> None:
-        self.name, self.threads, self.backend, self.spent_s = backend.name, backend.threads, backend, 0.0
+        self.name, self.threads, self.backend, self.spent_s = (
+            backend.name,
+            backend.threads,
+            backend,
+            0.0,
+        )
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
         started = time.perf_counter()
@@ -63,7 +74,9 @@ class Timed:
 
 
 def socket_copy_s(size: int, *, keep: bool) -> float:
-    """Seconds to send so many bytes over loopback: into memory of their own, as a result is kept, or always into the same piece."""
+    """Seconds to send so many bytes over loopback: into memory of their own, as a result is kept,
+    or always into the same piece.
+    """
     data = bytes(CHUNK_BYTES)
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -86,12 +99,21 @@ def socket_copy_s(size: int, *, keep: bool) -> float:
     return spent
 
 
-def engine_rate(engine: LocalEngine, card: ModelCard, size_px: int, in_hand: int, seeds: range) -> float:
+def engine_rate(
+    engine: LocalEngine, card: ModelCard, size_px: int, in_hand: int, seeds: range
+) -> float:
     """Sets a second of an engine that is asked for one a seed, ``in_hand`` at a time."""
     started = time.perf_counter()
     pending = []
     for seed in seeds:
-        pending.append(engine.submit("material", MaterialJob(make_recipe(card, [(card.classes[0].name, 1.0)], seed, (size_px, size_px)))))
+        pending.append(
+            engine.submit(
+                "material",
+                MaterialJob(
+                    make_recipe(card, [(card.classes[0].name, 1.0)], seed, (size_px, size_px))
+                ),
+            )
+        )
         if len(pending) >= in_hand:
             pending.pop(0).result()
     for future in pending:

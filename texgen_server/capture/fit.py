@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A photograph -> a recipe: the nearest training materials, then some steps on the style until the statistics of frozen features agree.
+"""A photograph -> a recipe: the nearest training materials, then some steps on the style until the
+statistics of frozen features agree.
 
-Statistics know no position, so nothing must be aligned, and the result tiles like any other. Needs the extra ``capture``.
+Statistics know no position, so nothing must be aligned, and the result tiles like any other. Needs
+the extra ``capture``.
 """
 
 from __future__ import annotations
@@ -39,9 +41,13 @@ WORK_PX = 192
 """Size at which photograph and candidate are compared."""
 NEIGHBOURS = 3
 CODE_RATE, SHIFT_RATE = 0.03, 0.02
-"""Learning rates of the code, and of the shift in deviations of the style; both fall to 0 over the second half."""
+"""Learning rates of the code, and of the shift in deviations of the style; both fall to 0 over the
+second half.
+"""
 STAY = 0.02
-"""Weight that keeps the style near where it started: what the photograph does not show (roughness, relief) stays that of its neighbours."""
+"""Weight that keeps the style near where it started: what the photograph does not show (roughness,
+relief) stays that of its neighbours.
+"""
 GREY_CHROMA = 0.003
 
 
@@ -58,18 +64,28 @@ class CaptureOptions:
 
 
 class CaptureNetworks:
-    """What a capture needs in memory: the frozen features and a trainable path to the style. Made at the first capture."""
+    """What a capture needs in memory: the frozen features and a trainable path to the style.
+
+    Made at the first capture.
+    """
 
     def __init__(self, model: MaterialModel) -> None:
         self.model = model
         with as_guest():
             self.features = FrozenFeatures("efficientnet-lite0")
-            self.generator: MaterialGenerator = channels_last(build_generator(model.card.network, model.weights))
-            torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # the first one imports half of torch
+            self.generator: MaterialGenerator = channels_last(
+                build_generator(model.card.network, model.weights)
+            )
+            torch.optim.Adam(
+                [torch.zeros(1, requires_grad=True)]
+            )  # the first one imports half of torch
 
 
 def is_grey(photo: Array) -> bool:
-    """(H, W, 3) in 0..1: whether it was taken without colour. (Concrete in colour is not grey in this sense.)"""
+    """(H, W, 3) in 0..1: whether it was taken without colour.
+
+    (Concrete in colour is not grey in this sense.)
+    """
     return bool((photo.max(-1) - photo.min(-1)).mean() < GREY_CHROMA)
 
 
@@ -79,11 +95,17 @@ def colourise(photo: Array, palette: tuple[tuple[float, float, float], ...]) -> 
     places = np.linspace(0.0, 1.0, len(palette))
     low, high = np.quantile(light, (0.02, 0.98))
     unit = np.clip((light - low) / max(1e-3, float(high - low)), 0.0, 1.0)
-    return np.stack([np.interp(unit, places, [color[i] for color in palette]) for i in range(3)], -1).astype(np.float32)
+    return np.stack(
+        [np.interp(unit, places, [color[i] for color in palette]) for i in range(3)], -1
+    ).astype(np.float32)
 
 
 def capture(
-    networks: CaptureNetworks, photo: Array, options: CaptureOptions, check: Callable[[], None], on_progress: Callable[[float], None]
+    networks: CaptureNetworks,
+    photo: Array,
+    options: CaptureOptions,
+    check: Callable[[], None],
+    on_progress: Callable[[float], None],
 ) -> Recipe:
     """Find the recipe of a photograph (H, W, 3), sRGB in 0..1. ``check`` raises to stop."""
     model = networks.model
@@ -103,7 +125,10 @@ def capture(
         code=_halves(found.code[0].numpy()),
         shift=_halves(found.shift[0].numpy()),
         waves=tuple((int(y), int(x)) for y, x in plan.sources[0].layouts[0].waves),
-        amplitudes=tuple(tuple(map(complex, wave.astype(np.complex64))) for wave in _half_complex(plan.sources[0].layouts[0].amplitudes)),
+        amplitudes=tuple(
+            tuple(map(complex, wave.astype(np.complex64)))
+            for wave in _half_complex(plan.sources[0].layouts[0].amplitudes)
+        ),
         gain=_triple(gain),
         offset=_triple(offset),
         color=_triple(target.mean.numpy()),
@@ -113,9 +138,13 @@ def capture(
 
 
 def nearest_rows(networks: CaptureNetworks, photo: Array) -> list[int]:
-    """Rows of the training materials whose colour maps look most like a photograph (H, W, 3), best first."""
+    """Rows of the training materials whose colour maps look most like a photograph (H, W, 3), best
+    first.
+    """
     grey = is_grey(photo)
-    return _nearest(_Target(networks.features, _square(photo), grey=grey), networks.model, "", grey=grey)
+    return _nearest(
+        _Target(networks.features, _square(photo), grey=grey), networks.model, "", grey=grey
+    )
 
 
 class _Target:
@@ -149,8 +178,12 @@ def _square(photo: Array) -> Array:
     height, width = photo.shape[:2]
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
-    cut = torch.from_numpy(photo[top : top + edge, left : left + edge].transpose(2, 0, 1)[None].copy())
-    small = F.interpolate(cut, (WORK_PX, WORK_PX), mode="bilinear", align_corners=False, antialias=True)
+    cut = torch.from_numpy(
+        photo[top : top + edge, left : left + edge].transpose(2, 0, 1)[None].copy()
+    )
+    small = F.interpolate(
+        cut, (WORK_PX, WORK_PX), mode="bilinear", align_corners=False, antialias=True
+    )
     return small[0].permute(1, 2, 0).numpy()
 
 
@@ -166,14 +199,20 @@ def _nearest(target: _Target, model: MaterialModel, class_name: str, *, grey: bo
 def _tinted(photo: Array, color: Array) -> Array:
     """A grey photograph in the hue of a colour; its lightness stays."""
     light = photo.mean(-1, keepdims=True)
-    tinted: Array = np.clip(light * (color / max(1e-3, float(color.mean()))), 0.0, 1.0).astype(np.float32)
+    tinted: Array = np.clip(light * (color / max(1e-3, float(color.mean()))), 0.0, 1.0).astype(
+        np.float32
+    )
     return tinted
 
 
 def _plan(model: MaterialModel, rows: list[int], layout: Layout, options: CaptureOptions) -> Plan:
     """The nearest material's code at the working size, with the photograph's layout."""
-    recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], options.seed, (WORK_PX, WORK_PX))
-    code = model.tables.codes[rows].mean(0, keepdims=True) * 0.3 + model.tables.codes[rows[:1]] * 0.7
+    recipe = make_recipe(
+        model.card, [(model.card.classes[0].name, 1.0)], options.seed, (WORK_PX, WORK_PX)
+    )
+    code = (
+        model.tables.codes[rows].mean(0, keepdims=True) * 0.3 + model.tables.codes[rows[:1]] * 0.7
+    )
     source = plain_source(recipe, code, [(rows[0], 1.0)], model.tables, model.shape)
     plan = make_plan(recipe, model.tables, model.shape)
     return Plan(recipe, (replace(source, layouts=(layout,)),), plan.canvas)
@@ -192,16 +231,26 @@ class _Found:
 
 
 def _fit(
-    networks: CaptureNetworks, target: _Target, plan: Plan, steps: int, check: Callable[[], None], on_progress: Callable[[float], None]
+    networks: CaptureNetworks,
+    target: _Target,
+    plan: Plan,
+    steps: int,
+    check: Callable[[], None],
+    on_progress: Callable[[float], None],
 ) -> tuple[_Found, float]:
-    """The code and shift whose samples have the photograph's statistics, and the relief of the start."""
+    """The code and shift whose samples have the photograph's statistics, and the relief of the
+    start.
+    """
     start = torch.from_numpy(plan.sources[0].code[None].copy())
     density = _density(plan)
     with torch.no_grad():
         styled = networks.generator.mapping(start, density)
         relief, unit = float(networks.generator.relief_tiles(styled)[0]), float(styled.std())
     found = _Found(start.clone().requires_grad_(), torch.zeros_like(styled).requires_grad_())
-    groups = [{"params": [found.code], "lr": CODE_RATE}, {"params": [found.shift], "lr": SHIFT_RATE * unit}]
+    groups = [
+        {"params": [found.code], "lr": CODE_RATE},
+        {"params": [found.shift], "lr": SHIFT_RATE * unit},
+    ]
     optimizer = torch.optim.Adam(groups, betas=(0.8, 0.95))
     scale = [s.abs().mean() + 1e-3 for s in target.statistics]
     for step in range(steps):
@@ -222,16 +271,29 @@ def _density(plan: Plan) -> Tensor:
     return torch.full((1, 1), math.log2(plan.canvas.tile_px) - 8.0)
 
 
-def _distance(features: FrozenFeatures, maps: Tensor, target: _Target, scale: list[Tensor]) -> Tensor:
+def _distance(
+    features: FrozenFeatures, maps: Tensor, target: _Target, scale: list[Tensor]
+) -> Tensor:
     color = maps[:, :3]
     taps = features(_view(color, grey=target.grey))
-    terms = [((a - b).abs() / s).mean() for a, b, s in zip(tap_statistics(taps), target.statistics, scale, strict=True)]
-    moments = (color.mean((0, 2, 3)) - target.mean).abs().mean() * 8.0 + (color.std((0, 2, 3)) - target.deviation).abs().mean() * 8.0
-    return torch.stack(terms).mean() + moments + 0.1 * (_spectrum(color) - target.spectrum).abs().mean()
+    terms = [
+        ((a - b).abs() / s).mean()
+        for a, b, s in zip(tap_statistics(taps), target.statistics, scale, strict=True)
+    ]
+    moments = (color.mean((0, 2, 3)) - target.mean).abs().mean() * 8.0 + (
+        color.std((0, 2, 3)) - target.deviation
+    ).abs().mean() * 8.0
+    return (
+        torch.stack(terms).mean()
+        + moments
+        + 0.1 * (_spectrum(color) - target.spectrum).abs().mean()
+    )
 
 
 def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> Tensor:
-    """(1, 7, S, S) of a style; every step has noise of its own, so that no single noise is fitted."""
+    """(1, 7, S, S) of a style; every step has noise of its own, so that no single noise is
+    fitted.
+    """
     cells, source = WORK_PX // networks.model.shape.cell_px, plan.sources[0]
     moved = replace(plan, sources=(replace(source, seed=(source.seed + step) % 2**64),))
     fields = make_fields(moved, networks.model.shape, Window(0, 0, cells, cells))
@@ -241,10 +303,17 @@ def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> 
     return maps
 
 
-def _color_correction(networks: CaptureNetworks, target: _Target, plan: Plan, found: _Found) -> tuple[Array, Array]:
+def _color_correction(
+    networks: CaptureNetworks, target: _Target, plan: Plan, found: _Found
+) -> tuple[Array, Array]:
     """Gain and offset a channel that give a sample the photograph's mean and deviation."""
     with torch.no_grad():
-        color = torch.cat([_render(networks, plan, found.style(networks, _density(plan)), step)[:, :3] for step in range(3)])
+        color = torch.cat(
+            [
+                _render(networks, plan, found.style(networks, _density(plan)), step)[:, :3]
+                for step in range(3)
+            ]
+        )
     mean, deviation = color.mean((0, 2, 3)), color.std((0, 2, 3)).clamp_min(0.01)
     gain = (target.deviation / deviation).clamp(0.6, 1.7)
     return gain.numpy(), (target.mean - gain * mean).numpy()
@@ -260,4 +329,6 @@ def _triple(values: NDArray[np.floating]) -> tuple[float, float, float]:
 
 
 def _half_complex(values: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    return (values.real.astype(np.float16) + 1j * values.imag.astype(np.float16)).astype(np.complex64)
+    return (values.real.astype(np.float16) + 1j * values.imag.astype(np.float16)).astype(
+        np.complex64
+    )

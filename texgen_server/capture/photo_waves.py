@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The regular part of a photograph, which need not tile: windowed spectral peaks, moved to the nearest whole cycles."""
+"""The regular part of a photograph, which need not tile: windowed spectral peaks, moved to the
+nearest whole cycles.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,17 @@ from texgen_server.networks.waves import ring_median
 MAX_WAVES = 24
 MAX_CYCLES = 40
 PEAK_OVER_BACKGROUND = 40.0
-"""A bin is a peak when its power is this many times the median of its ring: a window spreads noise, so more than for a periodic map."""
+"""A bin is a peak when its power is this many times the median of its ring: a window spreads noise,
+so more than for a periodic map.
+"""
 COLOURS = 3
 
 
 def photo_layout(picture: NDArray[np.float32], neighbour: NDArray[np.complex64]) -> Layout:
-    """Waves of a (S, S, 3) photograph. Height and roughness follow lightness as in the neighbour's amplitudes (K, 5)."""
+    """Waves of a (S, S, 3) photograph.
+
+    Height and roughness follow lightness as in the neighbour's amplitudes (K, 5).
+    """
     size = picture.shape[0]
     window = np.hanning(size + 1)[:-1]
     window = window[:, None] * window[None]
@@ -43,17 +50,32 @@ def _peaks(power: NDArray[np.float64]) -> NDArray[np.bool_]:
     cycles = np.round(np.fft.fftfreq(size) * size)
     ky, kx = np.meshgrid(cycles, cycles, indexing="ij")
     radius = np.hypot(ky, kx)
-    half = (np.maximum(abs(ky), abs(kx)) <= MAX_CYCLES) & ((ky > 0) | ((ky == 0) & (kx > 0))) & (radius >= 2)
-    around = [np.roll(power, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
-    peaks: NDArray[np.bool_] = half & (power > PEAK_OVER_BACKGROUND * ring_median(power, radius)) & (power >= np.maximum.reduce(around))
+    half = (
+        (np.maximum(abs(ky), abs(kx)) <= MAX_CYCLES)
+        & ((ky > 0) | ((ky == 0) & (kx > 0)))
+        & (radius >= 2)
+    )
+    around = [
+        np.roll(power, (dy, dx), (0, 1)) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx
+    ]
+    peaks: NDArray[np.bool_] = (
+        half
+        & (power > PEAK_OVER_BACKGROUND * ring_median(power, radius))
+        & (power >= np.maximum.reduce(around))
+    )
     return peaks
 
 
 def _follows(neighbour: NDArray[np.complex64]) -> NDArray[np.float64]:
-    """How height and roughness go with lightness in a training material's layout: (2,) real factors, 0 where it has no layout."""
+    """How height and roughness go with lightness in a training material's layout:
+
+    (2,) real factors, 0 where it has no layout.
+    """
     light = neighbour[:, :COLOURS].mean(1)
     energy = float((np.abs(light) ** 2).sum())
     if energy < 1e-6:
         return np.zeros(2)
-    factors: NDArray[np.float64] = np.real((neighbour[:, COLOURS:] * np.conj(light)[:, None]).sum(0)) / energy
+    factors: NDArray[np.float64] = (
+        np.real((neighbour[:, COLOURS:] * np.conj(light)[:, None]).sum(0)) / energy
+    )
     return np.clip(factors, -2.0, 2.0)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands of the server's side: serve, token, bank, train, eval, bench. Mounted into ``texgen`` when this package is installed."""
+"""Commands of the server's side: serve, token, bank, train, eval, bench.
+
+Mounted into ``texgen`` when this package is installed.
+"""
 
 from __future__ import annotations
 

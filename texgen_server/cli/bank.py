@@ -13,34 +13,65 @@ from texgen_server.cli.shared import add_parser, require
 def add_bank(commands: Any) -> None:
     """``texgen bank``"""
     parser = add_parser(
-        commands, "bank", "Prepare exemplars for the bank.", "texgen bank prepare --data ../shared/data --out runs/exemplars"
+        commands,
+        "bank",
+        "Prepare exemplars for the bank.",
+        "texgen bank prepare --data ../shared/data --out runs/exemplars",
     )
     kinds = parser.add_subparsers(required=True, metavar="WHAT")
     prepare = add_parser(
         kinds,
         "prepare",
-        "Resample material scans to their own grids, with heights and normals that agree and even light.",
+        "Resample material scans to their own grids, with heights and normals that agree and "
+        "even light.",
         "texgen bank prepare --data ../shared/data --out runs/exemplars --sheet runs/exemplars",
     )
     prepare.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv, families.csv, classes.csv and materials/"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with materials.csv, families.csv, classes.csv and materials/",
     )
-    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="where exemplars go; those that are there already are kept")
+    prepare.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="where exemplars go; those that are there already are kept",
+    )
     prepare.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default 2)")
-    prepare.add_argument("--sheet", type=Path, metavar="DIR", help="write contact sheets of all exemplars into DIR")
+    prepare.add_argument(
+        "--sheet", type=Path, metavar="DIR", help="write contact sheets of all exemplars into DIR"
+    )
     prepare.set_defaults(run=_prepare)
     build = add_parser(
         kinds,
         "build",
         "Encode prepared exemplars with a codec into a bank file.",
-        "texgen bank build --pack runs/exemplars --data ../shared/data --codec runs/codec/codec.safetensors --out bank.safetensors",
+        "texgen bank build --pack runs/exemplars --data ../shared/data --codec "
+        "runs/codec/codec.safetensors --out bank.safetensors",
     )
-    build.add_argument("--pack", type=Path, required=True, metavar="DIR", help="exemplars made by `texgen bank prepare`")
-    build.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with families.csv")
-    build.add_argument("--codec", type=Path, required=True, metavar="FILE", help="weights of the codec, frozen")
+    build.add_argument(
+        "--pack",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="exemplars made by `texgen bank prepare`",
+    )
+    build.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder with families.csv"
+    )
+    build.add_argument(
+        "--codec", type=Path, required=True, metavar="FILE", help="weights of the codec, frozen"
+    )
     build.add_argument("--out", type=Path, required=True, metavar="FILE", help="the bank to write")
-    build.add_argument("--megabytes", type=float, default=40.0, metavar="MIB", help="budget (default 40)")
-    build.add_argument("--held-out", action="store_true", help="leave the validation exemplars out, for evaluation")
+    build.add_argument(
+        "--megabytes", type=float, default=40.0, metavar="MIB", help="budget (default 40)"
+    )
+    build.add_argument(
+        "--held-out", action="store_true", help="leave the validation exemplars out, for evaluation"
+    )
     build.set_defaults(run=_build)
 
 

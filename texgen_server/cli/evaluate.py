@@ -16,25 +16,60 @@ from texgen_server.cli.shared import add_parser, cache_folder, require
 
 def add_eval(commands: Any) -> None:
     """``texgen eval``"""
-    parser = add_parser(commands, "eval", "Measure a model.", "texgen eval material --data ../shared/data")
+    parser = add_parser(
+        commands, "eval", "Measure a model.", "texgen eval material --data ../shared/data"
+    )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
     material = add_parser(
-        kinds, "material", "Measure the material model against held-out assets.", "texgen eval material --data ../shared/data"
+        kinds,
+        "material",
+        "Measure the material model against held-out assets.",
+        "texgen eval material --data ../shared/data",
     )
-    material.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder with materials.csv and materials/")
     material.add_argument(
-        "--work", type=Path, default=Path("runs/eval"), metavar="DIR", help="packed data and pictures (default runs/eval)"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with materials.csv and materials/",
+    )
+    material.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs/eval"),
+        metavar="DIR",
+        help="packed data and pictures (default runs/eval)",
     )
     material.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     material.add_argument("--model", default="material", metavar="ID", help="default: material")
-    material.add_argument("--size", type=int, default=256, metavar="PX", help="size judged, one tile wide (default 256)")
+    material.add_argument(
+        "--size",
+        type=int,
+        default=256,
+        metavar="PX",
+        help="size judged, one tile wide (default 256)",
+    )
     material.add_argument("--json", action="store_true", help="one JSON object on stdout")
     material.add_argument(
-        "--pictures", type=Path, metavar="DIR", help="only write the card's pictures into DIR: generated beside real, every class"
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="only write the card's pictures into DIR: generated beside real, every class",
     )
-    material.add_argument("--blind", type=Path, metavar="HTML", help="only write an offline page: real or generated? which class?")
-    material.add_argument("--captures", action="store_true", help="only judge captures of held-out materials; with --pictures draw them")
-    material.add_argument("--controls", action="store_true", help="only sweep the controls and measure what they name")
+    material.add_argument(
+        "--blind",
+        type=Path,
+        metavar="HTML",
+        help="only write an offline page: real or generated? which class?",
+    )
+    material.add_argument(
+        "--captures",
+        action="store_true",
+        help="only judge captures of held-out materials; with --pictures draw them",
+    )
+    material.add_argument(
+        "--controls", action="store_true", help="only sweep the controls and measure what they name"
+    )
     material.set_defaults(run=_eval_material)
     _add_stepwise(
         kinds,
@@ -64,21 +99,59 @@ def add_eval(commands: Any) -> None:
         kinds,
         "codec",
         "Measure a codec on held-out exemplars beside the quantised block transform at equal bits.",
-        "texgen eval codec --pack runs/exemplars --codec runs/codec/codec.safetensors --transform runs/codec/transform.safetensors",
+        "texgen eval codec --pack runs/exemplars --codec runs/codec/codec.safetensors "
+        "--transform runs/codec/transform.safetensors",
     )
-    codec.add_argument("--pack", type=Path, required=True, metavar="DIR", help="exemplars made by `texgen bank prepare`")
-    codec.add_argument("--codec", type=Path, required=True, metavar="FILE", help="weights of the codec")
-    codec.add_argument("--transform", type=Path, required=True, metavar="FILE", help="the block transform that it started from")
-    codec.add_argument("--grid", choices=["small", "own"], default="small", help="size of the exemplars (default small: about 512 px)")
-    codec.add_argument("--noise", action="store_true", help="with the decoder's noise, as it will be served")
+    codec.add_argument(
+        "--pack",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="exemplars made by `texgen bank prepare`",
+    )
+    codec.add_argument(
+        "--codec", type=Path, required=True, metavar="FILE", help="weights of the codec"
+    )
+    codec.add_argument(
+        "--transform",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the block transform that it started from",
+    )
+    codec.add_argument(
+        "--grid",
+        choices=["small", "own"],
+        default="small",
+        help="size of the exemplars (default small: about 512 px)",
+    )
+    codec.add_argument(
+        "--noise", action="store_true", help="with the decoder's noise, as it will be served"
+    )
     codec.set_defaults(run=_eval_codec)
 
 
-def _add_stepwise(kinds: Any, name: str, summary: str, *, keeps: str, draws: str, measure: Callable[[Any], dict[str, Any]]) -> None:
+def _add_stepwise(
+    kinds: Any,
+    name: str,
+    summary: str,
+    *,
+    keeps: str,
+    draws: str,
+    measure: Callable[[Any], dict[str, Any]],
+) -> None:
     """``texgen eval upscaler``, ``texgen eval estimator``, ``texgen eval environment``."""
     parser = add_parser(kinds, name, summary, f"texgen eval {name} --data ../shared/data")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of the training data")
-    parser.add_argument("--work", type=Path, default=Path(f"runs/{name}"), metavar="DIR", help=f"{keeps} (default runs/{name})")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="folder of the training data"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(f"runs/{name}"),
+        metavar="DIR",
+        help=f"{keeps} (default runs/{name})",
+    )
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
     parser.add_argument("--model", default=name, metavar="ID", help=f"default: {name}")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help=f"write {draws} there")
@@ -92,7 +165,8 @@ def _eval_stepwise(measure: Callable[[Any], dict[str, Any]], options: argparse.N
     from texgen_server.training.runner import StepwiseEval
 
     chosen = StepwiseEval(
-        cache=cache_folder() / "graphs", **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")}
+        cache=cache_folder() / "graphs",
+        **{k: getattr(options, k) for k in ("data", "work", "model", "models", "pictures")},
     )
     sys.stdout.write(report(measure(chosen), as_json=options.json))
     return 0
@@ -120,7 +194,10 @@ def _eval_material(options: argparse.Namespace) -> int:
     require("torch", "efficientnet_lite_pytorch", extra="train")
     from texgen_server.training.material.evaluate import EvalOptions, draw_pictures, report
 
-    chosen = EvalOptions(size_px=options.size, **{key: getattr(options, key) for key in ("data", "work", "models", "model")})
+    chosen = EvalOptions(
+        size_px=options.size,
+        **{key: getattr(options, key) for key in ("data", "work", "models", "model")},
+    )
     if options.pictures and not options.captures:
         draw_pictures(chosen, options.pictures)
     elif options.blind:
@@ -150,6 +227,8 @@ def _eval_codec(options: argparse.Namespace) -> int:
     require("torch", "scipy", extra="train")
     from texgen_server.training.codec.report import CodecEval, evaluate_codec
 
-    chosen = CodecEval(**{key: getattr(options, key) for key in ("pack", "codec", "transform", "grid", "noise")})
+    chosen = CodecEval(
+        **{key: getattr(options, key) for key in ("pack", "codec", "transform", "grid", "noise")}
+    )
     sys.stdout.write(json.dumps(evaluate_codec(chosen), indent=2) + "\n")
     return 0

@@ -15,7 +15,11 @@ from texgen_server.config import default_cache_folder
 def add_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
     """A parser whose help ends in an example."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=description, description=description, epilog=f"example:  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
+        name,
+        help=description,
+        description=description,
+        epilog=f"example:  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser
 
@@ -24,7 +28,10 @@ def cache_folder() -> Path:
     """Return the cache folder. Raises InvalidRequestError for a user who has none."""
     folder = default_cache_folder()
     if folder is None:
-        raise InvalidRequestError("this command keeps what it compiles, and this user has no home folder: name a folder in TEXGEN_CACHE")
+        raise InvalidRequestError(
+            "this command keeps what it compiles, and this user has no home folder: name a "
+            "folder in TEXGEN_CACHE"
+        )
     return folder
 
 
@@ -32,4 +39,6 @@ def require(*modules: str, extra: str) -> None:
     """Raises InvalidRequestError naming the extra when a module is not installed."""
     missing = [m for m in modules if importlib.util.find_spec(m) is None]
     if missing:
-        raise InvalidRequestError(f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'")
+        raise InvalidRequestError(
+            f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'"
+        )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines schedule jobs on devices. `load_engine` is the door: Ray is imported here, when asked for, and nowhere else."""
+"""Engines schedule jobs on devices.
+
+`load_engine` is the door: Ray is imported here, when asked for, and nowhere else.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: takes jobs, runs networks, returns maps. Transport is a skin over it; how it schedules is its own affair."""
+"""The engine: takes jobs, runs networks, returns maps.
+
+Transport is a skin over it; how it schedules is its own affair.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ INTERACTIVE, BATCH = 0, 1
 
 
 class CancelToken:
-    """Set by whoever no longer wants the result, or by its deadline; checked by the work between its steps."""
+    """Set by whoever no longer wants the result, or by its deadline; checked by the work between
+    its steps.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -65,7 +70,9 @@ class Photo:
 
 @dataclass(kw_only=True)
 class Job:
-    """Work of any kind. ``on_progress(fraction, stage)`` and ``on_preview(kind, (h, w, 3) sRGB)`` are called from the engine's threads."""
+    """Work of any kind. ``on_progress(fraction, stage)`` and ``on_preview(kind, (h, w, 3) sRGB)``
+    are called from the engine's threads.
+    """
 
     priority: int = INTERACTIVE
     helpers: tuple[str, ...] = ()
@@ -91,14 +98,22 @@ class MaterialJob(Job):
     mask: NDArray[np.uint8] | None = None
     """(H, W) part of each pixel, for a painted mixture."""
     photo: Photo | None = None
-    """A capture: the recipe is found from this, and only size, seed and place count of the one given."""
+    """A capture: the recipe is found from this, and only size, seed and place count of the one
+    given.
+    """
     exploring: bool = False
-    """A position on the way: the network's picture may come from the one before, where only the finish differs."""
+    """A position on the way: the network's picture may come from the one before, where only the
+    finish differs.
+    """
 
     @property
     def pixels(self) -> int:
         place = self.rectangle
-        return place.width_px * place.height_px if place else self.recipe.width_px * self.recipe.height_px
+        return (
+            place.width_px * place.height_px
+            if place
+            else self.recipe.width_px * self.recipe.height_px
+        )
 
 
 @dataclass
@@ -127,7 +142,9 @@ class UpscaleJob(Job):
 
 @dataclass
 class RepairJob(Job):
-    """Maps of one size to repair, by the estimator where some are filled; helper: the upscaler, where they are cleaned."""
+    """Maps of one size to repair, by the estimator where some are filled; helper: the upscaler,
+    where they are cleaned.
+    """
 
     maps: dict[MapKind, Pixels]
     tiling: Tiling
@@ -179,7 +196,10 @@ class DeviceInfo:
 
 
 JOBS_ON_CPU, JOBS_ON_GPU = 3, 16
-"""At a time on a device, unless configured. Where batches pay there must be as many as go together."""
+"""At a time on a device, unless configured.
+
+Where batches pay there must be as many as go together.
+"""
 
 
 def jobs_at_a_time(config: ServerConfig, *, gpu: bool) -> int:
@@ -188,18 +208,26 @@ def jobs_at_a_time(config: ServerConfig, *, gpu: bool) -> int:
 
 
 class Engine(Protocol):
-    """What the front door asks for. Implementations may batch jobs; a batch never changes a result."""
+    """What the front door asks for.
+
+    Implementations may batch jobs; a batch never changes a result.
+    """
 
     def cards(self) -> list[ModelCard]:
         """The models that can be asked for."""
         ...
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
-        """One of them; the empty id is the kind's own, None any kind. Raises NotFoundError, and InvalidRequestError for one of another kind."""
+        """One of them; the empty id is the kind's own, None any kind.
+
+        Raises NotFoundError, and InvalidRequestError for one of another kind.
+        """
         ...
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
-        """Queue a job. Raises CapacityError when the queue is full; the future raises LoadError, CancelledError."""
+        """Queue a job. Raises CapacityError when the queue is full; the future raises LoadError,
+        CancelledError.
+        """
         ...
 
     def position(self, job: Job) -> int:
@@ -211,11 +239,16 @@ class Engine(Protocol):
         ...
 
     def load(self, model_id: str) -> Future[None]:
-        """Load and compile a model before the jobs that wait. The future raises NotFoundError, LoadError."""
+        """Load and compile a model before the jobs that wait.
+
+        The future raises NotFoundError, LoadError.
+        """
         ...
 
     def unload(self, model_id: str) -> Future[bool]:
-        """Release a model's memory when the running job is done; the result says whether it was loaded."""
+        """Release a model's memory when the running job is done; the result says whether it was
+        loaded.
+        """
         ...
 
     def loaded(self) -> list[str]:
@@ -227,7 +260,9 @@ class Engine(Protocol):
         ...
 
     def warm(self, model_id: str = "") -> None:
-        """Load and compile a model now instead of at its first job; the empty id is the default material model. Raises LoadError."""
+        """Load and compile a model now instead of at its first job; the empty id is the default
+        material model. Raises LoadError.
+        """
         ...
 
     def devices(self) -> list[DeviceInfo]:
@@ -235,7 +270,9 @@ class Engine(Protocol):
         ...
 
     def name(self) -> str:
-        """The arithmetic that results will carry (`precision.Arithmetic.name`): the same name, the same bytes."""
+        """The arithmetic that results will carry (`precision.Arithmetic.name`): the same name, the
+        same bytes.
+        """
         ...
 
     def close(self, grace_s: float) -> None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of a cluster: the same front door, the networks as a Ray Serve deployment (extra ``cluster``).
+"""The engine of a cluster: the same front door, the networks as a Ray Serve deployment (extra
+``cluster``).
 
-Replicas come and go with the load; each holds a local engine, in which jobs meet and batch. A replica that is lost loses nothing: a job is
-deterministic, so it is done again elsewhere. Ray's own ports have neither TLS nor tokens: keep the cluster's network to yourself.
+Replicas come and go with the load; each holds a local engine, in which jobs meet and batch. A
+replica that is lost loses nothing: a job is deterministic, so it is done again elsewhere. Ray's own
+ports have neither TLS nor tokens: keep the cluster's network to yourself.
 """
 
 from __future__ import annotations
@@ -35,14 +37,19 @@ POLL_S = 0.05
 
 
 class RayEngine:
-    """An `Engine` on a Ray cluster. Raises LoadError when Ray is missing or the cluster does not answer."""
+    """An `Engine` on a Ray cluster.
+
+    Raises LoadError when Ray is missing or the cluster does not answer.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._cards = Cards(config.models)
         self._handle = _deployed(config)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="texgen-cluster", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="texgen-cluster", daemon=True
+        )
         self._thread.start()
         self._lock = threading.Lock()
         self._jobs: dict[int, tuple[Job, float]] = {}
@@ -64,7 +71,10 @@ class RayEngine:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
             if len(self._jobs) - len(self._begun) >= self._config.max_queue:
-                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
+                raise CapacityError(
+                    f"the queue is full ({self._config.max_queue} requests wait): try again in "
+                    f"a moment"
+                )
             self._jobs[id(job)] = (job, time.monotonic())
         future = asyncio.run_coroutine_threadsafe(self._done(card.id, job), self._loop)
         future.add_done_callback(lambda _: self._forget(job))
@@ -94,7 +104,10 @@ class RayEngine:
         return asyncio.run_coroutine_threadsafe(load(), self._loop)
 
     def unload(self, model_id: str) -> Future[bool]:
-        raise InvalidRequestError("the replicas of a cluster look after their memory themselves: set models_bytes", "model")
+        raise InvalidRequestError(
+            "the replicas of a cluster look after their memory themselves: set models_bytes",
+            "model",
+        )
 
     def loaded(self) -> list[str]:
         with self._lock:
@@ -208,7 +221,10 @@ def _error(kind: str, message: str, field: str) -> TexgenError:
 
 @contextlib.contextmanager
 def _nothing_told() -> Iterator[None]:
-    """Start Ray without its usage statistics, unless somebody has decided about them. The variable is taken away again: the process may not be ours."""
+    """Start Ray without its usage statistics, unless somebody has decided about them.
+
+    The variable is taken away again: the process may not be ours.
+    """
     if USAGE in os.environ:
         yield
         return
@@ -225,15 +241,24 @@ def _deployed(config: ServerConfig) -> Any:
         import ray
         from ray import serve
     except ImportError as error:
-        raise LoadError("the engine 'ray' takes Ray, which is not installed: pip install 'texgen[cluster]'") from error
+        raise LoadError(
+            "the engine 'ray' takes Ray, which is not installed: pip install 'texgen[cluster]'"
+        ) from error
     try:
         with _nothing_told():
             if not ray.is_initialized():
-                ray.init(address=config.ray_address or "local", namespace=APPLICATION, include_dashboard=False, log_to_driver=False)
+                ray.init(
+                    address=config.ray_address or "local",
+                    namespace=APPLICATION,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                )
             serve.start(proxy_location="Disabled")
             return serve.run(_application(config, serve), name=APPLICATION, route_prefix=None)
     except (ConnectionError, RuntimeError) as error:
-        raise LoadError(f"the Ray cluster {config.ray_address or 'on this machine'} cannot be used: {error}") from error
+        raise LoadError(
+            f"the Ray cluster {config.ray_address or 'on this machine'} cannot be used: {error}"
+        ) from error
 
 
 def _application(config: ServerConfig, serve: Any) -> Any:
@@ -249,6 +274,12 @@ def _application(config: ServerConfig, serve: Any) -> Any:
         ray_actor_options={"num_cpus": config.ray_cpus, "num_gpus": config.ray_gpus},
         graceful_shutdown_timeout_s=config.grace_s,
     )
-    secrets = {"token": "", "tokens_file": None, "tls_cert": None, "tls_key": None, "tls_client_ca": None}
+    secrets = {
+        "token": "",
+        "tokens_file": None,
+        "tls_cert": None,
+        "tls_key": None,
+        "tls_client_ca": None,
+    }
     threads = config.threads or max(1, round(config.ray_cpus))
     return deployment(Replica).bind(replace(config, host="127.0.0.1", threads=threads, **secrets))  # type: ignore[arg-type]

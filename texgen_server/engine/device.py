@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One device: its thread runs one call of a network at a time, the most urgent first; calls of one shape from several jobs go together.
+"""One device: its thread runs one call of a network at a time, the most urgent first; calls of one
+shape from several jobs go together.
 
-A batch must not change a result. So the first time that so many calls of a shape meet they run alone and then together: only where that
-gave the same bytes, and sooner, do later ones go together.
+A batch must not change a result. So the first time that so many calls of a shape meet they run
+alone and then together: only where that gave the same bytes, and sooner, do later ones go together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from texgen_server.backend import Array, Backend
 from texgen_server.engine.fair_queue import FairQueue
 
 BATCH_BYTES = 48 << 20
-"""Of the inputs of a batch: about what the largest window of a material takes alone, which a device must hold anyway."""
+"""Of the inputs of a batch: about what the largest window of a material takes alone, which a device
+must hold anyway.
+"""
 LARGEST_BATCH = 16
 WORTH = 0.97
 """Share of the time alone that a batch may take."""
@@ -57,7 +60,10 @@ class Call:
 
 
 class Device:
-    """Safe to use from any thread, until closed. ``window_s``: how long a call waits for others to go with, where several jobs are there."""
+    """Safe to use from any thread, until closed.
+
+    ``window_s``: how long a call waits for others to go with, where several jobs are there.
+    """
 
     def __init__(self, window_s: float = 0.0) -> None:
         self.window_s = window_s
@@ -74,7 +80,10 @@ class Device:
         self._thread.start()
 
     def run(self, call: Call, priority: int) -> list[Array]:
-        """Wait for the call's turn and its end. Raises what the network or ``check`` raises; CapacityError where memory runs out."""
+        """Wait for the call's turn and its end.
+
+        Raises what the network or ``check`` raises; CapacityError where memory runs out.
+        """
         with self._changed:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
@@ -85,12 +94,16 @@ class Device:
     def release(self, owner: object) -> None:
         """The job has ended: memory that was lent to it is free."""
         with self._changed:
-            self._borrowers = {place: who for place, who in self._borrowers.items() if who is not owner}
+            self._borrowers = {
+                place: who for place, who in self._borrowers.items() if who is not owner
+            }
 
     def forget(self, backend: Backend) -> None:
         """The backend is closed: another one may come to have its address."""
         with self._changed:
-            self._worth = {key: worth for key, worth in self._worth.items() if key[0][0] != id(backend)}
+            self._worth = {
+                key: worth for key, worth in self._worth.items() if key[0][0] != id(backend)
+            }
 
     def close(self, grace_s: float) -> None:
         """Let the running call end; those that wait fail."""
@@ -99,7 +112,9 @@ class Device:
             waiting = self._waiting.take_all()
             self._changed.notify_all()
         for call in waiting:
-            call.future.set_exception(CapacityError("the server is shutting down: ask another one, or again later"))
+            call.future.set_exception(
+                CapacityError("the server is shutting down: ask another one, or again later")
+            )
         self._thread.join(grace_s)
 
     def _work(self) -> None:
@@ -120,15 +135,21 @@ class Device:
             group = [first]
             if first.together > 1:
                 if self.window_s and self.jobs > 1:
-                    self._changed.wait_for(lambda: len(self._waiting) >= self.jobs - 1, self.window_s)
+                    self._changed.wait_for(
+                        lambda: len(self._waiting) >= self.jobs - 1, self.window_s
+                    )
                 group += self._fellows(first)
             return group
 
     def _fellows(self, first: Call) -> list[Call]:
-        """Calls that go with this one: as many as are known, or not yet known, to be worth it together; a power of two in all."""
+        """Calls that go with this one: as many as are known, or not yet known, to be worth it
+        together; a power of two in all.
+        """
         like = [call for call in self._waiting if call.shape == first.shape]
         count = 1
-        while 2 * count <= min(len(like) + 1, first.together) and self._worth.get((first.shape, 2 * count), True):
+        while 2 * count <= min(len(like) + 1, first.together) and self._worth.get(
+            (first.shape, 2 * count), True
+        ):
             count *= 2
         chosen = like[: count - 1]
         return self._waiting.take_all(lambda call: call in chosen)
@@ -151,18 +172,24 @@ class Device:
         _tell(call, self._outcome(call, lent=self._lent(call)))
 
     def _lent(self, call: Call) -> bool:
-        """Whether its outputs may lie in memory of the backend: one job at a time has the use of that."""
+        """Whether its outputs may lie in memory of the backend: one job at a time has the use of
+        that.
+        """
         if not call.fleeting:
             return False
         with self._changed:
-            return self._borrowers.setdefault((id(call.backend), call.part), call.owner) is call.owner
+            return (
+                self._borrowers.setdefault((id(call.backend), call.part), call.owner) is call.owner
+            )
 
     @staticmethod
     def _outcome(call: Call, *, lent: bool) -> list[Array] | BaseException:
         try:
             return call.backend.run(call.part, call.inputs, fleeting=lent)
         except MemoryError:
-            return CapacityError("the device is out of memory: ask for a smaller size, or try again in a moment")
+            return CapacityError(
+                "the device is out of memory: ask for a smaller size, or try again in a moment"
+            )
         except BaseException as error:  # noqa: BLE001 - it belongs to the caller
             return error
 
@@ -196,7 +223,9 @@ class Device:
         try:
             started = time.perf_counter()
             outputs = _batch(group)
-            worth = time.perf_counter() - started < WORTH * alone_s and all(map(_equal, outputs, outcomes))
+            worth = time.perf_counter() - started < WORTH * alone_s and all(
+                map(_equal, outputs, outcomes)
+            )
         except Exception:  # noqa: BLE001 - a trial that fails only tells that they do not go together
             worth = False
         self._worth[(group[0].shape, len(group))] = worth
@@ -223,13 +252,20 @@ def _still_wanted(call: Call) -> bool:
 def _batch(group: list[Call]) -> list[list[Array]]:
     """Inputs joined along their first axis, outputs cut apart again."""
     first = group[0]
-    joined = [np.concatenate(inputs) for inputs in zip(*(call.inputs for call in group), strict=True)]
+    joined = [
+        np.concatenate(inputs) for inputs in zip(*(call.inputs for call in group), strict=True)
+    ]
     outputs = first.backend.run(first.part, joined, fleeting=False)
-    return [list(pieces) for pieces in zip(*(np.split(output, len(group)) for output in outputs), strict=True)]
+    return [
+        list(pieces)
+        for pieces in zip(*(np.split(output, len(group)) for output in outputs), strict=True)
+    ]
 
 
 def _equal(a: list[Array], b: list[Array] | BaseException) -> bool:
-    return not isinstance(b, BaseException) and all(x.shape == y.shape and np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    return not isinstance(b, BaseException) and all(
+        x.shape == y.shape and np.array_equal(x, y) for x, y in zip(a, b, strict=True)
+    )
 
 
 def _fail(group: list[Call], error: BaseException) -> None:
@@ -241,12 +277,27 @@ def _fail(group: list[Call], error: BaseException) -> None:
 class Shared:
     """A `Backend` for one job: its calls wait for their turn on the device."""
 
-    def __init__(self, device: Device, backend: Backend, owner: object, priority: int, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        backend: Backend,
+        owner: object,
+        priority: int,
+        check: Callable[[], None],
+    ) -> None:
         self.name, self.threads = backend.name, backend.threads
-        self._device, self._backend, self._owner, self._priority, self._check = device, backend, owner, priority, check
+        self._device, self._backend, self._owner, self._priority, self._check = (
+            device,
+            backend,
+            owner,
+            priority,
+            check,
+        )
 
     def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
-        return self._device.run(Call(self._owner, self._backend, part, inputs, fleeting, self._check), self._priority)
+        return self._device.run(
+            Call(self._owner, self._backend, part, inputs, fleeting, self._check), self._priority
+        )
 
     def close(self) -> None:
         """Nothing: the backend is not the job's."""

@@ -26,7 +26,9 @@ BATCH_WINDOW_S = 0.002
 
 
 class Station:
-    """Runs jobs, several at a time: while one waits for the device the maps of another are finished. Safe to use from any thread."""
+    """Runs jobs, several at a time: while one waits for the device the maps of another are
+    finished. Safe to use from any thread.
+    """
 
     def __init__(self, name: str, config: ServerConfig) -> None:
         self.name = name
@@ -40,21 +42,31 @@ class Station:
         self._kept = Kept()
 
     def run(self, job: Job, cards: Sequence[ModelCard], queued_at: float) -> Result:
-        """Do a job with its model and its helpers. Raises LoadError, CancelledError, CapacityError."""
+        """Do a job with its model and its helpers.
+
+        Raises LoadError, CancelledError, CapacityError.
+        """
         job.token.check()
         with self._using([card.id for card in cards]):
             loaded = [self.load(card) for card in cards]
             started = time.monotonic()
-            shared = [Loaded(m, Shared(self.device, backend, job, job.priority, job.token.check)) for m, backend in loaded]
+            shared = [
+                Loaded(m, Shared(self.device, backend, job, job.priority, job.token.check))
+                for m, backend in loaded
+            ]
             try:
                 result = run_job(job, shared, self._kept)
             finally:
                 self.device.release(job)
         name = loaded[0].backend.name
-        return replace(result, engine=name, queue_s=started - queued_at, compute_s=time.monotonic() - started)
+        return replace(
+            result, engine=name, queue_s=started - queued_at, compute_s=time.monotonic() - started
+        )
 
     def load(self, card: ModelCard) -> Loaded:
-        """A model in memory; others that nobody uses, and nobody has for longest, make room for it. Raises LoadError."""
+        """A model in memory; others that nobody uses, and nobody has for longest, make room for it.
+        Raises LoadError.
+        """
         with self._lock:
             if found := self._loaded.pop(card.id, None):
                 self._loaded[card.id] = found
@@ -63,7 +75,9 @@ class Station:
             if card.id not in self._loaded:
                 model, config = load_model(card), self._config
                 self._make_room(model.size_bytes)
-                backend = load_backend(model, self.name, config.precision, self._graphs(), config.threads)
+                backend = load_backend(
+                    model, self.name, config.precision, self._graphs(), config.threads
+                )
                 with self._lock:
                     self._loaded[card.id] = Loaded(model, backend)
             return self._loaded[card.id]

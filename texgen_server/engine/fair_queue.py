@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is next: the urgent before the patient, in the order they came, and now and then whoever has waited longest."""
+"""Who is next: the urgent before the patient, in the order they came, and now and then whoever has
+waited longest.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ from texgen_server.engine.model_catalog import Cards
 BEFORE_ALL = -1
 """Priority of loading and unloading."""
 LARGE_PIXELS = 2048 * 2048
-"""A job of more is alone of its size on a device, or memory would run out; smaller ones run beside it."""
+"""A job of more is alone of its size on a device, or memory would run out; smaller ones run beside
+it.
+"""
 
 
 @dataclass(eq=False)
@@ -40,7 +42,8 @@ class _Entry:
     @property
     def large(self) -> bool:
         return self.job is not None and (
-            self.job.pixels > LARGE_PIXELS or (isinstance(self.job, MaterialJob) and self.job.photo is not None)
+            self.job.pixels > LARGE_PIXELS
+            or (isinstance(self.job, MaterialJob) and self.job.photo is not None)
         )
 
     @property
@@ -49,7 +52,8 @@ class _Entry:
 
 
 class LocalEngine:
-    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no setting of the process (`own_process` does).
+    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no
+    setting of the process (`own_process` does).
 
     Raises InvalidRequestError for a device or a precision that is not here.
     """
@@ -66,7 +70,9 @@ class LocalEngine:
         self._closing = False
         self._stations = [Station(name, config) for name in names]
         self._threads = [
-            threading.Thread(target=self._work, args=(station,), name=f"texgen-job-{number}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(station,), name=f"texgen-job-{number}", daemon=True
+            )
             for station in self._stations
             for number in range(self._jobs(station))
         ]
@@ -95,12 +101,18 @@ class LocalEngine:
 
     def load(self, model_id: str) -> Future[None]:
         card = self._cards.find(model_id)
-        loading = [_Entry(lambda station: station.load(card) and None, station=station) for station in self._stations]
+        loading = [
+            _Entry(lambda station: station.load(card) and None, station=station)
+            for station in self._stations
+        ]
         return _last_of(self._push(BEFORE_ALL, loading), lambda results: None)
 
     def unload(self, model_id: str) -> Future[bool]:
         card = self._cards.find(model_id)
-        entries = [_Entry(lambda station: station.unload(card.id), models=(card.id,), station=station) for station in self._stations]
+        entries = [
+            _Entry(lambda station: station.unload(card.id), models=(card.id,), station=station)
+            for station in self._stations
+        ]
         return _last_of(self._push(BEFORE_ALL, entries), any)
 
     def loaded(self) -> list[str]:
@@ -108,7 +120,9 @@ class LocalEngine:
 
     def position(self, job: Job) -> int:
         with self._changed:
-            return next((place + 1 for place, entry in enumerate(self._queue) if entry.job is job), 0)
+            return next(
+                (place + 1 for place, entry in enumerate(self._queue) if entry.job is job), 0
+            )
 
     def queue_depth(self) -> int:
         with self._changed:
@@ -127,7 +141,9 @@ class LocalEngine:
     def _device(self, station: Station, used_bytes: int) -> DeviceInfo:
         how = arithmetic(station.name, self._config.precision)
         engine = next(iter(station.loaded().values()), "")
-        return DeviceInfo(station.name, engine, used_bytes, how.precision, how.kind, station.threads(), how.why)
+        return DeviceInfo(
+            station.name, engine, used_bytes, how.precision, how.kind, station.threads(), how.why
+        )
 
     def close(self, grace_s: float) -> None:
         end = time.monotonic() + grace_s
@@ -136,7 +152,9 @@ class LocalEngine:
             waiting = self._queue.take_all()
             self._changed.notify_all()
         for entry in waiting:
-            entry.future.set_exception(CancelledError("the server shut down before the request ran"))
+            entry.future.set_exception(
+                CancelledError("the server shut down before the request ran")
+            )
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self._changed:
@@ -154,7 +172,10 @@ class LocalEngine:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
             if len(self._queue) >= self._config.max_queue:
-                raise CapacityError(f"the queue is full ({self._config.max_queue} requests wait): try again in a moment")
+                raise CapacityError(
+                    f"the queue is full ({self._config.max_queue} requests wait): try again in "
+                    f"a moment"
+                )
             for entry in entries:
                 self._queue.push(priority, entry)
             self._changed.notify_all()
@@ -185,14 +206,23 @@ class LocalEngine:
         """Whether a station may begin it now."""
         here = [e for e, where in self._running.items() if where is station]
         if entry.job is None:
-            return entry.station is station and not any(set(entry.models) & set(e.models) for e in here)
-        leaving = {name for e in [*self._queue, *here] if e.job is None and e.station is station for name in e.models}
+            return entry.station is station and not any(
+                set(entry.models) & set(e.models) for e in here
+            )
+        leaving = {
+            name
+            for e in [*self._queue, *here]
+            if e.job is None and e.station is station
+            for name in e.models
+        }
         if leaving & set(entry.models):
             return False
         if entry.large and any(e.large for e in here):
             return False
         jobs = self._jobs(station)
-        return not entry.patient or jobs == 1 or sum(e.patient for e in here) < jobs - 1  # room is kept for whoever cannot wait
+        return (
+            not entry.patient or jobs == 1 or sum(e.patient for e in here) < jobs - 1
+        )  # room is kept for whoever cannot wait
 
 
 def _settle(entry: _Entry, station: Station) -> None:
@@ -200,7 +230,11 @@ def _settle(entry: _Entry, station: Station) -> None:
     try:
         result = entry.work(station)
     except MemoryError:
-        entry.future.set_exception(CapacityError("the server is out of memory: ask for a smaller size, or try again in a moment"))
+        entry.future.set_exception(
+            CapacityError(
+                "the server is out of memory: ask for a smaller size, or try again in a moment"
+            )
+        )
     except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the caller, and the thread lives on
         entry.future.set_exception(error)
     else:

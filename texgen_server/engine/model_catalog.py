@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The models that an engine offers: found in the folder at the start, and those that are added to it later."""
+"""The models that an engine offers: found in the folder at the start, and those that are added to
+it later.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,24 @@ class Cards:
 
     def find(self, model_id: str) -> ModelCard:
         """Of any kind. Raises NotFoundError."""
-        return self._known[model_id] if model_id in self._known else find_card(model_id, self._folder)
+        return (
+            self._known[model_id] if model_id in self._known else find_card(model_id, self._folder)
+        )
 
     def of_kind(self, model_id: str, kind: str | None) -> ModelCard:
-        """The empty id is the kind's own, None any kind. Raises NotFoundError, and InvalidRequestError for one of another kind."""
+        """The empty id is the kind's own, None any kind.
+
+        Raises NotFoundError, and InvalidRequestError for one of another kind.
+        """
         card = self.find(model_id or kind or "")
         if kind not in (None, card.kind):
-            raise InvalidRequestError(f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}", "model")
+            raise InvalidRequestError(
+                f"model {card.id!r} is of kind {card.kind!r}: this call takes one of kind {kind!r}",
+                "model",
+            )
         return card
 
     def _read(self) -> None:
-        self._known |= {c.id: c for c in list_cards(self._folder) if c.kind in KINDS and c.id not in self._known}
+        self._known |= {
+            c.id: c for c in list_cards(self._folder) if c.kind in KINDS and c.id not in self._known
+        }

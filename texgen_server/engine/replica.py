@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on the nodes of a Ray cluster: a local engine, asked over Ray Serve. Batches form inside it."""
+"""What runs on the nodes of a Ray cluster: a local engine, asked over Ray Serve.
+
+Batches form inside it.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ from texgen_server.engine.local import LocalEngine
 from texgen_server.process.settings import tune_this_process
 
 Told = tuple[str, Any]
-""""progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together: runs} since somebody was told, and "result", a
-`Result`, or "error", (kind, message, field)."""
+""""progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together:
+runs} since somebody was told, and "result", a `Result`, or "error", (kind, message, field).
+"""
 
 
 class Replica:
@@ -31,7 +35,10 @@ class Replica:
         self._batches_told: Counter[int] = Counter()
 
     async def run(self, model_id: str, job: Job, left_s: float) -> AsyncIterator[Told]:
-        """Do a job that `travelling` packed; ``left_s`` until its deadline. Whoever stops listening cancels it."""
+        """Do a job that `travelling` packed; ``left_s`` until its deadline.
+
+        Whoever stops listening cancels it.
+        """
         told: asyncio.Queue[Told] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
@@ -49,12 +56,21 @@ class Replica:
             yield "batches", self._batches()
             yield "result", future.result()
         except TexgenError as error:
-            yield "error", (type(error).__name__, str(error), error.field if isinstance(error, InvalidRequestError) else "")
+            yield (
+                "error",
+                (
+                    type(error).__name__,
+                    str(error),
+                    error.field if isinstance(error, InvalidRequestError) else "",
+                ),
+            )
         finally:
             job.token.cancel()
 
     def _batches(self) -> dict[int, int]:
-        """What ran since this was asked for: whoever asks adds up, and keeps it when this process is gone."""
+        """What ran since this was asked for: whoever asks adds up, and keeps it when this process
+        is gone.
+        """
         now = Counter(self._engine.batches())
         fresh, self._batches_told = now - self._batches_told, now
         return dict(fresh)
@@ -69,8 +85,12 @@ class Replica:
 
 
 def travelling(job: Job) -> tuple[Job, float]:
-    """A job as it can be sent, and the seconds until its deadline: nobody's callbacks, a token of its own, no clock but a distance."""
-    left_s = job.token.deadline - time.monotonic() if math.isfinite(job.token.deadline) else math.inf
+    """A job as it can be sent, and the seconds until its deadline: nobody's callbacks, a token of
+    its own, no clock but a distance.
+    """
+    left_s = (
+        job.token.deadline - time.monotonic() if math.isfinite(job.token.deadline) else math.inf
+    )
     return replace(job, token=CancelToken(), on_progress=_unheard, on_preview=_unheard), left_s
 
 

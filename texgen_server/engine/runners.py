@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job of each kind does with its model: the only table that a new kind of work is entered in."""
+"""What a job of each kind does with its model: the only table that a new kind of work is entered
+in.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ import numpy as np
 from texgen.maps import MapKind, Pixels
 from texgen.recipes.recipe import Recipe
 from texgen_server.backend import Backend
-from texgen_server.engine.base import EnvironmentJob, Job, MaterialJob, RepairJob, Result, UpscaleJob
+from texgen_server.engine.base import (
+    EnvironmentJob,
+    Job,
+    MaterialJob,
+    RepairJob,
+    Result,
+    UpscaleJob,
+)
 from texgen_server.environment.controls import controlled
 from texgen_server.environment.render import Drawing
 from texgen_server.environment.scene import draw_scene
@@ -58,7 +67,10 @@ class Loaded(NamedTuple):
 
 
 def run_job(job: Job, loaded: Sequence[Loaded], kept: Kept) -> Result:
-    """Do a job's work with its model and its helpers. Raises CancelledError, InvalidRequestError, LoadError."""
+    """Do a job's work with its model and its helpers.
+
+    Raises CancelledError, InvalidRequestError, LoadError.
+    """
     job.on_progress(0.05, "computing")
     result = RUNNERS[type(job)](job, loaded, kept)
     job.on_progress(COMPUTED, "encoding")
@@ -73,11 +85,20 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
     show = partial(job.on_preview, MapKind.BASECOLOR)
     report = _reporter(job, 0.0, drawn)
     recent = kept.recent if job.exploring else RecentDrawings(0)
-    synthesis = Synthesis(backend, model.shape, check=job.token.check, on_progress=report, on_preview=show, recent=recent)
+    synthesis = Synthesis(
+        backend,
+        model.shape,
+        check=job.token.check,
+        on_progress=report,
+        on_preview=show,
+        recent=recent,
+    )
     maps, relief_tiles = synthesis.maps(plan, job.rectangle)
     if recipe.detail:
         show(pixels_preview(maps[MapKind.BASECOLOR]))
-        upscaling = _upscaling(loaded[1], job, recipe.detail.scale, Border.WRAP, _reporter(job, drawn, 1.0))
+        upscaling = _upscaling(
+            loaded[1], job, recipe.detail.scale, Border.WRAP, _reporter(job, drawn, 1.0)
+        )
         maps = upscaling.maps(maps)
         store_normal(maps, relief_tiles * plan.canvas.tile_px * recipe.detail.scale)
     return Result(maps, recipe, relief_tiles)
@@ -92,9 +113,17 @@ def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
         kept.captures[model.card.digest] = CaptureNetworks(model)
     assert job.photo is not None
     size = (job.recipe.width_px, job.recipe.height_px)
-    options = CaptureOptions(job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps)
+    options = CaptureOptions(
+        job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps
+    )
     networks: CaptureNetworks = kept.captures[model.card.digest]
-    return capture(networks, job.photo.pixels, options, job.token.check, lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"))
+    return capture(
+        networks,
+        job.photo.pixels,
+        options,
+        job.token.check,
+        lambda f: job.on_progress(0.05 + 0.6 * f, "capturing"),
+    )
 
 
 def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
@@ -102,19 +131,33 @@ def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept)
     scene = controlled(draw_scene(job.recipe, model.tables), job.recipe.controls, model.tables)
     network = model.card.network
     show = partial(job.on_preview, MapKind.ENVIRONMENT)
-    drawing = Drawing(backend, network["noise_channels"], len(network["widths"]), check=job.token.check, on_preview=show)
+    drawing = Drawing(
+        backend,
+        network["noise_channels"],
+        len(network["widths"]),
+        check=job.token.check,
+        on_preview=show,
+    )
     scale = job.recipe.detail.scale if job.recipe.detail else 1
-    panorama, lights = drawing.panorama(scene, _enlarger(loaded[1], job, scale) if scale > 1 else None)
+    panorama, lights = drawing.panorama(
+        scene, _enlarger(loaded[1], job, scale) if scale > 1 else None
+    )
     return Result({MapKind.ENVIRONMENT: panorama}, job.recipe, lights=lights)
 
 
-def _enlarger(upscaler: Loaded, job: Job, scale: int) -> Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]:
+def _enlarger(
+    upscaler: Loaded, job: Job, scale: int
+) -> Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]:
     """Four times at most at once; a panorama goes on over its poles."""
     steps = ENLARGING[scale]
 
     def enlarge(maps: dict[MapKind, Pixels]) -> dict[MapKind, Pixels]:
         for number, step in enumerate(steps):
-            report = _reporter(job, DRAWN + (1.0 - DRAWN) * number / len(steps), DRAWN + (1.0 - DRAWN) * (number + 1) / len(steps))
+            report = _reporter(
+                job,
+                DRAWN + (1.0 - DRAWN) * number / len(steps),
+                DRAWN + (1.0 - DRAWN) * (number + 1) / len(steps),
+            )
             maps = _upscaling(upscaler, job, step, Border.PANORAMA, report).maps(maps)
         return maps
 
@@ -128,20 +171,30 @@ def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Resu
 def _run_repair(job: RepairJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
     card = loaded[0].model.card
     share = np.array([name == job.class_name for name in card.class_names()], np.float32)
-    cleaner = _upscaling(loaded[-1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
+    cleaner = (
+        _upscaling(loaded[-1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
+    )
     wishes = Wishes(job.tiling, job.clean, job.fill, share)
-    repaired = repair_maps(job.maps, wishes, cleaner, loaded[0].backend, job.token.check, _reporter(job))
+    repaired = repair_maps(
+        job.maps, wishes, cleaner, loaded[0].backend, job.token.check, _reporter(job)
+    )
     return Result(repaired.maps, relief_tiles=repaired.relief_tiles, steps=repaired.steps)
 
 
-def _upscaling(upscaler: Loaded, job: Job, scale: int, border: Border, on_progress: Callable[[float], None]) -> Upscaling:
+def _upscaling(
+    upscaler: Loaded, job: Job, scale: int, border: Border, on_progress: Callable[[float], None]
+) -> Upscaling:
     halo_px = int(upscaler.model.card.network["halo_px"])
-    return Upscaling(upscaler.backend, halo_px, scale, border, check=job.token.check, on_progress=on_progress)
+    return Upscaling(
+        upscaler.backend, halo_px, scale, border, check=job.token.check, on_progress=on_progress
+    )
 
 
 def _reporter(job: Job, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
     """Progress of a part of the computing, from ``start`` to ``end`` of it."""
-    return lambda fraction: job.on_progress(0.05 + (COMPUTED - 0.05) * (start + (end - start) * fraction), "computing")
+    return lambda fraction: job.on_progress(
+        0.05 + (COMPUTED - 0.05) * (start + (end - start) * fraction), "computing"
+    )
 
 
 RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {

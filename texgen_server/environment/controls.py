@@ -44,22 +44,37 @@ def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTabl
     if lights:
         sun = lights[0]
         factor = 2.0 ** value["sun_intensity_ev"]
-        key = Light(sun.azimuth_deg, sun.elevation_deg, sun.radius_deg * value["sun_size"], _scaled(sun.flux, np.full(3, factor)))
+        key = Light(
+            sun.azimuth_deg,
+            sun.elevation_deg,
+            sun.radius_deg * value["sun_size"],
+            _scaled(sun.flux, np.full(3, factor)),
+        )
         lights = (key, *lights[1:])
-    gains = scene.gains * np.float32(2.0 ** value["exposure_ev"]) * white_balance(value["white_balance_k"])
-    moved = replace(scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"])
+    gains = (
+        scene.gains
+        * np.float32(2.0 ** value["exposure_ev"])
+        * white_balance(value["white_balance_k"])
+    )
+    moved = replace(
+        scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"]
+    )
     return _as_bright_as(drawn, moved)
 
 
 def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
-    """The same light, by way of a layout of the usual brightness: at dusk the network would see what it has never seen, and draw grain."""
+    """The same light, by way of a layout of the usual brightness: at dusk the network would see
+    what it has never seen, and draw grain.
+    """
     weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
     shift = np.float32(((scene.layout - drawn)[:3].mean((0, 2)) * weights).sum() / weights.sum())
     if not shift:
         return scene
     layout, factor = scene.layout.copy(), float(2.0 ** (shift * STOPS))
     layout[:3] -= shift
-    lights = tuple(replace(light, flux=_scaled(light.flux, np.full(3, 1.0 / factor))) for light in scene.lights)
+    lights = tuple(
+        replace(light, flux=_scaled(light.flux, np.full(3, 1.0 / factor))) for light in scene.lights
+    )
     return replace(scene, layout=layout, lights=lights, gains=scene.gains * np.float32(factor))
 
 
@@ -84,22 +99,34 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
     change = model.sky(elevation_deg) - model.sky(old)
     sun_change = model.sun_stops(elevation_deg) - model.sun_stops(old)
     if lights:
-        sun = replace(lights[0], elevation_deg=elevation_deg, flux=_scaled(lights[0].flux, np.exp2(sun_change)))
+        sun = replace(
+            lights[0],
+            elevation_deg=elevation_deg,
+            flux=_scaled(lights[0].flux, np.exp2(sun_change)),
+        )
         lights = (sun, *lights[1:]) if elevation_deg > SET_BELOW_DEG else ()
     else:  # behind clouds it brightens all of the sky alike
         change = np.broadcast_to(change.mean((1, 2), keepdims=True), change.shape)
-    ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(model, old, sunlit=bool(scene.lights))
+    ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(
+        model, old, sunlit=bool(scene.lights)
+    )
     share = scene.layout[3]
     layout = scene.layout.copy()
     layout[:3] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
     if scene.lights:
         azimuth = scene.lights[0].azimuth_deg
-        layout = with_glow_moved(layout, (azimuth, old), (azimuth, elevation_deg) if lights else None)
+        layout = with_glow_moved(
+            layout, (azimuth, old), (azimuth, elevation_deg) if lights else None
+        )
     return replace(scene, layout=layout, lights=lights)
 
 
-def with_glow_moved(layout: Array, old: tuple[float, float], new: tuple[float, float] | None) -> Array:
-    """What the sky has around a sun beyond its surroundings, at another place (azimuth and elevation in degrees); None: nowhere."""
+def with_glow_moved(
+    layout: Array, old: tuple[float, float], new: tuple[float, float] | None
+) -> Array:
+    """What the sky has around a sun beyond its surroundings, at another place (azimuth and
+    elevation in degrees); None: nowhere.
+    """
     away, sky = angles_from(old, layout.shape[1]), layout[3]
     around = (away > GLOW_REACH_DEG) & (away < 1.5 * GLOW_REACH_DEG) & (sky > 0.5)
     if not around.any():
@@ -112,18 +139,29 @@ def with_glow_moved(layout: Array, old: tuple[float, float], new: tuple[float, f
     _fill(moved, away < GLOW_REACH_DEG, around, sky)
     if new is not None:
         angles = np.arange(0.5, 5.0) * (GLOW_REACH_DEG / 5.0)
-        near = np.exp(-(((away - angles[:, None, None]) / (GLOW_REACH_DEG / 5.0)) ** 2)) * (sky > 0.5)
-        profile = [(glow[c] * near).sum((1, 2)) / np.maximum(near.sum((1, 2)), 1e-6) for c in range(3)]
+        near = np.exp(-(((away - angles[:, None, None]) / (GLOW_REACH_DEG / 5.0)) ** 2)) * (
+            sky > 0.5
+        )
+        profile = [
+            (glow[c] * near).sum((1, 2)) / np.maximum(near.sum((1, 2)), 1e-6) for c in range(3)
+        ]
         there = angles_from(new, layout.shape[1])
-        moved[:3] += np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32) * sky
+        moved[:3] += (
+            np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32)
+            * sky
+        )
     return moved
 
 
 def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], sky: Array) -> None:
-    """Where a sun has left, a sky no darker than what lies around, nearer cells counting more: the model may have taken away more than was there."""
+    """Where a sun has left, a sky no darker than what lies around, nearer cells counting more: the
+    model may have taken away more than was there.
+    """
     rays = pixel_directions(layout.shape[1])
     left = inside & (sky > 0.5)
-    near = np.exp((rays[left] @ rays[around].T - 1.0) / (1.0 - math.cos(math.radians(GLOW_REACH_DEG / 2.0))))
+    near = np.exp(
+        (rays[left] @ rays[around].T - 1.0) / (1.0 - math.cos(math.radians(GLOW_REACH_DEG / 2.0)))
+    )
     level = (near @ layout[:3, around].T / near.sum(1, keepdims=True)).T
     layout[:3, left] = np.maximum(layout[:3, left], level)
 
@@ -136,7 +174,9 @@ def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Arra
     weights = np.sin(up) * np.cos(up)
     light = (np.exp2(sky.astype(np.float64)).mean(2) * weights).sum(1) / weights.sum() * math.pi
     if sunlit:
-        light = light + np.exp2(model.sun_stops(elevation_deg).astype(np.float64)) * math.sin(math.radians(max(elevation_deg, 0.5)))
+        light = light + np.exp2(model.sun_stops(elevation_deg).astype(np.float64)) * math.sin(
+            math.radians(max(elevation_deg, 0.5))
+        )
     result: Array = np.log2(light).astype(np.float32)
     return result
 
@@ -157,15 +197,22 @@ def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
     level = (scene.layout[:3] * weight).sum((1, 2))
     if cover > 0:
         _, elevation = pixel_angles(share.shape[0])
-        gradient = np.log2((1.0 + 2.0 * np.sin(np.radians(np.maximum(elevation, 0.0)))) / 3.0) / STOPS  # CIE overcast sky
+        gradient = (
+            np.log2((1.0 + 2.0 * np.sin(np.radians(np.maximum(elevation, 0.0)))) / 3.0) / STOPS
+        )  # CIE overcast sky
         gradient = gradient - (gradient[:, None] * weight).sum()
         aim = level.mean() + np.broadcast_to(gradient[None, :, None], (3, *share.shape))
         lights = tuple(
-            replace(light, flux=_scaled(light.flux, np.full(3, 2.0 ** (-OVERCAST_SUN_STOPS * cover**2)))) for light in scene.lights
+            replace(
+                light, flux=_scaled(light.flux, np.full(3, 2.0 ** (-OVERCAST_SUN_STOPS * cover**2)))
+            )
+            for light in scene.lights
         )
         code = _class_code(tables, "overcast")
     else:
-        elevation_deg = scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
+        elevation_deg = (
+            scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
+        )
         clear = tables.model.sky(elevation_deg) / STOPS
         aim = clear - (clear * weight).sum((1, 2))[:, None, None] + level.mean()
         lights, code = scene.lights, _class_code(tables, "outdoor_clear")
@@ -181,6 +228,8 @@ def _class_code(tables: EnvironmentTables, name: str) -> Array | None:
     return tables.codes[list(tables.rows[name])].mean(0) if name in tables.rows else None
 
 
-def _scaled(flux: tuple[float, float, float], factors: NDArray[np.floating]) -> tuple[float, float, float]:
+def _scaled(
+    flux: tuple[float, float, float], factors: NDArray[np.floating]
+) -> tuple[float, float, float]:
     red, green, blue = (float(f * k) for f, k in zip(flux, factors, strict=True))
     return red, green, blue

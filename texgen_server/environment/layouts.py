@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small panoramas ("layouts"): what an environment is made of before the network draws it. Put together, lit, brought to any size.
+"""Small panoramas ("layouts"): what an environment is made of before the network draws it. Put
+together, lit, brought to any size.
 
-A layout is (4, L, 2 L) float32: log2 radiance of red, green and blue in units of `STOPS`, and the share of sky. Numpy only.
+A layout is (4, L, 2 L) float32: log2 radiance of red, green and blue in units of `STOPS`, and the
+share of sky. Numpy only.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ GLOW_DEG = 6.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known of one place: its layout, its sky alone (3, L, 2 L), and where its brightest light is."""
+    """What is known of one place: its layout, its sky alone (3, L, 2 L), and where its brightest
+    light is.
+    """
 
     layout: Array
     sky: Array
@@ -41,10 +45,12 @@ class Surroundings:
 
 
 def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
-    """The layout of one place under the sky of another; without skies, both side by side: ``share`` (2 L,) of the first for each column.
+    """The layout of one place under the sky of another; without skies, both side by side: ``share``
+    (2 L,) of the first for each column.
 
-    The ground keeps its brightness against its sky. Of two places side by side the second takes on the exposure and white of the first, height by
-    height, as they are where the two meet: floors, walls and ceilings go on.
+    The ground keeps its brightness against its sky. Of two places side by side the second takes on
+    the exposure and white of the first, height by height, as they are where the two meet: floors,
+    walls and ceilings go on.
     """
     if not (above.outdoors and below.outdoors):
         other = below.layout.copy()
@@ -67,7 +73,9 @@ def _apart_where_they_meet(first: Array, second: Array, share: Array) -> Array:
 
 
 def sides(where: float, columns: int) -> Array:
-    """(columns,) how much of each column belongs to the first of two rooms: half of the circle around a place, with soft borders."""
+    """(columns,) how much of each column belongs to the first of two rooms: half of the circle
+    around a place, with soft borders.
+    """
     angle = (np.arange(columns) + 0.5) / columns - where
     share: Array = (1.0 / (1.0 + np.exp(-6.0 * np.cos(2.0 * np.pi * angle)))).astype(np.float32)
     return share
@@ -84,7 +92,8 @@ def mirrored(layout: Array) -> Array:
 
 
 def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
-    """(8, rows, 2 rows): what the network is told at a level (`networks.environment.PLAN_CHANNELS`).
+    """(8, rows, 2 rows): what the network is told at a level
+    (`networks.environment.PLAN_CHANNELS`).
 
     ``light`` is azimuth and elevation of the brightest light in degrees; None: there is none.
     """
@@ -94,18 +103,24 @@ def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Arra
     grown = enlarged(layout, rows // layout.shape[1])
     ground = np.clip(-elevation[:, None] / 5.0, 0.0, 1.0) * across
     glow = np.zeros((rows, 2 * rows), np.float32) if light is None else glow_around(light, rows)
-    return np.concatenate([grown, np.stack([ground, np.sin(radians) * across, np.cos(radians) * across, glow])]).astype(np.float32)
+    return np.concatenate(
+        [grown, np.stack([ground, np.sin(radians) * across, np.cos(radians) * across, glow])]
+    ).astype(np.float32)
 
 
 def glow_around(light: tuple[float, float], rows: int) -> Array:
-    """(rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square of the angle."""
+    """(rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square of the
+    angle.
+    """
     glow: Array = (1.0 / (1.0 + (angles_from(light, rows) / GLOW_DEG) ** 2)).astype(np.float32)
     return glow
 
 
 def angles_from(place: tuple[float, float], rows: int) -> Array:
     """(rows, 2 rows) degrees of each pixel from a direction (azimuth, elevation in degrees)."""
-    apart: Array = np.degrees(np.arccos(np.clip(pixel_directions(rows) @ direction(*place), -1.0, 1.0))).astype(np.float32)
+    apart: Array = np.degrees(
+        np.arccos(np.clip(pixel_directions(rows) @ direction(*place), -1.0, 1.0))
+    ).astype(np.float32)
     return apart
 
 

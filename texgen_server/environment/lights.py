@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round lights, far away, and how they are drawn on a panorama: with a sharp edge and exactly their flux at any size."""
+"""Round lights, far away, and how they are drawn on a panorama: with a sharp edge and exactly their
+flux at any size.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,26 @@ HALF_MOST = 60000.0
 
 
 def half_safe(light: Light, height: int) -> Light:
-    """The light, or one of the same flux so much larger that half floats hold its radiance at that size."""
+    """The light, or one of the same flux so much larger that half floats hold its radiance at that
+    size.
+    """
     pixel = 180.0 / height
     radius = max(light.radius_deg, 0.75 * pixel)
     area = 2.0 * np.pi * (1.0 - np.cos(np.radians(radius)))
     over = max(light.flux) / area / HALF_MOST
-    return replace(light, radius_deg=float(light.radius_deg if over <= 1.0 else radius * np.sqrt(over)))
+    return replace(
+        light, radius_deg=float(light.radius_deg if over <= 1.0 else radius * np.sqrt(over))
+    )
 
 
-def draw_light(light: Light, height: int, samples: int = 4) -> tuple[slice, NDArray[np.int64], Array]:
-    """A light on a panorama of that height: the rows it covers, the columns (which may wrap), and the radiance (rows, columns, 3).
+def draw_light(
+    light: Light, height: int, samples: int = 4
+) -> tuple[slice, NDArray[np.int64], Array]:
+    """A light on a panorama of that height: the rows it covers, the columns (which may wrap), and
+    the radiance (rows, columns, 3).
 
-    Its edge is drawn with ``samples`` squared points a pixel, and the radiance is such that the flux is exact on the pixels.
+    Its edge is drawn with ``samples`` squared points a pixel, and the radiance is such that the
+    flux is exact on the pixels.
     """
     azimuths, elevations = pixel_angles(height)
     step = 180.0 / height
@@ -38,14 +48,30 @@ def draw_light(light: Light, height: int, samples: int = 4) -> tuple[slice, NDAr
     rows = np.flatnonzero(np.abs(elevations - light.elevation_deg) <= reach + step)
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     polar = abs(light.elevation_deg) + reach + step >= 90.0
-    spread = 180.0 if polar else min(180.0, reach / np.cos(np.radians(abs(light.elevation_deg) + reach)) + step)
-    columns = np.flatnonzero(np.abs((azimuths - light.azimuth_deg + 180.0) % 360.0 - 180.0) <= spread)
+    spread = (
+        180.0
+        if polar
+        else min(180.0, reach / np.cos(np.radians(abs(light.elevation_deg) + reach)) + step)
+    )
+    columns = np.flatnonzero(
+        np.abs((azimuths - light.azimuth_deg + 180.0) % 360.0 - 180.0) <= spread
+    )
     inside = np.zeros((bottom - top, len(columns)), np.float32)
     centre = direction(light.azimuth_deg, light.elevation_deg)
-    limit = np.cos(np.radians(max(light.radius_deg, 0.75 * step)))  # never smaller than a pixel's corner: it would fall between samples
+    limit = np.cos(
+        np.radians(max(light.radius_deg, 0.75 * step))
+    )  # never smaller than a pixel's corner: it would fall between samples
     offsets = ((np.arange(samples) + 0.5) / samples - 0.5) * step
     for down in offsets:
         for right in offsets:
-            inside += direction(azimuths[columns][None] + right, elevations[top:bottom, None] - down) @ centre > limit
+            inside += (
+                direction(azimuths[columns][None] + right, elevations[top:bottom, None] - down)
+                @ centre
+                > limit
+            )
     covered = float((inside.astype(np.float64) * solid_angles(height)[top:bottom]).sum())
-    return slice(top, bottom), columns, inside[..., None] / covered * np.array(light.flux, np.float32)
+    return (
+        slice(top, bottom),
+        columns,
+        inside[..., None] / covered * np.array(light.flux, np.float32),
+    )

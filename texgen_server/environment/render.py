@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scene -> panorama of radiance: the network draws it, the upscaler brings it to size, lights are drawn last, at the full size."""
+"""Scene -> panorama of radiance: the network draws it, the upscaler brings it to size, lights are
+drawn last, at the full size.
+"""
 
 from __future__ import annotations
 
@@ -38,27 +40,43 @@ class Drawing:
     check: Callable[[], None] = lambda: None
     """Called between steps; raises to stop the work."""
     on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
-    """Called once, where the panorama is enlarged, with what it will look like: (h, 2 h, 3) sRGB."""
+    """Called once, where the panorama is enlarged, with what it will look like:
 
-    def panorama(self, scene: Scene, enlarge: Enlarge | None = None) -> tuple[NDArray[np.float16], tuple[Light, ...]]:
-        """(H, 2 H, 3) radiance at the network's size, or as ``enlarge`` makes it, and its lights as they stand in it."""
+    (h, 2 h, 3) sRGB.
+    """
+
+    def panorama(
+        self, scene: Scene, enlarge: Enlarge | None = None
+    ) -> tuple[NDArray[np.float16], tuple[Light, ...]]:
+        """(H, 2 H, 3) radiance at the network's size, or as ``enlarge`` makes it, and its lights as
+        they stand in it.
+        """
         stops = self._corrected(self._drawn(scene), scene.layout)
         self.check()
         if enlarge is not None:
             turned = np.roll(stops, round(scene.azimuth_deg / 180.0 * stops.shape[1]), 2)
-            self.on_preview(panorama_preview(np.exp2(turned * np.float32(STOPS)).transpose(1, 2, 0) * scene.gains))
+            self.on_preview(
+                panorama_preview(
+                    np.exp2(turned * np.float32(STOPS)).transpose(1, 2, 0) * scene.gains
+                )
+            )
             stops = _through(enlarge, stops)
         height = stops.shape[1]
         turn = round(scene.azimuth_deg / 180.0 * height)
         out = np.empty((height, 2 * height, 3), np.float16)
         for top in range(0, height, STRIP_ROWS):
-            strip = np.exp2(stops[:, top : top + STRIP_ROWS] * np.float32(STOPS)).transpose(1, 2, 0) * scene.gains
+            strip = (
+                np.exp2(stops[:, top : top + STRIP_ROWS] * np.float32(STOPS)).transpose(1, 2, 0)
+                * scene.gains
+            )
             out[top : top + STRIP_ROWS] = np.minimum(np.roll(strip, turn, 1), 65504.0)
         self.check()
         lights = tuple(half_safe(_placed(light, scene), height) for light in scene.lights)
         for light in lights:
             rows, columns, radiance = draw_light(light, height)
-            out[rows, columns] = np.minimum(out[rows, columns].astype(np.float32) + radiance, 65504.0)
+            out[rows, columns] = np.minimum(
+                out[rows, columns].astype(np.float32) + radiance, 65504.0
+            )
         return out, lights
 
     def _drawn(self, scene: Scene) -> Array:
@@ -70,17 +88,23 @@ class Drawing:
         plans = [plan_at(scene.layout, light, n)[None] for n in rows]
         noises = [_noise(scene.seed, 1 + i, 1, n) for i, n in enumerate(rows)]
         start = _noise(scene.seed, 0, self.noise_channels, small)
-        features = self.backend.run("trunk", [scene.codes[None], start, *plans, *noises], fleeting=True)
+        features = self.backend.run(
+            "trunk", [scene.codes[None], start, *plans, *noises], fleeting=True
+        )
         self.check()
         (made,) = self.backend.run("head", [features[0], plans[-1]])
         stops: Array = made[0]
         return stops
 
     def _corrected(self, stops: Array, layout: Array) -> Array:
-        """With as much light in every cell as the layout says: what lights a scene is decided there."""
+        """With as much light in every cell as the layout says: what lights a scene is decided
+        there.
+        """
         small = layout.shape[1]
         cell = stops.shape[1] // small
-        radiance = np.exp2(stops * np.float32(STOPS)).reshape(3, small, cell, 2 * small, cell).mean((2, 4))
+        radiance = (
+            np.exp2(stops * np.float32(STOPS)).reshape(3, small, cell, 2 * small, cell).mean((2, 4))
+        )
         missing = layout[:3] - np.log2(np.maximum(radiance, 1e-6)) / np.float32(STOPS)
         limit = np.float32(CORRECTED_STOPS / STOPS)
         return stops + enlarged(np.clip(missing, -limit, limit).astype(np.float32), cell)
@@ -102,7 +126,7 @@ def _through(enlarge: Enlarge, stops: Array) -> Array:
     unit = (stops * np.float32(STOPS) - np.float32(DARKEST)) / np.float32(BRIGHTEST - DARKEST)
     coded = np.round(np.clip(unit, 0.0, 1.0) * 65535.0).astype(np.uint16).transpose(1, 2, 0)
     large = enlarge({MapKind.BASECOLOR: coded})[MapKind.BASECOLOR]
-    decoded: Array = large.transpose(2, 0, 1).astype(np.float32) * np.float32((BRIGHTEST - DARKEST) / 65535.0 / STOPS) + np.float32(
-        DARKEST / STOPS
-    )
+    decoded: Array = large.transpose(2, 0, 1).astype(np.float32) * np.float32(
+        (BRIGHTEST - DARKEST) / 65535.0 / STOPS
+    ) + np.float32(DARKEST / STOPS)
     return decoded

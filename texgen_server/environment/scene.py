@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipe -> scene: which places and skies make an environment, where its lights stand, and what the controls do to them. Numpy only."""
+"""Recipe -> scene: which places and skies make an environment, where its lights stand, and what the
+controls do to them. Numpy only.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class EnvironmentTables:
     codes: Array  # (N, code_dim)
     layouts: Array  # (N, 4, L, 2 L), `environment.layouts`
     skies: Array  # (N, 3, L, 2 L)
-    lights: Array  # (N, 3, 6): azimuth, elevation, radius in degrees, flux; zeros where there is none
+    lights: (
+        Array  # (N, 3, 6): azimuth, elevation, radius in degrees, flux; zeros where there is none
+    )
     exposures: Array  # (N,) log2 of the geometric mean
     sunny: NDArray[np.bool_]  # (N,) whether the brightest light is, or would be, the sun
     rows: dict[str, tuple[int, ...]]  # class -> its rows
@@ -37,7 +41,10 @@ class EnvironmentTables:
     def lights_of(self, row: int) -> list[Light]:
         """The brightest first."""
         found = [[float(number) for number in light] for light in self.lights[row] if light[2] > 0]
-        return [Light(azimuth, elevation, radius, (red, green, blue)) for azimuth, elevation, radius, red, green, blue in found]
+        return [
+            Light(azimuth, elevation, radius, (red, green, blue))
+            for azimuth, elevation, radius, red, green, blue in found
+        ]
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,10 @@ class Scene:
 
 
 def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
-    """What the classes and the seed of a recipe say: a place under a sky, mirrored or not. Its controls come after (`controls`)."""
+    """What the classes and the seed of a recipe say: a place under a sky, mirrored or not.
+
+    Its controls come after (`controls`).
+    """
     draw = uniforms(recipe.seed, 1, 8)
     above = _pick(recipe, tables, draw[0])
     below = _pick(recipe, tables, draw[1]) if tables.sunny[above] else above
@@ -67,10 +77,16 @@ def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
         layout = joined(first, second, np.ones(first.layout.shape[2], np.float32))
     else:
         other = _surroundings(tables, _pick(recipe, tables, draw[4]))
-        layout = joined(first, other.mirrored() if draw[5] < 0.5 else other, sides(draw[6], first.layout.shape[2]))
+        layout = joined(
+            first,
+            other.mirrored() if draw[5] < 0.5 else other,
+            sides(draw[6], first.layout.shape[2]),
+        )
     partner = _pick(recipe, tables, draw[4])
     share = np.float32(MAX_CODE_MIX * draw[7] * recipe.psi)
-    codes = np.stack([tables.codes[row] * (1 - share) + tables.codes[partner] * share for row in (above, below)])
+    codes = np.stack(
+        [tables.codes[row] * (1 - share) + tables.codes[partner] * share for row in (above, below)]
+    )
     lights = tuple(_mirror(light) if draw[2] < 0.5 else light for light in tables.lights_of(above))
     gains = np.full(3, 2.0 ** float(tables.exposures[above]), np.float32)
     return Scene(layout, codes.astype(np.float32), lights, recipe.seed, gains, 0.0, above)
@@ -88,7 +104,9 @@ def _pick(recipe: Recipe, tables: EnvironmentTables, draw: float) -> int:
 
 def _surroundings(tables: EnvironmentTables, row: int) -> Surroundings:
     lights = tables.lights_of(row)
-    return Surroundings(tables.layouts[row], tables.skies[row], (0.0, lights[0].elevation_deg) if lights else None)
+    return Surroundings(
+        tables.layouts[row], tables.skies[row], (0.0, lights[0].elevation_deg) if lights else None
+    )
 
 
 def _mirror(light: Light) -> Light:

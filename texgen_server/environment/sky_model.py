@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A clear sky for every elevation of the sun: a table that training rendered, and what it says of other skies.
+"""A clear sky for every elevation of the sun: a table that training rendered, and what it says of
+other skies.
 
-The table is of Hosek and Wilkie's sky (2012, as Mitsuba 3 has it). Below the horizon it is dimmed by what twilight measurably loses.
+The table is of Hosek and Wilkie's sky (2012, as Mitsuba 3 has it). Below the horizon it is dimmed
+by what twilight measurably loses.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ Array = NDArray[np.float32]
 
 LOWEST_DEG = 0.5
 TWILIGHT_STOPS = 1.1
-"""Lost for each degree of the sun below the horizon (about 7 stops from sunset to the end of civil twilight)."""
+"""Lost for each degree of the sun below the horizon (about 7 stops from sunset to the end of civil
+twilight).
+"""
 SET_DEG = -0.5
 """The sun's disc is gone."""
 
@@ -30,7 +34,9 @@ class SkyModel:
 
     def sky(self, elevation_deg: float) -> Array:
         """(3, L, 2 L) log2 radiance."""
-        sky: Array = self._between(self.stops, elevation_deg) + np.float32(twilight_stops(elevation_deg))
+        sky: Array = self._between(self.stops, elevation_deg) + np.float32(
+            twilight_stops(elevation_deg)
+        )
         return sky
 
     def sun_stops(self, elevation_deg: float) -> Array:
@@ -41,7 +47,9 @@ class SkyModel:
 
     def _between(self, table: Array, elevation_deg: float) -> Array:
         wanted = np.clip(elevation_deg, self.elevations_deg[0], self.elevations_deg[-1])
-        upper = int(np.clip(np.searchsorted(self.elevations_deg, wanted), 1, len(self.elevations_deg) - 1))
+        upper = int(
+            np.clip(np.searchsorted(self.elevations_deg, wanted), 1, len(self.elevations_deg) - 1)
+        )
         low, high = self.elevations_deg[upper - 1 : upper + 1]
         share = np.float32((wanted - low) / (high - low))
         value: Array = table[upper - 1] * (1 - share) + table[upper] * share
@@ -49,5 +57,7 @@ class SkyModel:
 
 
 def twilight_stops(elevation_deg: float) -> float:
-    """What the sky has lost against the lowest sun of the table: 0 above the horizon, then below 0."""
+    """What the sky has lost against the lowest sun of the table: 0 above the horizon, then
+    below 0.
+    """
     return TWILIGHT_STOPS * min(0.0, elevation_deg - LOWEST_DEG)

@@ -7,20 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-TO_REC709 = np.array([[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]])
+TO_REC709 = np.array(
+    [
+        [3.2404542, -1.5371385, -0.4985314],
+        [-0.9692660, 1.8760108, 0.0415560],
+        [0.0556434, -0.2040259, 1.0572252],
+    ]
+)
 NEUTRAL_K = 6500.0
 WARM_K = 4000.0
 """Below it the other cubics hold."""
 
 
 def white_balance(kelvin: float) -> NDArray[np.float32]:
-    """(3,) gains that make light of this colour white, with the luminance of white kept; 6500 K changes nothing."""
+    """(3,) gains that make light of this colour white, with the luminance of white kept; 6500 K
+    changes nothing.
+    """
     gains: NDArray[np.float64] = black_body(NEUTRAL_K) / black_body(kelvin)
     return (gains / float(gains @ LUMINANCE)).astype(np.float32)
 
 
 def black_body(kelvin: float) -> NDArray[np.float64]:
-    """Linear Rec.709 of a black body, luminance about 1 (chromaticity: Kim et al. 2002, cubics for 1667 to 25000 K)."""
+    """Linear Rec.709 of a black body, luminance about 1 (chromaticity:
+
+    Kim et al. 2002, cubics for 1667 to 25000 K).
+    """
     t = 1000.0 / kelvin
     if kelvin < WARM_K:
         x = -0.2661239 * t**3 - 0.2343589 * t**2 + 0.8776956 * t + 0.179910

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks as OpenVINO graphs, built from their weights alone: no torch. `networks` is where they are trained; a test holds both alike."""
+"""The networks as OpenVINO graphs, built from their weights alone: no torch.
+
+`networks` is where they are trained; a test holds both alike.
+"""
 
 from __future__ import annotations
 
@@ -22,5 +25,8 @@ BUILDERS: dict[str, Callable[[Mapping[str, Any], Weights], dict[str, ov.Model]]]
 
 
 def build_graphs(kind: str, network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
-    """Build the graph of each part (`network_params.PARTS`) of a model of a kind. Raises LoadError when the weights do not fit."""
+    """Build the graph of each part (`network_params.PARTS`) of a model of a kind.
+
+    Raises LoadError when the weights do not fit.
+    """
     return BUILDERS[kind](network, weights)

@@ -27,7 +27,13 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.networks.params import PLAN_CHANNELS, STYLES, EnvironmentParams, Weights, environment_params
+from texgen_server.networks.params import (
+    PLAN_CHANNELS,
+    STYLES,
+    EnvironmentParams,
+    Weights,
+    environment_params,
+)
 from texgen_server.process.quiet_openvino import ops, ov
 
 COLOURS = 3
@@ -52,26 +58,71 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
     dim, widths = params.style_dim, params.widths
     codes = parameter([OPEN, STYLES, params.code_dim])
     start = _panorama(params.noise_channels, params.layout_rows)
-    plans, noises = ([_panorama(n, params.layout_rows * 2**i) for i in range(len(widths))] for n in (PLAN_CHANNELS, 1))
+    plans, noises = (
+        [_panorama(n, params.layout_rows * 2**i) for i in range(len(widths))]
+        for n in (PLAN_CHANNELS, 1)
+    )
     mapping = weights.at("mapping")
-    style = linear(leaky_relu(linear(codes, mapping.at(0), params.code_dim, dim)), mapping.at(2), dim, dim)
-    x = _convolution(concat([plans[0], start]), weights.at("stem"), PLAN_CHANNELS + params.noise_channels, widths[0])
+    style = linear(
+        leaky_relu(linear(codes, mapping.at(0), params.code_dim, dim)), mapping.at(2), dim, dim
+    )
+    x = _convolution(
+        concat([plans[0], start]),
+        weights.at("stem"),
+        PLAN_CHANNELS + params.noise_channels,
+        widths[0],
+    )
     for i, channels in enumerate(widths):
         sizes = (widths[max(i - 1, 0)], channels, dim)
-        x = _block(_enlarged(x) if i else x, style, (plans[i], noises[i]), weights.at("blocks").at(i), sizes)
+        x = _block(
+            _enlarged(x) if i else x,
+            style,
+            (plans[i], noises[i]),
+            weights.at("blocks").at(i),
+            sizes,
+        )
     return model([codes, start, *plans, *noises], [x])
 
 
-def _block(x: Value, style: Value, fields: tuple[Value, Value], weights: NamedWeights, sizes: tuple[int, int, int]) -> Value:
-    """Two modulated convolutions, with plan and noise added, and a residual skip. ``sizes``: channels in, channels out, style."""
+def _block(
+    x: Value,
+    style: Value,
+    fields: tuple[Value, Value],
+    weights: NamedWeights,
+    sizes: tuple[int, int, int],
+) -> Value:
+    """Two modulated convolutions, with plan and noise added, and a residual skip.
+
+    ``sizes``: channels in, channels out, style.
+    """
     (plan, noise), (channels_in, channels, dim) = fields, sizes
     sky = cut(plan, SKY, SKY + 1, 1)
     share = concat([sky, ops.subtract(constant(1.0), sky)])
-    y = ops.add(_convolution(x, weights.at("conv1"), channels_in, channels), pointwise(plan, weights.at("plan"), PLAN_CHANNELS, channels))
+    y = ops.add(
+        _convolution(x, weights.at("conv1"), channels_in, channels),
+        pointwise(plan, weights.at("plan"), PLAN_CHANNELS, channels),
+    )
     y = modulated(y, style, weights.at("style1"), channels, dim, share)
-    y = leaky_relu(ops.add(y, ops.multiply(noise, constant(weights.take("noise_gain", channels).reshape(1, -1, 1, 1)))))
-    y = modulated(_convolution(y, weights.at("conv2"), channels, channels), style, weights.at("style2"), channels, dim, share)
-    return ops.multiply(ops.add(leaky_relu(y), pointwise(x, weights.at("skip"), channels_in, channels)), constant(0.7071))
+    y = leaky_relu(
+        ops.add(
+            y,
+            ops.multiply(
+                noise, constant(weights.take("noise_gain", channels).reshape(1, -1, 1, 1))
+            ),
+        )
+    )
+    y = modulated(
+        _convolution(y, weights.at("conv2"), channels, channels),
+        style,
+        weights.at("style2"),
+        channels,
+        dim,
+        share,
+    )
+    return ops.multiply(
+        ops.add(leaky_relu(y), pointwise(x, weights.at("skip"), channels_in, channels)),
+        constant(0.7071),
+    )
 
 
 def _head(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
@@ -94,7 +145,9 @@ def _enlarged(x: Value) -> Value:
 
 
 def _padded(x: Value) -> Value:
-    """Return the panorama with one more pixel on each side: round the world in azimuth, over the poles in elevation."""
+    """Return the panorama with one more pixel on each side: round the world in azimuth, over the
+    poles in elevation.
+    """
     x = concat([_other_side(cut(x, 0, 1, ROWS)), x, _other_side(cut(x, -1, END, ROWS))], ROWS)
     return concat([cut(x, -1, END, COLUMNS), x, cut(x, 0, 1, COLUMNS)], COLUMNS)
 

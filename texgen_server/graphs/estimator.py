@@ -33,7 +33,16 @@ from texgen_server.graphs.layers import (
 )
 from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import MAP_CHANNELS
-from texgen_server.networks.params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, Weights, estimator_params
+from texgen_server.networks.params import (
+    DETAIL_GAIN,
+    GROUPS,
+    LEVEL_GAIN,
+    MADE,
+    SEEN,
+    SLOPE_GAIN,
+    Weights,
+    estimator_params,
+)
 from texgen_server.process.quiet_openvino import ops, ov
 
 SLOPES = 2
@@ -48,21 +57,36 @@ def estimator_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, 
     whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)
     shift = linear(whole, named.at("shift"), params.widths[-1], params.widths[-1])
     x = _up(ops.add(x, everywhere(shift)), kept, named, params.widths)
-    level = ops.multiply(constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], MADE))
-    level = ops.add(level, linear(classes, named.at("class_level"), params.classes, MADE, bias=False))
+    level = ops.multiply(
+        constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], MADE)
+    )
+    level = ops.add(
+        level, linear(classes, named.at("class_level"), params.classes, MADE, bias=False)
+    )
     detail = shuffle(circular_convolution(x, named.at("head"), params.widths[0], MADE * 4), 2)
     detail = ops.multiply(constant(DETAIL_GAIN), ops.subtract(detail, mean(detail, ROWS, COLUMNS)))
     others = ops.add(cut(detail, SLOPES, END, 1), everywhere(cut(level, SLOPES, END, 1)))
     named.check_all_taken()
-    return {"estimate": model([seen, classes], [concat([ops.multiply(constant(SLOPE_GAIN), cut(detail, 0, SLOPES, 1)), others])])}
+    return {
+        "estimate": model(
+            [seen, classes],
+            [concat([ops.multiply(constant(SLOPE_GAIN), cut(detail, 0, SLOPES, 1)), others])],
+        )
+    }
 
 
 def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[Value, list[Value]]:
-    """Go from the picture to the coarsest level: its features, and those of the levels above it, finest first."""
+    """Go from the picture to the coarsest level: its features, and those of the levels above it,
+    finest first.
+    """
     count = len(MAP_CHANNELS)
     maps, there = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
     shown = concat([ops.subtract(maps, constant(0.25)), ops.subtract(there, constant(0.5))])
-    x = _block(_stage(unshuffle(shown, SEEN, 2), weights.at("stem"), 4 * SEEN, widths[0]), weights.at("down_blocks").at(0), widths[0])
+    x = _block(
+        _stage(unshuffle(shown, SEEN, 2), weights.at("stem"), 4 * SEEN, widths[0]),
+        weights.at("down_blocks").at(0),
+        widths[0],
+    )
     kept = []
     for i, (wide, coarse) in enumerate(pairwise(widths)):
         kept.append(x)
@@ -91,7 +115,11 @@ def _whole(x: Value, classes: Value, weights: NamedWeights, width: int, class_co
 
 def _stage(x: Value, weights: NamedWeights, channels_in: int, channels_out: int) -> Value:
     """A convolution, its features brought to one size over the whole picture."""
-    return _normalized(circular_convolution(x, weights.at(0), channels_in, channels_out), weights.at(1), channels_out)
+    return _normalized(
+        circular_convolution(x, weights.at(0), channels_in, channels_out),
+        weights.at(1),
+        channels_out,
+    )
 
 
 def _block(x: Value, weights: NamedWeights, width: int) -> Value:
@@ -104,14 +132,24 @@ def _block(x: Value, weights: NamedWeights, width: int) -> Value:
 def _normalized(x: Value, weights: NamedWeights, width: int) -> Value:
     """Group normalisation (Wu and He 2018), written out.
 
-    The kernels of OpenVINO 2026.4 for GroupNormalization and MVN (which it would make of means) crash with AVX2 on pictures of a few pixels.
+    The kernels of OpenVINO 2026.4 for GroupNormalization and MVN (which it would make of means)
+    crash with AVX2 on pictures of a few pixels.
     """
-    gain, bias = (constant(weights.take(name, width).reshape(1, width, 1, 1)) for name in ("weight", "bias"))
+    gain, bias = (
+        constant(weights.take(name, width).reshape(1, width, 1, 1)) for name in ("weight", "bias")
+    )
     groups = ops.reshape(x, np.array([0, GROUPS, -1], np.int64), special_zero=True)
-    count = ops.convert(ops.gather(ops.shape_of(groups), np.array([2], np.int64), np.int64(0)), np.float32)
+    count = ops.convert(
+        ops.gather(ops.shape_of(groups), np.array([2], np.int64), np.int64(0)), np.float32
+    )
     away = ops.subtract(groups, _mean_of(groups, count))
     size = ops.sqrt(ops.add(_mean_of(ops.multiply(away, away), count), constant(1e-5)))
-    return ops.add(ops.multiply(ops.reshape(ops.divide(away, size), ops.shape_of(x), special_zero=False), gain), bias)
+    return ops.add(
+        ops.multiply(
+            ops.reshape(ops.divide(away, size), ops.shape_of(x), special_zero=False), gain
+        ),
+        bias,
+    )
 
 
 def _mean_of(groups: Value, count: Value) -> Value:

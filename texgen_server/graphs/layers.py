@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers of the networks as OpenVINO operations: the arithmetic of `networks.layers`, step by step in the same order.
+"""The layers of the networks as OpenVINO operations: the arithmetic of `networks.layers`, step by
+step in the same order.
 
-A `Value` is what an operation gives: (B, C, H, W) float32 unless said otherwise, with B, H and W open.
+A `Value` is what an operation gives: (B, C, H, W) float32 unless said otherwise, with B, H and W
+open.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ def model(inputs: Sequence[Value], outputs: Sequence[Value]) -> ov.Model:
 def cut(x: Value, start: int, stop: int, *axes: int) -> Value:
     """Return ``x[start:stop]`` along each of the axes."""
     count = len(axes)
-    starts, stops, steps, along = (np.array(values, np.int64) for values in ([start] * count, [stop] * count, [1] * count, axes))
+    starts, stops, steps, along = (
+        np.array(values, np.int64)
+        for values in ([start] * count, [stop] * count, [1] * count, axes)
+    )
     return ops.slice(x, starts, stops, steps, along)
 
 
@@ -72,8 +77,13 @@ def leaky_relu(x: Value) -> Value:
     return ops.prelu(x, constant(0.2))
 
 
-def linear(x: Value, weights: NamedWeights, count_in: int, count_out: int, *, bias: bool = True) -> Value:
-    """Apply a matrix and, unless told otherwise, add a bias: (..., count_in) -> (..., count_out)."""
+def linear(
+    x: Value, weights: NamedWeights, count_in: int, count_out: int, *, bias: bool = True
+) -> Value:
+    """Apply a matrix and, unless told otherwise, add a bias:
+
+    (..., count_in) -> (..., count_out).
+    """
     out = ops.matmul(x, constant(weights.take("weight", count_out, count_in)), False, True)  # noqa: FBT003 - positional in OpenVINO
     return ops.add(out, constant(weights.take("bias", count_out))) if bias else out
 
@@ -88,13 +98,17 @@ def pointwise(x: Value, weights: NamedWeights, channels_in: int, channels_out: i
     return convolution(x, weights.take("weight", channels_out, channels_in, 1, 1))
 
 
-def biased(x: Value, weights: NamedWeights, channels_in: int, channels_out: int, size: int = 3) -> Value:
+def biased(
+    x: Value, weights: NamedWeights, channels_in: int, channels_out: int, size: int = 3
+) -> Value:
     """Convolve without padding, and add a bias."""
     out = convolution(x, weights.take("weight", channels_out, channels_in, size, size))
     return ops.add(out, constant(weights.take("bias", channels_out).reshape(1, -1, 1, 1)))
 
 
-def average(x: Value, rows: int, columns: int, step: int = 1, padding: tuple[int, int] = (0, 0)) -> Value:
+def average(
+    x: Value, rows: int, columns: int, step: int = 1, padding: tuple[int, int] = (0, 0)
+) -> Value:
     """Return the mean over a window of so many rows and columns; padding does not count."""
     pads = list(padding)
     return ops.avg_pool(x, [step] * 2, pads, pads, [rows, columns], exclude_pad=any(pads))
@@ -107,7 +121,9 @@ def circular_pad(x: Value, pad_px: int) -> Value:
     return x
 
 
-def circular_convolution(x: Value, weights: NamedWeights, channels_in: int, channels_out: int) -> Value:
+def circular_convolution(
+    x: Value, weights: NamedWeights, channels_in: int, channels_out: int
+) -> Value:
     """Convolve 3 x 3 on the torus."""
     return biased(circular_pad(x, 1), weights.at("conv"), channels_in, channels_out)
 
@@ -141,7 +157,9 @@ def unshuffle(x: Value, channels: int, scale: int) -> Value:
 
     OpenVINO's own space-to-depth infers lengths of open axes that no concatenation accepts.
     """
-    rows, columns = ops.split(ops.divide(size_of(x), ops.constant(np.array(scale, np.int64))), 0, 2).outputs()
+    rows, columns = ops.split(
+        ops.divide(size_of(x), ops.constant(np.array(scale, np.int64))), 0, 2
+    ).outputs()
     batch, step = (ops.constant(np.array(values, np.int64)) for values in ([0, channels], [scale]))
     phases = ops.reshape(x, ops.concat([batch, rows, step, columns, step], 0), special_zero=True)
     phases = ops.transpose(phases, np.array([0, 1, 3, 5, 2, 4], np.int64))
@@ -160,15 +178,30 @@ def grouped(x: Value, channels: int, each: int) -> Value:
 
 
 def without_grid(fine: Value, padded: Value, channels: int) -> Value:
-    """Take away what the four pixels of a pixel-shuffle have against each other all around (`networks.layers.without_grid`)."""
+    """Take away what the four pixels of a pixel-shuffle have against each other all around
+    (`networks.layers.without_grid`).
+    """
     phases, around = (grouped(x, channels, 4) for x in (fine, average(padded, GRID_PX, GRID_PX)))
-    return ops.reshape(ops.add(ops.subtract(phases, around), mean(around, 2)), ops.shape_of(fine), special_zero=False)
+    return ops.reshape(
+        ops.add(ops.subtract(phases, around), mean(around, 2)),
+        ops.shape_of(fine),
+        special_zero=False,
+    )
 
 
-def modulated(x: Value, style: Value, weights: NamedWeights, channels: int, style_dim: int, share: Value | None) -> Value:
-    """Normalise each pixel over its channels, then apply the style's affine (`networks.layers.StyleModulation`).
+def modulated(
+    x: Value,
+    style: Value,
+    weights: NamedWeights,
+    channels: int,
+    style_dim: int,
+    share: Value | None,
+) -> Value:
+    """Normalise each pixel over its channels, then apply the style's affine
+    (`networks.layers.StyleModulation`).
 
-    ``style`` is (B, D); with ``share`` (B, K, h, w), of each of K styles in every pixel, it is (B, K, D).
+    ``style`` is (B, D); with ``share`` (B, K, h, w), of each of K styles in every pixel, it is (B,
+    K, D).
     """
     power = mean(ops.multiply(x, x), 1)
     x = ops.multiply(x, ops.divide(constant(1.0), ops.sqrt(ops.add(power, constant(1e-5)))))
@@ -187,4 +220,8 @@ def _mixed(affine: Value, share: Value, count: int) -> Value:
     """Mix (B, K, count) by the share (B, K, h, w) of each in every pixel: (B, count, h, w)."""
     flat = ops.reshape(share, np.array([0, 0, -1], np.int64), special_zero=True)
     mixed = ops.transpose(ops.matmul(flat, affine, True, False), np.array([0, 2, 1], np.int64))  # noqa: FBT003 - positional in OpenVINO
-    return ops.reshape(mixed, ops.concat([ops.constant(np.array([0, count], np.int64)), size_of(share)], 0), special_zero=True)
+    return ops.reshape(
+        mixed,
+        ops.concat([ops.constant(np.array([0, count], np.int64)), size_of(share)], 0),
+        special_zero=True,
+    )

@@ -36,7 +36,10 @@ from texgen_server.process.quiet_openvino import ops, ov
 
 
 def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
-    """Build the graphs of a material model. Weights from before there were guides leave those at zero. Raises LoadError."""
+    """Build the graphs of a material model.
+
+    Weights from before there were guides leave those at zero. Raises LoadError.
+    """
     params = material_params(network)
     named = NamedWeights(_with_guides(params, weights))
     graphs = {
@@ -51,7 +54,10 @@ def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, o
 
 
 def _with_guides(params: MaterialParams, weights: Weights) -> Weights:
-    blank = {f"blocks.{i}.guide.weight": np.zeros((width, GUIDE_CHANNELS, 1, 1), np.float32) for i, width in enumerate(params.widths)}
+    blank = {
+        f"blocks.{i}.guide.weight": np.zeros((width, GUIDE_CHANNELS, 1, 1), np.float32)
+        for i, width in enumerate(params.widths)
+    }
     return blank | weights
 
 
@@ -67,9 +73,11 @@ def _mapping(params: MaterialParams, weights: NamedWeights) -> ov.Model:
 
 
 def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> ov.Model:
-    """(style, start, guide, layouts..., noises..., shares... where painted) -> (finest features, coarse maps).
+    """(style, start, guide, layouts..., noises..., shares... where painted) -> (finest features,
+    coarse maps).
 
-    The style is (B, levels, D): one a level; painted (B, K, D), with the share (B, K, h, w) of each of K of them in every pixel.
+    The style is (B, levels, D): one a level; painted (B, K, D), with the share (B, K, h, w) of each
+    of K of them in every pixel.
     """
     widths, last = params.widths, params.levels - 1
     style = parameter([OPEN, OPEN if painted else params.levels, params.style_dim])
@@ -80,40 +88,78 @@ def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> o
     x = coarse = circular_convolution(start, weights.at("stem"), params.noise_channels, widths[0])
     for i, channels in enumerate(widths):
         own = style if painted else ops.gather(style, np.array(i, np.int64), np.array(1, np.int64))
-        seen = guide if i == last else average(guide, 2 ** (last - i), 2 ** (last - i), 2 ** (last - i))
-        block = _Block(weights.at("blocks").at(i), widths[max(i - 1, 0)], channels, params.style_dim)
-        x = block.apply(upsample(x) if i else x, own, (layouts[i], noises[i], seen), shares[i] if painted else None)
+        seen = (
+            guide
+            if i == last
+            else average(guide, 2 ** (last - i), 2 ** (last - i), 2 ** (last - i))
+        )
+        block = _Block(
+            weights.at("blocks").at(i), widths[max(i - 1, 0)], channels, params.style_dim
+        )
+        x = block.apply(
+            upsample(x) if i else x,
+            own,
+            (layouts[i], noises[i], seen),
+            shares[i] if painted else None,
+        )
         if i == last - 1:
             coarse = biased(x, weights.at("coarse_head"), channels, OUTPUT_CHANNELS, size=1)
     return model([style, start, guide, *layouts, *noises, *shares], [x, coarse])
 
 
 class _Block:
-    """Two modulated convolutions at one resolution, with layout, guide and noise added, and a residual skip."""
+    """Two modulated convolutions at one resolution, with layout, guide and noise added, and a
+    residual skip.
+    """
 
-    def __init__(self, weights: NamedWeights, channels_in: int, channels: int, style_dim: int) -> None:
-        self._weights, self._in, self._channels, self._dim = weights, channels_in, channels, style_dim
+    def __init__(
+        self, weights: NamedWeights, channels_in: int, channels: int, style_dim: int
+    ) -> None:
+        self._weights, self._in, self._channels, self._dim = (
+            weights,
+            channels_in,
+            channels,
+            style_dim,
+        )
 
-    def apply(self, x: Value, style: Value, fields: tuple[Value, Value, Value], share: Value | None) -> Value:
+    def apply(
+        self, x: Value, style: Value, fields: tuple[Value, Value, Value], share: Value | None
+    ) -> Value:
         """Take layout, noise and guide, in this order, at the resolution of ``x``."""
         layout, noise, guide = fields
         weights, channels = self._weights, self._channels
-        y = ops.add(circular_convolution(x, weights.at("conv1"), self._in, channels), self._seen("layout", layout, LAYOUT_CHANNELS))
-        y = self._styled("style1", ops.add(y, self._seen("guide", guide, GUIDE_CHANNELS)), style, share)
-        y = leaky_relu(ops.add(y, ops.multiply(noise, constant(weights.take("noise_gain", channels).reshape(1, -1, 1, 1)))))
+        y = ops.add(
+            circular_convolution(x, weights.at("conv1"), self._in, channels),
+            self._seen("layout", layout, LAYOUT_CHANNELS),
+        )
+        y = self._styled(
+            "style1", ops.add(y, self._seen("guide", guide, GUIDE_CHANNELS)), style, share
+        )
+        y = leaky_relu(
+            ops.add(
+                y,
+                ops.multiply(
+                    noise, constant(weights.take("noise_gain", channels).reshape(1, -1, 1, 1))
+                ),
+            )
+        )
         y = circular_convolution(y, weights.at("conv2"), channels, channels)
         y = leaky_relu(self._styled("style2", y, style, share))
         return ops.multiply(ops.add(y, self._seen("skip", x, self._in)), constant(0.7071))
 
     def _seen(self, name: str, x: Value, channels_in: int) -> Value:
-        return convolution(x, self._weights.at(name).take("weight", self._channels, channels_in, 1, 1))
+        return convolution(
+            x, self._weights.at(name).take("weight", self._channels, channels_in, 1, 1)
+        )
 
     def _styled(self, name: str, x: Value, style: Value, share: Value | None) -> Value:
         return modulated(x, style, self._weights.at(name), self._channels, self._dim, share)
 
 
 def _head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h, w)) -> maps (B, 7, 4 h, 4 w)."""
+    """(finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h, w)) -> maps (B,
+    7, 4 h, 4 w).
+    """
     features, coarse = parameter(places(params.widths[-1])), parameter(places(OUTPUT_CHANNELS))
     return model([features, coarse], [_maps(features, upsample(coarse, 4), params, weights)])
 
@@ -128,6 +174,8 @@ def _guided_head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
 
 
 def _maps(features: Value, coarse: Value, params: MaterialParams, weights: NamedWeights) -> Value:
-    fine = circular_convolution(features, weights.at("head"), params.widths[-1], 4 * OUTPUT_CHANNELS)
+    fine = circular_convolution(
+        features, weights.at("head"), params.widths[-1], 4 * OUTPUT_CHANNELS
+    )
     fine = without_grid(fine, circular_pad(fine, GRID_PX // 2), OUTPUT_CHANNELS)
     return ops.sigmoid(ops.add(shuffle(fine, 2), coarse))

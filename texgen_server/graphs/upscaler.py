@@ -55,21 +55,32 @@ def upscaler_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, o
 
 
 def _detail(params: UpscalerParams) -> ov.Model:
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the border that it saw; the contrast, inside."""
+    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
+    border that it saw; the contrast, inside.
+    """
     maps = parameter(places(UPSCALED))
     detail = ops.subtract(maps, _local_mean(maps, MEAN_PX))
     ends = list(accumulate(MAP_CHANNELS.values(), initial=0))
     own = [cut(detail, start, stop, 1) for start, stop in pairwise(ends)]
-    contrasts = ops.sqrt(_local_mean(concat([mean(ops.multiply(x, x), 1) for x in own]), CONTRAST_PX))
+    contrasts = ops.sqrt(
+        _local_mean(concat([mean(ops.multiply(x, x), 1) for x in own]), CONTRAST_PX)
+    )
     of_channel = [i for i, count in enumerate(MAP_CHANNELS.values()) for _ in range(count)]
     contrast = ops.gather(contrasts, np.array(of_channel, np.int64), np.array(1, np.int64))
-    detail = ops.multiply(detail, ops.divide(constant(USUAL_CONTRAST), ops.add(contrast, constant(LEAST_CONTRAST))))
+    detail = ops.multiply(
+        detail, ops.divide(constant(USUAL_CONTRAST), ops.add(contrast, constant(LEAST_CONTRAST)))
+    )
     contrast = ops.multiply(contrast, constant(1.0 / USUAL_CONTRAST))
-    return model([maps], [inside(detail, DETAIL_REACH_PX), inside(contrast, params.halo_px - COMPOSE_REACH_PX)])
+    return model(
+        [maps],
+        [inside(detail, DETAIL_REACH_PX), inside(contrast, params.halo_px - COMPOSE_REACH_PX)],
+    )
 
 
 def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.Model:
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels that one becomes: both less the border."""
+    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
+    that one becomes: both less the border.
+    """
     width, count = params.width, scale * scale
     detail = parameter(places(UPSCALED))
     x = first = convolution(detail, weights.at("stem").take("weight", width, UPSCALED, 3, 3), 1)
@@ -77,7 +88,13 @@ def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.M
         x = ops.add(x, _body(_body(x, weights, i, width), weights, i + 1, width))
     features = inside(ops.add(x, first), params.body_reach_px)
     head = weights.at("heads").at(f"x{scale}").take("weight", UPSCALED * count, width, 3, 3)
-    return model([detail], [convolution(features, head), convolution(features, head.reshape(UPSCALED, count, width, 3, 3).mean(1))])
+    return model(
+        [detail],
+        [
+            convolution(features, head),
+            convolution(features, head.reshape(UPSCALED, count, width, 3, 3).mean(1)),
+        ],
+    )
 
 
 def _body(x: Value, weights: NamedWeights, number: int, width: int) -> Value:
@@ -87,14 +104,33 @@ def _body(x: Value, weights: NamedWeights, number: int, width: int) -> Value:
 
 
 def _compose(params: UpscalerParams, scale: int) -> ov.Model:
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a border of `COMPOSE_REACH_PX` times the scale."""
+    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
+    border of `COMPOSE_REACH_PX` times the scale.
+    """
     count = scale * scale
-    maps, contrast, residual, means = (parameter(places(n)) for n in (UPSCALED, UPSCALED, UPSCALED * count, UPSCALED))
-    around = _local_mean(ops.multiply(means, contrast), CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX)
+    maps, contrast, residual, means = (
+        parameter(places(n)) for n in (UPSCALED, UPSCALED, UPSCALED * count, UPSCALED)
+    )
+    around = _local_mean(
+        ops.multiply(means, contrast), CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX
+    )
     blocks = ops.multiply(grouped(residual, UPSCALED, count), grouped(contrast, UPSCALED, 1))
-    blocks = ops.reshape(ops.subtract(blocks, grouped(around, UPSCALED, 1)), ops.shape_of(residual), special_zero=False)
-    kernel = np.tile(bicubic_kernel(scale), (UPSCALED, 1, 1, 1, 1)).reshape(UPSCALED, count, 1, 5, 5)
-    smooth = ops.group_convolution(inside(maps, params.halo_px - COMPOSE_REACH_PX), constant(kernel), [1, 1], [2, 2], [2, 2], [1, 1])
+    blocks = ops.reshape(
+        ops.subtract(blocks, grouped(around, UPSCALED, 1)),
+        ops.shape_of(residual),
+        special_zero=False,
+    )
+    kernel = np.tile(bicubic_kernel(scale), (UPSCALED, 1, 1, 1, 1)).reshape(
+        UPSCALED, count, 1, 5, 5
+    )
+    smooth = ops.group_convolution(
+        inside(maps, params.halo_px - COMPOSE_REACH_PX),
+        constant(kernel),
+        [1, 1],
+        [2, 2],
+        [2, 2],
+        [1, 1],
+    )
     return model([maps, contrast, residual, means], [shuffle(ops.add(smooth, blocks), scale)])
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hands out a network's weights by name, and notices those that are missing, of another shape, or left over."""
+"""Hands out a network's weights by name, and notices those that are missing, of another shape, or
+left over.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from texgen_server.networks.params import Weights, misfit
 
 
 class NamedWeights:
-    """The weights whose names begin with a prefix. ``at(name)`` is the part of them below a name."""
+    """The weights whose names begin with a prefix.
+
+    ``at(name)`` is the part of them below a name.
+    """
 
     def __init__(self, weights: Weights, prefix: str = "", taken: set[str] | None = None) -> None:
         self._weights, self._prefix = weights, prefix
@@ -21,7 +26,10 @@ class NamedWeights:
         return NamedWeights(self._weights, f"{self._prefix}{name}.", self._taken)
 
     def take(self, name: str, *shape: int) -> NDArray[np.float32]:
-        """Return an array of that shape. Raises LoadError when it is missing or of another shape."""
+        """Return an array of that shape.
+
+        Raises LoadError when it is missing or of another shape.
+        """
         full = self._prefix + name
         if full not in self._weights:
             raise misfit(f"{full} is missing")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found of an exemplar at its first use: levels, look-alikes, what catches the eye. Kept by whoever serves it."""
+"""What is found of an exemplar at its first use: levels, look-alikes, what catches the eye.
+
+Kept by whoever serves it.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,12 @@ class AnalysedLevel:
     cut: Integers | None
     """(n,) how much a join there shows, 0 to 255."""
     barred: Integers | None
-    """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None where all may be taken."""
+    """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None where all may be
+    taken.
+    """
     unit: int
-    """The level's mean energy, which costs are told in; bounded, so that sums of costs fit 32 bits."""
+    """The level's mean energy, which costs are told in; bounded, so that sums of costs fit 32 bits.
+    """
     rarity: Integers
     """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
 
@@ -46,7 +52,9 @@ class Analysis:
     levels: tuple[AnalysedLevel, ...]
     """Coarse to fine."""
     grain: str
-    """"x" where fibres or canes run to the right, "y" where they run down, "" for neither: patches may be long along the grain."""
+    """"x" where fibres or canes run to the right, "y" where they run down, "" for neither: patches
+    may be long along the grain.
+    """
 
 
 def analyse(cells: ExemplarCells) -> Analysis:
@@ -68,7 +76,14 @@ def _grain(cells: ExemplarCells) -> str:
 
 def _analysed(cells: ExemplarCells, level: Level, search: Search) -> AnalysedLevel:
     alike = find_lookalikes(level, search)
-    return AnalysedLevel(level, alike, _cuts(cells, level.spacing), _edge(cells), min(level.mean_energy, 1 << 20), _rarity(alike.distance))
+    return AnalysedLevel(
+        level,
+        alike,
+        _cuts(cells, level.spacing),
+        _edge(cells),
+        min(level.mean_energy, 1 << 20),
+        _rarity(alike.distance),
+    )
 
 
 def _edge(cells: ExemplarCells) -> Integers | None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matching vectors of an exemplar, level by level: what each cell and its surroundings look like, as a few small integers."""
+"""Matching vectors of an exemplar, level by level: what each cell and its surroundings look like,
+as a few small integers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ DIMENSIONS = 16
 """Length of an appearance vector and of a neighbourhood vector."""
 REACH = 127
 NEIGHBOURHOOD_LIMIT = 511
-"""Largest entry of a neighbourhood vector: squared distances stay below 2^24, so that float32 holds them exactly."""
+"""Largest entry of a neighbourhood vector: squared distances stay below 2^24, so that float32 holds
+them exactly.
+"""
 SAMPLED = 2048
 """Cells whose surroundings the principal components are found from."""
 AROUND = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0))
@@ -37,15 +41,21 @@ class Level:
     appearance: Floats
     """(n, `DIMENSIONS`) whole numbers: the cell within its 5 x 5 surroundings."""
     wanted: Floats
-    """(n, `DIMENSIONS`) whole numbers up to `NEIGHBOURHOOD_LIMIT`: what its eight neighbours say together."""
+    """(n, `DIMENSIONS`) whole numbers up to `NEIGHBOURHOOD_LIMIT`: what its eight neighbours say
+    together.
+    """
     shares: NDArray[np.int16]
-    """(n * 8, `DIMENSIONS`): row 8 u + k is what cell u says when it is neighbour k; their sum over k is compared with `wanted`."""
+    """(n * 8, `DIMENSIONS`): row 8 u + k is what cell u says when it is neighbour k; their sum over
+    k is compared with `wanted`.
+    """
     mean_energy: int
     """Mean squared length of `wanted`."""
 
 
 def spacings(shape: tuple[int, int]) -> list[int]:
-    """List the spacings of an exemplar's levels, coarse to fine: from about a quarter of its edge down to 1."""
+    """List the spacings of an exemplar's levels, coarse to fine: from about a quarter of its edge
+    down to 1.
+    """
     top = 1
     while top * 8 <= min(shape) and top < 32:
         top *= 2
@@ -60,9 +70,13 @@ def make_levels(cells: ExemplarCells) -> list[Level]:
 
 
 def _channels(cells: ExemplarCells) -> Integers:
-    """(rows, columns, `CHANNELS`): the strongest components of the latents and further features, at most 12 bits each."""
+    """(rows, columns, `CHANNELS`): the strongest components of the latents and further features, at
+    most 12 bits each.
+    """
     parts = [cells.latents] if cells.extra is None else [cells.latents, cells.extra]
-    stack = np.clip(np.concatenate([p.astype(np.int32) for p in parts], -1), -FEATURE_LIMIT, FEATURE_LIMIT)
+    stack = np.clip(
+        np.concatenate([p.astype(np.int32) for p in parts], -1), -FEATURE_LIMIT, FEATURE_LIMIT
+    )
     flat = stack.reshape(-1, stack.shape[-1]).astype(np.int64)
     flat = flat - flat.sum(0) // len(flat)
     small = spread(flat, REACH, REACH)
@@ -77,11 +91,16 @@ def _colour(channels: Integers) -> Integers:
 
 
 def blur(values: Integers, spacing: int) -> Integers:
-    """Blur (rows, columns, ...) on the torus by 1-2-1 kernels at distances 1, 2 ... ``spacing / 2``: a deviation of about 0.4 spacings."""
+    """Blur (rows, columns, ...) on the torus by 1-2-1 kernels at distances 1, 2 ...
+
+    ``spacing / 2``: a deviation of about 0.4 spacings.
+    """
     step = 1
     while step < spacing:
         for axis in (0, 1):
-            values = (np.roll(values, step, axis) + 2 * values + np.roll(values, -step, axis) + 2) >> 2
+            values = (
+                np.roll(values, step, axis) + 2 * values + np.roll(values, -step, axis) + 2
+            ) >> 2
         step *= 2
     return values
 
@@ -93,7 +112,9 @@ def _level(channels: Integers, low: Integers, spacing: int) -> Level:
     picture = spread(picture, REACH, REACH)
     around = _stack(picture, WIDE, spacing)
     chosen = _sample(len(around))
-    appearance = spread(around @ principal(around[chosen], DIMENSIONS), REACH, REACH).astype(np.float32)
+    appearance = spread(around @ principal(around[chosen], DIMENSIONS), REACH, REACH).astype(
+        np.float32
+    )
     grid = appearance.reshape(*channels.shape[:2], -1)
     basis = principal(_stack(grid, AROUND, spacing)[chosen], DIMENSIONS)
     shares = _shares(appearance, basis)
@@ -102,14 +123,22 @@ def _level(channels: Integers, low: Integers, spacing: int) -> Level:
     return Level(spacing, appearance, wanted, shares, max(1, energy))
 
 
-def _stack(picture: NDArray[np.generic], places: tuple[tuple[int, int], ...], spacing: int) -> Floats:
+def _stack(
+    picture: NDArray[np.generic], places: tuple[tuple[int, int], ...], spacing: int
+) -> Floats:
     """(n, len(places) * channels): the values at each place relative to each cell."""
     rolled = [np.roll(picture, (-spacing * a, -spacing * b), (0, 1)) for a, b in places]
-    return np.concatenate(rolled, -1).reshape(picture.shape[0] * picture.shape[1], -1).astype(np.float32)
+    return (
+        np.concatenate(rolled, -1)
+        .reshape(picture.shape[0] * picture.shape[1], -1)
+        .astype(np.float32)
+    )
 
 
 def _shares(appearance: Floats, basis: Floats) -> NDArray[np.int16]:
-    """Project what each cell says as each of the eight neighbours; one scale for all, so that sums are comparable."""
+    """Project what each cell says as each of the eight neighbours; one scale for all, so that sums
+    are comparable.
+    """
     parts = basis.reshape(len(AROUND), -1, basis.shape[-1])
     said = np.stack([appearance @ part for part in parts], 1)
     together = spread(said.reshape(-1, said.shape[-1]), 180, NEIGHBOURHOOD_LIMIT)
@@ -119,11 +148,16 @@ def _shares(appearance: Floats, basis: Floats) -> NDArray[np.int16]:
 def _neighbour_places(shape: tuple[int, int], spacing: int) -> NDArray[np.intp]:
     """(8, n): for each cell the index of its neighbours in the exemplar."""
     index = np.arange(shape[0] * shape[1], dtype=np.intp).reshape(shape)
-    return np.stack([np.roll(index, (-spacing * a, -spacing * b), (0, 1)).ravel() for a, b in AROUND])
+    return np.stack(
+        [np.roll(index, (-spacing * a, -spacing * b), (0, 1)).ravel() for a, b in AROUND]
+    )
 
 
 def gather_wanted(shares: NDArray[np.int16], places: NDArray[np.intp]) -> Floats:
-    """Sum what the cells at ``places`` (8, m) say as neighbours 0 to 7: (m, `DIMENSIONS`) whole numbers."""
+    """Sum what the cells at ``places`` (8, m) say as neighbours 0 to 7:
+
+    (m, `DIMENSIONS`) whole numbers.
+    """
     rows = places * len(AROUND) + np.arange(len(AROUND), dtype=np.intp)[:, None]
     said = shares.take(rows.ravel(), axis=0).reshape(len(AROUND), -1, shares.shape[1])
     total = np.add.reduce(said, axis=0, dtype=np.int16)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of cells: those that prefer places of their own (novelty) and those that are drawn anew (variation). Local, so that windows match."""
+"""Blocks of cells: those that prefer places of their own (novelty) and those that are drawn anew
+(variation). Local, so that windows match.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,18 @@ SALT_VARIATION, SALT_DOWN, SALT_RIGHT, SALT_KEY = 21, 22, 23, 24
 
 
 def seeds(grid: Grid, order: Order) -> Words:
-    """Give the seed word of each cell of a grid (rows, columns), padding included: another one in blocks that are drawn anew."""
+    """Give the seed word of each cell of a grid (rows, columns), padding included: another one in
+    blocks that are drawn anew.
+    """
     base = seed_word(order.seed)
     y, x = grid.down.wrapped[:, None], grid.right.wrapped[None]
-    words = draw(seed_word(order.seed, 2), SALT_VARIATION, y // VARIATION_CELLS, x // VARIATION_CELLS)
+    words = draw(
+        seed_word(order.seed, 2), SALT_VARIATION, y // VARIATION_CELLS, x // VARIATION_CELLS
+    )
     other = seed_word(order.variation_seed, 3)
-    return np.where(words.astype(np.int64) < order.variation_limit, base ^ other, base).astype(np.uint32)
+    return np.where(words.astype(np.int64) < order.variation_limit, base ^ other, base).astype(
+        np.uint32
+    )
 
 
 def block_keys(grid: Grid, edge: int, order: Order, words: Words) -> Words:
@@ -40,11 +48,31 @@ def block_keys(grid: Grid, edge: int, order: Order, words: Words) -> Words:
     for a in (-1, 0, 1):
         for b in (-1, 0, 1):
             j, i = own_y + a, own_x + b
-            middle_y = (2 * j + 1) * edge * PARTS // 2 if endless else (2 * j + 1) * tall * PARTS // (2 * rows)
-            middle_x = (2 * i + 1) * edge * PARTS // 2 if endless else (2 * i + 1) * wide * PARTS // (2 * columns)
+            middle_y = (
+                (2 * j + 1) * edge * PARTS // 2
+                if endless
+                else (2 * j + 1) * tall * PARTS // (2 * rows)
+            )
+            middle_x = (
+                (2 * i + 1) * edge * PARTS // 2
+                if endless
+                else (2 * i + 1) * wide * PARTS // (2 * columns)
+            )
             j, i = (j, i) if endless else (j % rows, i % columns)
-            d_y = _distance(y, middle_y, draw(seed_word(order.seed), SALT_DOWN, j[:, None], i[None]), edge, axis=0)
-            d_x = _distance(x, middle_x, draw(seed_word(order.seed), SALT_RIGHT, j[:, None], i[None]), edge, axis=1)
+            d_y = _distance(
+                y,
+                middle_y,
+                draw(seed_word(order.seed), SALT_DOWN, j[:, None], i[None]),
+                edge,
+                axis=0,
+            )
+            d_x = _distance(
+                x,
+                middle_x,
+                draw(seed_word(order.seed), SALT_RIGHT, j[:, None], i[None]),
+                edge,
+                axis=1,
+            )
             far = d_y * d_y + d_x * d_x
             nearer = far < best
             best = np.where(nearer, far, best)
@@ -52,8 +80,12 @@ def block_keys(grid: Grid, edge: int, order: Order, words: Words) -> Words:
     return keys
 
 
-def _distance(positions: NDArray[np.int64], middle: NDArray[np.int64], word: Words, edge: int, *, axis: int) -> NDArray[np.int32]:
-    """Distance to a block's centre in sixteenths of a cell; the centre lies up to 0.4 edges from the middle of its square."""
+def _distance(
+    positions: NDArray[np.int64], middle: NDArray[np.int64], word: Words, edge: int, *, axis: int
+) -> NDArray[np.int32]:
+    """Distance to a block's centre in sixteenths of a cell; the centre lies up to 0.4 edges from
+    the middle of its square.
+    """
     reach = PARTS * edge * 4 // 5
     moved = ((word >> np.uint32(16)).astype(np.int32) * reach >> 16) - reach // 2
     straight = (positions * PARTS - middle).astype(np.int32)

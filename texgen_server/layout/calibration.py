@@ -27,11 +27,15 @@ class Calibration:
     figures: tuple[LayoutFigures, ...]
     """One for each seed at that scale."""
     enough: bool
-    """Whether patches are small enough; a lattice of few vectors, or an exemplar that holds its picture several times, never is."""
+    """Whether patches are small enough; a lattice of few vectors, or an exemplar that holds its
+    picture several times, never is.
+    """
 
 
 def calibrate(analysis: Analysis) -> Calibration:
-    """Find the least scale at which no large part of the exemplar is copied in one piece; joins only get worse above it."""
+    """Find the least scale at which no large part of the exemplar is copied in one piece; joins
+    only get worse above it.
+    """
     low, high = 0, len(SCALES) - 1
     tried: dict[int, Calibration] = {}
     while low < high:
@@ -43,7 +47,9 @@ def calibrate(analysis: Analysis) -> Calibration:
 
 def _try(analysis: Analysis, scale: int) -> Calibration:
     scaled = replace(analysis, cells=replace(analysis.cells, novelty_scale=scale))
-    figures = tuple(measure(scaled, lay_torus(scaled, analysis.cells.shape, Order(seed))) for seed in SEEDS)
+    figures = tuple(
+        measure(scaled, lay_torus(scaled, analysis.cells.shape, Order(seed))) for seed in SEEDS
+    )
     patches = sorted(f.largest_patch for f in figures)
     enough = float(np.mean(patches)) <= USUAL_PATCH and patches[-2] <= WORST_PATCH
     return Calibration(scale, figures, enough)

@@ -10,7 +10,9 @@ Labels = NDArray[np.int64]
 
 
 def components(count: int, links: Labels) -> Labels:
-    """Label ``count`` things, some of them linked (k, 2), by the lowest member of their component."""
+    """Label ``count`` things, some of them linked (k, 2), by the lowest member of their
+    component.
+    """
     labels = np.arange(count)
     first, second = links[:, 0], links[:, 1]
     while True:
@@ -28,7 +30,9 @@ def components(count: int, links: Labels) -> Labels:
 
 
 def label_torus(mask: NDArray[np.bool_]) -> Labels:
-    """Label the pixels of a mask (H, W) by component, four neighbours each, on the torus: numbers from 0 within the mask, -1 outside."""
+    """Label the pixels of a mask (H, W) by component, four neighbours each, on the torus: numbers
+    from 0 within the mask, -1 outside.
+    """
     index = np.arange(mask.size).reshape(mask.shape)
     links = []
     for axis in (0, 1):

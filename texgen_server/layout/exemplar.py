@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine is given of an exemplar: its cells as small integers and the rule of its family."""
+"""What the engine is given of an exemplar: its cells as small integers and the rule of its
+family.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +21,29 @@ class ExemplarCells:
     """One exemplar on its torus of cells of 8 x 8 px; all arrays hold integers."""
 
     latents: NDArray[np.int16]
-    """(rows, columns, channels): the codec's quantised latents, deviations from the exemplar's mean in quantiser steps."""
+    """(rows, columns, channels): the codec's quantised latents, deviations from the exemplar's mean
+    in quantiser steps.
+    """
     rule: Rule
     extra: NDArray[np.int16] | None = None
-    """(rows, columns, k): more features to be matched, such as distances to joints, in the unit of the latents."""
+    """(rows, columns, k): more features to be matched, such as distances to joints, in the unit of
+    the latents.
+    """
     cut: NDArray[np.uint8] | None = None
-    """(rows, columns): how much a join through a cell shows, 0 in a joint to 255 inside a part; None: the same everywhere."""
+    """(rows, columns): how much a join through a cell shows, 0 in a joint to 255 inside a part;
+    None: the same everywhere.
+    """
     copies: tuple[int, int, int] | None = None
-    """Lattice group b/a/j of offsets under which the picture is the same: one place with several names."""
+    """Lattice group b/a/j of offsets under which the picture is the same: one place with several
+    names.
+    """
     novelty_scale: int = 64
-    """How much novelty the exemplar bears, in 1/64 of the usual; calibrated when the bank is built."""
+    """How much novelty the exemplar bears, in 1/64 of the usual; calibrated when the bank is built.
+    """
     wraps: bool = field(default=True)
-    """False for a part of a tile: what stands at its edge is never taken, so that no patch crosses it."""
+    """False for a part of a tile: what stands at its edge is never taken, so that no patch crosses
+    it.
+    """
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cells of a level lie: on a torus of any size, or in a window of an endless field with the halo that it needs."""
+"""Where the cells of a level lie: on a torus of any size, or in a window of an endless field with
+the halo that it needs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class Axis:
     positions: Integers
     """(q + 2 `PAD`,) unwrapped positions in cells of the output, ascending."""
     wrapped: Integers
-    """(q + 2 `PAD`,) the same as they are hashed: on a torus in [0, size), in an endless field unchanged."""
+    """(q + 2 `PAD`,) the same as they are hashed: on a torus in [0, size), in an endless field
+    unchanged.
+    """
     source: NDArray[np.intp] | None
     """(q + 2 `PAD`,) on a torus: which of the q cells stands there; None in an endless field."""
     parity: int
@@ -50,7 +54,9 @@ class Grid:
 
 
 def torus_grid(size: tuple[int, int], spacing: int) -> Grid:
-    """Place the cells of a level evenly on a torus; an even number of them unless the spacing is 1."""
+    """Place the cells of a level evenly on a torus; an even number of them unless the
+    spacing is 1.
+    """
     return Grid(spacing, _ring(size[0], spacing), _ring(size[1], spacing), size)
 
 
@@ -59,16 +65,30 @@ def _ring(size: int, spacing: int) -> Axis:
     numbers = np.arange(-PAD, count + PAD)
     source = numbers % count
     wrapped = source * size // count
-    return Axis((wrapped + numbers // count * size).astype(np.int32), wrapped.astype(np.int32), source.astype(np.intp), 0)
+    return Axis(
+        (wrapped + numbers // count * size).astype(np.int32),
+        wrapped.astype(np.int32),
+        source.astype(np.intp),
+        0,
+    )
 
 
-def window_grids(corner: tuple[int, int], size: tuple[int, int], levels: list[tuple[int, tuple[int, int]]]) -> list[Grid]:
+def window_grids(
+    corner: tuple[int, int], size: tuple[int, int], levels: list[tuple[int, tuple[int, int]]]
+) -> list[Grid]:
     """Place the cells of all levels, coarse to fine, for a window of an endless field.
 
-    ``levels``: (spacing, (down, right)): each level has so many cells beyond what the next one needs.
+    ``levels``: (spacing, (down, right)): each level has so many cells beyond what the next one
+    needs.
     """
-    axes = [_stretches(corner[k], size[k], [(spacing, halo[k]) for spacing, halo in levels]) for k in (0, 1)]
-    return [Grid(spacing, down, right, None) for (spacing, _), down, right in zip(levels, *axes, strict=True)]
+    axes = [
+        _stretches(corner[k], size[k], [(spacing, halo[k]) for spacing, halo in levels])
+        for k in (0, 1)
+    ]
+    return [
+        Grid(spacing, down, right, None)
+        for (spacing, _), down, right in zip(levels, *axes, strict=True)
+    ]
 
 
 def _stretches(start: int, length: int, levels: list[tuple[int, int]]) -> list[Axis]:
@@ -77,12 +97,16 @@ def _stretches(start: int, length: int, levels: list[tuple[int, int]]) -> list[A
     for spacing, halo in reversed(levels):
         first, last = first - halo - PAD, last + halo + PAD
         positions = np.arange(first, last, dtype=np.int64) * spacing
-        axes.append(Axis(positions.astype(np.int32), positions.astype(np.int32), None, (first + PAD) % 2))
+        axes.append(
+            Axis(positions.astype(np.int32), positions.astype(np.int32), None, (first + PAD) % 2)
+        )
         first, last = first // 2, (last - 1) // 2 + 1
     return axes[::-1]
 
 
 def parents(child: Axis, parent: Axis) -> NDArray[np.intp]:
-    """For each cell of the child's grid, padding included, the index of the parent's cell at or before it."""
+    """For each cell of the child's grid, padding included, the index of the parent's cell at or
+    before it.
+    """
     found = np.searchsorted(parent.positions, child.positions, "right") - 1
     return np.clip(found, 0, len(parent.positions) - 1).astype(np.intp)

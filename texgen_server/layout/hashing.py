@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random numbers that depend only on (seed, salt, y, x): the same in any order, in any window, on any machine."""
+"""Random numbers that depend only on (seed, salt, y, x): the same in any order, in any window, on
+any machine.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,13 @@ def scramble(words: Words) -> Words:
     return out
 
 
-def draw(seed: Words | np.uint32, salt: int, y: NDArray[np.integer], x: NDArray[np.integer]) -> Words:
+def draw(
+    seed: Words | np.uint32, salt: int, y: NDArray[np.integer], x: NDArray[np.integer]
+) -> Words:
     """Draw a word for each place; ``seed``, ``y`` and ``x`` broadcast. Places may be negative."""
     rows = scramble(
-        np.atleast_1d(np.asarray(seed, np.uint32) ^ seed_word(salt, 1)) ^ (np.asarray(y).astype(np.uint32) * np.uint32(0x9E3779B1))
+        np.atleast_1d(np.asarray(seed, np.uint32) ^ seed_word(salt, 1))
+        ^ (np.asarray(y).astype(np.uint32) * np.uint32(0x9E3779B1))
     )
     return scramble(rows ^ (np.asarray(x).astype(np.uint32) * np.uint32(0x85EBCA77)))
 

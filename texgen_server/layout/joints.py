@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joints of an exemplar: a thin network that parts bricks, stones or boards from each other. Found, and judged, when the bank is built.
+"""Joints of an exemplar: a thin network that parts bricks, stones or boards from each other. Found,
+and judged, when the bank is built.
 
-A wrong mask breaks parts to pieces, so a mask is used only if what it leaves is many closed parts; of grass or plaster it never is.
+A wrong mask breaks parts to pieces, so a mask is used only if what it leaves is many closed parts;
+of grass or plaster it never is.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Joints:
 
 
 def find_joints(fields: dict[str, Floats], least: float = LEAST_COVER) -> Joints | None:
-    """Find the network of joints in one of the ``fields`` (H, W), periodic; dark lines or bright ones. None if none is convincing."""
+    """Find the network of joints in one of the ``fields`` (H, W), periodic; dark lines or bright
+    ones. None if none is convincing.
+    """
     best: Joints | None = None
     for name, field in fields.items():
         if float(field.std()) < 0.01:
@@ -62,7 +66,8 @@ def find_joints(fields: dict[str, Floats], least: float = LEAST_COVER) -> Joints
 
 
 def network_score(mask: Mask) -> float:
-    """Judge a mask: the share of the tile in closed parts of sensible size, or 0 if it is too thick, too thin, or leaves too few.
+    """Judge a mask: the share of the tile in closed parts of sensible size, or 0 if it is too
+    thick, too thin, or leaves too few.
 
     What of the mask is as thick as a part counts against it.
     """
@@ -89,8 +94,8 @@ def _eroded(mask: Mask, times: int) -> Mask:
 def joint_features(mask: Mask, rule: Rule, wanted_square: float) -> NDArray[np.int16]:
     """Distances to the joints before and after each cell, (rows, columns, k) whole numbers.
 
-    Along the courses only where the rule has courses, else in all four directions. Their squares sum to ``wanted_square`` a cell on average,
-    which is how much they weigh beside the latents.
+    Along the courses only where the rule has courses, else in all four directions. Their squares
+    sum to ``wanted_square`` a cell on average, which is how much they weigh beside the latents.
     """
     axes = {"y": (1,), "x": (0,)}.get(rule.row_axis, (0, 1))
     cap = FARTHEST_PX * min(mask.shape) / 512.0
@@ -103,7 +108,9 @@ def joint_features(mask: Mask, rule: Rule, wanted_square: float) -> NDArray[np.i
 
 
 def cut_costs(mask: Mask) -> NDArray[np.uint8]:
-    """How much a join through each cell shows: 0 in a joint, rising with the distance to one, 255 deep inside a part; (rows, columns)."""
+    """How much a join through each cell shows: 0 in a joint, rising with the distance to one, 255
+    deep inside a part; (rows, columns).
+    """
     reach = max(1, round(DEEP_PX * min(mask.shape) / 512))
     depth, outside = np.zeros(mask.shape, np.float32), mask
     for _ in range(reach):
@@ -120,7 +127,9 @@ def _cell_means(values: NDArray[np.generic]) -> Floats:
 
 
 def _runs(mask: Mask, axis: int, cap: float) -> list[Floats]:
-    """Distance in pixels to the joint before and to the one after, along an axis of the torus, at most ``cap``."""
+    """Distance in pixels to the joint before and to the one after, along an axis of the torus, at
+    most ``cap``.
+    """
     lines = np.moveaxis(mask, axis, 0)
     size, out = len(lines), []
     for step in (1, -1):

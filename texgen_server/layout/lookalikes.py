@@ -28,7 +28,9 @@ class LookAlikes:
     """Of one level of an exemplar of n cells."""
 
     down: NDArray[np.int16]
-    """(n * `COUNT`,): row `COUNT` u + k: how far the k-th look-alike of cell u lies below it, in [0, rows); (0, 0) where there is none."""
+    """(n * `COUNT`,): row `COUNT` u + k: how far the k-th look-alike of cell u lies below it, in
+    [0, rows); (0, 0) where there is none.
+    """
     right: NDArray[np.int16]
     """Likewise to the right, in [0, columns)."""
     distance: Integers
@@ -37,7 +39,9 @@ class LookAlikes:
 
 @dataclass(frozen=True)
 class Search:
-    """What the search is the same at all levels: which cells may take each other's place, and which candidates are too near."""
+    """What the search is the same at all levels: which cells may take each other's place, and which
+    candidates are too near.
+    """
 
     shape: tuple[int, int]
     offsets: Integers
@@ -48,26 +52,37 @@ class Search:
     step: int
     """Offsets that are asked about at a time."""
     blocked: tuple[tuple[Places, Places], ...]
-    """For each chunk of offsets the rows and columns of what lies within a twentieth of the tile."""
+    """For each chunk of offsets the rows and columns of what lies within a twentieth of the tile.
+    """
 
     @classmethod
     def prepare(cls, offsets: Integers, shape: tuple[int, int]) -> Search:
         """Prepare the search among the allowed offsets (g, 2)."""
         candidates = _deal(offsets, shape)
         step = max(1, CHUNK // candidates.size)
-        blocked = tuple(_near(offsets[k : k + step], offsets, candidates, shape) for k in range(0, len(offsets), step))
+        blocked = tuple(
+            _near(offsets[k : k + step], offsets, candidates, shape)
+            for k in range(0, len(offsets), step)
+        )
         return cls(shape, offsets, _cosets(offsets, shape), candidates, step, blocked)
 
 
 def find_lookalikes(level: Level, search: Search) -> LookAlikes:
     """Search the allowed offsets, but none near the cell itself.
 
-    The offsets are dealt into `COUNT` classes; the nearest of each class is kept, so look-alikes are apart from each other.
+    The offsets are dealt into `COUNT` classes; the nearest of each class is kept, so look-alikes
+    are apart from each other.
     """
     vectors, step, candidates = level.appearance, search.step, search.candidates
     squares = (vectors * vectors).sum(1, keepdims=True)
-    asking, offering = np.hstack([-2.0 * vectors, np.ones_like(squares)]), np.hstack([vectors, squares])
-    down, right = np.zeros((len(vectors), COUNT), np.int16), np.zeros((len(vectors), COUNT), np.int16)
+    asking, offering = (
+        np.hstack([-2.0 * vectors, np.ones_like(squares)]),
+        np.hstack([vectors, squares]),
+    )
+    down, right = (
+        np.zeros((len(vectors), COUNT), np.int16),
+        np.zeros((len(vectors), COUNT), np.int16),
+    )
     nearest = np.full(len(vectors), FAR, np.float32)
     for number, blocked in enumerate(search.blocked):
         start = number * step
@@ -81,7 +96,9 @@ def find_lookalikes(level: Level, search: Search) -> LookAlikes:
             far = far.reshape(*asked.shape, COUNT, -1)
             best = far.argmin(-1)
             value = np.take_along_axis(far, best[..., None], -1)[..., 0]
-            jump = (search.offsets[candidates[np.arange(COUNT), best]] - own[None, :, None]) % np.asarray(search.shape, np.int32)
+            jump = (
+                search.offsets[candidates[np.arange(COUNT), best]] - own[None, :, None]
+            ) % np.asarray(search.shape, np.int32)
             jump *= (value < FAR / 2)[..., None]
             down[asked], right[asked], nearest[asked] = jump[..., 0], jump[..., 1], value.min(-1)
     distance = np.minimum(nearest + squares[:, 0], FAR).astype(np.int32)
@@ -89,7 +106,9 @@ def find_lookalikes(level: Level, search: Search) -> LookAlikes:
 
 
 def _cosets(offsets: Integers, shape: tuple[int, int]) -> NDArray[np.intp]:
-    """(cosets, g): cells that may take each other's place, as indices; column k is the first one moved by offset k."""
+    """(cosets, g): cells that may take each other's place, as indices; column k is the first one
+    moved by offset k.
+    """
     rows, columns = shape
     moves = offsets.astype(np.intp)
     taken = np.zeros(rows * columns, np.bool_)
@@ -104,18 +123,30 @@ def _cosets(offsets: Integers, shape: tuple[int, int]) -> NDArray[np.intp]:
 
 
 def _deal(offsets: Integers, shape: tuple[int, int]) -> NDArray[np.intp]:
-    """(`COUNT`, m): indices of offsets in classes of one size; neighbours share a class. Short classes repeat their last."""
+    """(`COUNT`, m): indices of offsets in classes of one size; neighbours share a class.
+
+    Short classes repeat their last.
+    """
     words = draw(seed_word(shape[0], shape[1]), 5, offsets[:, 0] // 2, offsets[:, 1] // 2)
     order = np.argsort(words, kind="stable")
     if len(order) > MOST:
         kept = draw(seed_word(1), 6, offsets[:, 0], offsets[:, 1])[order]
         order = order[np.sort(np.argsort(kept, kind="stable")[:MOST])]
     size = -(-len(order) // COUNT)
-    return np.stack([np.sort(order[np.minimum(np.arange(k * size, (k + 1) * size), len(order) - 1)]) for k in range(COUNT)]).astype(np.intp)
+    return np.stack(
+        [
+            np.sort(order[np.minimum(np.arange(k * size, (k + 1) * size), len(order) - 1)])
+            for k in range(COUNT)
+        ]
+    ).astype(np.intp)
 
 
-def _near(own: Integers, offsets: Integers, candidates: NDArray[np.intp], shape: tuple[int, int]) -> tuple[Places, Places]:
-    """Rows of ``own`` and columns of ``candidates`` (flattened) that lie within a twentieth of the tile of each other."""
+def _near(
+    own: Integers, offsets: Integers, candidates: NDArray[np.intp], shape: tuple[int, int]
+) -> tuple[Places, Places]:
+    """Rows of ``own`` and columns of ``candidates`` (flattened) that lie within a twentieth of the
+    tile of each other.
+    """
     column = np.full(shape, -1, np.intp)
     used = offsets[candidates.ravel()]
     column[used[:, 0], used[:, 1]] = np.arange(candidates.size)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of a finished index map on a torus: how well joins match, how much is copied in one piece, what comes twice."""
+"""Measures of a finished index map on a torus: how well joins match, how much is copied in one
+piece, what comes twice.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from texgen_server.layout.components import components
 Integers = NDArray[np.int32]
 
 TWIN_SHARE = 0.12
-"""Two places are twins when moving the exemplar by their distance changes it by less than this share of what a random move does."""
+"""Two places are twins when moving the exemplar by their distance changes it by less than this
+share of what a random move does.
+"""
 BRIDGED = 3
 """Cells apart that still count as one patch: gaps of two cells are closed."""
 
@@ -40,7 +44,10 @@ def measure(analysis: Analysis, placed: Integers) -> LayoutFigures:
     standing = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
     offsets = (placed - standing) % np.asarray(shape)
     twins = twin_offsets(analysis)
-    joins = [(np.roll(placed, -1, axis) - placed - step) % shape for axis, step in ((0, (1, 0)), (1, (0, 1)))]
+    joins = [
+        (np.roll(placed, -1, axis) - placed - step) % shape
+        for axis, step in ((0, (1, 0)), (1, (0, 1)))
+    ]
     return LayoutFigures(
         join_energy=join_energy(analysis, placed),
         most_used_offset=most_used_offset(offsets, shape, twins),
@@ -51,7 +58,9 @@ def measure(analysis: Analysis, placed: Integers) -> LayoutFigures:
 
 
 def join_energy(analysis: Analysis, placed: Integers) -> float:
-    """Mean squared distance of what the neighbours say from what each cell wants, over the exemplar's mean energy."""
+    """Mean squared distance of what the neighbours say from what each cell wants, over the
+    exemplar's mean energy.
+    """
     at = analysis.levels[-1]
     places = placed[..., 0].astype(np.intp) * analysis.cells.shape[1] + placed[..., 1]
     around = np.stack([np.roll(places, (-a, -b), (0, 1)).ravel() for a, b in AROUND])
@@ -79,7 +88,9 @@ def most_used_offset(offsets: NDArray[np.int64], shape: tuple[int, int], twins: 
 
 
 def largest_patch(placed: Integers, shape: tuple[int, int], twins: Integers) -> float:
-    """Share of cells in the largest connected patch from one place: twins and offsets within one cell merged, small gaps closed."""
+    """Share of cells in the largest connected patch from one place: twins and offsets within one
+    cell merged, small gaps closed.
+    """
     same = np.zeros(shape, np.bool_)
     for a in (-1, 0, 1):
         for b in (-1, 0, 1):

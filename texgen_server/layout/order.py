@@ -16,7 +16,9 @@ class Order:
     novelty: float = DEFAULT_NOVELTY
     """0 for whole tiles of the exemplar, 1 for as many places of origin as its joins bear."""
     variation: float = 0.0
-    """Share of the blocks of 16 x 16 cells that are drawn anew by ``variation_seed``; 0 changes nothing."""
+    """Share of the blocks of 16 x 16 cells that are drawn anew by ``variation_seed``; 0 changes
+    nothing.
+    """
     variation_seed: int = 0
 
     @property

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a candidate costs beyond its match: joins through parts, combs, and a second copy nearby.
 
-Offsets and places are compared by one subtraction of codes and one look-up in a table of all differences.
+Offsets and places are compared by one subtraction of codes and one look-up in a table of all
+differences.
 """
 
 from __future__ import annotations
@@ -39,12 +40,17 @@ class Differences:
         """Give the code of each (down, right)."""
         return y.astype(np.intp) * (2 * self.shape[1]) + x
 
-    def table(self, equal: int, near: int, cells: int, twins: Integers = ALONE) -> NDArray[np.int16]:
-        """Table of all differences of codes, for `look`: ``near`` for those up to ``cells`` round the torus, ``equal`` for none, else 0.
+    def table(
+        self, equal: int, near: int, cells: int, twins: Integers = ALONE
+    ) -> NDArray[np.int16]:
+        """Table of all differences of codes, for `look`: ``near`` for those up to ``cells`` round
+        the torus, ``equal`` for none, else 0.
 
         ``twins`` (k, 2): offsets that count as none, (0, 0) among them.
         """
-        down, right = (np.minimum(np.arange(size), size - np.arange(size)) <= cells for size in self.shape)
+        down, right = (
+            np.minimum(np.arange(size), size - np.arange(size)) <= cells for size in self.shape
+        )
         close = down[:, None] & right[None]
         around = np.zeros(self.shape, np.bool_)
         for y, x in twins.tolist():
@@ -65,17 +71,23 @@ SIDES = {
     "x": (6, 1, 6, 12, 12, 6, 1, 6),
     "y": (6, 12, 6, 1, 1, 6, 12, 6),
 }
-"""By the grain: what a join to each of the eight neighbours counts, in quarters. Fibres may part from each other, but not break."""
+"""By the grain: what a join to each of the eight neighbours counts, in quarters.
+
+Fibres may part from each other, but not break.
+"""
 BREAK, COMB = 1, 16
-"""What a neighbour that is not continued, and one that is doubled, add to a count; eight of the first stay below one of the second."""
+"""What a neighbour that is not continued, and one that is doubled, add to a count; eight of the
+first stay below one of the second.
+"""
 
 
 @dataclass(frozen=True)
 class JoinCost:
     """Weighs the match of candidates by where their joins fall, and adds what joins cost.
 
-    A join along a joint is the best there is: a mortar line that cuts a stone short looks like one that was laid so. It costs nothing, and mismatch
-    across it counts half. A join through the inside of a part costs most. A step of a few cells, which doubles or loses a strip, costs more.
+    A join along a joint is the best there is: a mortar line that cuts a stone short looks like one
+    that was laid so. It costs nothing, and mismatch across it counts half. A join through the
+    inside of a part costs most. A step of a few cells, which doubles or loses a strip, costs more.
     """
 
     differences: Differences
@@ -91,8 +103,12 @@ class JoinCost:
         table = BREAK - differences.table(BREAK, -COMB, weights.comb_cells)
         return cls(differences, table, SIDES[analysis.grain], at, weights)
 
-    def __call__(self, energy: Integers, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
-        """Cost (k, m) of candidates with a match, codes of offsets and places, beside neighbours (8, m) with codes and places."""
+    def __call__(
+        self, energy: Integers, codes: Places, offered: Places, around: Places, places: Places
+    ) -> Integers:
+        """Cost (k, m) of candidates with a match, codes of offsets and places, beside neighbours
+        (8, m) with codes and places.
+        """
         at, weights = self.at, self.weights
         counts = np.zeros(codes.shape, np.int16)
         cuts = np.zeros(codes.shape, np.int32)
@@ -111,7 +127,11 @@ class JoinCost:
             return plain
         depth = (cuts * RECIPROCALS.take(breaks) >> 8) * (256 - weights.floor) >> 8
         spared = np.where(breaks > 0, 256 - weights.floor - depth, 0)
-        weighed: Integers = cost - ((energy >> 4) * spared >> 4) + (cuts * np.int32(weights.join * at.unit >> 8) >> 8)
+        weighed: Integers = (
+            cost
+            - ((energy >> 4) * spared >> 4)
+            + (cuts * np.int32(weights.join * at.unit >> 8) >> 8)
+        )
         return weighed
 
 
@@ -119,9 +139,10 @@ class JoinCost:
 class RepeatCost:
     """Costs of showing what is shown nearby, and of patches that reach too far.
 
-    What continues a neighbour is no repeat; where the exemplar holds its picture several times, copies are one place. Rare places cost more: they
-    are what the eye finds again. Each of the neighbours two steps away (not along the grain) that has the same offset costs, times ``strength`` in
-    1/256: it bounds how far a patch reaches.
+    What continues a neighbour is no repeat; where the exemplar holds its picture several times,
+    copies are one place. Rare places cost more: they are what the eye finds again. Each of the
+    neighbours two steps away (not along the grain) that has the same offset costs, times
+    ``strength`` in 1/256: it bounds how far a patch reaches.
     """
 
     differences: Differences
@@ -133,16 +154,28 @@ class RepeatCost:
     strength: int
 
     @classmethod
-    def prepare(cls, analysis: Analysis, at: AnalysedLevel, weights: Weights, strength: int) -> RepeatCost:
+    def prepare(
+        cls, analysis: Analysis, at: AnalysedLevel, weights: Weights, strength: int
+    ) -> RepeatCost:
         """Make the tables of a level."""
         differences = Differences(analysis.cells.shape)
         copies = analysis.cells.copies
         twins = ALONE if copies is None else lattice_offsets(copies, analysis.cells.shape)
         close = differences.table(1, 1, at.level.spacing - 1, twins)
-        return cls(differences, differences.table(1, 0, 0, twins), close, SPAN_RINGS[analysis.grain], at, weights, strength)
+        return cls(
+            differences,
+            differences.table(1, 0, 0, twins),
+            close,
+            SPAN_RINGS[analysis.grain],
+            at,
+            weights,
+            strength,
+        )
 
     def __call__(self, codes: Places, offered: Places, around: Places, places: Places) -> Integers:
-        """Cost (k, m) of candidates with codes of offsets and places, beside the neighbours of `WIDE_RING` (24, m)."""
+        """Cost (k, m) of candidates with codes of offsets and places, beside the neighbours of
+        `WIDE_RING` (24, m).
+        """
         at, columns = self.at, self.differences.shape[1]
         copies, spans = np.zeros(codes.shape, np.int16), np.zeros(codes.shape, np.int16)
         own = self.differences.codes(*np.divmod(offered, columns))

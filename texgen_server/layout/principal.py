@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Principal components in integers: the same basis on every machine, whatever BLAS adds in whatever order.
+"""Principal components in integers: the same basis on every machine, whatever BLAS adds in whatever
+order.
 
-Every product of matrices below holds whole numbers whose sums stay under 2^53, so it is exact; between products only single operations of IEEE
-arithmetic (divide, square root, multiply, subtract) and rounding happen, one element at a time.
+Every product of matrices below holds whole numbers whose sums stay under 2^53, so it is exact;
+between products only single operations of IEEE arithmetic (divide, square root, multiply, subtract)
+and rounding happen, one element at a time.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ WORKING = 1 << 18
 
 
 def principal(rows: NDArray[np.generic], count: int) -> NDArray[np.float32]:
-    """Find the ``count`` strongest components of whole-numbered rows (n, f) with absolute values up to 127 and mean near 0.
+    """Find the ``count`` strongest components of whole-numbered rows (n, f) with absolute values up
+    to 127 and mean near 0.
 
-    Returns whole numbers (f, count): columns of length about `UNIT`, orthogonal to within rounding; together they span the
-    strongest subspace to within what `SWEEPS` steps of orthogonal iteration leave.
+    Returns whole numbers (f, count): columns of length about `UNIT`, orthogonal to within rounding;
+    together they span the strongest subspace to within what `SWEEPS` steps of orthogonal iteration
+    leave.
     """
     values = rows.astype(np.float64)
     covariance = values.T @ values
@@ -39,11 +43,14 @@ def principal(rows: NDArray[np.generic], count: int) -> NDArray[np.float32]:
 
 
 def _orthogonal(columns: Doubles) -> Doubles:
-    """Make the columns orthogonal in order (modified Gram-Schmidt on whole numbers) and as long as `UNIT`."""
+    """Make the columns orthogonal in order (modified Gram-Schmidt on whole numbers) and as long as
+    `UNIT`.
+    """
     largest = np.maximum(np.abs(columns).max(0), 1.0)
     work = np.rint(columns * (WORKING / largest))
     for k in range(work.shape[1]):
-        # what is left of a column after the others are taken out may be small: use the full range again
+        # what is left of a column after the others are taken out may be small: use the full range
+        # again
         left = work[:, k]
         work[:, k] = left = np.rint(left * (WORKING / max(float(np.abs(left).max()), 1.0)))
         square = max(float(left @ left), 1.0)
@@ -55,9 +62,13 @@ def _orthogonal(columns: Doubles) -> Doubles:
 
 
 def spread(values: NDArray[np.generic], reach: int, limit: int) -> NDArray[np.int32]:
-    """Scale whole numbers so that four deviations of the widest column come to ``reach``, round, and clip at ``limit``."""
+    """Scale whole numbers so that four deviations of the widest column come to ``reach``, round,
+    and clip at ``limit``.
+    """
     whole = values.astype(np.int64)
     flat = whole.reshape(-1, whole.shape[-1])
     mean_square = int((flat * flat).sum(0).max()) // max(1, len(flat))
     deviation = max(1, int(np.sqrt(np.float64(16 * mean_square))))
-    return np.clip((whole * (2 * reach) + deviation) // (2 * deviation), -limit, limit).astype(np.int32)
+    return np.clip((whole * (2 * reach) + deviation) // (2 * deviation), -limit, limit).astype(
+        np.int32
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may stand where: for each family of materials the group of offsets by which a cell may be moved inside its exemplar."""
+"""What may stand where: for each family of materials the group of offsets by which a cell may be
+moved inside its exemplar.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Rule:
     row_axis: str = ""
     """"y" for courses that follow each other downwards, "x" for upright ones, "" for none."""
     row_count: int = 1
-    """Courses of equal height in a tile; 1 where they differ, so that none may take another's place."""
+    """Courses of equal height in a tile; 1 where they differ, so that none may take another's
+    place.
+    """
     group: tuple[int, int, int] | None = None
     """Lattice group b/a/j: {(r/b, (i + r j/b)/a) : r < b, i < a} of a tile."""
 
@@ -43,7 +47,8 @@ class Rule:
 
 
 def allowed_offsets(rule: Rule, shape: tuple[int, int]) -> Integers:
-    """List the group of allowed offsets (g, 2) as (down, right) in cells modulo ``shape`` (rows, columns), ascending, with (0, 0) first.
+    """List the group of allowed offsets (g, 2) as (down, right) in cells modulo ``shape`` (rows,
+    columns), ascending, with (0, 0) first.
 
     Of a lattice that does not fall on whole cells only what does is kept; that is a group again.
     """
@@ -88,7 +93,9 @@ def is_group(offsets: Integers, shape: tuple[int, int]) -> bool:
 
 
 def fitting_size(rule: Rule, shape: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Tell whether a torus of ``size`` (rows, columns) cells closes: going round it must be an allowed offset."""
+    """Tell whether a torus of ``size`` (rows, columns) cells closes: going round it must be an
+    allowed offset.
+    """
     down, right = _straight(rule, shape)
     return min(size) >= 1 and size[0] % shape[0] in down and size[1] % shape[1] in right
 
@@ -96,11 +103,17 @@ def fitting_size(rule: Rule, shape: tuple[int, int], size: tuple[int, int]) -> b
 def _straight(rule: Rule, shape: tuple[int, int]) -> tuple[set[int], set[int]]:
     """Allowed offsets that go straight down, and straight to the right."""
     offsets = allowed_offsets(rule, shape)
-    return set(offsets[offsets[:, 1] == 0, 0].tolist()), set(offsets[offsets[:, 0] == 0, 1].tolist())
+    return set(offsets[offsets[:, 1] == 0, 0].tolist()), set(
+        offsets[offsets[:, 0] == 0, 1].tolist()
+    )
 
 
-def nearest_sizes(rule: Rule, shape: tuple[int, int], wanted: tuple[int, int], count: int = 3) -> list[tuple[int, int]]:
-    """List the sizes (rows, columns) nearest to the wanted one on which a torus closes, nearest first."""
+def nearest_sizes(
+    rule: Rule, shape: tuple[int, int], wanted: tuple[int, int], count: int = 3
+) -> list[tuple[int, int]]:
+    """List the sizes (rows, columns) nearest to the wanted one on which a torus closes, nearest
+    first.
+    """
     rounds_down, rounds_right = _straight(rule, shape)
     down = [n for n in range(1, wanted[0] + shape[0] + 1) if n % shape[0] in rounds_down]
     right = [n for n in range(1, wanted[1] + shape[1] + 1) if n % shape[1] in rounds_right]

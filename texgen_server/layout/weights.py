@@ -13,11 +13,15 @@ class Weights:
     rounds: int = 2
     """Rounds of four sub-passes at the two finest levels."""
     coarse_rounds: int = 3
-    """Likewise at spacings of 8 and more, which cost little and decide what lies beside what; at 4 it is between the two."""
+    """Likewise at spacings of 8 and more, which cost little and decide what lies beside what; at 4
+    it is between the two.
+    """
     jump: int = 96
     """What a look-alike's energy is raised by, in 1/256 of itself."""
     join: int = 110
-    """For each neighbour that a candidate does not continue, where a join shows most: in exemplars whose joints are known."""
+    """For each neighbour that a candidate does not continue, where a join shows most: in exemplars
+    whose joints are known.
+    """
     plain_join: int = 8
     """The same where no joints are known."""
     floor: int = 128
@@ -28,9 +32,12 @@ class Weights:
     preference: int = 16
     """What the least liked offset of a block costs at the default novelty."""
     repeat: int = 160
-    """At the two coarsest levels, for each place nearby that already shows what a candidate shows."""
+    """At the two coarsest levels, for each place nearby that already shows what a candidate shows.
+    """
     span: int = 16
-    """Likewise, at the default novelty, for each of the sixteen places two steps away that has the same offset."""
+    """Likewise, at the default novelty, for each of the sixteen places two steps away that has the
+    same offset.
+    """
 
     def rounds_at(self, spacing: int) -> int:
         """Return the rounds of four sub-passes at a level."""
@@ -39,10 +46,12 @@ class Weights:
         return self.coarse_rounds if spacing >= 8 else (self.rounds + self.coarse_rounds + 1) // 2
 
     def halo(self, spacing: int, top: int) -> tuple[int, int]:
-        """Return how many cells (down, right) of a level around a place its result depends on, where ``top`` is the coarsest spacing.
+        """Return how many cells (down, right) of a level around a place its result depends on,
+        where ``top`` is the coarsest spacing.
 
-        A round goes over even rows, then odd ones, and in each over even columns, then odd ones. So what a cell depends on lies at most 2 rows and 4
-        columns away; at the two coarsest levels, which read two steps far, 7 rows and 5 columns.
+        A round goes over even rows, then odd ones, and in each over even columns, then odd ones. So
+        what a cell depends on lies at most 2 rows and 4 columns away; at the two coarsest levels,
+        which read two steps far, 7 rows and 5 columns.
         """
         down, right = (7, 5) if 2 * spacing >= top else (2, 4)
         rounds = self.rounds_at(spacing)

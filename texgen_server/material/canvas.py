@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where pixels lie: a canvas of cells that may wrap around, windows of it, and the halo tiles that large windows are computed in.
+"""Where pixels lie: a canvas of cells that may wrap around, windows of it, and the halo tiles that
+large windows are computed in.
 
-A window is computed on a torus of its own. What its own wrap-around touches is the *halo*: as wide as the network's receptive field,
-computed and thrown away, so a tile equals the same part of the whole.
+A window is computed on a torus of its own. What its own wrap-around touches is the *halo*: as wide
+as the network's receptive field, computed and thrown away, so a tile equals the same part of the
+whole.
 """
 
 from __future__ import annotations
@@ -62,10 +64,14 @@ class Window:
 
     def grown(self, cells: int) -> Window:
         """The window with a border of ``cells`` on all sides."""
-        return Window(self.top - cells, self.left - cells, self.rows + 2 * cells, self.columns + 2 * cells)
+        return Window(
+            self.top - cells, self.left - cells, self.rows + 2 * cells, self.columns + 2 * cells
+        )
 
     def tiles(self, edge: int) -> Iterator[Window]:
-        """Cut into windows of at most ``edge`` x ``edge`` cells, row by row, of about equal size."""
+        """Cut into windows of at most ``edge`` x ``edge`` cells, row by row, of about
+        equal size.
+        """
         down, right = math.ceil(self.rows / edge), math.ceil(self.columns / edge)
         for i in range(down):
             top, bottom = self.rows * i // down, self.rows * (i + 1) // down
@@ -91,9 +97,11 @@ def base_canvas(canvas: Canvas, cell_px: int) -> Canvas | None:
 
 
 def halo_cells(levels: int, cell_px: int) -> int:
-    """Cells beyond a window that its pixels depend on: two 3x3 convolutions and one bilinear upsampling a level, stem, head and its 5x5 mean.
+    """Cells beyond a window that its pixels depend on: two 3x3 convolutions and one bilinear
+    upsampling a level, stem, head and its 5x5 mean.
 
-    Steps in px: level i lies on a grid of ``cell_px / 2**i``; the head's convolution on that of the finest level.
+    Steps in px: level i lies on a grid of ``cell_px / 2**i``; the head's convolution on that of the
+    finest level.
     """
     steps: list[float] = [cell_px / 2.0**i for i in range(levels)]
     reach = 3.0 * steps[-1] + steps[0]  # head and mean, stem

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The coarse pass that guides a fine one: where it lies, and how its maps are read at the places of the fine grid. Numpy only.
+"""The coarse pass that guides a fine one: where it lies, and how its maps are read at the places of
+the fine grid. Numpy only.
 
-A network sees nine cells of 32 px far. At 256 px per tile that is the whole tile, so the forms of a material are made at that density;
-above it the same network runs once more with those maps as its *guide* and adds what is finer. A texture so keeps its forms at every size.
+A network sees nine cells of 32 px far. At 256 px per tile that is the whole tile, so the forms of a
+material are made at that density; above it the same network runs once more with those maps as its
+*guide* and adds what is finer. A texture so keeps its forms at every size.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ def base_plan(plan: Plan, cell_px: int) -> Plan | None:
     mask = plan.mask
     if isinstance(mask, np.ndarray):
         assert canvas.period is not None
-        rows, columns = ((np.arange(n * cell_px) + 0.5) * (edge / (n * cell_px)) for n, edge in zip(canvas.period, mask.shape, strict=True))
+        rows, columns = (
+            (np.arange(n * cell_px) + 0.5) * (edge / (n * cell_px))
+            for n, edge in zip(canvas.period, mask.shape, strict=True)
+        )
         mask = mask[rows.astype(np.int64)[:, None], columns.astype(np.int64)[None]]
     return replace(plan, canvas=canvas, mask=mask, relief=None)
 
@@ -39,8 +44,12 @@ class Base:
     canvas: Canvas
 
     def at(self, canvas: Canvas, window: Window, scale: int) -> Array:
-        """(7, rows, columns) of a window of the fine canvas, ``scale`` samples to a cell: bilinear."""
-        return sample_torus(self.maps, *(self._places(canvas, window, scale, axis) for axis in (0, 1)))
+        """(7, rows, columns) of a window of the fine canvas, ``scale`` samples to a cell:
+        bilinear.
+        """
+        return sample_torus(
+            self.maps, *(self._places(canvas, window, scale, axis) for axis in (0, 1))
+        )
 
     def _places(self, canvas: Canvas, window: Window, scale: int, axis: int) -> NDArray[np.float64]:
         """Coordinates of samples in px of the coarse maps."""
@@ -53,9 +62,13 @@ class Base:
 
 
 def base_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
-    """The cells of the coarse canvas that a window of the fine one is read from, a cell to spare on each side."""
+    """The cells of the coarse canvas that a window of the fine one is read from, a cell to spare on
+    each side.
+    """
     ends = []
-    for axis, (first, count) in enumerate(((window.top, window.rows), (window.left, window.columns))):
+    for axis, (first, count) in enumerate(
+        ((window.top, window.rows), (window.left, window.columns))
+    ):
         ratio = canvas.step_tiles(1)[axis] / coarse.step_tiles(1)[axis]
         ends.append((math.floor(first * ratio) - 1, math.ceil((first + count) * ratio) + 1))
     (top, bottom), (left, right) = ends
@@ -63,7 +76,9 @@ def base_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
 
 
 def sample_torus(maps: Array, down: NDArray[np.float64], right: NDArray[np.float64]) -> Array:
-    """(C, H, W) read between its pixels at (rows,), (columns,) px, bilinear, on the torus: -> (C, rows, columns)."""
+    """(C, H, W) read between its pixels at (rows,), (columns,) px, bilinear, on the torus: -> (C,
+    rows, columns).
+    """
     for axis, places in ((1, down), (2, right)):
         low = np.floor(places)
         share = (places - low).astype(np.float32)

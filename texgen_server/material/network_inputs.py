@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan and window -> the arrays that the network is fed: start, layouts, noises, and under a mask the shares of the sources."""
+"""Plan and window -> the arrays that the network is fed: start, layouts, noises, and under a mask
+the shares of the sources.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Fields:
     guided: bool
 
 
-def make_fields(plan: Plan, shape: NetworkShape, window: Window, guide: Array | None = None) -> Fields:
+def make_fields(
+    plan: Plan, shape: NetworkShape, window: Window, guide: Array | None = None
+) -> Fields:
     """All fields of a window. Where several sources meet, noise keeps its variance of 1.
 
     ``guide`` (8, h 2^n, w 2^n) is that of a fine pass (`guide.guide_input`).
@@ -43,11 +47,19 @@ def make_fields(plan: Plan, shape: NetworkShape, window: Window, guide: Array | 
         layouts.append(_layout(plan, window, scale, under)[None])
         noises.append(_noise(plan, window, scale, under, level + 1, 1, stream)[None])
         if plan.mask is not None:
-            shares.append(np.stack([s.style_share[level] * under[s.part] for s in plan.sources])[None].astype(np.float32))
-    start = _noise(plan, window, 1, _part_shares(plan, shape, window, 1), 0, shape.noise_channels, stream)[None]
+            shares.append(
+                np.stack([s.style_share[level] * under[s.part] for s in plan.sources])[None].astype(
+                    np.float32
+                )
+            )
+    start = _noise(
+        plan, window, 1, _part_shares(plan, shape, window, 1), 0, shape.noise_channels, stream
+    )[None]
     finest = 2 ** (shape.levels - 1)
     none = np.zeros((GUIDE_CHANNELS, window.rows * finest, window.columns * finest), np.float32)
-    return Fields(start, layouts, noises, shares, (none if guide is None else guide)[None], guide is not None)
+    return Fields(
+        start, layouts, noises, shares, (none if guide is None else guide)[None], guide is not None
+    )
 
 
 def pixel_shares(plan: Plan, shape: NetworkShape, window: Window) -> Array:
@@ -62,7 +74,9 @@ def _part_shares(plan: Plan, shape: NetworkShape, window: Window, scale: int) ->
         return np.ones((1, 1, 1), np.float32)
     if isinstance(plan.mask, Transition):
         right = _ramp(plan.canvas, plan.mask, columns, scale)
-        return np.broadcast_to(np.stack([1.0 - right, right])[:, None, :], (2, len(rows), len(columns)))
+        return np.broadcast_to(
+            np.stack([1.0 - right, right])[:, None, :], (2, len(rows), len(columns))
+        )
     parts = 1 + max(s.part for s in plan.sources)
     down, right_places = plan.canvas.wrapped(rows, columns, scale)
     painted = _painted(plan.mask, parts, shape.cell_px // scale)
@@ -73,7 +87,9 @@ def _painted(mask: NDArray[np.uint8], parts: int, block: int) -> Array:
     """(parts, H / block, W / block): the share of each part in every block of the mask."""
     height, width = mask.shape
     one_hot = mask[None] == np.arange(parts, dtype=np.uint8)[:, None, None]
-    shares: Array = one_hot.reshape(parts, height // block, block, width // block, block).mean((2, 4), dtype=np.float32)
+    shares: Array = one_hot.reshape(parts, height // block, block, width // block, block).mean(
+        (2, 4), dtype=np.float32
+    )
     return shares
 
 
@@ -93,25 +109,36 @@ def _layout(plan: Plan, window: Window, scale: int, under: Array) -> Array:
     down, right = plan.canvas.wrapped(rows, columns, scale)
     for s in plan.sources:
         for layout in s.layouts if s.layout_share else ():
-            places = [s.origin[axis] + (indices + 0.5) * step[axis] for axis, indices in enumerate((down, right))]
-            part = layout_field(layout.waves[None], layout.amplitudes[None], places[0][None], places[1][None], step)[0]
+            places = [
+                s.origin[axis] + (indices + 0.5) * step[axis]
+                for axis, indices in enumerate((down, right))
+            ]
+            part = layout_field(
+                layout.waves[None], layout.amplitudes[None], places[0][None], places[1][None], step
+            )[0]
             field += part * np.float32(layout.gain * s.layout_share) * under[s.part]
     return field
 
 
-def _noise(plan: Plan, window: Window, scale: int, under: Array, level: int, channels: int, stream: int) -> Array:
+def _noise(
+    plan: Plan, window: Window, scale: int, under: Array, level: int, channels: int, stream: int
+) -> Array:
     """(channels, rows, columns) of N(0, 1); one draw for each seed among the sources."""
     down, right = plan.canvas.wrapped(*window.places(scale), scale)
     shares: dict[int, Array] = {}
     for s in plan.sources:
         if s.noise_share[level]:
-            shares[s.seed] = shares.get(s.seed, np.zeros(1, np.float32)) + s.noise_share[level] * under[s.part]
+            shares[s.seed] = (
+                shares.get(s.seed, np.zeros(1, np.float32)) + s.noise_share[level] * under[s.part]
+            )
     if len(shares) == 1:
         return gaussian_field(_only(plan, level), stream + level, channels, down, right)
     total = sum((share * share for share in shares.values()), np.zeros(1, np.float32))
     field = np.zeros((channels, len(down), len(right)), np.float32)
     for seed, share in shares.items():
-        field += gaussian_field(seed, stream + level, channels, down, right) * (share / np.sqrt(np.maximum(total, 1e-12)))
+        field += gaussian_field(seed, stream + level, channels, down, right) * (
+            share / np.sqrt(np.maximum(total, 1e-12))
+        )
     return field
 
 

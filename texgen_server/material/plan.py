@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a material is made from: the words between a recipe and the inputs of the network.
 
-A plan is a list of *sources*, each with its share in the style of every level, in the noise and in the layout. A plain recipe has one
-source a class; a variation and a mixture are plans over the sources of what they are made of, so they can be made of each other.
+A plan is a list of *sources*, each with its share in the style of every level, in the noise and in
+the layout. A plain recipe has one source a class; a variation and a mixture are plans over the
+sources of what they are made of, so they can be made of each other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from texgen_server.material.canvas import Canvas
 Array = NDArray[np.float32]
 
 SHAPE_LEVELS = 3
-"""The levels at 1/32 to 1/8 shape; the finer ones colour (measured: 99 % of a change of mean colour comes from 1/4 and 1/2)."""
+"""The levels at 1/32 to 1/8 shape; the finer ones colour (measured: 99 % of a change of mean colour
+comes from 1/4 and 1/2).
+"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,9 @@ class MaterialTables:
     waves: Array  # (N, K, 2) cycles per tile, (y, x)
     amplitudes: NDArray[np.complex64]  # (N, K, 5)
     colors: Array  # (N, 3) mean basecolor, sRGB
-    moments: Array  # (N, 2, D) means and deviations of frozen features of the basecolor, in colour and in grey: for captures
+    # (N, 2, D) means and deviations of frozen features of the basecolor, in colour and in grey: for
+    # captures
+    moments: Array
     rows: dict[str, tuple[int, ...]]  # class -> its rows
     directions: dict[str, Array]  # control -> (style_dim,) what one unit of it adds to the style
 
@@ -94,7 +99,9 @@ class Transition:
 
     steps: int
     margin: float
-    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend on."""
+    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend
+    on.
+    """
 
 
 @dataclass(frozen=True)
@@ -113,4 +120,6 @@ class Plan:
 def network_shape(card: ModelCard) -> NetworkShape:
     """From the model's description."""
     network = card.network
-    return NetworkShape(network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"])
+    return NetworkShape(
+        network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"]
+    )

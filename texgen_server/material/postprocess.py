@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to maps after the network: controls that act on finished maps, rounding to the dtypes of `MAP_SPECS`, the normal.
+"""What happens to maps after the network: controls that act on finished maps, rounding to the
+dtypes of `MAP_SPECS`, the normal.
 
-The network's output comes in windows; each is rounded where it lies, so a picture never exists in float as a whole.
-Colour is adjusted in OKLab (Ottosson 2020).
+The network's output comes in windows; each is rounded where it lies, so a picture never exists in
+float as a whole. Colour is adjusted in OKLab (Ottosson 2020).
 """
 
 from __future__ import annotations
@@ -21,13 +22,23 @@ STRIP_ROWS = 32
 """So many at a time stay in the processor's cache."""
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")
 FINISHING_CONTROLS = frozenset({*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"})
-"""Controls that are read after the network alone (``tile_size_m`` by the client): its picture is the same whatever they say."""
+"""Controls that are read after the network alone (``tile_size_m`` by the client): its picture is
+the same whatever they say.
+"""
 
 _TO_LMS = np.array(
-    [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
+    [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
 )
 _TO_LAB = np.array(
-    [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099], [0.0259040371, 0.7827717662, -0.8086757660]]
+    [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
 )
 
 
@@ -71,26 +82,48 @@ def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
 
 def empty_maps(rows: int, columns: int) -> dict[MapKind, NDArray[Any]]:
     """Room for all maps of a picture, (H, W, C) each."""
-    return {kind: np.zeros((rows, columns, MAP_SPECS[kind].channels), MAP_SPECS[kind].dtype) for kind in MATERIAL_MAPS}
+    return {
+        kind: np.zeros((rows, columns, MAP_SPECS[kind].channels), MAP_SPECS[kind].dtype)
+        for kind in MATERIAL_MAPS
+    }
 
 
-def store_window(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: int, finish: Finish, shares: Array | None) -> None:
+def store_window(
+    maps: dict[MapKind, NDArray[Any]],
+    raw: Array,
+    top: int,
+    left: int,
+    finish: Finish,
+    shares: Array | None,
+) -> None:
     """Round (7, h, w) network output in [0, 1] into the maps at a place; all but the normal.
 
-    ``shares`` (parts, h, w) says which part lies where: heights are scaled where parts of unlike relief meet.
+    ``shares`` (parts, h, w) says which part lies where: heights are scaled where parts of unlike
+    relief meet.
     """
     for row in range(0, raw.shape[1], STRIP_ROWS):
         part = np.s_[:, row : row + STRIP_ROWS]
-        _store_strip(maps, raw[part], top + row, left, finish, shares[part] if shares is not None else None)
+        _store_strip(
+            maps, raw[part], top + row, left, finish, shares[part] if shares is not None else None
+        )
 
 
-def _store_strip(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: int, finish: Finish, shares: Array | None) -> None:
+def _store_strip(
+    maps: dict[MapKind, NDArray[Any]],
+    raw: Array,
+    top: int,
+    left: int,
+    finish: Finish,
+    shares: Array | None,
+) -> None:
     area = np.s_[top : top + raw.shape[1], left : left + raw.shape[2]]
     height = raw[3]
     if shares is not None:
         height = 0.5 + (height - 0.5) * np.tensordot(finish.part_reliefs, shares, 1)
     roughness = np.clip(raw[4] + np.float32(finish.controls["roughness_offset"]), 0.0, 1.0)
-    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish, shares), 255).transpose(1, 2, 0)
+    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish, shares), 255).transpose(
+        1, 2, 0
+    )
     maps[MapKind.ROUGHNESS][area] = _to_uint(roughness, 255)[..., None]
     maps[MapKind.METALLIC][area] = _to_uint(raw[5], 255)[..., None]
     maps[MapKind.HEIGHT][area] = _to_uint(height, 65535)[..., None]
@@ -98,7 +131,9 @@ def _store_strip(maps: dict[MapKind, NDArray[Any]], raw: Array, top: int, left: 
 
 
 def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
-    """Derive the normal from the height as stored, so the two agree to the last bit of what a client can read."""
+    """Derive the normal from the height as stored, so the two agree to the last bit of what a
+    client can read.
+    """
     height = maps[MapKind.HEIGHT][..., 0]
     rows = height.shape[0]
     for top in range(0, rows, STRIP_ROWS):
@@ -110,13 +145,20 @@ def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
         maps[MapKind.NORMAL][top:bottom] = _to_uint(normal, 255).transpose(1, 2, 0)
 
 
-def crop_maps(maps: dict[MapKind, NDArray[Any]], top: int, left: int, rows: int, columns: int) -> dict[MapKind, Pixels]:
+def crop_maps(
+    maps: dict[MapKind, NDArray[Any]], top: int, left: int, rows: int, columns: int
+) -> dict[MapKind, Pixels]:
     """The maps of a part of the picture."""
-    return {kind: np.ascontiguousarray(plane[top : top + rows, left : left + columns]) for kind, plane in maps.items()}
+    return {
+        kind: np.ascontiguousarray(plane[top : top + rows, left : left + columns])
+        for kind, plane in maps.items()
+    }
 
 
 def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
-    """(H, W) stored height and the px of white over black -> (3, H, W) OpenGL unit normals by central differences on the torus."""
+    """(H, W) stored height and the px of white over black -> (3, H, W) OpenGL unit normals by
+    central differences on the torus.
+    """
     rows, columns = height.shape
     unit = np.empty((rows + 2, columns + 2), np.float32)  # a px of the other side around
     unit[1:-1, 1:-1] = height
@@ -136,18 +178,25 @@ def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
 
 
 def adjust_color(basecolor: Array, finish: Finish, shares: Array | None = None) -> Array:
-    """(3, H, W) sRGB in [0, 1] with the captures' correction, then hue, saturation, brightness and contrast."""
+    """(3, H, W) sRGB in [0, 1] with the captures' correction, then hue, saturation, brightness and
+    contrast.
+    """
     color = basecolor
     if not (np.all(finish.gain == 1) and np.all(finish.offset == 0)):
         under = np.ones((1, 1, 1), np.float32) if shares is None else shares
         gain, offset = (np.tensordot(values.T, under, 1) for values in (finish.gain, finish.offset))
         color = np.clip(color * gain + offset, 0.0, 1.0)
     values = finish.controls
-    if all(values[name] == neutral for name, neutral in zip(COLOR_CONTROLS, (0.0, 1.0, 1.0, 1.0), strict=True)):
+    if all(
+        values[name] == neutral
+        for name, neutral in zip(COLOR_CONTROLS, (0.0, 1.0, 1.0, 1.0), strict=True)
+    ):
         return color
     lab = _oklab(color)
     pivot = float(_oklab(finish.pivot[:, None, None])[0, 0, 0])
-    lab[0] = ((lab[0] - pivot) * np.float32(values["contrast"]) + pivot) * np.float32(values["brightness"])
+    lab[0] = ((lab[0] - pivot) * np.float32(values["contrast"]) + pivot) * np.float32(
+        values["brightness"]
+    )
     turn = np.deg2rad(values["hue_shift"])
     a, b = lab[1].copy(), lab[2].copy()
     lab[1] = (a * np.cos(turn) - b * np.sin(turn)) * np.float32(values["saturation"])

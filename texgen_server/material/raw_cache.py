@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network's last pictures, before their finish: whoever drags a colour slider waits for the finish alone."""
+"""The network's last pictures, before their finish: whoever drags a colour slider waits for the
+finish alone.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Drawn:
 
 
 class RecentDrawings:
-    """The last few small pictures of a device, by everything that shapes them; with ``most_bytes`` 0 none. Safe to use from any thread."""
+    """The last few small pictures of a device, by everything that shapes them; with ``most_bytes``
+    0 none. Safe to use from any thread.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
@@ -59,6 +63,12 @@ class RecentDrawings:
 
 
 def drawing_name(plan: Plan, window: Window, engine: str) -> str:
-    """Everything that shapes the network's picture of a window, and nothing that only shapes its finish."""
-    early = {name: value for name, value in plan.recipe.controls.items() if name not in FINISHING_CONTROLS}
+    """Everything that shapes the network's picture of a window, and nothing that only shapes its
+    finish.
+    """
+    early = {
+        name: value
+        for name, value in plan.recipe.controls.items()
+        if name not in FINISHING_CONTROLS
+    }
     return repr((engine, replace(plan.recipe, controls=early), plan.canvas, window))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The codec of materials: nine maps <-> a grid of 32 small integers per 8 x 8 px cell.
 
-The linear path is a block transform that starts as the Karhunen-Loeve transform of the training scans; residual networks beside it start at zero, so
-the codec starts at the linear optimum. The decoder is the generator: it paints re-laid latents, adds grain from white noise that no latent holds, and
-mends the joins between patches. Every operation is local and commutes with a shift by whole cells, so a torus of cells decodes to a torus of pixels.
+The linear path is a block transform that starts as the Karhunen-Loeve transform of the training
+scans; residual networks beside it start at zero, so the codec starts at the linear optimum. The
+decoder is the generator: it paints re-laid latents, adds grain from white noise that no latent
+holds, and mends the joins between patches. Every operation is local and commutes with a shift by
+whole cells, so a torus of cells decodes to a torus of pixels.
 """
 
 from __future__ import annotations
@@ -22,16 +24,22 @@ from texgen_server.precision.autocast import exact
 
 CELL_PX = 8
 MAPS = sum(MAP_CHANNELS.values())
-"""Channels of a set, in the order of `MAP_CHANNELS`; a value is the deviation from the exemplar's own mean, in units of half the channel's range."""
+"""Channels of a set, in the order of `MAP_CHANNELS`; a value is the deviation from the exemplar's
+own mean, in units of half the channel's range.
+"""
 CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 0.7, 0.7, 0.5, 0.3, 0.5, 0.3)
-"""How much an error of each channel counts: what the transform, the quantiser and the loss see are weighted deviations."""
+"""How much an error of each channel counts: what the transform, the quantiser and the loss see are
+weighted deviations.
+"""
 STEP = 0.12
 """Quantiser step of every latent, in the weighted, orthonormal domain."""
 LEAK = 0.1
 
 ConvT = TypeVar("ConvT", bound=nn.Conv2d)
 Border = Literal["circular", "zeros"]
-"""What lies beyond the edge: the opposite side of a torus, or nothing (for crops, whose border is thrown away)."""
+"""What lies beyond the edge: the opposite side of a torus, or nothing (for crops, whose border is
+thrown away).
+"""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,11 @@ class CodecParams:
     @property
     def halo_cells(self) -> int:
         """Cells around a place that its decoded pixels depend on."""
-        cells = 1.0 + 2.0 * (self.blocks[0] + self.blocks[1] / 2 + self.blocks[2] / 4) + (1 + GRID_PX // 2) / 4
+        cells = (
+            1.0
+            + 2.0 * (self.blocks[0] + self.blocks[1] / 2 + self.blocks[2] / 4)
+            + (1 + GRID_PX // 2) / 4
+        )
         return int(-(-cells // 1))
 
 
@@ -90,19 +102,25 @@ def zeroed(conv: ConvT) -> ConvT:
 
 
 class Encoder(nn.Module):
-    """Maps (B, 9, 8 h, 8 w) -> latents (B, latents, h, w) in units of the quantiser step, not rounded."""
+    """Maps (B, 9, 8 h, 8 w) -> latents (B, latents, h, w) in units of the quantiser step, not
+    rounded.
+    """
 
     weights: Tensor  # (1, 9, 1, 1)
     deviations: Tensor  # (1, latents, 1, 1)
 
     def __init__(self, params: CodecParams, basis: Tensor, deviations: Tensor) -> None:
-        """``basis`` (latents, 9, 8, 8): orthonormal rows in the weighted domain; ``deviations`` (latents,): of their coefficients."""
+        """``basis`` (latents, 9, 8, 8): orthonormal rows in the weighted domain; ``deviations``
+        (latents,): of their coefficients.
+        """
         super().__init__()
         self.basis = nn.Parameter(basis.clone())
         self.register_buffer("weights", torch.tensor(CHANNEL_WEIGHTS).view(1, -1, 1, 1))
         self.register_buffer("deviations", deviations.clone().view(1, -1, 1, 1))
         self.stem = nn.Conv2d(MAPS * CELL_PX**2, params.encoder_width, 1)
-        self.blocks = nn.ModuleList(ResidualBlock(params.encoder_width) for _ in range(params.encoder_blocks))
+        self.blocks = nn.ModuleList(
+            ResidualBlock(params.encoder_width) for _ in range(params.encoder_blocks)
+        )
         self.head = zeroed(nn.Conv2d(params.encoder_width, params.latents, 1))
 
     def forward(self, maps: Tensor, border: Border = "circular") -> Tensor:
@@ -112,12 +130,17 @@ class Encoder(nn.Module):
         hidden = self.stem(F.pixel_unshuffle(weighted, CELL_PX))
         for block in self.blocks:
             hidden = block(hidden, border)
-        out: Tensor = (linear + self.head(F.leaky_relu(hidden, LEAK)).float() * self.deviations) / STEP
+        out: Tensor = (
+            linear + self.head(F.leaky_relu(hidden, LEAK)).float() * self.deviations
+        ) / STEP
         return out
 
 
 class Decoder(nn.Module):
-    """Latents (B, latents, h, w) in quantiser steps -> maps (B, 9, 8 h, 8 w): `linear` plus what the network adds."""
+    """Latents (B, latents, h, w) in quantiser steps -> maps (B, 9, 8 h, 8 w):
+
+    `linear` plus what the network adds.
+    """
 
     weights: Tensor  # (1, 9, 1, 1)
     scale: Tensor  # (1, latents, 1, 1) from quantiser steps to about 1
@@ -142,12 +165,18 @@ class Decoder(nn.Module):
     def linear(self, latents: Tensor) -> Tensor:
         """The linear path alone, in float32: (B, 9, 8 h, 8 w)."""
         with exact(latents.device):
-            return F.conv_transpose2d(latents.float() * STEP, self.basis, stride=CELL_PX) / self.weights
+            return (
+                F.conv_transpose2d(latents.float() * STEP, self.basis, stride=CELL_PX)
+                / self.weights
+            )
 
-    def residual(self, latents: Tensor, noise: tuple[Tensor, Tensor] | None, border: Border = "circular") -> Tensor:
+    def residual(
+        self, latents: Tensor, noise: tuple[Tensor, Tensor] | None, border: Border = "circular"
+    ) -> Tensor:
         """What the network adds to `linear`: (B, 9, 8 h, 8 w) float32.
 
-        ``noise``: standard normal (B, noise_channels, 2 h, 2 w) and (B, noise_channels, 4 h, 4 w); None for none.
+        ``noise``: standard normal (B, noise_channels, 2 h, 2 w) and (B, noise_channels, 4 h, 4 w);
+        None for none.
         """
         x = self.stem(latents * self.scale, border)
         for block in self.at_eighth:
@@ -164,10 +193,19 @@ class Decoder(nn.Module):
             x = block(x, border)
         fine = self.head(F.leaky_relu(x, LEAK), border).float()
         around = GRID_PX // 2
-        padded = circular_pad(fine, around) if border == "circular" else F.pad(fine, (around,) * 4, mode="replicate")
+        padded = (
+            circular_pad(fine, around)
+            if border == "circular"
+            else F.pad(fine, (around,) * 4, mode="replicate")
+        )
         return F.pixel_shuffle(without_grid(fine, padded), 2) / self.weights
 
-    def forward(self, latents: Tensor, noise: tuple[Tensor, Tensor] | None = None, border: Border = "circular") -> Tensor:
+    def forward(
+        self,
+        latents: Tensor,
+        noise: tuple[Tensor, Tensor] | None = None,
+        border: Border = "circular",
+    ) -> Tensor:
         return self.linear(latents) + self.residual(latents, noise, border)
 
 
@@ -181,8 +219,12 @@ class Codec(nn.Module):
         self.decoder = Decoder(params, basis, deviations)
 
 
-def draw_noise(params: CodecParams, shape: tuple[int, int, int], device: torch.device, random: torch.Generator) -> tuple[Tensor, Tensor]:
-    """White noise for a decode of ``shape`` (images, rows, columns in cells), from the generator ``random`` of the same device."""
+def draw_noise(
+    params: CodecParams, shape: tuple[int, int, int], device: torch.device, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """White noise for a decode of ``shape`` (images, rows, columns in cells), from the generator
+    ``random`` of the same device.
+    """
     images, rows, columns = shape
     sizes = [(images, params.noise_channels, factor * rows, factor * columns) for factor in (2, 4)]
     quarter, half = (torch.randn(size, device=device, generator=random) for size in sizes)

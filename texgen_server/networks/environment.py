@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The environment generator: from a small panorama that says where light comes from to a large one with its detail.
+"""The environment generator: from a small panorama that says where light comes from to a large one
+with its detail.
 
-A style-modulated convolutional GAN as the material's (`networks.material`), but on the sphere: convolutions wrap in azimuth and go over the
-poles, every pixel knows its elevation and no pixel its azimuth, so a roll of the input rolls the output. The sky has a style of its own,
-all else another one. Lights are no business of the network: they are analytic, and drawn on its result.
+A style-modulated convolutional GAN as the material's (`networks.material`), but on the sphere:
+convolutions wrap in azimuth and go over the poles, every pixel knows its elevation and no pixel its
+azimuth, so a roll of the input rolls the output. The sky has a style of its own, all else another
+one. Lights are no business of the network: they are analytic, and drawn on its result.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ def _other_side(row: Tensor) -> Tensor:
 
 
 class _PanoramaPad(torch.autograd.Function):
-    """`panorama_pad` in training. Autograd would add up one tensor as large as the whole for each of its slices."""
+    """`panorama_pad` in training.
+
+    Autograd would add up one tensor as large as the whole for each of its slices.
+    """
 
     @staticmethod
     def forward(_: Any, x: Tensor) -> Tensor:
@@ -50,7 +55,9 @@ class _PanoramaPad(torch.autograd.Function):
 
 
 def panorama_pad(x: Tensor) -> Tensor:
-    """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in elevation."""
+    """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in
+    elevation.
+    """
     if not torch.is_grad_enabled():
         return _padded(x)
     out: Tensor = _PanoramaPad.apply(x)
@@ -67,17 +74,27 @@ class PanoramaConv(CircularConv):
 
 def enlarged(x: Tensor, scale: int = 2) -> Tensor:
     """Bilinear enlargement of a panorama: (B, C, H, W) -> (B, C, scale H, scale W)."""
-    return F.interpolate(panorama_pad(x), scale_factor=float(scale), mode="bilinear", align_corners=False)[..., scale:-scale, scale:-scale]
+    return F.interpolate(
+        panorama_pad(x), scale_factor=float(scale), mode="bilinear", align_corners=False
+    )[..., scale:-scale, scale:-scale]
 
 
 class _Block(nn.Module):
-    """Two modulated convolutions at one resolution, with the plan and noise added, and a residual skip."""
+    """Two modulated convolutions at one resolution, with the plan and noise added, and a residual
+    skip.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
         super().__init__()
         self.grow = grow
-        self.conv1, self.conv2 = PanoramaConv(channels_in, channels_out), PanoramaConv(channels_out, channels_out)
-        self.style1, self.style2 = StyleModulation(channels_out, style_dim), StyleModulation(channels_out, style_dim)
+        self.conv1, self.conv2 = (
+            PanoramaConv(channels_in, channels_out),
+            PanoramaConv(channels_out, channels_out),
+        )
+        self.style1, self.style2 = (
+            StyleModulation(channels_out, style_dim),
+            StyleModulation(channels_out, style_dim),
+        )
         self.plan = nn.Conv2d(PLAN_CHANNELS, channels_out, 1, bias=False)
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.noise_gain = nn.Parameter(torch.full((channels_out,), 0.1))
@@ -100,22 +117,30 @@ class EnvironmentGenerator(nn.Module):
     def __init__(self, params: EnvironmentParams) -> None:
         super().__init__()
         self.params, widths, dim = params, params.widths, params.style_dim
-        self.mapping = nn.Sequential(nn.Linear(params.code_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim))
+        self.mapping = nn.Sequential(
+            nn.Linear(params.code_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)
+        )
         self.stem = PanoramaConv(PLAN_CHANNELS + params.noise_channels, widths[0], gain=1.0)
         pairs = zip((widths[0], *widths[:-1]), widths, strict=True)
         self.blocks = nn.ModuleList(_Block(a, b, dim, grow=i > 0) for i, (a, b) in enumerate(pairs))
         self.head = PanoramaConv(widths[-1], 3 * 4, gain=0.1)
 
-    def forward(self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]) -> Tensor:
+    def forward(
+        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+    ) -> Tensor:
         """Draw a panorama.
 
-        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L) ~ N(0, 1), L as `EnvironmentParams.layout_rows`;
-        for each level i ``plans[i]`` (B, 8, 2^i L, 2^(i+1) L), see `network_params.PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~ N(0, 1).
-        Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in `EnvironmentParams.rows`.
+        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L)
+        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``plans[i]`` (B, 8, 2^i L,
+        2^(i+1) L), see `network_params.PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
+        N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
+        `EnvironmentParams.rows`.
         """
         return self.head32(self.trunk(codes, start, plans, noises), plans[-1])
 
-    def trunk(self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]) -> Tensor:
+    def trunk(
+        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+    ) -> Tensor:
         """All but the head: -> features (B, C, R / 2, R)."""
         style: Tensor = self.mapping(codes)
         x: Tensor = self.stem(torch.cat([plans[0], start], 1))
@@ -127,6 +152,10 @@ class EnvironmentGenerator(nn.Module):
         """The last convolution in float32: radiance spans many stops."""
         with exact(x.device):
             conv = self.head.conv
-            fine = F.conv2d(panorama_pad(x.float()), conv.weight.float(), None if conv.bias is None else conv.bias.float())
+            fine = F.conv2d(
+                panorama_pad(x.float()),
+                conv.weight.float(),
+                None if conv.bias is None else conv.bias.float(),
+            )
             fine = without_grid(fine, panorama_pad(panorama_pad(fine)))
             return F.pixel_shuffle(fine, 2) + enlarged(plan[:, :3].float())

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimator: from the maps that a texture has to those that it lacks, on the torus, at a quarter of a megapixel or less.
+"""The estimator: from the maps that a texture has to those that it lacks, on the torus, at a
+quarter of a megapixel or less.
 
-A small U-Net with circular convolutions. What the whole picture is made of (and its class, where one is told) shifts every place of the
-coarsest level, so that rough things come out rough all over. It sees which maps are there; what it answers for those is not used.
+A small U-Net with circular convolutions. What the whole picture is made of (and its class, where
+one is told) shifts every place of the coarsest level, so that rough things come out rough all over.
+It sees which maps are there; what it answers for those is not used.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.channels import ESTIMATE_MULTIPLE_PX, MAP_CHANNELS
 from texgen_server.networks.layers import CircularConv, upsample
-from texgen_server.networks.params import DETAIL_GAIN, GROUPS, LEVEL_GAIN, MADE, SEEN, SLOPE_GAIN, EstimatorParams
+from texgen_server.networks.params import (
+    DETAIL_GAIN,
+    GROUPS,
+    LEVEL_GAIN,
+    MADE,
+    SEEN,
+    SLOPE_GAIN,
+    EstimatorParams,
+)
 
 FIRST_LEVELS = (0.0, 0.0, 0.56, 0.1, 0.5, 0.9)
 """What training starts from: about the mean of all materials."""
@@ -27,7 +37,9 @@ class _Stage(nn.Sequential):
     """A convolution, its features brought to one size over the whole picture."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(CircularConv(channels_in, channels_out), nn.GroupNorm(GROUPS, channels_out))
+        super().__init__(
+            CircularConv(channels_in, channels_out), nn.GroupNorm(GROUPS, channels_out)
+        )
 
 
 class _Block(nn.Module):
@@ -44,19 +56,25 @@ class _Block(nn.Module):
 
 
 class Estimator(nn.Module):
-    """(maps and what is there (B, 15, H, W), class shares (B, K)) -> (B, 6, H, W): slopes in units, the others about [0, 1], not clipped.
+    """(maps and what is there (B, 15, H, W), class shares (B, K)) -> (B, 6, H, W): slopes in units,
+    the others about [0, 1], not clipped.
 
-    A map is its level, of the whole picture, plus detail without a mean, so that neither is learned at the other's cost.
+    A map is its level, of the whole picture, plus detail without a mean, so that neither is learned
+    at the other's cost.
     """
 
     def __init__(self, params: EstimatorParams) -> None:
         super().__init__()
         self.params, widths = params, params.widths
-        assert ESTIMATE_MULTIPLE_PX % 2 ** len(widths) == 0, "a picture must halve down to the coarsest level"
+        assert ESTIMATE_MULTIPLE_PX % 2 ** len(widths) == 0, (
+            "a picture must halve down to the coarsest level"
+        )
         self.stem = _Stage(SEEN * 4, widths[0])
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
         self.downs = nn.ModuleList(_Stage(4 * a, b) for a, b in pairwise(widths))
-        self.whole = nn.Sequential(nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.LeakyReLU(0.2))
+        self.whole = nn.Sequential(
+            nn.Linear(2 * widths[-1] + params.classes, widths[-1]), nn.LeakyReLU(0.2)
+        )
         self.forget = nn.Dropout(LEVEL_DROPOUT)
         self.shift = nn.Linear(widths[-1], widths[-1])
         self.level = nn.Linear(widths[-1], MADE)
@@ -70,14 +88,18 @@ class Estimator(nn.Module):
 
     def forward(self, seen: Tensor, classes: Tensor) -> Tensor:
         count = len(MAP_CHANNELS)
-        shown = torch.cat([seen[:, :-count] - 0.25, seen[:, -count:] - 0.5], 1)  # about their means, so that detail stands out
+        shown = torch.cat(
+            [seen[:, :-count] - 0.25, seen[:, -count:] - 0.5], 1
+        )  # about their means, so that detail stands out
         x, kept = self.stem(F.pixel_unshuffle(shown, 2)), []
         for i, block in enumerate(self.down_blocks):
             x = block(x)
             if i < len(self.downs):
                 kept.append(x)
                 x = self.downs[i](F.pixel_unshuffle(x, 2))
-        whole = self.whole(torch.cat([self.forget(x.mean((2, 3))), self.forget(x.std((2, 3))), classes], 1))
+        whole = self.whole(
+            torch.cat([self.forget(x.mean((2, 3))), self.forget(x.std((2, 3))), classes], 1)
+        )
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
             x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))

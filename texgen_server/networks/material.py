@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The material generator: a periodic, stationary, style-modulated convolutional GAN (design: ``models.md`` (a)).
+"""The material generator: a periodic, stationary, style-modulated convolutional GAN (design:
+``models.md`` (a)).
 
-Everything spatial commutes with a roll of the torus, so the size of a result is just the shape of its noise. One *cell* is
-32 x 32 px. What is *regular* in a material (brick courses, planks, tiles) comes in as ``layout``: a few periodic waves whose
-integer wave vectors and phases were measured in the training material; what is irregular comes from noise.
+Everything spatial commutes with a roll of the torus, so the size of a result is just the shape of
+its noise. One *cell* is 32 x 32 px. What is *regular* in a material (brick courses, planks, tiles)
+comes in as ``layout``: a few periodic waves whose integer wave vectors and phases were measured in
+the training material; what is irregular comes from noise.
 
-A large form would need a network that sees far. So a material is made in two passes: one at 256 px per tile, where a receptive field of
-nine cells spans the whole tile, and above that density a second pass of the same network, *guided* by the first one's maps.
+A large form would need a network that sees far. So a material is made in two passes: one at 256 px
+per tile, where a receptive field of nine cells spans the whole tile, and above that density a
+second pass of the same network, *guided* by the first one's maps.
 """
 
 from __future__ import annotations
@@ -16,7 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.networks.layers import (
+    CircularConv,
+    StyleModulation,
+    circular_pad,
+    upsample,
+    without_grid,
+)
 from texgen_server.networks.params import GRID_PX, MaterialParams
 from texgen_server.networks.waves import LAYOUT_CHANNELS
 from texgen_server.precision.autocast import exact
@@ -29,7 +38,11 @@ class Mapping(nn.Module):
         super().__init__()
         dim = params.style_dim
         self.layers = nn.Sequential(
-            nn.Linear(params.code_dim + 1, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)
+            nn.Linear(params.code_dim + 1, dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(dim, dim),
+            nn.LeakyReLU(0.2),
+            nn.Linear(dim, dim),
         )
 
     def forward(self, code: Tensor, log2_density: Tensor) -> Tensor:
@@ -39,7 +52,9 @@ class Mapping(nn.Module):
 
 
 class Block(nn.Module):
-    """Two modulated convolutions at one resolution, with layout and noise added, and a residual skip."""
+    """Two modulated convolutions at one resolution, with layout and noise added, and a residual
+    skip.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
         super().__init__()
@@ -56,7 +71,13 @@ class Block(nn.Module):
         nn.init.zeros_(self.guide.weight)
 
     def forward(
-        self, x: Tensor, style: Tensor, layout: Tensor, noise: Tensor, guide: Tensor | None = None, share: Tensor | None = None
+        self,
+        x: Tensor,
+        style: Tensor,
+        layout: Tensor,
+        noise: Tensor,
+        guide: Tensor | None = None,
+        share: Tensor | None = None,
     ) -> Tensor:
         if self.grow:
             x = upsample(x)
@@ -69,7 +90,9 @@ class Block(nn.Module):
 
 
 class MaterialGenerator(nn.Module):
-    """Style, noise and layout -> all maps but the normal, which is derived from height (`normal_from_height`)."""
+    """Style, noise and layout -> all maps but the normal, which is derived from height
+    (`normal_from_height`).
+    """
 
     def __init__(self, params: MaterialParams) -> None:
         super().__init__()
@@ -94,11 +117,12 @@ class MaterialGenerator(nn.Module):
     ) -> Tensor:
         """Synthesise maps on an h x w torus of cells.
 
-        ``style`` (B, style_dim), or (B, levels, style_dim) one a level; ``start`` (B, noise_channels, h, w) ~ N(0, 1); for each level
-        i ``layouts[i]`` (B, 5, h 2^i, w 2^i) and ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1). ``guide`` (B, 8, 16 h, 16 w) as in
-        ``GUIDE_CHANNELS``: the result keeps its forms and adds what is finer. With ``shares[i]`` (B, K, h 2^i, w 2^i)
-        the style is (B, K, style_dim) and every pixel mixes K of them.
-        Returns (B, 7, 32 h, 32 w) float32 in (0, 1), channels as in ``OUTPUT_CHANNELS``.
+        ``style`` (B, style_dim), or (B, levels, style_dim) one a level; ``start`` (B,
+        noise_channels, h, w) ~ N(0, 1); for each level i ``layouts[i]`` (B, 5, h 2^i, w 2^i) and
+        ``noises[i]`` (B, 1, h 2^i, w 2^i) ~ N(0, 1). ``guide`` (B, 8, 16 h, 16 w) as in
+        ``GUIDE_CHANNELS``: the result keeps its forms and adds what is finer. With ``shares[i]``
+        (B, K, h 2^i, w 2^i) the style is (B, K, style_dim) and every pixel mixes K of them. Returns
+        (B, 7, 32 h, 32 w) float32 in (0, 1), channels as in ``OUTPUT_CHANNELS``.
         """
         features, coarse = self.trunk(style, start, layouts, noises, guide, shares)
         return self.head32(features, coarse if guide is None else guided_coarse(guide))
@@ -112,7 +136,9 @@ class MaterialGenerator(nn.Module):
         guide: Tensor | None = None,
         shares: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before the sigmoid."""
+        """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before
+        the sigmoid.
+        """
         x = self.stem(start)
         coarse = x
         last = len(self.blocks) - 1
@@ -125,24 +151,38 @@ class MaterialGenerator(nn.Module):
         return x, coarse
 
     def head32(self, x: Tensor, coarse: Tensor) -> Tensor:
-        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit height.
+        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit
+        height.
 
         ``coarse`` may have a quarter or a half of the resolution of the result.
         """
         with exact(x.device):
             conv = self.head.conv
-            fine = F.conv2d(circular_pad(x.float(), 1), conv.weight.float(), None if conv.bias is None else conv.bias.float())
+            fine = F.conv2d(
+                circular_pad(x.float(), 1),
+                conv.weight.float(),
+                None if conv.bias is None else conv.bias.float(),
+            )
             scale = 2 * int(x.shape[-1]) // int(coarse.shape[-1])
-            return torch.sigmoid(F.pixel_shuffle(without_grid(fine, circular_pad(fine, GRID_PX // 2)), 2) + upsample(coarse.float(), scale))
+            return torch.sigmoid(
+                F.pixel_shuffle(without_grid(fine, circular_pad(fine, GRID_PX // 2)), 2)
+                + upsample(coarse.float(), scale)
+            )
 
     def relief_tiles(self, style: Tensor) -> Tensor:
-        """Height range of the material, black to white, as a fraction of the tile's edge: (B, style_dim) -> (B,)."""
+        """Height range of the material, black to white, as a fraction of the tile's edge:
+
+        (B, style_dim) -> (B,).
+        """
         out: Tensor = torch.exp(self.relief(style.float())[:, 0].clamp(-9.0, 1.0) - 3.0)
         return out
 
 
 def guided_coarse(guide: Tensor) -> Tensor:
-    """Guide (B, 8, h, w) -> its maps as the head takes coarse ones: (B, 7, h, w) before the sigmoid, in float32."""
+    """Guide (B, 8, h, w) -> its maps as the head takes coarse ones:
+
+    (B, 7, h, w) before the sigmoid, in float32.
+    """
     unit = (guide[:, :OUTPUT_CHANNELS].float() * 0.25 + 0.5).clamp(1.0 / 512.0, 511.0 / 512.0)
     return torch.log(unit) - torch.log(1.0 - unit)  # `torch.logit` has no counterpart in `graphs`
 
@@ -150,8 +190,8 @@ def guided_coarse(guide: Tensor) -> Tensor:
 def normal_from_height(height: Tensor, scale_px: Tensor) -> Tensor:
     """Tangent-space normals, OpenGL (+Y up), by central differences on the torus.
 
-    ``height`` (B, 1, H, W) in [0, 1]; ``scale_px`` (B,) is the height range in pixels (relief in tiles x px per tile).
-    Returns (B, 3, H, W) unit vectors in [-1, 1].
+    ``height`` (B, 1, H, W) in [0, 1]; ``scale_px`` (B,) is the height range in pixels (relief in
+    tiles x px per tile). Returns (B, 3, H, W) unit vectors in [-1, 1].
     """
     scale = scale_px.view(-1, 1, 1, 1) * 0.5
     slope_x = (torch.roll(height, -1, 3) - torch.roll(height, 1, 3)) * scale

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network is besides its weights: sizes, windows, computed kernels, and the parts that it is run in. Needs no torch.
+"""What a network is besides its weights: sizes, windows, computed kernels, and the parts that it is
+run in. Needs no torch.
 
 Both ways to run a network read this: `networks` (torch) and `graphs` (OpenVINO).
 """
@@ -20,37 +21,48 @@ Weights = dict[str, NDArray[np.float32]]
 """Parameters of a network, by the names of the torch module."""
 
 GRID_PX = 5
-"""Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a fault."""
+"""Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a
+fault.
+"""
 CELL_PX = 32
 """Pixels per cell of a material: every size is a multiple of it."""
 
 PLAN_CHANNELS = 8
-"""Of what every level of an environment is told: log2 radiance of red, green and blue (in units of `channels.STOPS`), share of sky, share of ground
-below the horizon, sine and cosine of the elevation, glow around the brightest light."""
+"""Of what every level of an environment is told: log2 radiance of red, green and blue (in units of
+`channels.STOPS`), share of sky, share of ground below the horizon, sine and cosine of the
+elevation, glow around the brightest light.
+"""
 STYLES = 2
 """Of an environment: of the sky, of all else."""
 
 SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
-"""Channels of the estimator's input: the maps, zero where missing, then for each map 1 where it is there."""
+"""Channels of the estimator's input: the maps, zero where missing, then for each map 1 where it is
+there.
+"""
 MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
 """Channels of what the estimator makes."""
 GROUPS = 4
 """Of channels that the estimator normalises together."""
 LEVEL_GAIN, DETAIL_GAIN = 0.1, 0.1
-"""Keep a step of the estimator's training small beside what maps differ by: without them the mean of a map jumps about, and its detail is
-never learned."""
+"""Keep a step of the estimator's training small beside what maps differ by: without them the mean
+of a map jumps about, and its detail is never learned.
+"""
 SLOPE_GAIN = 3.0
 """What the estimator's detail is multiplied by where it is a slope."""
 
 UPSCALED = sum(MAP_CHANNELS.values())
 """Channels that the upscaler sees and makes."""
 MEAN_PX, CLEAN_MEAN_PX = 5, 9
-"""Edge of the window, in px of the small size, over which the upscaler takes the local mean: for the input and for x2 and x4, and for what x1 adds
-(the blocks of a JPEG file are 8 px, and have means of their own)."""
+"""Edge of the window, in px of the small size, over which the upscaler takes the local mean: for
+the input and for x2 and x4, and for what x1 adds (the blocks of a JPEG file are 8 px, and have
+means of their own).
+"""
 CONTRAST_PX = 11
 """Edge of the window over which a map's contrast is measured."""
 LEAST_CONTRAST = 0.5 / 255.0
-"""Below it a map counts as fainter and fainter, not as strong as any: there is little but rounding in it."""
+"""Below it a map counts as fainter and fainter, not as strong as any: there is little but rounding
+in it.
+"""
 USUAL_CONTRAST = 0.05
 """A map of this contrast is seen as it is."""
 DETAIL_REACH_PX = MEAN_PX // 2 + CONTRAST_PX // 2
@@ -70,7 +82,9 @@ class MaterialParams:
 
     @property
     def levels(self) -> int:
-        """Number of resolutions, coarsest first; level ``i`` has a grid step of ``32 / 2**i`` px."""
+        """Number of resolutions, coarsest first; level ``i`` has a grid step of ``32 /
+        2**i`` px.
+        """
         return len(self.widths)
 
 
@@ -109,7 +123,9 @@ class UpscalerParams:
 
     @property
     def halo_px(self) -> int:
-        """Border, in px of the small size, that the result's pixels depend on: convolutions, contrast and two local means."""
+        """Border, in px of the small size, that the result's pixels depend on: convolutions,
+        contrast and two local means.
+        """
         return DETAIL_REACH_PX + self.body_reach_px + 1 + COMPOSE_REACH_PX
 
     @property
@@ -120,12 +136,19 @@ class UpscalerParams:
 
 def material_params(network: Mapping[str, Any]) -> MaterialParams:
     """Read ``[network]`` of a material model's ``model.toml``."""
-    return MaterialParams(int(network["code_dim"]), int(network["style_dim"]), int(network["noise_channels"]), tuple(network["widths"]))
+    return MaterialParams(
+        int(network["code_dim"]),
+        int(network["style_dim"]),
+        int(network["noise_channels"]),
+        tuple(network["widths"]),
+    )
 
 
 def environment_params(network: Mapping[str, Any]) -> EnvironmentParams:
     """Read ``[network]`` of an environment model's ``model.toml``."""
-    code_dim, style_dim, noise_channels, rows = (int(network[key]) for key in ("code_dim", "style_dim", "noise_channels", "layout_rows"))
+    code_dim, style_dim, noise_channels, rows = (
+        int(network[key]) for key in ("code_dim", "style_dim", "noise_channels", "layout_rows")
+    )
     return EnvironmentParams(code_dim, style_dim, noise_channels, tuple(network["widths"]), rows)
 
 
@@ -135,15 +158,24 @@ def estimator_params(network: Mapping[str, Any]) -> EstimatorParams:
 
 
 def upscaler_params(network: Mapping[str, Any]) -> UpscalerParams:
-    """Read ``[network]`` of an upscaler's ``model.toml``. Raises LoadError for a model of an earlier network."""
+    """Read ``[network]`` of an upscaler's ``model.toml``.
+
+    Raises LoadError for a model of an earlier network.
+    """
     if network.get("contrast_px") != CONTRAST_PX:
-        raise LoadError("this upscaler was made for an earlier version of the network, without contrasts; take the model of this version")
+        raise LoadError(
+            "this upscaler was made for an earlier version of the network, without contrasts; "
+            "take the model of this version"
+        )
     return UpscalerParams(int(network["width"]), int(network["depth"]))
 
 
 def misfit(why: object) -> LoadError:
     """Make the error of weights that are not those of the network that the card describes."""
-    return LoadError(f"the weights do not fit the network that model.toml describes; export the model anew ({why})")
+    return LoadError(
+        f"the weights do not fit the network that model.toml describes; export the model anew "
+        f"({why})"
+    )
 
 
 @dataclass(frozen=True)
@@ -166,19 +198,27 @@ PARTS: dict[str, dict[str, PartKind]] = {
     },
     "upscaler": {
         "detail": PartKind(exact=True),
-        **{f"residual_x{scale}": PartKind(exact=False, rare=True) for scale in (CLEAN_SCALE, *SCALES)},
-        **{f"compose_x{scale}": PartKind(exact=True, rare=True) for scale in (CLEAN_SCALE, *SCALES)},
+        **{
+            f"residual_x{scale}": PartKind(exact=False, rare=True)
+            for scale in (CLEAN_SCALE, *SCALES)
+        },
+        **{
+            f"compose_x{scale}": PartKind(exact=True, rare=True) for scale in (CLEAN_SCALE, *SCALES)
+        },
     },
     "estimator": {"estimate": PartKind(exact=False)},
     "environment": {"trunk": PartKind(exact=False), "head": PartKind(exact=True)},
 }
-"""Of each kind of model the graphs that it is run as: what must stay float32 apart from what need not."""
+"""Of each kind of model the graphs that it is run as: what must stay float32 apart from what need
+not.
+"""
 
 
 def bicubic_kernel(scale: int) -> NDArray[np.float32]:
     """Make the kernel of a bicubic enlargement (Keys, a = -0.5).
 
-    (s^2, 1, 5, 5): the weights of the 5 x 5 neighbours of a pixel for each of the pixels that it becomes, in the order of pixel-shuffle.
+    (s^2, 1, 5, 5): the weights of the 5 x 5 neighbours of a pixel for each of the pixels that it
+    becomes, in the order of pixel-shuffle.
     """
     rows = []
     for phase in range(scale):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks cut into the parts of `network_params.PARTS`, as torch modules. A table says how, kind by kind. `graphs` has the same for OpenVINO."""
+"""Networks cut into the parts of `network_params.PARTS`, as torch modules.
+
+A table says how, kind by kind. `graphs` has the same for OpenVINO.
+"""
 
 from __future__ import annotations
 
@@ -37,31 +40,44 @@ def build_parts(kind: str, network: Mapping[str, Any], weights: Weights) -> dict
 def build_generator(network: Mapping[str, Any], weights: Weights) -> MaterialGenerator:
     """Build the generator of a model's ``[network]`` table with its weights, in evaluation mode.
 
-    Weights from before there were guides leave those at zero. Raises LoadError when others are missing, or are of another shape.
+    Weights from before there were guides leave those at zero. Raises LoadError when others are
+    missing, or are of another shape.
     """
     generator = MaterialGenerator(material_params(network))
-    unguided = {k: v.numpy() for k, v in generator.state_dict().items() if k.endswith(".guide.weight")}
+    unguided = {
+        k: v.numpy() for k, v in generator.state_dict().items() if k.endswith(".guide.weight")
+    }
     return _filled(generator, unguided | weights)
 
 
 def build_upscaler(network: Mapping[str, Any], weights: Weights) -> Upscaler:
-    """Build the upscaler of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    """Build the upscaler of a model's ``[network]`` table with its weights, in evaluation mode.
+
+    Raises LoadError.
+    """
     return _filled(Upscaler(upscaler_params(network)), weights)
 
 
 def build_estimator(network: Mapping[str, Any], weights: Weights) -> Estimator:
-    """Build the estimator of a model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    """Build the estimator of a model's ``[network]`` table with its weights, in evaluation mode.
+
+    Raises LoadError.
+    """
     return _filled(Estimator(estimator_params(network)), weights)
 
 
 def build_environment(network: Mapping[str, Any], weights: Weights) -> EnvironmentGenerator:
-    """Build the generator of an environment model's ``[network]`` table with its weights, in evaluation mode. Raises LoadError."""
+    """Build the generator of an environment model's ``[network]`` table with its weights, in
+    evaluation mode. Raises LoadError.
+    """
     return _filled(EnvironmentGenerator(environment_params(network)), weights)
 
 
 def _filled(network: ModuleT, weights: Weights) -> ModuleT:
     try:
-        network.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in weights.items()})
+        network.load_state_dict(
+            {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in weights.items()}
+        )
     except RuntimeError as error:
         raise misfit(error) from error
     return network.eval().requires_grad_(requires_grad=False)
@@ -80,23 +96,33 @@ class MappingPart(nn.Module):
 
 
 class TrunkPart(nn.Module):
-    """(style (B, levels, D), start, guide, layouts..., noises...) -> (finest features, coarse maps)."""
+    """(style (B, levels, D), start, guide, layouts..., noises...) -> (finest features, coarse
+    maps).
+    """
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
         self.generator = generator
 
-    def forward(self, style: Tensor, start: Tensor, guide: Tensor, *fields: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, style: Tensor, start: Tensor, guide: Tensor, *fields: Tensor
+    ) -> tuple[Tensor, Tensor]:
         n = self.generator.params.levels
         return self.generator.trunk(style, start, list(fields[:n]), list(fields[n:]), guide)
 
 
 class PaintedTrunkPart(TrunkPart):
-    """(style (B, K, D), start, guide, layouts..., noises..., shares...) -> (finest features, coarse maps)."""
+    """(style (B, K, D), start, guide, layouts..., noises..., shares...) -> (finest features, coarse
+    maps).
+    """
 
-    def forward(self, style: Tensor, start: Tensor, guide: Tensor, *fields: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, style: Tensor, start: Tensor, guide: Tensor, *fields: Tensor
+    ) -> tuple[Tensor, Tensor]:
         n = self.generator.params.levels
-        return self.generator.trunk(style, start, list(fields[:n]), list(fields[n : 2 * n]), guide, list(fields[2 * n :]))
+        return self.generator.trunk(
+            style, start, list(fields[:n]), list(fields[n : 2 * n]), guide, list(fields[2 * n :])
+        )
 
 
 class HeadPart(nn.Module):
@@ -118,7 +144,9 @@ class GuidedHeadPart(HeadPart):
 
 
 class DetailPart(nn.Module):
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the border that it saw; the contrast, inside."""
+    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
+    border that it saw; the contrast, inside.
+    """
 
     def __init__(self, params: UpscalerParams) -> None:
         super().__init__()
@@ -130,7 +158,9 @@ class DetailPart(nn.Module):
 
 
 class ResidualPart(nn.Module):
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels that one becomes: both less the border."""
+    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
+    that one becomes: both less the border.
+    """
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
         super().__init__()
@@ -138,11 +168,15 @@ class ResidualPart(nn.Module):
 
     def forward(self, detail: Tensor) -> tuple[Tensor, Tensor]:
         features = self.upscaler.features(detail)
-        return self.upscaler.found(_inside(features, self.upscaler.params.body_reach_px), self.scale, padding=0)
+        return self.upscaler.found(
+            _inside(features, self.upscaler.params.body_reach_px), self.scale, padding=0
+        )
 
 
 class ComposePart(nn.Module):
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a border of `COMPOSE_REACH_PX` times the scale."""
+    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
+    border of `COMPOSE_REACH_PX` times the scale.
+    """
 
     def __init__(self, params: UpscalerParams, scale: int) -> None:
         super().__init__()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a call: who makes it, what became of it. Told once, at its end: to the log, and to whoever traces."""
+"""What is known of a call: who makes it, what became of it.
+
+Told once, at its end: to the log, and to whoever traces.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,9 @@ class Watcher(Protocol):
 
 
 class Logger:
-    """A `Watcher` that writes to the log: one line, with the figures as fields for a formatter that wants them."""
+    """A `Watcher` that writes to the log: one line, with the figures as fields for a formatter that
+    wants them.
+    """
 
     def ended(self, call: CallRecord) -> None:
         told = call.told()
@@ -99,7 +104,8 @@ class Logger:
         log.log(
             level,
             "call %s",
-            " ".join(f"{k}={v}" for k, v in told.items() if k != "why") + (f" why={call.why!r}" if call.why else ""),
+            " ".join(f"{k}={v}" for k, v in told.items() if k != "why")
+            + (f" why={call.why!r}" if call.why else ""),
             extra=told,
         )
 

@@ -13,7 +13,9 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, whatever fields the record has, and an error's traceback."""
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, whatever fields the
+    record has, and an error's traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

@@ -39,7 +39,9 @@ class ModelFigures:
     results: int = 0
     cache_hits: int = 0
     failures: int = 0
-    durations: dict[str, Durations] = field(default_factory=lambda: {stage: Durations() for stage in STAGES})
+    durations: dict[str, Durations] = field(
+        default_factory=lambda: {stage: Durations() for stage in STAGES}
+    )
 
 
 class Statistics:

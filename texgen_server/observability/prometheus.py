@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prometheus metrics on a port of their own. Read from what the server counts anyway; nothing is counted twice."""
+"""Prometheus metrics on a port of their own.
+
+Read from what the server counts anyway; nothing is counted twice.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ class Exporter:
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as error:
-            raise OutputError(f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another metrics_port") from error
+            raise OutputError(
+                f"cannot serve metrics on {host}:{port}: {error.strerror}; choose another "
+                f"metrics_port"
+            ) from error
         self.port = int(self._server.server_port)
 
     def close(self) -> None:
@@ -38,24 +44,36 @@ class _Collector:
         self.collect = collect
 
 
-def families(statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None) -> Iterator[Any]:
+def families(
+    statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None
+) -> Iterator[Any]:
     """All metrics as they are now."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
     results = CounterMetricFamily("texgen_results", "Results delivered", labels=["model", "source"])
-    failures = CounterMetricFamily("texgen_failures", "Results that failed or were given up", labels=["model"])
-    durations = SummaryMetricFamily("texgen_stage_seconds", "Seconds a result spent", labels=["model", "stage"])
+    failures = CounterMetricFamily(
+        "texgen_failures", "Results that failed or were given up", labels=["model"]
+    )
+    durations = SummaryMetricFamily(
+        "texgen_stage_seconds", "Seconds a result spent", labels=["model", "stage"]
+    )
     for model in statistics.models():
         figures = statistics.of(model)
         results.add_metric([model, "made"], figures.results - figures.cache_hits)
         results.add_metric([model, "cache"], figures.cache_hits)
         failures.add_metric([model], figures.failures)
         for stage in STAGES:
-            durations.add_metric([model, stage], figures.durations[stage].count, figures.durations[stage].sum_s)
+            durations.add_metric(
+                [model, stage], figures.durations[stage].count, figures.durations[stage].sum_s
+            )
     yield from (results, failures, durations)
     yield GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
-    yield GaugeMetricFamily("texgen_calls_in_flight", "Calls for textures that hold something", in_flight())
-    batches = CounterMetricFamily("texgen_batches", "Runs of a network with so many calls together", labels=["size"])
+    yield GaugeMetricFamily(
+        "texgen_calls_in_flight", "Calls for textures that hold something", in_flight()
+    )
+    batches = CounterMetricFamily(
+        "texgen_batches", "Runs of a network with so many calls together", labels=["size"]
+    )
     for size, count in sorted(engine.batches().items()):
         batches.add_metric([str(size)], count)
     yield batches
@@ -68,8 +86,12 @@ def families(statistics: Statistics, engine: Engine, in_flight: Callable[[], int
         memory.add_metric([device.name], device.memory_used_bytes)
     yield memory
     if cache is not None:
-        lookups = CounterMetricFamily("texgen_cache_lookups", "Looked up in the cache of results", labels=["found"])
+        lookups = CounterMetricFamily(
+            "texgen_cache_lookups", "Looked up in the cache of results", labels=["found"]
+        )
         lookups.add_metric(["yes"], cache.hits)
         lookups.add_metric(["no"], cache.misses)
         yield lookups
-        yield GaugeMetricFamily("texgen_cache_bytes", "Of the cached results on disk", cache.bytes_used())
+        yield GaugeMetricFamily(
+            "texgen_cache_bytes", "Of the cached results on disk", cache.bytes_used()
+        )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenTelemetry traces (extra ``otel``): a span for each call, under the caller's own where it sent a ``traceparent``, and below it the
-stages of each result.
+"""OpenTelemetry traces (extra ``otel``): a span for each call, under the caller's own where it sent
+a ``traceparent``, and below it the stages of each result.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from texgen_server.observability.call_record import CallRecord, Made
 
 
 class Tracer:
-    """A `Watcher` that sends spans over OTLP (gRPC) to ``endpoint``, such as ``http://127.0.0.1:4317``. Raises LoadError without the extra."""
+    """A `Watcher` that sends spans over OTLP (gRPC) to ``endpoint``, such as
+    ``http://127.0.0.1:4317``. Raises LoadError without the extra.
+    """
 
     def __init__(self, endpoint: str) -> None:
         try:
@@ -20,9 +22,16 @@ class Tracer:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
-            raise LoadError("traces_endpoint is set, but OpenTelemetry is not installed: pip install 'texgen[otel]'") from error
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "texgen", "service.version": __version__}))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://"))))
+            raise LoadError(
+                "traces_endpoint is set, but OpenTelemetry is not installed: pip install "
+                "'texgen[otel]'"
+            ) from error
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": "texgen", "service.version": __version__})
+        )
+        self._provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(endpoint, insecure=endpoint.startswith("http://")))
+        )
         self._tracer = self._provider.get_tracer("texgen.server", __version__)
 
     def ended(self, call: CallRecord) -> None:
@@ -30,10 +39,17 @@ class Tracer:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         service, _, method = call.method.strip("/").rpartition("/")
-        about: dict[str, str] = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, "texgen.request_id": call.id}
+        about: dict[str, str] = {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": method,
+            "texgen.request_id": call.id,
+        }
         about |= {"texgen.model": call.model} if call.model else {}
         above = TraceContextTextMapPropagator().extract(call.parent)
-        span = self._tracer.start_span(call.method.strip("/"), above, SpanKind.SERVER, about, start_time=call.started_ns)
+        span = self._tracer.start_span(
+            call.method.strip("/"), above, SpanKind.SERVER, about, start_time=call.started_ns
+        )
         for made in call.results:
             self._stages(made, set_span_in_context(span))
         if call.status != "OK":
@@ -47,8 +63,17 @@ class Tracer:
     def _stages(self, made: Made, above: object) -> None:
         """Told from the end backwards: a result ends when it is packed."""
         end = made.ended_ns
-        for stage, seconds in (("encode", made.encode_s), ("compute", made.compute_s), ("queue", made.queue_s)):
+        for stage, seconds in (
+            ("encode", made.encode_s),
+            ("compute", made.compute_s),
+            ("queue", made.queue_s),
+        ):
             start = end - int(seconds * 1e9)
-            span = self._tracer.start_span(stage, above, start_time=start, attributes={"texgen.cache_hit": made.cache_hit})  # type: ignore[arg-type]
+            span = self._tracer.start_span(
+                stage,
+                above,  # type: ignore[arg-type]
+                start_time=start,
+                attributes={"texgen.cache_hit": made.cache_hit},
+            )
             span.end(end)
             end = start

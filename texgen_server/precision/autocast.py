@@ -17,13 +17,18 @@ TYPES = {QUICK: torch.bfloat16, EXACT: torch.float32}
 
 
 def quick(device: torch.device | str) -> torch.autocast:
-    """Make the context for a forward pass in the precision that is decided for a torch device: bfloat16, or float32 as it stands."""
+    """Make the context for a forward pass in the precision that is decided for a torch device:
+    bfloat16, or float32 as it stands.
+    """
     kind = torch.device(device).type
     return in_precision(kind, decide("torch" if kind == "cpu" else str(device)).precision)
 
 
 def exact(device: torch.device | str) -> torch.autocast:
-    """Make the context for what is held in float32 on purpose, inside of `quick` too. Inputs are to be float32 already."""
+    """Make the context for what is held in float32 on purpose, inside of `quick` too.
+
+    Inputs are to be float32 already.
+    """
     return in_precision(device, EXACT)
 
 
@@ -33,7 +38,10 @@ def in_precision(device: torch.device | str, precision: str) -> torch.autocast:
 
 
 def rougher_float32_in_training() -> None:
-    """Let CUDA multiply float32 in TF32, of 10 bits, in this process from now on. For training; what is served says `exact_convolutions`."""
+    """Let CUDA multiply float32 in TF32, of 10 bits, in this process from now on.
+
+    For training; what is served says `exact_convolutions`.
+    """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
 
@@ -64,9 +72,11 @@ _EXACT_CONVOLUTIONS = _ExactConvolutions()
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Hold cuDNN to float32 where that is said (its own choice is TF32, of 10 bits), and to the same bytes for the same input each time.
+    """Hold cuDNN to float32 where that is said (its own choice is TF32, of 10 bits), and to the
+    same bytes for the same input each time.
 
-    Its settings are those of the whole process, which may be somebody else's: they come back when the last thread leaves.
+    Its settings are those of the whole process, which may be somebody else's: they come back when
+    the last thread leaves.
     """
     _EXACT_CONVOLUTIONS.enter()
     try:
@@ -79,7 +89,11 @@ def _wanted() -> list[tuple[Any, str, Any]]:
     """List settings of cuDNN: where, name, value."""
     cudnn: Any = torch.backends.cudnn
     newer = hasattr(cudnn, "conv")  # torch 2.9 on, which warns of the older name
-    float32 = [(kind, "fp32_precision", "ieee") for kind in (cudnn.conv, cudnn.rnn)] if newer else [(cudnn, "allow_tf32", False)]
+    float32 = (
+        [(kind, "fp32_precision", "ieee") for kind in (cudnn.conv, cudnn.rnn)]
+        if newer
+        else [(cudnn, "allow_tf32", False)]
+    )
     return [(cudnn, "deterministic", True), (cudnn, "benchmark", False), *float32]
 
 

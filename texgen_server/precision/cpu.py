@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what the processor can compute with: its flags, less what the environment holds the libraries to. Imports no torch.
+"""Reads what the processor can compute with: its flags, less what the environment holds the
+libraries to. Imports no torch.
 
-``ONEDNN_MAX_CPU_ISA`` holds OpenVINO's and torch's convolutions to an instruction set, ``ATEN_CPU_CAPABILITY`` the rest of torch. Whoever sets one of
-them is believed: ``ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`` makes any x86-64 machine compute as one with AVX2 only.
+``ONEDNN_MAX_CPU_ISA`` holds OpenVINO's and torch's convolutions to an instruction set,
+``ATEN_CPU_CAPABILITY`` the rest of torch. Whoever sets one of them is believed:
+``ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`` makes any x86-64 machine compute as one with
+AVX2 only.
 """
 
 from __future__ import annotations
@@ -44,10 +47,20 @@ ONEDNN_LIMITS = {
     "AVX512_CORE_FP16": "avx512_bf16",
     "AVX10_1_512": "avx512_bf16",
 }
-"""Value of the variable -> the highest level that it leaves; any other value limits nothing, as in oneDNN."""
+"""Value of the variable -> the highest level that it leaves; any other value limits nothing, as in
+oneDNN.
+"""
 ATEN_LIMITS = {"default": "sse4", "avx2": "avx2"}
-WINDOWS_FEATURES = {10: ("sse4_1",), 39: ("avx",), 40: ("avx2", "fma"), 41: ("avx512f", "avx512bw", "avx512dq", "avx512vl")}
-"""``IsProcessorFeaturePresent`` -> flags. Windows does not tell about FMA and the parts of AVX-512; no processor has one without the other."""
+WINDOWS_FEATURES = {
+    10: ("sse4_1",),
+    39: ("avx",),
+    40: ("avx2", "fma"),
+    41: ("avx512f", "avx512bw", "avx512dq", "avx512vl"),
+}
+"""``IsProcessorFeaturePresent`` -> flags.
+
+Windows does not tell about FMA and the parts of AVX-512; no processor has one without the other.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,15 +68,22 @@ class Cpu:
     """What a processor may be used for."""
 
     vectors: str
-    """Widest vectors: a level up to ``avx512``, ``neon``, or the machine's name where no flag is known."""
+    """Widest vectors: a level up to ``avx512``, ``neon``, or the machine's name where no flag is
+    known.
+    """
     bfloat16: str
-    """The instructions that multiply in bfloat16, ``avx512_bf16`` or ``amx``; empty where there are none."""
+    """The instructions that multiply in bfloat16, ``avx512_bf16`` or ``amx``; empty where there are
+    none.
+    """
     says: str
     """Where that stands, for people: a file, or a variable that holds it to less."""
 
 
 def read_cpu(environment: Mapping[str, str] | None = None) -> Cpu:
-    """Read what the processor of this machine may be used for. ``environment``: by default ``os.environ``."""
+    """Read what the processor of this machine may be used for.
+
+    ``environment``: by default ``os.environ``.
+    """
     flags, source = _flags()
     return usable(flags, source, os.environ if environment is None else environment)
 
@@ -83,7 +103,10 @@ def usable(flags: frozenset[str], source: str, environment: Mapping[str, str]) -
 
 
 def _level(flags: frozenset[str]) -> int:
-    """Find the index of the highest level; -1 without any. AMX counts without AVX-512 BF16, which virtual machines may hide, but not without AVX-512."""
+    """Find the index of the highest level; -1 without any.
+
+    AMX counts without AVX-512 BF16, which virtual machines may hide, but not without AVX-512.
+    """
     found = -1
     for index, name in enumerate(LEVELS):
         if NEEDED[name] <= flags:
@@ -105,9 +128,11 @@ def _limits(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 @cache
 def blas_kernels() -> str:
-    """Name the kernels that numpy multiplies matrices with, such as ``SkylakeX`` or ``Haswell``: they differ in bytes, whatever the networks do.
+    """Name the kernels that numpy multiplies matrices with, such as ``SkylakeX`` or ``Haswell``:
+    they differ in bytes, whatever the networks do.
 
-    OpenBLAS chooses them by processor, or as ``OPENBLAS_CORETYPE`` says. Another library is named itself, as it does not tell.
+    OpenBLAS chooses them by processor, or as ``OPENBLAS_CORETYPE`` says. Another library is named
+    itself, as it does not tell.
     """
     found = [library for library in threadpool_info() if library["user_api"] == "blas"]
     own = [library for library in found if "numpy" in Path(library["filepath"]).as_posix()] or found
@@ -116,11 +141,15 @@ def blas_kernels() -> str:
 
 @cache
 def _flags() -> tuple[frozenset[str], str]:
-    """Read the flags, as Linux writes them, and tell where they stood; what cannot be found out counts as not there."""
+    """Read the flags, as Linux writes them, and tell where they stood; what cannot be found out
+    counts as not there.
+    """
     if sys.platform == "win32":
         return _windows_flags(), "Windows"
     if sys.platform == "darwin":
-        return frozenset({"asimd"} if platform.machine() == "arm64" else {"sse4_1", "avx", "avx2", "fma"}), "macOS"
+        return frozenset(
+            {"asimd"} if platform.machine() == "arm64" else {"sse4_1", "avx", "avx2", "fma"}
+        ), "macOS"
     try:
         return parse_cpuinfo(CPUINFO.read_text(encoding="utf-8", errors="replace")), str(CPUINFO)
     except OSError as error:
@@ -128,20 +157,28 @@ def _flags() -> tuple[frozenset[str], str]:
 
 
 def parse_cpuinfo(text: str) -> frozenset[str]:
-    """Take the flags that every processor in the text has: on a machine with two kinds of cores a thread may meet either."""
+    """Take the flags that every processor in the text has: on a machine with two kinds of cores a
+    thread may meet either.
+    """
     lines = [line.partition(":") for line in text.splitlines()]
-    rows = [frozenset(value.split()) for key, _, value in lines if key.strip() in ("flags", "Features")]
+    rows = [
+        frozenset(value.split()) for key, _, value in lines if key.strip() in ("flags", "Features")
+    ]
     return frozenset.intersection(*rows) if rows else frozenset()
 
 
 def _windows_flags() -> frozenset[str]:
     present = ctypes.windll.kernel32.IsProcessorFeaturePresent  # type: ignore[attr-defined,unused-ignore]
-    flags = {flag for number, names in WINDOWS_FEATURES.items() if present(number) for flag in names}
+    flags = {
+        flag for number, names in WINDOWS_FEATURES.items() if present(number) for flag in names
+    }
     return frozenset(flags) | _openvino_flags()
 
 
 def _openvino_flags() -> frozenset[str]:
-    """Ask OpenVINO, on systems that do not tell about bfloat16 themselves; empty without OpenVINO."""
+    """Ask OpenVINO, on systems that do not tell about bfloat16 themselves; empty without
+    OpenVINO.
+    """
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
     from texgen_server.process.quiet_openvino import ov

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides the precision of a device from what the hardware says, never from a measurement, and gives the arithmetic its name.
+"""Decides the precision of a device from what the hardware says, never from a measurement, and
+gives the arithmetic its name.
 
-bfloat16 where the hardware multiplies in it (AMX, AVX-512 BF16, CUDA from compute capability 8.0 on), float32 elsewhere: a processor without those
-instructions emulates them, a hundred times slower than float32.
+bfloat16 where the hardware multiplies in it (AMX, AVX-512 BF16, CUDA from compute capability 8.0
+on), float32 elsewhere: a processor without those instructions emulates them, a hundred times slower
+than float32.
 """
 
 from __future__ import annotations
@@ -23,40 +25,61 @@ CUDA_LEAST = (8, 0)
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a device computes. Two of the same `name` give the same bytes; two of unlike names differ by a few levels."""
+    """How a device computes.
+
+    Two of the same `name` give the same bytes; two of unlike names differ by a few levels.
+    """
 
     engine: str
     """Library and kind of device: ``openvino-cpu``, ``torch-cpu``, ``torch-cuda``."""
     precision: str
     """``bf16`` or ``f32``."""
     kind: str
-    """The instructions of the network and, behind a +, the kernels of numpy's products: ``avx512+SkylakeX``, ``avx2+Haswell``, ``sm90+Zen``."""
+    """The instructions of the network and, behind a +, the kernels of numpy's products:
+
+    ``avx512+SkylakeX``, ``avx2+Haswell``, ``sm90+Zen``.
+    """
     version: str
     """Of the library."""
     why: str
     """Why it is this precision, for people."""
     threads: int = 0
-    """Where their number changes bytes: of torch on a CPU. OpenVINO's changes none, and is 0 here."""
+    """Where their number changes bytes: of torch on a CPU.
+
+    OpenVINO's changes none, and is 0 here.
+    """
 
     @property
     def name(self) -> str:
-        """Such as ``openvino-cpu/f32/avx2+Haswell/2026.1.0``: stands in sidecars, locks and caches."""
-        parts = (self.engine, self.precision, self.kind, f"{self.threads}t" if self.threads else "", self.version)
+        """Such as ``openvino-cpu/f32/avx2+Haswell/2026.1.0``: stands in sidecars, locks
+        and caches.
+        """
+        parts = (
+            self.engine,
+            self.precision,
+            self.kind,
+            f"{self.threads}t" if self.threads else "",
+            self.version,
+        )
         return "/".join(part for part in parts if part)
 
 
 def decide(device: str, wanted: str = "auto") -> Arithmetic:
     """Decide how a device computes: ``openvino``, ``torch`` (both a CPU), ``cuda`` or ``cuda:N``.
 
-    ``wanted`` may hold it to a precision. Raises InvalidRequestError where the hardware does not have it, where it is none of `PRECISIONS`, and
-    for a CUDA device that is not there.
+    ``wanted`` may hold it to a precision. Raises InvalidRequestError where the hardware does not
+    have it, where it is none of `PRECISIONS`, and for a CUDA device that is not there.
     """
     if wanted not in PRECISIONS:
-        raise InvalidRequestError(f"precision {wanted!r}: allowed are {', '.join(PRECISIONS)}", "precision")
+        raise InvalidRequestError(
+            f"precision {wanted!r}: allowed are {', '.join(PRECISIONS)}", "precision"
+        )
     able, lacks = _cuda(device) if device.startswith("cuda") else _cpu(device)
     if wanted == QUICK and able.precision != QUICK:
         raise InvalidRequestError(
-            f"precision {QUICK}: {lacks}, and would emulate it very slowly. Allowed here are auto and {EXACT}", "precision"
+            f"precision {QUICK}: {lacks}, and would emulate it very slowly. Allowed here are "
+            f"auto and {EXACT}",
+            "precision",
         )
     if wanted == EXACT and able.precision != EXACT:
         return _exact(able)
@@ -72,8 +95,14 @@ def allowed(device: str) -> tuple[str, ...]:
 def _cpu(device: str) -> tuple[Arithmetic, str]:
     """Decide for a CPU; with it comes what to tell whoever wants bfloat16 and cannot have it."""
     cpu = read_cpu()
-    lacks = "" if cpu.bfloat16 else f"this CPU has neither AMX nor AVX-512 BF16 ({cpu.vectors}; {cpu.says})"
-    precision, why = (QUICK, f"the CPU has {cpu.bfloat16} ({cpu.says})") if cpu.bfloat16 else (EXACT, lacks)
+    lacks = (
+        ""
+        if cpu.bfloat16
+        else f"this CPU has neither AMX nor AVX-512 BF16 ({cpu.vectors}; {cpu.says})"
+    )
+    precision, why = (
+        (QUICK, f"the CPU has {cpu.bfloat16} ({cpu.says})") if cpu.bfloat16 else (EXACT, lacks)
+    )
     kind = f"{cpu.bfloat16 or cpu.vectors}+{blas_kernels()}"
     if device == "openvino":
         return Arithmetic("openvino-cpu", precision, kind, _version("openvino"), why), lacks
@@ -93,14 +122,23 @@ def _cuda(device: str) -> tuple[Arithmetic, str]:
     seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(device.partition(":")[2] or 0) >= seen:
         raise InvalidRequestError(
-            f"device {device!r}: the torch that is installed ({torch.__version__}) sees {seen or 'no'} CUDA device{'s' * (seen > 1)}",
+            f"device {device!r}: the torch that is installed ({torch.__version__}) sees "
+            f"{seen or 'no'} CUDA device{'s' * (seen > 1)}",
             "device",
         )
     major, minor = torch.cuda.get_device_capability(device)
     kind = f"sm{major}{minor}+{blas_kernels()}"
     if (major, minor) >= CUDA_LEAST:
-        return Arithmetic("torch-cuda", QUICK, kind, _version("torch"), f"the GPU has compute capability {major}.{minor}"), ""
-    lacks = f"this GPU has compute capability {major}.{minor}, below {CUDA_LEAST[0]}.{CUDA_LEAST[1]}"
+        return Arithmetic(
+            "torch-cuda",
+            QUICK,
+            kind,
+            _version("torch"),
+            f"the GPU has compute capability {major}.{minor}",
+        ), ""
+    lacks = (
+        f"this GPU has compute capability {major}.{minor}, below {CUDA_LEAST[0]}.{CUDA_LEAST[1]}"
+    )
     return Arithmetic("torch-cuda", EXACT, kind, _version("torch"), lacks), lacks
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the C library keeps memory that was freed.
 
-A texture takes a few hundred MiB for a moment, and the next one the same again. glibc gives such memory back to the system at once, and
-above all that of threads; the system then hands it out anew page by page, cleared, which took a fifth of the time of a texture of
-1024 px. So the server keeps one arena, and up to 128 MiB of what is free at its end; what is free between goes back once nothing
+A texture takes a few hundred MiB for a moment, and the next one the same again. glibc gives such
+memory back to the system at once, and above all that of threads; the system then hands it out anew
+page by page, cleared, which took a fifth of the time of a texture of 1024 px. So the server keeps
+one arena, and up to 128 MiB of what is free at its end; what is free between goes back once nothing
 is asked for (`rpc.idle`).
 """
 
@@ -20,7 +21,10 @@ LARGE_BYTES = 64 << 20
 
 
 def keep_freed_memory() -> bool:
-    """For this process, from now on; before its threads begin. Returns whether the C library knows how to (glibc does)."""
+    """For this process, from now on; before its threads begin.
+
+    Returns whether the C library knows how to (glibc does).
+    """
     if not _is_glibc():
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -30,7 +34,10 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """All that is free, also between what is not; in about 10 ms for 400 MiB. Returns whether there was any."""
+    """All that is free, also between what is not; in about 10 ms for 400 MiB.
+
+    Returns whether there was any.
+    """
     return _is_glibc() and ctypes.CDLL(None).malloc_trim(0) == 1
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Missing maps from those that are there: what geometry gives is computed, the rest is estimated small and brought to size along edges.
+"""Missing maps from those that are there: what geometry gives is computed, the rest is estimated
+small and brought to size along edges.
 
-Height from a normal map is its integral; a normal map from a height is its derivative, with the depth that the estimator expects; the two
-always agree. Everything here takes the picture as a torus. Numpy only.
+Height from a normal map is its integral; a normal map from a height is its derivative, with the
+depth that the estimator expects; the two always agree. Everything here takes the picture as a
+torus. Numpy only.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ from texgen.errors import InvalidRequestError
 from texgen.maps import MAP_SPECS, MapKind, Pixels, to_unit
 from texgen_server.backend import Backend
 from texgen_server.material.postprocess import store_normal
-from texgen_server.networks.channels import ESTIMATE_MULTIPLE_PX, ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
+from texgen_server.networks.channels import (
+    ESTIMATE_MULTIPLE_PX,
+    ESTIMATE_PX,
+    ESTIMATED,
+    MAP_CHANNELS,
+    SLOPE_UNIT,
+)
 from texgen_server.repair.normal_integration import central_slopes, integrate, slopes_from_normal
 
 Array = NDArray[np.float32]
@@ -27,10 +35,14 @@ FILLABLE = tuple(MapKind(name) for name in ESTIMATED)
 LONGEST_PX = 2048
 """Longest edge that the estimator sees: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
-"""Least and most height range, black to white, as a fraction of the shorter edge, where it is estimated."""
+"""Least and most height range, black to white, as a fraction of the shorter edge, where it is
+estimated.
+"""
 METAL_DOUBT = 0.15
 FILTER_PX, FILTER_FLOOR = 4, 1e-3
-"""Half window of the guided filter, in px of the small picture, and the variance below which the guide counts as flat."""
+"""Half window of the guided filter, in px of the small picture, and the variance below which the
+guide counts as flat.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,11 +53,19 @@ class Filled:
     sources: dict[MapKind, str]
     """"height", "normal" or "estimate" for each of them."""
     relief_tiles: float
-    """Height of white over black as a fraction of the picture's shorter edge; 0 where no relief was made."""
+    """Height of white over black as a fraction of the picture's shorter edge; 0 where no relief was
+    made.
+    """
 
 
-def fill_maps(maps: Mapping[MapKind, Pixels], wanted: Iterable[MapKind], estimator: Backend, class_share: Array) -> Filled:
-    """Make those of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`. ``class_share`` (K,) is 1 at the class told.
+def fill_maps(
+    maps: Mapping[MapKind, Pixels],
+    wanted: Iterable[MapKind],
+    estimator: Backend,
+    class_share: Array,
+) -> Filled:
+    """Make those of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
+    ``class_share`` (K,) is 1 at the class told.
 
     Raises InvalidRequestError when there is nothing to make them from.
     """
@@ -53,14 +73,19 @@ def fill_maps(maps: Mapping[MapKind, Pixels], wanted: Iterable[MapKind], estimat
     if not missing:
         return Filled({}, {}, 0.0)
     if not set(maps) & {MapKind.BASECOLOR, MapKind.NORMAL, MapKind.HEIGHT}:
-        raise InvalidRequestError("missing maps are made from basecolor, normal or height: send at least one of them", "maps")
+        raise InvalidRequestError(
+            "missing maps are made from basecolor, normal or height: send at least one of them",
+            "maps",
+        )
     estimate = _estimate(maps, estimator, class_share)
     made: dict[MapKind, Pixels] = {}
     sources: dict[MapKind, str] = {}
     relief_px = 0.0
     for kind in missing:
         if kind not in (MapKind.NORMAL, MapKind.HEIGHT):
-            estimated = _stretched(estimate[kind][0]) if kind is MapKind.METALLIC else estimate[kind][0]
+            estimated = (
+                _stretched(estimate[kind][0]) if kind is MapKind.METALLIC else estimate[kind][0]
+            )
             made[kind] = _stored(kind, sharpened(estimated, maps))
             sources[kind] = "estimate"
     if MapKind.HEIGHT in missing or MapKind.NORMAL in missing:
@@ -73,38 +98,66 @@ def fill_maps(maps: Mapping[MapKind, Pixels], wanted: Iterable[MapKind], estimat
 
 def _stretched(metallic: Array) -> Array:
     """Nothing is a little metallic: what is within `METAL_DOUBT` of 0 or 1 becomes that."""
-    stretched: Array = np.clip((metallic - np.float32(METAL_DOUBT)) / np.float32(1.0 - 2.0 * METAL_DOUBT), 0.0, 1.0)
+    stretched: Array = np.clip(
+        (metallic - np.float32(METAL_DOUBT)) / np.float32(1.0 - 2.0 * METAL_DOUBT), 0.0, 1.0
+    )
     return stretched
 
 
-def _relief(maps: Mapping[MapKind, Pixels], estimate: dict[MapKind, Array]) -> tuple[dict[MapKind, Pixels], dict[MapKind, str], float]:
+def _relief(
+    maps: Mapping[MapKind, Pixels], estimate: dict[MapKind, Array]
+) -> tuple[dict[MapKind, Pixels], dict[MapKind, str], float]:
     """Height and normal that agree, from whichever there is; and the px of white over black."""
     if MapKind.NORMAL in maps:
-        right, down = slopes_from_normal(to_unit(maps[MapKind.NORMAL][..., :3]) * np.float32(2.0) - np.float32(1.0))
+        right, down = slopes_from_normal(
+            to_unit(maps[MapKind.NORMAL][..., :3]) * np.float32(2.0) - np.float32(1.0)
+        )
         height = integrate(right, down)
         relief_px = max(2.1 * float(np.quantile(np.abs(height), 0.999)), 1e-3 * min(height.shape))
         unit = np.clip(0.5 + height / np.float32(relief_px), 0.0, 1.0)
-        return {MapKind.HEIGHT: _stored(MapKind.HEIGHT, unit)}, {MapKind.HEIGHT: "normal"}, relief_px
-    sources = {MapKind.HEIGHT: "estimate", MapKind.NORMAL: "height" if MapKind.HEIGHT in maps else "estimate"}
-    unit = to_unit(maps[MapKind.HEIGHT])[..., 0] if MapKind.HEIGHT in maps else sharpened(estimate[MapKind.HEIGHT][0], maps)
+        return (
+            {MapKind.HEIGHT: _stored(MapKind.HEIGHT, unit)},
+            {MapKind.HEIGHT: "normal"},
+            relief_px,
+        )
+    sources = {
+        MapKind.HEIGHT: "estimate",
+        MapKind.NORMAL: "height" if MapKind.HEIGHT in maps else "estimate",
+    }
+    unit = (
+        to_unit(maps[MapKind.HEIGHT])[..., 0]
+        if MapKind.HEIGHT in maps
+        else sharpened(estimate[MapKind.HEIGHT][0], maps)
+    )
     edge = min(unit.shape)
     low, high = (share * edge for share in RELIEF_TILES)
     relief_px = float(np.clip(_depth(unit, estimate[MapKind.NORMAL]), low, high))
-    stored = {MapKind.HEIGHT: _stored(MapKind.HEIGHT, unit), MapKind.NORMAL: np.zeros((*unit.shape, 3), np.uint8)}
+    stored = {
+        MapKind.HEIGHT: _stored(MapKind.HEIGHT, unit),
+        MapKind.NORMAL: np.zeros((*unit.shape, 3), np.uint8),
+    }
     store_normal(stored, relief_px)
     return stored, sources, relief_px
 
 
 def _depth(unit: Array, slopes: Array) -> float:
-    """The px of white over black with which a height's slopes, averaged to the estimate's size, come nearest to those estimated."""
+    """The px of white over black with which a height's slopes, averaged to the estimate's size,
+    come nearest to those estimated.
+    """
     scale = unit.shape[1] / slopes.shape[2]
     small = resized(unit, slopes.shape[1:])
     ours = np.stack(central_slopes(small))  # of a height in units, per px of the small picture
     energy = float((ours * ours).sum())
-    return scale * float((ours * slopes * np.float32(SLOPE_UNIT)).sum()) / energy if energy > 0 else 0.0
+    return (
+        scale * float((ours * slopes * np.float32(SLOPE_UNIT)).sum()) / energy
+        if energy > 0
+        else 0.0
+    )
 
 
-def _estimate(maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array) -> dict[MapKind, Array]:
+def _estimate(
+    maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array
+) -> dict[MapKind, Array]:
     """The estimator's maps, (C, h, w) each, at the small size."""
     seen = estimator_input(maps)
     (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
@@ -116,44 +169,64 @@ def _estimate(maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: A
 
 
 def estimator_input(maps: Mapping[MapKind, Pixels]) -> Array:
-    """Maps -> (15, h, w): shrunk, slopes for normals, zeros for what is missing, then for each map whether it is there."""
+    """Maps -> (15, h, w): shrunk, slopes for normals, zeros for what is missing, then for each map
+    whether it is there.
+    """
     size = _small_size(next(iter(maps.values())).shape[:2])
     planes, marks = [], []
     for name, channels in MAP_CHANNELS.items():
         pixels = maps.get(MapKind(name))
-        planes.append(np.zeros((channels, *size), np.float32) if pixels is None else _shrunk(MapKind(name), pixels, size))
+        planes.append(
+            np.zeros((channels, *size), np.float32)
+            if pixels is None
+            else _shrunk(MapKind(name), pixels, size)
+        )
         marks.append(np.full((1, *size), pixels is not None, np.float32))
     return np.concatenate([*planes, *marks])
 
 
 def _small_size(shape: tuple[int, ...]) -> tuple[int, int]:
     factor = ESTIMATE_PX / min(shape)
-    rows, columns = (min(LONGEST_PX, max(1, round(n * factor / ESTIMATE_MULTIPLE_PX)) * ESTIMATE_MULTIPLE_PX) for n in shape)
+    rows, columns = (
+        min(LONGEST_PX, max(1, round(n * factor / ESTIMATE_MULTIPLE_PX)) * ESTIMATE_MULTIPLE_PX)
+        for n in shape
+    )
     return rows, columns
 
 
 def _shrunk(kind: MapKind, pixels: Pixels, size: tuple[int, int]) -> Array:
     if kind is MapKind.NORMAL:
-        planes = np.stack(slopes_from_normal(to_unit(pixels[..., :3]) * np.float32(2.0) - np.float32(1.0))) / np.float32(SLOPE_UNIT)
+        planes = np.stack(
+            slopes_from_normal(to_unit(pixels[..., :3]) * np.float32(2.0) - np.float32(1.0))
+        ) / np.float32(SLOPE_UNIT)
     else:
         planes = to_unit(pixels[..., :3]).transpose(2, 0, 1)
     return np.stack([resized(plane, size) for plane in planes])
 
 
 def resized(plane: Array, size: tuple[int, ...]) -> Array:
-    """(H, W) on the torus at another size (rows, columns): averaged where it shrinks, bicubic where it grows."""
+    """(H, W) on the torus at another size (rows, columns): averaged where it shrinks, bicubic where
+    it grows.
+    """
     if plane.shape == tuple(size):
         return plane
     pads = [0 if n <= plane.shape[i] else 3 for i, n in enumerate(size)]
     padded = np.pad(plane, [(p, p) for p in pads], "wrap") if any(pads) else plane
-    box = (float(pads[1]), float(pads[0]), float(pads[1] + plane.shape[1]), float(pads[0] + plane.shape[0]))
+    box = (
+        float(pads[1]),
+        float(pads[0]),
+        float(pads[1] + plane.shape[1]),
+        float(pads[0] + plane.shape[0]),
+    )
     way = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
     picture = Image.fromarray(np.ascontiguousarray(padded, np.float32))
     return np.asarray(picture.resize((size[1], size[0]), way, box=box), np.float32)
 
 
 def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:
-    """A small plane (h, w) in [0, 1] at the maps' size, following the edges of what guides it (He & Sun 2015)."""
+    """A small plane (h, w) in [0, 1] at the maps' size, following the edges of what guides it (He &
+    Sun 2015).
+    """
     guide = _guide(maps)
     low = resized(guide, small.shape)
     mean, level = _box(low), _box(small)
@@ -178,11 +251,15 @@ def _box(plane: Array) -> Array:
     """Mean over a window of `FILTER_PX` to each side, on the torus."""
     out: Array = plane
     for axis in (0, 1):
-        out = np.stack([np.roll(out, step, axis) for step in range(-FILTER_PX, FILTER_PX + 1)]).mean(0, np.float32)
+        out = np.stack(
+            [np.roll(out, step, axis) for step in range(-FILTER_PX, FILTER_PX + 1)]
+        ).mean(0, np.float32)
     return out
 
 
 def _stored(kind: MapKind, unit: Array) -> Pixels:
     top, dtype = (65535.0, np.uint16) if MAP_SPECS[kind].dtype == "uint16" else (255.0, np.uint8)
-    stored: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * np.float32(top) + np.float32(0.5)).astype(dtype)[..., None]
+    stored: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * np.float32(top) + np.float32(0.5)).astype(
+        dtype
+    )[..., None]
     return stored

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 MAX_SLOPE = 3.0
-"""Slopes are clipped here (about 72 degrees): beyond it an 8-bit normal carries no height any more."""
+"""Slopes are clipped here (about 72 degrees): beyond it an 8-bit normal carries no height any more.
+"""
 
 
 def slopes_from_normal(normal: Array) -> tuple[Array, Array]:
-    """(H, W, 3) OpenGL normals in [-1, 1] -> height change per pixel to the right and downwards, each (H, W)."""
+    """(H, W, 3) OpenGL normals in [-1, 1] -> height change per pixel to the right and downwards,
+    each (H, W).
+    """
     z = np.clip(normal[..., 2], 0.15, None)
     right = np.clip(-normal[..., 0] / z, -MAX_SLOPE, MAX_SLOPE)
     down = np.clip(normal[..., 1] / z, -MAX_SLOPE, MAX_SLOPE)
@@ -28,7 +31,8 @@ def central_slopes(height: Array) -> tuple[Array, Array]:
 
 
 def integrate(right: Array, down: Array) -> Array:
-    """Frankot-Chellappa: the periodic height (H, W), in pixels, whose slopes are nearest to the given ones. Mean 0.
+    """Frankot-Chellappa: the periodic height (H, W), in pixels, whose slopes are nearest to the
+    given ones. Mean 0.
 
     The derivative is the exact one (2 pi i f): exact for band-limited periodic maps.
     """

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repair of anybody's texture set: clean, make tileable, fill missing maps, in this order; and what was done to each map."""
+"""Repair of anybody's texture set: clean, make tileable, fill missing maps, in this order; and what
+was done to each map.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ class Repaired:
 
     maps: dict[MapKind, Pixels]
     steps: dict[MapKind, tuple[str, ...]]
-    """What was done to each map: "cleaned", "tiled", "from height", "from normal", "from estimate"."""
+    """What was done to each map: "cleaned", "tiled", "from height", "from normal", "from estimate".
+    """
     relief_tiles: float
     """Height range of relief that was made, as a fraction of the shorter edge; 0 where none was."""
 
@@ -58,7 +61,8 @@ def repair_maps(
     check: Callable[[], None] = lambda: None,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Repaired:
-    """Repair maps (H, W, C) of one size. ``cleaner`` is an `Upscaling` of scale 1; it and the estimator are needed where they are used.
+    """Repair maps (H, W, C) of one size. ``cleaner`` is an `Upscaling` of scale 1; it and the
+    estimator are needed where they are used.
 
     Raises InvalidRequestError.
     """
@@ -68,7 +72,9 @@ def repair_maps(
     if wishes.clean:
         assert cleaner is not None
         border = Border.MIRROR if any(axes) else Border.WRAP
-        made = replace(cleaner, border=border, check=check, on_progress=lambda f: on_progress(0.5 * f)).maps(made)
+        made = replace(
+            cleaner, border=border, check=check, on_progress=lambda f: on_progress(0.5 * f)
+        ).maps(made)
         _note(steps, made, "cleaned")
     check()
     if any(axes):
@@ -93,13 +99,17 @@ def _note(steps: dict[MapKind, list[str]], kinds: Mapping[MapKind, Pixels], step
         steps[kind].append(step)
 
 
-def _axes(maps: Mapping[MapKind, Pixels], tiling: Tiling, size: tuple[int, int]) -> tuple[bool, bool]:
+def _axes(
+    maps: Mapping[MapKind, Pixels], tiling: Tiling, size: tuple[int, int]
+) -> tuple[bool, bool]:
     if tiling is Tiling.NEVER:
         return False, False
     if min(size) < MIN_TILING_PX:
         if tiling is Tiling.AUTO:
             return False, False
         raise InvalidRequestError(
-            f"{size[1]} x {size[0]} px are too few to make tileable: at least {MIN_TILING_PX} px on an edge", "tiling"
+            f"{size[1]} x {size[0]} px are too few to make tileable: at least {MIN_TILING_PX} "
+            f"px on an edge",
+            "tiling",
         )
     return (True, True) if tiling is Tiling.ALWAYS else seam_axes(maps)

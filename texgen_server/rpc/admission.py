@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Admission: how many calls for textures run at a time, of one peer and of all, and how many pixels they ask for together.
+"""Admission: how many calls for textures run at a time, of one peer and of all, and how many pixels
+they ask for together.
 
-What a call holds is given back when its work has ended, not when the call has: a client that leaves does not make room for work that
-still runs.
+What a call holds is given back when its work has ended, not when the call has: a client that leaves
+does not make room for work that still runs.
 """
 
 from __future__ import annotations
@@ -28,18 +29,27 @@ class Admission:
         self._pixels = 0
 
     def enter(self, peer: Peer, pixels: int) -> Ticket:
-        """Room for a call. Raises CapacityError, which tells when to come back, and what is full."""
+        """Room for a call. Raises CapacityError, which tells when to come back, and what
+        is full.
+        """
         config = self._config
         own = peer.max_in_flight or config.max_in_flight_per_peer
         with self._lock:
             if self._calls.total() >= config.max_in_flight:
-                raise CapacityError(f"{config.max_in_flight} calls are in flight, as many as this server takes: try again in a moment")
+                raise CapacityError(
+                    f"{config.max_in_flight} calls are in flight, as many as this server "
+                    f"takes: try again in a moment"
+                )
             if self._calls[peer.name] >= own:
                 raise CapacityError(
-                    f"you have {own} calls in flight, as many as one peer may: wait for one of them, or try again in a moment"
+                    f"you have {own} calls in flight, as many as one peer may: wait for one of "
+                    f"them, or try again in a moment"
                 )
             if self._pixels and self._pixels + pixels > config.max_pixels_in_flight:
-                raise CapacityError(f"{self._pixels} pixels are being made and {pixels} more are too many for now: try again in a moment")
+                raise CapacityError(
+                    f"{self._pixels} pixels are being made and {pixels} more are too many for "
+                    f"now: try again in a moment"
+                )
             self._calls[peer.name] += 1
             self._pixels += pixels
         return Ticket(self, peer.name, pixels)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where results become protobuf: arrays -> events, cards -> messages. (Requests are read in `requests`.) Nothing below has heard of it."""
+"""Where results become protobuf: arrays -> events, cards -> messages.
+
+(Requests are read in `requests`.) Nothing below has heard of it.
+"""
 
 from __future__ import annotations
 
@@ -39,12 +42,21 @@ def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
     return header, pb.MapEnd(kind=kind, byte_size=size, sha256=parcel.sha256, crc32=parcel.crc32)
 
 
-def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, count: int, choice: pb.PromptChoice | None) -> pb.TextureEvent:
+def accepted_event(
+    call_id: str,
+    order: Order,
+    card: ModelCard,
+    index: int,
+    count: int,
+    choice: pb.PromptChoice | None,
+) -> pb.TextureEvent:
     """The first event of a result."""
     return pb.TextureEvent(
         accepted=pb.Accepted(
             request_id=call_id,
-            seed=order.job.recipe.seed if isinstance(order.job, MaterialJob | EnvironmentJob) else 0,
+            seed=order.job.recipe.seed
+            if isinstance(order.job, MaterialJob | EnvironmentJob)
+            else 0,
             model_digest=card.digest,
             recipe=order.recipe_text,
             index=index,
@@ -56,7 +68,11 @@ def accepted_event(call_id: str, order: Order, card: ModelCard, index: int, coun
 
 def preview_event(kind: MapKind, pixels: NDArray[np.uint8]) -> pb.TextureEvent:
     """(h, w, 3) sRGB as a small early picture."""
-    return pb.TextureEvent(preview=pb.Preview(kind=KIND_TO_PB[kind], png=encode(pixels, Encoding.PNG, ColorSpace.SRGB, {})))
+    return pb.TextureEvent(
+        preview=pb.Preview(
+            kind=KIND_TO_PB[kind], png=encode(pixels, Encoding.PNG, ColorSpace.SRGB, {})
+        )
+    )
 
 
 def recipe_of(order: Order, card: ModelCard, result: Result) -> str:
@@ -64,20 +80,27 @@ def recipe_of(order: Order, card: ModelCard, result: Result) -> str:
     return order.recipe_text or (write_recipe(result.recipe, card) if result.recipe else "")
 
 
-def summary_event(order: Order, card: ModelCard, result: Result, encode_s: float, seams: dict[MapKind, float]) -> pb.TextureEvent:
+def summary_event(
+    order: Order, card: ModelCard, result: Result, encode_s: float, seams: dict[MapKind, float]
+) -> pb.TextureEvent:
     """The last event of a result."""
     summary = pb.Summary(
         recipe=recipe_of(order, card, result),
         queue_s=result.queue_s,
         compute_s=result.compute_s,
         encode_s=encode_s,
-        tileability=[pb.MapTileability(kind=KIND_TO_PB[k], seam_percentile=v) for k, v in seams.items()],
+        tileability=[
+            pb.MapTileability(kind=KIND_TO_PB[k], seam_percentile=v) for k, v in seams.items()
+        ],
         engine=result.engine,
         output_licence=card.output_licence if result.recipe else "",
         model_digest=card.digest,
         height_range_tiles=result.relief_tiles,
         lights=[_light(light) for light in result.lights],
-        repairs=[pb.MapRepair(kind=KIND_TO_PB[k], steps=[STEP_TO_PB[s] for s in steps]) for k, steps in result.steps.items()],
+        repairs=[
+            pb.MapRepair(kind=KIND_TO_PB[k], steps=[STEP_TO_PB[s] for s in steps])
+            for k, steps in result.steps.items()
+        ],
     )
     if result.recipe:
         summary.seed = result.recipe.seed
@@ -88,7 +111,12 @@ def summary_event(order: Order, card: ModelCard, result: Result, encode_s: float
 
 
 def _light(light: Light) -> pb.Light:
-    return pb.Light(azimuth_deg=light.azimuth_deg, elevation_deg=light.elevation_deg, radius_deg=light.radius_deg, flux=light.flux)
+    return pb.Light(
+        azimuth_deg=light.azimuth_deg,
+        elevation_deg=light.elevation_deg,
+        radius_deg=light.radius_deg,
+        flux=light.flux,
+    )
 
 
 def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: Recipe) -> None:
@@ -96,7 +124,11 @@ def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: Recipe) -> Non
     summary.height_range_m = summary.height_range_tiles * recipe.controls["tile_size_m"]
     summary.endless = job.endless
     if (place := job.rectangle) is not None:
-        summary.window.CopyFrom(pb.Window(x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px))
+        summary.window.CopyFrom(
+            pb.Window(
+                x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px
+            )
+        )
 
 
 def model_message(card: ModelCard) -> pb.Model:
@@ -109,7 +141,10 @@ def model_message(card: ModelCard) -> pb.Model:
         digest=card.digest,
         licence=card.licence,
         output_licence=card.output_licence,
-        classes=[pb.ModelClass(name=c.name, preset=c.preset, materials=len(c.materials)) for c in card.classes],
+        classes=[
+            pb.ModelClass(name=c.name, preset=c.preset, materials=len(c.materials))
+            for c in card.classes
+        ],
         controls=[
             pb.Control(
                 name=c.name,
@@ -151,13 +186,18 @@ def statistics_message(model: str, figures: ModelFigures, *, loaded: bool) -> pb
     )
 
 
-def info_message(version: str, devices: list[DeviceInfo], config: ServerConfig, max_edge_px: int, depth: int) -> pb.GetServerInfoResponse:
+def info_message(
+    version: str, devices: list[DeviceInfo], config: ServerConfig, max_edge_px: int, depth: int
+) -> pb.GetServerInfoResponse:
     """The server's state."""
     return pb.GetServerInfoResponse(
         version=version,
         devices=[pb.Device(**vars(d)) for d in devices],
         limits=pb.Limits(
-            max_edge_px=max_edge_px, max_pixels=config.max_pixels, max_queue=config.max_queue, max_message_bytes=config.max_message_bytes
+            max_edge_px=max_edge_px,
+            max_pixels=config.max_pixels,
+            max_queue=config.max_queue,
+            max_message_bytes=config.max_message_bytes,
         ),
         queue_depth=depth,
     )

@@ -16,9 +16,11 @@ METHODS = "/texgen.v1.TextureService/"
 
 
 class IdleMemory:
-    """Gives freed memory back once no call has held anything for half a minute, or after ten minutes without such a pause.
+    """Gives freed memory back once no call has held anything for half a minute, or after ten
+    minutes without such a pause.
 
-    Not sooner: the next texture would have to take it anew, page by page. Is a `call_record.Watcher`.
+    Not sooner: the next texture would have to take it anew, page by page. Is a
+    `call_record.Watcher`.
     """
 
     IDLE_S, LONGEST_S = 30.0, 600.0

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Around every call: the token, and errors -> status. The table below is the only place that knows both."""
+"""Around every call: the token, and errors -> status.
+
+The table below is the only place that knows both.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +50,20 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
-    """An error as a rich status. What is not ours becomes INTERNAL with an id; its text stays in the log."""
+    """An error as a rich status.
+
+    What is not ours becomes INTERNAL with an id; its text stays in the log.
+    """
     code = STATUS.get(type(error))
     if code is None:
-        return status_pb2.Status(code=code_pb2.INTERNAL, message=f"internal error {request_id}: see the server's log")
+        return status_pb2.Status(
+            code=code_pb2.INTERNAL, message=f"internal error {request_id}: see the server's log"
+        )
     details = []
     if isinstance(error, InvalidRequestError):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=str(error))
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=error.field, description=str(error)
+        )
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, CapacityError):
         retry = error_details_pb2.RetryInfo()
@@ -66,24 +76,36 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Checks the token of every call but health, turns exceptions into status, and tells ``watchers`` of each call that ended."""
+    """Checks the token of every call but health, turns exceptions into status, and tells
+    ``watchers`` of each call that ended.
+    """
 
     def __init__(self, tokens: tuple[Token, ...], watchers: Sequence[Watcher] = ()) -> None:
         self._tokens, self._watchers = tokens, watchers
 
-    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails) -> Any:
+    async def intercept_service(
+        self,
+        continuation: Callable[[Any], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
         is_open = not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX)
         token = None if is_open else self._shown(handler_call_details)
-        return self._wrapped(handler, handler_call_details, token, allowed=is_open or token is not None)
+        return self._wrapped(
+            handler, handler_call_details, token, allowed=is_open or token is not None
+        )
 
     def _shown(self, details: grpc.HandlerCallDetails) -> Token | None:
         text = _metadata(details).get("authorization", "")
-        return find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
+        return (
+            find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
+        )
 
-    def _wrapped(self, handler: Any, details: grpc.HandlerCallDetails, token: Token | None, *, allowed: bool) -> Any:
+    def _wrapped(
+        self, handler: Any, details: grpc.HandlerCallDetails, token: Token | None, *, allowed: bool
+    ) -> Any:
         """The handler of one call with the guard around it."""
         known = _metadata(details)
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
@@ -108,14 +130,18 @@ class Guard(grpc.aio.ServerInterceptor):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
                 refused.append(_told(call, error))
-                error.__traceback__ = None  # contextlib of 3.12 holds the error in a frame that its traceback holds
+                error.__traceback__ = (
+                    None  # contextlib of 3.12 holds the error in a frame that its traceback holds
+                )
             finally:
                 for watcher in self._watchers:
                     watcher.ended(call)
 
         def admit() -> None:
             if not allowed:
-                raise AuthenticationError("the token is missing or wrong: pass --token-file with the server's token")
+                raise AuthenticationError(
+                    "the token is missing or wrong: pass --token-file with the server's token"
+                )
 
         return _around(handler, guarded, admit)
 
@@ -130,11 +156,15 @@ HANDLERS = {
 }
 
 
-def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]], admit: Callable[[], None]) -> Any:
+def _around(
+    handler: Any,
+    guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]],
+    admit: Callable[[], None],
+) -> Any:
     """The same handler, within a context.
 
-    A status is sent when nothing holds the error any more: gRPC keeps what is raised then, and with it all that the functions which failed
-    had in hand, until Python happens to collect.
+    A status is sent when nothing holds the error any more: gRPC keeps what is raised then, and with
+    it all that the functions which failed had in hand, until Python happens to collect.
     """
     name, make = HANDLERS[handler.request_streaming, handler.response_streaming]
     behavior = getattr(handler, name)
@@ -154,8 +184,14 @@ def _around(handler: Any, guarded: Callable[[Context], AbstractAsyncContextManag
         await _abort(refused, context)
         return answered
 
-    streams = inspect.isasyncgenfunction(behavior)  # a stream that is written, such as health's Watch, is a coroutine
-    return make(stream if streams else answer, handler.request_deserializer, serialized(handler.response_serializer))
+    streams = inspect.isasyncgenfunction(
+        behavior
+    )  # a stream that is written, such as health's Watch, is a coroutine
+    return make(
+        stream if streams else answer,
+        handler.request_deserializer,
+        serialized(handler.response_serializer),
+    )
 
 
 async def _abort(refused: list[grpc.Status], context: Context) -> None:
@@ -165,13 +201,20 @@ async def _abort(refused: list[grpc.Status], context: Context) -> None:
 
 def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
     """Of a call; the first of several values of a key."""
-    pairs = [(k, v.decode("latin-1") if isinstance(v, bytes) else v) for k, v in details.invocation_metadata or ()]
+    pairs = [
+        (k, v.decode("latin-1") if isinstance(v, bytes) else v)
+        for k, v in details.invocation_metadata or ()
+    ]
     return dict(reversed(pairs))
 
 
 def _peer(token: Token | None, context: Context) -> Peer:
     """A token's name; else the address without its port."""
-    return Peer(token.name, token.max_in_flight) if token else Peer(str(context.peer()).rpartition(":")[0])
+    return (
+        Peer(token.name, token.max_in_flight)
+        if token
+        else Peer(str(context.peer()).rpartition(":")[0])
+    )
 
 
 def _told(call: CallRecord, error: Exception) -> grpc.Status:

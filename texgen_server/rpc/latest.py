@@ -11,7 +11,10 @@ T = TypeVar("T")
 
 
 async def latest(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Each time that the next one is asked for, the newest there is; waits when there is none. Ends when ``items`` has, after its last."""
+    """Each time that the next one is asked for, the newest there is; waits when there is none.
+
+    Ends when ``items`` has, after its last.
+    """
     waiting: list[T] = []
     arrived = asyncio.Event()
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished maps as what is sent: packed, hashed, their seams looked at; in a pool, as codecs and hashes take longer than all else here."""
+"""Finished maps as what is sent: packed, hashed, their seams looked at; in a pool, as codecs and
+hashes take longer than all else here.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,22 @@ from dataclasses import dataclass
 from isal import isal_zlib
 
 from texgen.files.images import encode
-from texgen.maps import MAP_SPECS, ColorSpace, Encoding, MapKind, PackedMap, Pixels, raw_view, seam_percentile
+from texgen.maps import (
+    MAP_SPECS,
+    ColorSpace,
+    Encoding,
+    MapKind,
+    PackedMap,
+    Pixels,
+    raw_view,
+    seam_percentile,
+)
 from texgen_server.rpc.requests.material import Delivery
 
 SMALL_BYTES, HUGE_BYTES = 2 << 20, 1 << 30
-"""Of the maps of a result: up to here they are packed in one go, as handing each over would cost more; from here on one after the other."""
+"""Of the maps of a result: up to here they are packed in one go, as handing each over would cost
+more; from here on one after the other.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,16 +47,36 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
     """Pack one map, hash it, look at its seam."""
     spec = MAP_SPECS[kind]
     text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
-    data = raw_view(pixels) if encoding is Encoding.RAW else encode(pixels, encoding, spec.color_space, text)
+    data = (
+        raw_view(pixels)
+        if encoding is Encoding.RAW
+        else encode(pixels, encoding, spec.color_space, text)
+    )
     exr = encoding is Encoding.EXR
     space = ColorSpace.LINEAR if exr and spec.color_space is ColorSpace.SRGB else spec.color_space
     height, width, channels = pixels.shape
-    packed = PackedMap(kind, width, height, channels, "float16" if exr else str(pixels.dtype), encoding, space, data)
-    return Parcel(packed, hashlib.sha256(data).digest(), isal_zlib.crc32(data), seam_percentile(pixels))
+    packed = PackedMap(
+        kind,
+        width,
+        height,
+        channels,
+        "float16" if exr else str(pixels.dtype),
+        encoding,
+        space,
+        data,
+    )
+    return Parcel(
+        packed, hashlib.sha256(data).digest(), isal_zlib.crc32(data), seam_percentile(pixels)
+    )
 
 
-async def packed(pool: Executor, maps: dict[MapKind, Pixels], delivery: Delivery, recipe_text: str) -> AsyncIterator[Parcel]:
-    """Those that are wanted, in their order. ``maps`` is emptied: each map is let go once it is packed."""
+async def packed(
+    pool: Executor, maps: dict[MapKind, Pixels], delivery: Delivery, recipe_text: str
+) -> AsyncIterator[Parcel]:
+    """Those that are wanted, in their order.
+
+    ``maps`` is emptied: each map is let go once it is packed.
+    """
     loop, size = asyncio.get_running_loop(), sum(pixels.nbytes for pixels in maps.values())
     kinds, together = delivery.maps, max(1, len(delivery.maps) if size <= SMALL_BYTES else 1)
     groups = deque(kinds[at : at + together] for at in range(0, len(kinds), together))
@@ -52,7 +85,15 @@ async def packed(pool: Executor, maps: dict[MapKind, Pixels], delivery: Delivery
     while groups or packing:
         while groups and len(packing) < ahead:
             group = groups.popleft()
-            packing.append(loop.run_in_executor(pool, _pack, {kind: maps.pop(kind) for kind in group}, delivery.encoding, recipe_text))
+            packing.append(
+                loop.run_in_executor(
+                    pool,
+                    _pack,
+                    {kind: maps.pop(kind) for kind in group},
+                    delivery.encoding,
+                    recipe_text,
+                )
+            )
         for parcel in await packing.popleft():
             yield parcel
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packed maps as the events that carry them: in pieces, or, for who takes that, small ones whole and several at a time."""
+"""Packed maps as the events that carry them: in pieces, or, for who takes that, small ones whole
+and several at a time.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ WHOLE_BYTES, TOGETHER_BYTES = 1 << 20, 2 << 20
 
 
 class MapSender:
-    """Takes the maps of one result in order, gives events; `rest` gives those that were held back for company."""
+    """Takes the maps of one result in order, gives events; `rest` gives those that were held back
+    for company.
+    """
 
     def __init__(self, *, whole: bool) -> None:
         self._whole, self._held_bytes = whole, 0
         self._held: list[tuple[pb.MapHeader, bytes | memoryview, pb.MapEnd]] = []
 
-    def add(self, header: pb.MapHeader, data: bytes | memoryview, end: pb.MapEnd) -> Iterator[Event]:
+    def add(
+        self, header: pb.MapHeader, data: bytes | memoryview, end: pb.MapEnd
+    ) -> Iterator[Event]:
         """One more map."""
         whole = self._whole and len(data) <= WHOLE_BYTES
         if not whole or self._held_bytes + len(data) > TOGETHER_BYTES:

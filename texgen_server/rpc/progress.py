@@ -23,11 +23,16 @@ SOON_S = 0.05
 TELL_S = 0.2
 """Between two words of progress."""
 TELL_QUEUED_S = 0.5
-"""Between two words to those who wait: with many callers each result moves all queues, and telling everybody would cost more than the result."""
+"""Between two words to those who wait: with many callers each result moves all queues, and telling
+everybody would cost more than the result.
+"""
 
 
 class Heard:
-    """What a job has told so far. Made before the job is submitted, or its first words would be lost; in the loop that watches it."""
+    """What a job has told so far.
+
+    Made before the job is submitted, or its first words would be lost; in the loop that watches it.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job, self.now = job, (0.0, "queued")
@@ -55,8 +60,13 @@ class Heard:
         self.stir()
 
 
-async def watch(engine: Engine, heard: Heard, future: Future[Result], pool: Executor) -> AsyncIterator[pb.TextureEvent]:
-    """Progress and preview events until the future is done; the latest state only. A preview is sent even where the result is there by then."""
+async def watch(
+    engine: Engine, heard: Heard, future: Future[Result], pool: Executor
+) -> AsyncIterator[pb.TextureEvent]:
+    """Progress and preview events until the future is done; the latest state only.
+
+    A preview is sent even where the result is there by then.
+    """
     told, told_at, longest_s = None, -math.inf, SOON_S
     future.add_done_callback(lambda _: heard.stir())
     while not future.done() or heard.previews:
@@ -65,11 +75,17 @@ async def watch(engine: Engine, heard: Heard, future: Future[Result], pool: Exec
         fraction, stage = heard.now
         longest_s = TELL_QUEUED_S if stage == "queued" else TELL_S
         now = time.monotonic()
-        current = (fraction, stage, engine.position(heard.job)) if now - told_at >= longest_s else told
+        current = (
+            (fraction, stage, engine.position(heard.job)) if now - told_at >= longest_s else told
+        )
         if current is not None and current != told:
             told, told_at = current, now
-            yield pb.TextureEvent(progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2]))
+            yield pb.TextureEvent(
+                progress=pb.Progress(fraction=fraction, stage=stage, queue_position=current[2])
+            )
         if heard.previews:
             kind, pixels = heard.previews.pop()
             heard.previews.clear()
-            yield await asyncio.get_running_loop().run_in_executor(pool, convert.preview_event, kind, pixels)
+            yield await asyncio.get_running_loop().run_in_executor(
+                pool, convert.preview_event, kind, pixels
+            )

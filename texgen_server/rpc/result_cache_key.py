@@ -28,12 +28,24 @@ def result_key(order: Order, card: ModelCard, engine: str) -> str:
     place = asdict(job.rectangle) if isinstance(job, MaterialJob) and job.rectangle else None
     endless = isinstance(job, MaterialJob) and job.endless
     maps = [str(kind) for kind in order.delivery.maps]
-    named = [RESULT_VERSION, __version__, card.digest, engine, order.recipe_text, place, endless, maps, str(order.delivery.encoding)]
+    named = [
+        RESULT_VERSION,
+        __version__,
+        card.digest,
+        engine,
+        order.recipe_text,
+        place,
+        endless,
+        maps,
+        str(order.delivery.encoding),
+    ]
     return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 
 def header_of(events: list[pb.TextureEvent]) -> bytes:
-    """Headers and ends of a result's maps and its summary: one message after the other, each behind its length."""
+    """Headers and ends of a result's maps and its summary: one message after the other, each behind
+    its length.
+    """
     kept = [event.SerializeToString() for event in events]
     return b"".join(len(data).to_bytes(4, "big") + data for data in kept)
 

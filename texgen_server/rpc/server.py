@@ -32,7 +32,10 @@ from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
 from texgen_server.tokens import Token, hashed, read_tokens
 
-SERVICES = tuple(pb.DESCRIPTOR.services_by_name[n].full_name for n in ("TextureService", "ModelService", "ServerService"))
+SERVICES = tuple(
+    pb.DESCRIPTOR.services_by_name[n].full_name
+    for n in ("TextureService", "ModelService", "ServerService")
+)
 
 
 class RunningServer:
@@ -42,19 +45,30 @@ class RunningServer:
         check_exposure(config)
         self.config, self.engine, self.port = config, engine, 0
         self._pool = ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2)), "texgen-encode")
-        options = [("grpc.max_receive_message_length", config.max_message_bytes), ("grpc.so_reuseport", 0)]
+        options = [
+            ("grpc.max_receive_message_length", config.max_message_bytes),
+            ("grpc.so_reuseport", 0),
+        ]
         self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
         self._health, statistics = HealthServicer(), Statistics()
         textures = TextureService(engine, config, self._pool, statistics)
-        watchers: list[Watcher] = [Logger(), IdleMemory(textures.in_flight, self._pool), *([self._tracer] if self._tracer else [])]
-        self._server = grpc.aio.server(interceptors=[Guard(_tokens(config), watchers)], options=options)
+        watchers: list[Watcher] = [
+            Logger(),
+            IdleMemory(textures.in_flight, self._pool),
+            *([self._tracer] if self._tracer else []),
+        ]
+        self._server = grpc.aio.server(
+            interceptors=[Guard(_tokens(config), watchers)], options=options
+        )
         pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
         self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)
         self.metrics: Exporter | None = None
         pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine, statistics), self._server)
         pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), self._server)
+        reflection.enable_server_reflection(
+            (*SERVICES, reflection.SERVICE_NAME, "grpc.health.v1.Health"), self._server
+        )
 
     async def start(self) -> None:
         """Bind and serve. Raises OutputError when the address is taken."""
@@ -65,16 +79,21 @@ class RunningServer:
             self.port = add(address, *([credentials] if credentials else []))
         except RuntimeError as error:
             raise OutputError(
-                f"cannot listen on {address}: the port is taken, or the address is not this machine's; choose another"
+                f"cannot listen on {address}: the port is taken, or the address is not this "
+                f"machine's; choose another"
             ) from error
         if self.config.metrics_port:
-            self.metrics = Exporter(self.config.metrics_host, self.config.metrics_port, self._collect)
+            self.metrics = Exporter(
+                self.config.metrics_host, self.config.metrics_port, self._collect
+            )
         await self._server.start()
         for name in ("", *SERVICES):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
-        """Health NOT_SERVING, let running calls end within the grace period, release the devices."""
+        """Health NOT_SERVING, let running calls end within the grace period, release the
+        devices.
+        """
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self.config.grace_s)
         if self.metrics:
@@ -92,7 +111,10 @@ def _tokens(config: ServerConfig) -> tuple[Token, ...]:
 
 
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    """TLS, with certificates asked of clients where a CA for them is given; None: no TLS. Raises InvalidRequestError."""
+    """TLS, with certificates asked of clients where a CA for them is given; None: no TLS.
+
+    Raises InvalidRequestError.
+    """
     if not (config.tls_cert and config.tls_key):
         return None
     pair = (_pem(config.tls_key, "tls_key"), _pem(config.tls_cert, "tls_cert"))
@@ -128,16 +150,20 @@ async def _serve(config: ServerConfig, on_ready: Callable[[RunningServer], None]
     for name in ("SIGINT", "SIGTERM"):
         try:
             loop.add_signal_handler(getattr(signal, name), stopping.set)
-        except NotImplementedError:  # Windows: asyncio cannot; Ctrl+C still raises KeyboardInterrupt
+        except (
+            NotImplementedError
+        ):  # Windows: asyncio cannot; Ctrl+C still raises KeyboardInterrupt
             break
     await stopping.wait()
     await server.stop()
 
 
 class EmbeddedServer:
-    """A server in a background thread of this process, on a free loopback port; use as a context manager.
+    """A server in a background thread of this process, on a free loopback port; use as a context
+    manager.
 
-    It changes no setting of the process: a program of your own that does nothing else may call `own_process.tune_this_process` first.
+    It changes no setting of the process: a program of your own that does nothing else may call
+    `own_process.tune_this_process` first.
     """
 
     def __init__(self, config: ServerConfig) -> None:
@@ -146,7 +172,9 @@ class EmbeddedServer:
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="texgen-embedded", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._run()), name="texgen-embedded", daemon=True
+        )
         self.address = ""
 
     def __enter__(self) -> EmbeddedServer:

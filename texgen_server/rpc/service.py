@@ -58,7 +58,9 @@ class Wanted:
 class TextureService(pb_grpc.TextureServiceServicer):
     """Textures."""
 
-    def __init__(self, engine: Engine, config: ServerConfig, pool: Executor, statistics: Statistics) -> None:
+    def __init__(
+        self, engine: Engine, config: ServerConfig, pool: Executor, statistics: Statistics
+    ) -> None:
         self._engine, self._config, self._pool, self._statistics = engine, config, pool, statistics
         self._admission = Admission(config)
         folder = usable_folder(config.cache_folder) if config.cache_bytes else None
@@ -68,22 +70,36 @@ class TextureService(pb_grpc.TextureServiceServicer):
         """Calls that hold something."""
         return self._admission.in_flight()
 
-    async def GenerateMaterial(self, request: pb.GenerateMaterialRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
+    async def GenerateMaterial(  # noqa: N802
+        self, request: pb.GenerateMaterialRequest, context: Context
+    ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model)
         choice = None
         if request.prompt:
-            request, choice = await asyncio.get_running_loop().run_in_executor(self._pool, understood, request, card)
-        async for event in self._run(context, card, material.generate_orders(request, card, self._host()), choice):
+            request, choice = await asyncio.get_running_loop().run_in_executor(
+                self._pool, understood, request, card
+            )
+        async for event in self._run(
+            context, card, material.generate_orders(request, card, self._host()), choice
+        ):
             yield event
 
-    async def VaryMaterial(self, request: pb.VaryMaterialRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
+    async def VaryMaterial(  # noqa: N802
+        self, request: pb.VaryMaterialRequest, context: Context
+    ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model)
-        async for event in self._run(context, card, material.vary_orders(request, card, self._host())):
+        async for event in self._run(
+            context, card, material.vary_orders(request, card, self._host())
+        ):
             yield event
 
-    async def MixMaterials(self, request: pb.MixMaterialsRequest, context: Context) -> AsyncIterator[Event]:  # noqa: N802
+    async def MixMaterials(  # noqa: N802
+        self, request: pb.MixMaterialsRequest, context: Context
+    ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model)
-        async for event in self._run(context, card, material.mix_orders(request, card, self._host())):
+        async for event in self._run(
+            context, card, material.mix_orders(request, card, self._host())
+        ):
             yield event
 
     async def CaptureMaterial(  # noqa: N802
@@ -91,25 +107,39 @@ class TextureService(pb_grpc.TextureServiceServicer):
     ) -> AsyncIterator[Event]:
         options, photo = await receive_photo(request_iterator)
         card = self._engine.card(options.model)
-        async for event in self._run(context, card, [capture_order(options, photo, card, self._config.max_pixels)]):
+        async for event in self._run(
+            context, card, [capture_order(options, photo, card, self._config.max_pixels)]
+        ):
             yield event
 
     async def UpscaleMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.UpscaleMaterialRequest], context: Context
     ) -> AsyncIterator[Event]:
-        options, packed = await maps.receive_maps(request_iterator, lambda o: maps.check_upscale(o, self._config.max_pixels))
+        options, packed = await maps.receive_maps(
+            request_iterator, lambda o: maps.check_upscale(o, self._config.max_pixels)
+        )
         card = self._engine.card(options.model, "upscaler")
-        order = await asyncio.get_running_loop().run_in_executor(self._pool, maps.upscale_order, options, packed)
+        order = await asyncio.get_running_loop().run_in_executor(
+            self._pool, maps.upscale_order, options, packed
+        )
         async for event in self._run(context, card, [order]):
             yield event
 
     async def RepairMaterial(  # noqa: N802
         self, request_iterator: AsyncIterator[pb.RepairMaterialRequest], context: Context
     ) -> AsyncIterator[Event]:
-        options, packed = await maps.receive_maps(request_iterator, lambda o: maps.check_repair(o, self._config.max_pixels))
-        card = self._engine.card(options.model, "estimator") if options.fill else self._engine.card("", "upscaler")
+        options, packed = await maps.receive_maps(
+            request_iterator, lambda o: maps.check_repair(o, self._config.max_pixels)
+        )
+        card = (
+            self._engine.card(options.model, "estimator")
+            if options.fill
+            else self._engine.card("", "upscaler")
+        )
         upscaler = self._engine.card("", "upscaler") if options.clean else None
-        order = await asyncio.get_running_loop().run_in_executor(self._pool, maps.repair_order, options, packed, card, upscaler)
+        order = await asyncio.get_running_loop().run_in_executor(
+            self._pool, maps.repair_order, options, packed, card, upscaler
+        )
         async for event in self._run(context, card, [order]):
             yield event
 
@@ -117,7 +147,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
         self, request: pb.GenerateEnvironmentRequest, context: Context
     ) -> AsyncIterator[Event]:
         card = self._engine.card(request.model, "environment")
-        async for event in self._run(context, card, material.environment_orders(request, card, self._host())):
+        async for event in self._run(
+            context, card, material.environment_orders(request, card, self._host())
+        ):
             yield event
 
     async def Explore(  # noqa: N802
@@ -128,28 +160,44 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 card = self._engine.card(request.material.model)
                 orders = material.generate_orders(request.material, card, self._host())
                 passing = [
-                    replace(order, job=replace(cast("MaterialJob", order.job), exploring=True), kept=False) for order in orders
+                    replace(
+                        order,
+                        job=replace(cast("MaterialJob", order.job), exploring=True),
+                        kept=False,
+                    )
+                    for order in orders
                 ]  # nobody comes back to it
                 async for event in self._run(context, card, passing):
                     yield pb.ExploreEvent(sequence=request.sequence, event=_unpacked(event))
             except TexgenError as error:
                 status = status_of(error, "")
-                yield pb.ExploreEvent(sequence=request.sequence, error=pb.ExploreError(code=status.code, message=status.message))
+                yield pb.ExploreEvent(
+                    sequence=request.sequence,
+                    error=pb.ExploreError(code=status.code, message=status.message),
+                )
 
     def _host(self) -> material.Host:
         return material.Host(self._config.max_pixels, lambda: self._engine.card("", "upscaler"))
 
     async def _run(
-        self, context: Context, card: ModelCard, orders: list[material.Order], choice: pb.PromptChoice | None = None
+        self,
+        context: Context,
+        card: ModelCard,
+        orders: list[material.Order],
+        choice: pb.PromptChoice | None = None,
     ) -> AsyncIterator[Event]:
-        """Results in order. One is queued while the one before it is packed and sent, so neither engine nor network waits."""
+        """Results in order. One is queued while the one before it is packed and sent, so neither
+        engine nor network waits.
+        """
         pending: dict[int, Future[Result]] = {}
         call = CALL.get()
         call.model = card.id
         left_s = context.time_remaining()
         for order in orders:
             order.job.token.deadline = time.monotonic() + left_s if left_s is not None else math.inf
-        ticket = self._admission.enter(call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:]))
+        ticket = self._admission.enter(
+            call.peer, sum(sorted(order.job.pixels for order in orders)[-AHEAD:])
+        )
         known: dict[int, CachedResult] = {}
         earlier = len(call.results)  # of an exploration
         heard = [Heard(order.job) for order in orders]
@@ -157,7 +205,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
         wanted = [Wanted(order, self._key(order, card, engine), engine) for order in orders]
         try:
             for index, order in enumerate(orders):
-                for ahead in sorted(set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)):
+                for ahead in sorted(
+                    set(range(index, min(index + AHEAD, len(orders)))) - set(pending) - set(known)
+                ):
                     await self._begin(ahead, wanted[ahead], card, pending, known)
                 yield convert.accepted_event(call.id, order, card, index, len(orders), choice)
                 if index in known:
@@ -165,7 +215,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
                     for event in cached_events(cached, MapSender(whole=call.takes_whole_maps)):
                         yield event
                     self._statistics.hit(card.id)
-                    call.results.append(Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True))
+                    call.results.append(
+                        Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True)
+                    )
                     continue
                 async for told in watch(self._engine, heard[index], pending[index], self._pool):
                     yield told
@@ -173,15 +225,25 @@ class TextureService(pb_grpc.TextureServiceServicer):
                 async for event in self._deliver(wanted[index], card, result):
                     yield event
         except BaseException:  # whatever ended the call: the client left, the work failed
-            self._statistics.failed(card.id, len(set(pending) | set(known)) - sum(not made.cache_hit for made in call.results[earlier:]))
+            self._statistics.failed(
+                card.id,
+                len(set(pending) | set(known))
+                - sum(not made.cache_hit for made in call.results[earlier:]),
+            )
             raise
         finally:
             for order in orders:
-                order.job.token.cancel()  # the call ended, however it did: work that still runs for it stops at its next step
+                # the call ended, however it did: work that still runs for it stops at its next step
+                order.job.token.cancel()
             ticket.release_after(pending.values())
 
     async def _begin(
-        self, index: int, wanted: Wanted, card: ModelCard, pending: dict[int, Future[Result]], known: dict[int, CachedResult]
+        self,
+        index: int,
+        wanted: Wanted,
+        card: ModelCard,
+        pending: dict[int, Future[Result]],
+        known: dict[int, CachedResult],
     ) -> None:
         """Take a result from the cache, or queue its job."""
         if cached := await self._cached(wanted.key):
@@ -194,15 +256,22 @@ class TextureService(pb_grpc.TextureServiceServicer):
         return result_key(order, card, engine) if self.cache and order.kept else ""
 
     def _cacheable(self, wanted: Wanted, result: Result) -> bool:
-        """Whether it fits, and was made with the arithmetic that its key names: replicas on other nodes, or another GPU, may have others."""
-        return result.engine == wanted.engine and sum(p.nbytes for p in result.maps.values()) <= HUGE_BYTES
+        """Whether it fits, and was made with the arithmetic that its key names: replicas on other
+        nodes, or another GPU, may have others.
+        """
+        return (
+            result.engine == wanted.engine
+            and sum(p.nbytes for p in result.maps.values()) <= HUGE_BYTES
+        )
 
     async def _cached(self, key: str) -> CachedResult | None:
         if not (self.cache and key):
             return None
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.cache.get, key)
 
-    async def _deliver(self, wanted: Wanted, card: ModelCard, result: Result) -> AsyncIterator[Event]:
+    async def _deliver(
+        self, wanted: Wanted, card: ModelCard, result: Result
+    ) -> AsyncIterator[Event]:
         """Pack maps in the pool and send them in order."""
         order, started, size_bytes = wanted.order, time.monotonic(), 0
         key = wanted.key if self._cacheable(wanted, result) else ""
@@ -211,7 +280,9 @@ class TextureService(pb_grpc.TextureServiceServicer):
         data: list[bytes | memoryview] = []
         sender = MapSender(whole=CALL.get().takes_whole_maps)
         waited = 0.0
-        async for parcel in packed(self._pool, result.maps, order.delivery, convert.recipe_of(order, card, result)):
+        async for parcel in packed(
+            self._pool, result.maps, order.delivery, convert.recipe_of(order, card, result)
+        ):
             seams[parcel.packed.kind] = parcel.seam_percentile
             size_bytes += len(parcel.packed.data)
             waited = time.monotonic() - started
@@ -237,26 +308,47 @@ class ModelService(pb_grpc.ModelServiceServicer):
     def __init__(self, engine: Engine, statistics: Statistics) -> None:
         self._engine, self._statistics = engine, statistics
 
-    async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802
-        return pb.ListModelsResponse(models=[convert.model_message(c) for c in self._engine.cards()])
+    async def ListModels(  # noqa: N802
+        self, request: pb.ListModelsRequest, context: Context
+    ) -> pb.ListModelsResponse:
+        return pb.ListModelsResponse(
+            models=[convert.model_message(c) for c in self._engine.cards()]
+        )
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
-        return pb.GetModelResponse(model=convert.model_message(self._engine.card(request.model, kind=None)))
+        return pb.GetModelResponse(
+            model=convert.model_message(self._engine.card(request.model, kind=None))
+        )
 
-    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:  # noqa: N802
+    async def LoadModel(  # noqa: N802
+        self, request: pb.LoadModelRequest, context: Context
+    ) -> pb.LoadModelResponse:
         started = time.monotonic()
         await asyncio.wrap_future(self._engine.load(request.model or DEFAULT_MODEL))
         return pb.LoadModelResponse(load_s=time.monotonic() - started)
 
-    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:  # noqa: N802
-        return pb.UnloadModelResponse(was_loaded=await asyncio.wrap_future(self._engine.unload(request.model or DEFAULT_MODEL)))
+    async def UnloadModel(  # noqa: N802
+        self, request: pb.UnloadModelRequest, context: Context
+    ) -> pb.UnloadModelResponse:
+        return pb.UnloadModelResponse(
+            was_loaded=await asyncio.wrap_future(
+                self._engine.unload(request.model or DEFAULT_MODEL)
+            )
+        )
 
     async def GetModelStatistics(  # noqa: N802
         self, request: pb.GetModelStatisticsRequest, context: Context
     ) -> pb.GetModelStatisticsResponse:
         loaded = self._engine.loaded()
-        names = [self._engine.card(request.model, kind=None).id] if request.model else sorted({*self._statistics.models(), *loaded})
-        figures = [convert.statistics_message(name, self._statistics.of(name), loaded=name in loaded) for name in names]
+        names = (
+            [self._engine.card(request.model, kind=None).id]
+            if request.model
+            else sorted({*self._statistics.models(), *loaded})
+        )
+        figures = [
+            convert.statistics_message(name, self._statistics.of(name), loaded=name in loaded)
+            for name in names
+        ]
         return pb.GetModelStatisticsResponse(models=figures)
 
 
@@ -266,9 +358,13 @@ class ServerService(pb_grpc.ServerServiceServicer):
     def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self._engine, self._config = engine, config
 
-    async def GetServerInfo(self, request: pb.GetServerInfoRequest, context: Context) -> pb.GetServerInfoResponse:  # noqa: N802
+    async def GetServerInfo(  # noqa: N802
+        self, request: pb.GetServerInfoRequest, context: Context
+    ) -> pb.GetServerInfoResponse:
         edge = max((c.max_edge_px for c in self._engine.cards() if c.kind == "material"), default=0)
-        return convert.info_message(__version__, self._engine.devices(), self._config, edge, self._engine.queue_depth())
+        return convert.info_message(
+            __version__, self._engine.devices(), self._config, edge, self._engine.queue_depth()
+        )
 
 
 def _unpacked(event: Event) -> pb.TextureEvent:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which assets there are, what class each belongs to, and which are held out: the CSV, the merge table, the split."""
+"""Which assets there are, what class each belongs to, and which are held out: the CSV, the merge
+table, the split.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +39,28 @@ class Asset:
 def read_catalog(data: Path) -> list[Asset]:
     """Read ``data/materials.csv``, apply the merge table, sort by asset id.
 
-    Raises InvalidRequestError when the file is missing, or an asset is neither CC0 nor the user's own.
+    Raises InvalidRequestError when the file is missing, or an asset is neither CC0 nor the user's
+    own.
     """
     path = data / "materials.csv"
     if not path.is_file():
-        raise InvalidRequestError(f"no {path.name} in {data}: --data takes the folder that holds materials.csv and materials/")
+        raise InvalidRequestError(
+            f"no {path.name} in {data}: --data takes the folder that holds materials.csv and "
+            f"materials/"
+        )
     table = tomllib.loads(CLASSES_FILE.read_text(encoding="utf-8"))
     merge, presets = table["merge"], set(table["presets"]["classes"])
     with path.open(newline="", encoding="utf-8") as file:
         assets = [_asset(row, merge, presets) for row in csv.DictReader(file)]
-    not_free = [a.asset_id for a in assets if not a.licence.upper().startswith("CC0") and a.licence != OWN_LICENCE]
+    not_free = [
+        a.asset_id
+        for a in assets
+        if not a.licence.upper().startswith("CC0") and a.licence != OWN_LICENCE
+    ]
     if not_free:
-        raise InvalidRequestError(f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}")
+        raise InvalidRequestError(
+            f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}"
+        )
     return sorted(assets, key=lambda a: a.asset_id)
 
 
@@ -67,7 +79,8 @@ def _asset(row: dict[str, str], merge: dict[str, str], presets: set[str]) -> Ass
 
 
 def make_split(assets: list[Asset]) -> set[str]:
-    """Asset ids of the validation part: about a tenth of each class, whole geometry groups, chosen by hash.
+    """Asset ids of the validation part: about a tenth of each class, whole geometry groups, chosen
+    by hash.
 
     A class keeps at least three training assets; presets are never held out.
     """
@@ -78,7 +91,9 @@ def make_split(assets: list[Asset]) -> set[str]:
         members = [a for a in assets if a.material_class == name and not a.preset]
         for asset in members:
             groups.setdefault(asset.geometry_group, []).append(asset.asset_id)
-        budget = min(round(len(members) * VALIDATION_SHARE + 0.2), len(members) - MIN_ASSETS_PER_CLASS)
+        budget = min(
+            round(len(members) * VALIDATION_SHARE + 0.2), len(members) - MIN_ASSETS_PER_CLASS
+        )
         for group in sorted(groups, key=lambda g: hashlib.sha256(g.encode()).digest()):
             if len(groups[group]) <= budget:
                 held.update(groups[group])
@@ -92,7 +107,9 @@ def read_split(path: Path = SPLIT_FILE) -> set[str]:
         return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
 
 
-def write_parts(path: Path, held: set[str], rows: Iterable[tuple[str, str, str]], grouped_by: str) -> None:
+def write_parts(
+    path: Path, held: set[str], rows: Iterable[tuple[str, str, str]], grouped_by: str
+) -> None:
     """Write a split file: asset id, class and group of every asset, and the part that it is in."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics on feature vectors (numpy). Sources: KID, Binkowski 2018; precision and recall, Kynkaanniemi 2019; coverage, Naeem 2020."""
+"""Metrics on feature vectors (numpy).
+
+Sources: KID, Binkowski 2018; precision and recall, Kynkaanniemi 2019; coverage, Naeem 2020.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ def kid(a: Vectors, b: Vectors) -> float:
     """Unbiased squared MMD between (N, D) and (M, D) with the kernel ``(x.y / D + 1)^3``."""
     k_aa, k_bb, k_ab = _kernel(a, a), _kernel(b, b), _kernel(a, b)
     n, m = len(a), len(b)
-    same = (k_aa.sum() - np.trace(k_aa)) / (n * (n - 1)) + (k_bb.sum() - np.trace(k_bb)) / (m * (m - 1))
+    same = (k_aa.sum() - np.trace(k_aa)) / (n * (n - 1)) + (k_bb.sum() - np.trace(k_bb)) / (
+        m * (m - 1)
+    )
     return float(same - 2.0 * k_ab.mean())
 
 
@@ -23,27 +28,47 @@ def _kernel(a: Vectors, b: Vectors) -> Vectors:
 
 
 def kid_excess(generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vectors) -> float:
-    """``(KID(gen, real_a) - KID(real_b, real_a)) / (KID(flat, real_a) - KID(real_b, real_a))``: 0 as real, 1 as flat colour."""
+    """``(KID(gen, real_a) - KID(real_b, real_a)) / (KID(flat, real_a) - KID(real_b, real_a))``: 0
+    as real, 1 as flat colour.
+    """
     base = kid(real_b, real_a)
     return (kid(generated, real_a) - base) / (kid(flat, real_a) - base)
 
 
 def bootstrap_interval(
-    generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vectors, *, rounds: int = 200, seed: int = 0
+    generated: Vectors,
+    real_a: Vectors,
+    real_b: Vectors,
+    flat: Vectors,
+    *,
+    rounds: int = 200,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """90 % interval of `kid_excess` over resampled assets (rows). Duplicate rows would bias the unbiased sum: halves without replacement."""
+    """90 % interval of `kid_excess` over resampled assets (rows).
+
+    Duplicate rows would bias the unbiased sum: halves without replacement.
+    """
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(rounds):
-        part = [v[rng.choice(len(v), max(4, (3 * len(v)) // 4), replace=False)] for v in (generated, real_a, real_b, flat)]
+        part = [
+            v[rng.choice(len(v), max(4, (3 * len(v)) // 4), replace=False)]
+            for v in (generated, real_a, real_b, flat)
+        ]
         values.append(kid_excess(part[0], part[1], part[2], part[3]))
     low, high = np.quantile(values, [0.05, 0.95])
     return float(low), float(high)
 
 
 def precision_recall_coverage(generated: Vectors, real: Vectors, k: int = 5) -> dict[str, float]:
-    """Shares within k-nearest-neighbour balls: generated in real (precision), real in generated (recall), real balls hit (coverage)."""
-    rr, gg, rg = _distances(real, real), _distances(generated, generated), _distances(real, generated)
+    """Shares within k-nearest-neighbour balls: generated in real (precision), real in generated
+    (recall), real balls hit (coverage).
+    """
+    rr, gg, rg = (
+        _distances(real, real),
+        _distances(generated, generated),
+        _distances(real, generated),
+    )
     radius_r, radius_g = np.sort(rr, 1)[:, k], np.sort(gg, 1)[:, k]
     return {
         "precision": float((rg <= radius_r[:, None]).any(0).mean()),
@@ -59,8 +84,13 @@ def _distances(a: Vectors, b: Vectors) -> Vectors:
 
 
 def retrieval(generated: Vectors, real: Vectors) -> dict[str, float]:
-    """Row i of both is the same material: how often is the nearest real one the right one (top 1, top 5), by cosine distance."""
-    unit_g, unit_r = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (generated - real.mean(0), real - real.mean(0)))
+    """Row i of both is the same material: how often is the nearest real one the right one (top 1,
+    top 5), by cosine distance.
+    """
+    unit_g, unit_r = (
+        v / np.linalg.norm(v, axis=1, keepdims=True)
+        for v in (generated - real.mean(0), real - real.mean(0))
+    )
     order = np.argsort(-(unit_g @ unit_r.T), 1)
     hits = order == np.arange(len(real))[:, None]
     return {"top1": float(hits[:, 0].mean()), "top5": float(hits[:, :5].any(1).mean())}
@@ -69,8 +99,11 @@ def retrieval(generated: Vectors, real: Vectors) -> dict[str, float]:
 PROBE_RIDGE = 100.0
 
 
-def class_agreement(features: Vectors, labels: NDArray[np.int64], train: Vectors, train_labels: NDArray[np.int64]) -> float:
-    """Accuracy of a linear probe: ridge regression on one-hot classes, fitted on ``train`` in units of each feature's deviation.
+def class_agreement(
+    features: Vectors, labels: NDArray[np.int64], train: Vectors, train_labels: NDArray[np.int64]
+) -> float:
+    """Accuracy of a linear probe: ridge regression on one-hot classes, fitted on ``train`` in units
+    of each feature's deviation.
 
     Classes count alike in the fit, whatever their size.
     """
@@ -85,10 +118,12 @@ def class_agreement(features: Vectors, labels: NDArray[np.int64], train: Vectors
 
 
 def novelty(mixed: Vectors, real: Vectors) -> dict[str, float]:
-    """How far mixed samples are from the nearest real material, beside how far real materials are from each other.
+    """How far mixed samples are from the nearest real material, beside how far real materials are
+    from each other.
 
-    Vectors hold statistics without position, so rolls are nothing to them. Distances in units of each feature's deviation, medians.
-    A ratio of 1 and more: samples between materials are new members; near 0: copies.
+    Vectors hold statistics without position, so rolls are nothing to them. Distances in units of
+    each feature's deviation, medians. A ratio of 1 and more: samples between materials are new
+    members; near 0: copies.
     """
     scale = real.std(0) + 1e-6
     among = _distances(real / scale, real / scale)
@@ -103,7 +138,9 @@ def novelty(mixed: Vectors, real: Vectors) -> dict[str, float]:
 
 
 def spectrum_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Mean absolute difference of log radial power of luminance, (N, H, W) each, averaged over rings, row by row."""
+    """Mean absolute difference of log radial power of luminance, (N, H, W) each, averaged over
+    rings, row by row.
+    """
     return float(np.abs(_log_spectrum(a) - _log_spectrum(b)).mean())
 
 
@@ -111,7 +148,11 @@ def _log_spectrum(images: NDArray[np.float32]) -> Vectors:
     size = images.shape[-1]
     power = np.abs(np.fft.fft2(images - images.mean((1, 2), keepdims=True))) ** 2 / size**2
     cycles = np.fft.fftfreq(size) * size
-    ring = np.round(2.0 * np.log2(np.maximum(np.hypot(cycles[:, None], cycles[None]), 1.0))).astype(int).ravel()
+    ring = (
+        np.round(2.0 * np.log2(np.maximum(np.hypot(cycles[:, None], cycles[None]), 1.0)))
+        .astype(int)
+        .ravel()
+    )
     flat = power.reshape(len(images), -1)
     rings = [flat[:, ring == r].mean(1) for r in range(ring.max() + 1) if (ring == r).any()]
     result: Vectors = np.log(np.stack(rings, 1) + 1e-7)

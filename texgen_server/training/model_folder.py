@@ -45,7 +45,10 @@ def write_folder(
     controls: list[Table],
     maps: Sequence[MapKind] = MATERIAL_MAPS,
 ) -> None:
-    """Write weights and ``model.toml`` into ``folder``, which names the model. ``model`` says title, kind and version."""
+    """Write weights and ``model.toml`` into ``folder``, which names the model.
+
+    ``model`` says title, kind and version.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, folder / WEIGHTS_FILE)
     weights = {WEIGHTS_FILE: hashlib.sha256((folder / WEIGHTS_FILE).read_bytes()).hexdigest()}
@@ -60,13 +63,17 @@ def write_folder(
         "maps": [str(k) for k in maps],
     }
     tables = {"model": about, "sizes": sizes, "network": network, "weights": weights, "data": data}
-    (folder / "model.toml").write_text(_toml(tables, {"class": classes, "control": controls}), encoding="utf-8")
+    (folder / "model.toml").write_text(
+        _toml(tables, {"class": classes, "control": controls}), encoding="utf-8"
+    )
 
 
 def _known_bias(folder: Path) -> Table:
     """What people wrote of the model that is there: an export keeps it."""
     path = folder / "model.toml"
-    there = tomllib.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
+    there = (
+        tomllib.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
+    )
     return {"known_bias": there["known_bias"]} if "known_bias" in there else {}
 
 
@@ -83,7 +90,10 @@ def data_table(assets: Sequence[Sourced], images: int) -> Table:
 
 
 def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
-    """Tables of scalars and flat lists -> TOML. JSON's literals are TOML's for all that is written here."""
+    """Tables of scalars and flat lists -> TOML.
+
+    JSON's literals are TOML's for all that is written here.
+    """
     lines = [
         "# SPDX-License-Identifier: CC0-1.0",
         "# Written by the export of training; a change by hand breaks the digest, but in [data].",

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run of so many steps: what the command line says of it, where it starts, its log, progress and saving."""
+"""A run of so many steps: what the command line says of it, where it starts, its log, progress and
+saving.
+"""
 
 from __future__ import annotations
 
@@ -56,17 +58,30 @@ class StepwiseTrainer(Protocol):
 
 
 def start(state: Path, *, resume: bool, load: Callable[[Path], None]) -> None:
-    """``load(state)`` to go on. Raises InvalidRequestError when a state is missing, or there and not asked for."""
+    """``load(state)`` to go on.
+
+    Raises InvalidRequestError when a state is missing, or there and not asked for.
+    """
     if resume:
         if not state.is_file():
             raise InvalidRequestError(f"--resume: no state at {state}; start without it")
         load(state)
     elif state.is_file():
-        raise InvalidRequestError(f"{state} exists: pass --resume to go on from it, or another --work")
+        raise InvalidRequestError(
+            f"{state} exists: pass --resume to go on from it, or another --work"
+        )
 
 
-def run_logged(trainer: StepwiseTrainer, steps: int, log: Path, save: Callable[[], None], describe: Callable[[Record], str]) -> None:
-    """Train to ``steps``: means of the figures go to ``log`` (a JSON object a line), ``save`` is called now and then and at the end."""
+def run_logged(
+    trainer: StepwiseTrainer,
+    steps: int,
+    log: Path,
+    save: Callable[[], None],
+    describe: Callable[[Record], str],
+) -> None:
+    """Train to ``steps``: means of the figures go to ``log`` (a JSON object a line), ``save`` is
+    called now and then and at the end.
+    """
     started, seen = time.monotonic(), []
     with Progress(console=Console(stderr=True)) as bar, log.open("a", encoding="utf-8") as file:
         task = bar.add_task("training", total=steps, completed=trainer.step_number)
@@ -74,9 +89,15 @@ def run_logged(trainer: StepwiseTrainer, steps: int, log: Path, save: Callable[[
             seen.append(record)
             if trainer.step_number % LOG_EVERY == 0:
                 rate, means = len(seen) / (time.monotonic() - started), mean_figures(seen)
-                file.write(json.dumps({"step": trainer.step_number, "steps_per_s": rate, **means}) + "\n")
+                file.write(
+                    json.dumps({"step": trainer.step_number, "steps_per_s": rate, **means}) + "\n"
+                )
                 file.flush()
-                bar.update(task, completed=trainer.step_number, description=f"{rate:.2f} steps/s, {describe(means)}")
+                bar.update(
+                    task,
+                    completed=trainer.step_number,
+                    description=f"{rate:.2f} steps/s, {describe(means)}",
+                )
                 started, seen = time.monotonic(), []
             if trainer.step_number % SAVE_EVERY == 0:
                 save()
@@ -86,4 +107,7 @@ def run_logged(trainer: StepwiseTrainer, steps: int, log: Path, save: Callable[[
 def mean_figures(records: list[Record]) -> Record:
     """Of each figure the mean over the records that have it."""
     keys = sorted({key for record in records for key in record})
-    return {key: sum(r[key] for r in records if key in r) / sum(key in r for r in records) for key in keys}
+    return {
+        key: sum(r[key] for r in records if key in r) / sum(key in r for r in records)
+        for key in keys
+    }

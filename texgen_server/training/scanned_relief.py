@@ -12,11 +12,14 @@ from texgen_server.repair.normal_integration import central_slopes
 Array = NDArray[np.float32]
 
 
-def blend_scanned(integrated: Array, scanned: Array, crossover_cycles: float = 6.0) -> tuple[Array, float]:
+def blend_scanned(
+    integrated: Array, scanned: Array, crossover_cycles: float = 6.0
+) -> tuple[Array, float]:
     """Low frequencies from the scanned height, high ones from the integrated normals.
 
-    ``scanned`` (H, W) has an unknown scale: it is fitted to the integrated slopes. Returns the blend, in pixels, and the
-    correlation of the two slope fields; at a correlation below 0.3 the scan is ignored (wrong map, wrong orientation).
+    ``scanned`` (H, W) has an unknown scale: it is fitted to the integrated slopes. Returns the
+    blend, in pixels, and the correlation of the two slope fields; at a correlation below 0.3 the
+    scan is ignored (wrong map, wrong orientation).
     """
     ours, theirs = np.stack(central_slopes(integrated)), np.stack(central_slopes(scanned))
     energy = float((theirs * theirs).sum())
@@ -33,7 +36,9 @@ def blend_scanned(integrated: Array, scanned: Array, crossover_cycles: float = 6
 
 
 def ambient_occlusion(height_px: Array) -> Array:
-    """Cavity occlusion of a periodic height in pixels: 1 in the open, darker in crevices, summed over four scales."""
+    """Cavity occlusion of a periodic height in pixels: 1 in the open, darker in crevices, summed
+    over four scales.
+    """
     occlusion = np.zeros_like(height_px)
     for radius in (2.0, 4.0, 8.0, 16.0):
         around = ndimage.gaussian_filter(height_px, radius, mode="wrap")

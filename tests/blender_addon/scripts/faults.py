@@ -16,7 +16,9 @@ ZIP, PYTHON, MODELS, OUT = sys.argv[1:5]
 PACKAGE = "bl_ext.user_default.texgen"
 
 bpy.ops.wm.read_factory_settings(use_empty=True)
-assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
+assert bpy.ops.extensions.package_install_files(
+    filepath=ZIP, repo="user_default", enable_on_install=True
+) == {"FINISHED"}
 board = sys.modules[f"{PACKAGE}.jobs"].board
 profile = sys.modules[f"{PACKAGE}.preferences"].active_profile()
 local_server = sys.modules[f"{PACKAGE}.local_server"]
@@ -25,8 +27,22 @@ settings = bpy.context.scene.texgen
 
 def server(port="0", *flags):
     """A server in a process of its own."""
-    command = [PYTHON, "-m", "texgen", "serve", "--listen", f"127.0.0.1:{port}", "--models", MODELS, "--device", "torch", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    command = [
+        PYTHON,
+        "-m",
+        "texgen",
+        "serve",
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--models",
+        MODELS,
+        "--device",
+        "torch",
+        *flags,
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     return process, process.stdout.readline().split()[4]
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a bpy module: install the zip, generate on a mesh, check the material, render. Prints one JSON object.
+"""Runs inside a bpy module: install the zip, generate on a mesh, check the material, render. Prints
+one JSON object.
 
-usage: python headless.py ZIP ADDRESS OUT_DIR      (BLENDER_USER_RESOURCES must point to an empty folder)
+usage: python headless.py ZIP ADDRESS OUT_DIR      (BLENDER_USER_RESOURCES must point to an empty
+folder)
 """
 
 import json
@@ -31,7 +33,9 @@ def wait(board, seconds=180.0):
 cli = Path(bpy.utils.system_resource("SCRIPTS", path="addons_core/bl_pkg/cli")) / "blender_ext.py"
 subprocess.run([sys.executable, str(cli), "validate", ZIP], check=True, stdout=sys.stderr)
 
-assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
+assert bpy.ops.extensions.package_install_files(
+    filepath=ZIP, repo="user_default", enable_on_install=True
+) == {"FINISHED"}
 package = "bl_ext.user_default.texgen"
 addon = sys.modules[package]
 jobs = sys.modules[f"{package}.jobs"]
@@ -78,7 +82,9 @@ settings.seed = 8
 bpy.ops.texgen.generate()
 wait(board)
 assert plane.active_material is material, "the material that we made is updated in place"
-assert (len(bpy.data.images), len(bpy.data.materials), len(material.node_tree.nodes)) == before, "nothing piles up"
+assert (len(bpy.data.images), len(bpy.data.materials), len(material.node_tree.nodes)) == before, (
+    "nothing piles up"
+)
 
 bpy.ops.texgen.generate()
 bpy.ops.texgen.cancel()

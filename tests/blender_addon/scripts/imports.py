@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a bpy module: our exports come in through Blender's own importers, and look as the loose maps do. Prints one JSON object.
+"""Runs inside a bpy module: our exports come in through Blender's own importers, and look as the
+loose maps do. Prints one JSON object.
 
-usage: python imports.py FOLDER OUT_DIR      (FOLDER holds loose/, gltf/, usd/, each with the set ``wall``)
+usage: python imports.py FOLDER OUT_DIR      (FOLDER holds loose/, gltf/, usd/, each with the set
+``wall``)
 """
 
 import json
@@ -27,7 +29,9 @@ def stage():
     scene = bpy.context.scene
     bpy.ops.mesh.primitive_plane_add(size=2)
     plane = bpy.context.object
-    plane.data.uv_layers.new(name="st")  # what the USD names; the importer of glTF names UVMap, which is there
+    plane.data.uv_layers.new(
+        name="st"
+    )  # what the USD names; the importer of glTF names UVMap, which is there
     sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
     sun.data.energy, sun.rotation_euler = 3.0, (0.9, 0.2, 0.4)
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
@@ -76,7 +80,11 @@ def matched():
             ("Ambient Occlusion", tags.ambient_occlusion),
         )
     ]
-    files = [SimpleNamespace(name=p.name) for p in sorted((FOLDER / "loose").iterdir()) if p.suffix == ".png"]
+    files = [
+        SimpleNamespace(name=p.name)
+        for p in sorted((FOLDER / "loose").iterdir())
+        if p.suffix == ".png"
+    ]
     paths.match_files_to_socket_names(files, sockets)
     return {name: file for name, _, file in sockets if file}
 
@@ -114,12 +122,16 @@ files = matched()
 facts["wired"] = files
 reference = render(plane, loose(files, "loose"), "loose")
 facts["contrast"] = float(reference.reshape(-1, 4)[:, :3].std())
-facts["without_relief"] = float(np.abs(render(plane, loose(files, "flat", flipped=True), "flat") - reference).mean())
+facts["without_relief"] = float(
+    np.abs(render(plane, loose(files, "flat", flipped=True), "flat") - reference).mean()
+)
 facts["apart"] = {}
 for name, operator, file in (
     ("glb", bpy.ops.import_scene.gltf, FOLDER / "gltf" / "wall.glb"),
     ("usda", bpy.ops.wm.usd_import, FOLDER / "usd" / "wall.usda"),
     ("usdz", bpy.ops.wm.usd_import, FOLDER / "usd" / "wall.usdz"),
 ):
-    facts["apart"][name] = float(np.abs(render(plane, imported(operator, file), name) - reference).mean())
+    facts["apart"][name] = float(
+        np.abs(render(plane, imported(operator, file), name) - reference).mean()
+    )
 print(json.dumps(facts))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a bpy module: every operator, and what an artist's file may hold. Prints one JSON object.
+"""Runs inside a bpy module: every operator, and what an artist's file may hold. Prints one JSON
+object.
 
-usage: python operators.py ZIP ADDRESS OUT_DIR      (BLENDER_USER_RESOURCES must point to an empty folder)
+usage: python operators.py ZIP ADDRESS OUT_DIR      (BLENDER_USER_RESOURCES must point to an empty
+folder)
 """
 
 import contextlib
@@ -20,7 +22,9 @@ PACKAGE = "bl_ext.user_default.texgen"
 facts = {"blender": bpy.app.version_string}
 
 bpy.ops.wm.read_factory_settings(use_empty=True)
-assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
+assert bpy.ops.extensions.package_install_files(
+    filepath=ZIP, repo="user_default", enable_on_install=True
+) == {"FINISHED"}
 for _ in range(2):
     bpy.ops.preferences.addon_disable(module=PACKAGE)
     bpy.ops.preferences.addon_enable(module=PACKAGE)
@@ -107,7 +111,9 @@ assert "left as you linked it: Base Color" in message, message
 theirs = [n for n in tree.nodes if not module("nodes").ours(n) and n.label != "TexGen"]
 assert sorted((n.name, n.type, tuple(n.location)) for n in theirs) == own_nodes
 assert own_links == [
-    (li.from_node.name, li.to_node.name, li.to_socket.name) for li in tree.links if li.from_node in theirs and li.to_node in theirs
+    (li.from_node.name, li.to_node.name, li.to_socket.name)
+    for li in tree.links
+    if li.from_node in theirs and li.to_node in theirs
 ]
 assert shader.inputs["Roughness"].is_linked
 
@@ -147,17 +153,23 @@ done("paste", bpy.ops.texgen.paste_recipe, recipe=mix_recipe)
 assert history.recipe_of(brick) == mix_recipe
 refused(bpy.ops.texgen.paste_recipe, "no recipe", recipe="hello")
 halves = bpy.data.images.new("halves", 32, 32)
-halves.pixels.foreach_set(np.repeat((np.indices((32, 32))[1] < 16).astype(np.float32)[..., None], 4, 2).ravel())
+halves.pixels.foreach_set(
+    np.repeat((np.indices((32, 32))[1] < 16).astype(np.float32)[..., None], 4, 2).ravel()
+)
 settings.mix_mask = halves
 done("back", bpy.ops.texgen.go_back, index=0)
 done("mix", bpy.ops.texgen.mix)
-assert history.current(brick).mask is halves and history.current(brick).label == "mixed with Mine, painted"
+assert (
+    history.current(brick).mask is halves
+    and history.current(brick).label == "mixed with Mine, painted"
+)
 painted = brick.texgen.current
 done("back", bpy.ops.texgen.go_back, index=0)
 done("back", bpy.ops.texgen.go_back, index=painted)
 settings.mix_mask = None
 
-# -- by a colour layer of the mesh: nodes only; kept when the material is made again; removed without a trace
+# -- by a colour layer of the mesh: nodes only; kept when the material is made again; removed
+# without a trace
 done("back", bpy.ops.texgen.go_back, index=0)
 nodes = module("nodes")
 refused(bpy.ops.texgen.paint_over, "no colour layer")
@@ -171,8 +183,13 @@ assert [n.layer_name for n in layered] == ["Moss"] and nodes.ours(layered[0])
 assert sum(link.from_node == layered[0] for link in brick.node_tree.links) == 6
 done("back", bpy.ops.texgen.go_back, index=1)
 assert [n.layer_name for n in brick.node_tree.nodes if n.type == "VERTEX_COLOR"] == ["Moss"]
-assert next(n for n in brick.node_tree.nodes if n.label == "Scale").inputs["Scale"].default_value[0] == 2.0
-assert {node.image for node in nodes.our_textures(brick).values()}.isdisjoint({n.image for n in nodes.our_textures(mine).values()})
+assert (
+    next(n for n in brick.node_tree.nodes if n.label == "Scale").inputs["Scale"].default_value[0]
+    == 2.0
+)
+assert {node.image for node in nodes.our_textures(brick).values()}.isdisjoint(
+    {n.image for n in nodes.our_textures(mine).values()}
+)
 assert bpy.ops.texgen.paint_over(remove=True) == {"FINISHED"}
 assert len(brick.node_tree.nodes) == alone and nodes.look_of(brick).relief == "BOTH"
 
@@ -192,7 +209,11 @@ while live.current is None or live.current.shown < 8:
     time.sleep(0.005)
 facts["live_updates_per_s"] = round(live.current.shown / (time.monotonic() - started), 1)
 facts["live_slowest_tick_ms"] = round(1e3 * max(ticks[5:]), 1)
-assert all(n.image.name.startswith("texgen live") for k, n in module("nodes").our_textures(brick).items() if k in live.SHOWN)
+assert all(
+    n.image.name.startswith("texgen live")
+    for k, n in module("nodes").our_textures(brick).items()
+    if k in live.SHOWN
+)
 done("apply", bpy.ops.texgen.apply_live)
 assert live.current is None and not [i for i in bpy.data.images if i.name.startswith("texgen live")]
 assert all(n.image.size[0] == 256 for n in module("nodes").our_textures(brick).values())
@@ -215,7 +236,11 @@ foreign.node_tree.links.new(texture.outputs["Color"], principled.inputs["Base Co
 five = plane("Five")
 five.data.materials.append(foreign)
 done("upscale", bpy.ops.texgen.upscale, scale="4")
-assert five.active_material is not foreign and texture.image is picture and tuple(picture.size) == (64, 64)
+assert (
+    five.active_material is not foreign
+    and texture.image is picture
+    and tuple(picture.size) == (64, 64)
+)
 assert next(iter(module("nodes").our_textures(five.active_material).values())).image.size[0] == 256
 six = plane("Six")
 refused(bpy.ops.texgen.upscale, "nothing to enlarge")
@@ -223,7 +248,11 @@ refused(bpy.ops.texgen.upscale, "nothing to enlarge")
 # -- photographs: captured where the server can, repaired into a material of its own
 rng = np.random.default_rng(0)
 speckled = bpy.data.images.new("speckled", 128, 128)
-speckled.pixels.foreach_set(np.dstack([rng.random((128, 128, 3)) * 0.5 + 0.2, np.ones((128, 128))]).astype(np.float32).ravel())
+speckled.pixels.foreach_set(
+    np.dstack([rng.random((128, 128, 3)) * 0.5 + 0.2, np.ones((128, 128))])
+    .astype(np.float32)
+    .ravel()
+)
 speckled.pack()
 settings.photo = speckled
 bpy.context.view_layer.objects.active = six
@@ -262,7 +291,10 @@ mapping, background = module("world").controls(world)
 mapping.inputs["Rotation"].default_value[2], background.inputs["Strength"].default_value = 1.0, 0.5
 done("environment", bpy.ops.texgen.environment)
 mapping, background = module("world").controls(world)
-assert abs(mapping.inputs["Rotation"].default_value[2] - 1.0) < 1e-6 and abs(background.inputs["Strength"].default_value - 0.5) < 1e-6
+assert (
+    abs(mapping.inputs["Rotation"].default_value[2] - 1.0) < 1e-6
+    and abs(background.inputs["Strength"].default_value - 0.5) < 1e-6
+)
 assert len(world.node_tree.nodes) == world_nodes + 5
 
 # -- files beside the .blend, never over one that is there; the asset; save and load
@@ -281,7 +313,9 @@ while "Loaded" not in board._jobs[0]._last:
     board.poll()
     time.sleep(0.002)
 bpy.ops.texgen.cancel()
-assert run("cancel") == "Cancelled" and sorted(p.name for p in (OUT / "textures").iterdir()) == there
+assert (
+    run("cancel") == "Cancelled" and sorted(p.name for p in (OUT / "textures").iterdir()) == there
+)
 settings.seed -= 1
 (OUT / "textures").rename(OUT / "kept")
 (OUT / "textures").write_text("no folder")
@@ -337,14 +371,21 @@ for word, message in (("Loaded", "Cancelled"), ("Wired", "updated on Four")):
         time.sleep(0.002)
     bpy.ops.texgen.cancel()
     assert message in run("cancel"), (word, board.message)
-    assert (history.recipe_of(bpy.data.objects["Four"].active_material) == before) == (message == "Cancelled")
+    assert (history.recipe_of(bpy.data.objects["Four"].active_material) == before) == (
+        message == "Cancelled"
+    )
 
 # -- render and save while a job runs
 bpy.ops.texgen.generate()
 for _ in range(3):
     board.poll()
 scene = bpy.context.scene
-scene.render.engine, scene.cycles.samples, scene.render.resolution_x, scene.render.resolution_y = "CYCLES", 1, 32, 32
+scene.render.engine, scene.cycles.samples, scene.render.resolution_x, scene.render.resolution_y = (
+    "CYCLES",
+    1,
+    32,
+    32,
+)
 if scene.camera is None:
     scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     scene.collection.objects.link(scene.camera)
@@ -371,11 +412,21 @@ settings.size = "256"
 
 # -- many in a row leak nothing
 done("generate", bpy.ops.texgen.generate)
-before = len(bpy.data.images), len(bpy.data.materials), threading.active_count(), len(bpy.app.handlers.load_pre)
+before = (
+    len(bpy.data.images),
+    len(bpy.data.materials),
+    threading.active_count(),
+    len(bpy.app.handlers.load_pre),
+)
 for number in range(50):
     settings.seed = number
     done("generate", bpy.ops.texgen.generate)
-assert before == (len(bpy.data.images), len(bpy.data.materials), threading.active_count(), len(bpy.app.handlers.load_pre))
+assert before == (
+    len(bpy.data.images),
+    len(bpy.data.materials),
+    threading.active_count(),
+    len(bpy.app.handlers.load_pre),
+)
 
 
 # -- the panels draw in every state

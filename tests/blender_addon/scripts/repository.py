@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a bpy module: a folder with our zip becomes a repository of Blender's, and the add-on is installed from there.
+"""Runs inside a bpy module: a folder with our zip becomes a repository of Blender's, and the add-on
+is installed from there.
 
 usage: python repository.py ZIP OUT_DIR      (BLENDER_USER_RESOURCES must point to an empty folder)
 """
@@ -17,7 +18,11 @@ folder = OUT / "repository"
 folder.mkdir()
 shutil.copy(ZIP, folder)
 cli = Path(bpy.utils.system_resource("SCRIPTS", path="addons_core/bl_pkg/cli")) / "blender_ext.py"
-subprocess.run([sys.executable, str(cli), "server-generate", f"--repo-dir={folder}", "--html"], check=True, stdout=sys.stderr)
+subprocess.run(
+    [sys.executable, str(cli), "server-generate", f"--repo-dir={folder}", "--html"],
+    check=True,
+    stdout=sys.stderr,
+)
 listed = json.loads((folder / "index.json").read_text())["data"]
 assert [entry["id"] for entry in listed] == ["texgen"], listed
 assert (folder / "index.html").is_file()
@@ -29,7 +34,16 @@ repo = repos.new(name="Studio", module="studio", remote_url=f"file://{folder}/in
 repo.enabled = True
 index = list(repos).index(repo)
 assert bpy.ops.extensions.repo_sync(repo_index=index) == {"FINISHED"}
-assert bpy.ops.extensions.package_install(repo_index=index, pkg_id="texgen", enable_on_install=True) == {"FINISHED"}
+assert bpy.ops.extensions.package_install(
+    repo_index=index, pkg_id="texgen", enable_on_install=True
+) == {"FINISHED"}
 assert "bl_ext.studio.texgen" in bpy.context.preferences.addons
 assert bpy.ops.texgen.generate.idname() == "TEXGEN_OT_generate"
-print(json.dumps({"blender": bpy.app.version_string, "listed": [f"{entry['id']} {entry['version']}" for entry in listed]}))
+print(
+    json.dumps(
+        {
+            "blender": bpy.app.version_string,
+            "listed": [f"{entry['id']} {entry['version']}" for entry in listed],
+        }
+    )
+)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Render the shadow of a pole under an environment: shadow.py PANORAMA.exr OUT.png. Prints the camera's facts as JSON."""
+"""Render the shadow of a pole under an environment: shadow.py PANORAMA.exr OUT.png.
+
+Prints the camera's facts as JSON.
+"""
 
 import json
 import sys

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a real Blender window (Xvfb): install the zip, open the panel, click Generate, wait for the material, take screenshots.
+"""Runs inside a real Blender window (Xvfb): install the zip, open the panel, click Generate, wait
+for the material, take screenshots.
 
-usage: blender --factory-startup --enable-event-simulate --python window.py -- ZIP ADDRESS OUT_PREFIX
+usage: blender --factory-startup --enable-event-simulate --python window.py -- ZIP ADDRESS
+OUT_PREFIX
 """
 
 import json
@@ -68,7 +70,9 @@ def press(x, y):
 
 
 def click_generate(of):
-    """Press down the panel, row by row, until the button answers: its place depends on theme and version."""
+    """Press down the panel, row by row, until the button answers: its place depends on theme and
+    version.
+    """
     board = sys.modules[f"{PACKAGE}.jobs"].board
     region = sidebar(of)
     x = region.x + region.width // 2
@@ -112,7 +116,10 @@ def is_open(of, name):
 
 
 def toggle(of, name, from_px, wanted):
-    """Press down the panel until a part is open, or closed. Returns where its header is, in px below the top."""
+    """Press down the panel until a part is open, or closed.
+
+    Returns where its header is, in px below the top.
+    """
     region = sidebar(of)
     for below_top in range(from_px, from_px + 260, 8):
         if (yield from is_open(of, name)) == wanted:
@@ -187,7 +194,9 @@ def tour(view, board):
         ("environment", bpy.ops.texgen.environment),
     ):
         board.tell_user("Ready")  # of one line, so that headers stay where they are
-        at = yield from toggle(view, name, header + HEADER_PX * (order.index(name) - order.index("sliders")), True)
+        at = yield from toggle(
+            view, name, header + HEADER_PX * (order.index(name) - order.index("sliders")), True
+        )
         assert work() == {"FINISHED"}, name
         yield from idle(board)
         if name == "variations":
@@ -206,7 +215,9 @@ def tour(view, board):
 
 
 def scenario():
-    assert bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True) == {"FINISHED"}
+    assert bpy.ops.extensions.package_install_files(
+        filepath=ZIP, repo="user_default", enable_on_install=True
+    ) == {"FINISHED"}
     sys.modules[f"{PACKAGE}.preferences"].active_profile().address = ADDRESS
     board = sys.modules[f"{PACKAGE}.jobs"].board
     cube = bpy.data.objects["Cube"]

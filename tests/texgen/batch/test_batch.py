@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batch: a spec is checked before any work, nothing is made twice, nothing is lost or overwritten, a lock holds."""
+"""Batch: a spec is checked before any work, nothing is made twice, nothing is lost or overwritten,
+a lock holds.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,17 @@ def spec(folder, text=SPEC, name="spec.toml"):
 def batch(models, tmp_path, capsys):
     def call(*arguments, text=SPEC, out="out"):
         code = main(
-            ["batch", str(spec(tmp_path, text)), "--out", str(tmp_path / out), *arguments, "--models", str(models), "--device", "torch"]
+            [
+                "batch",
+                str(spec(tmp_path, text)),
+                "--out",
+                str(tmp_path / out),
+                *arguments,
+                "--models",
+                str(models),
+                "--device",
+                "torch",
+            ]
         )
         told = capsys.readouterr()
         return code, told.out, told.err
@@ -61,7 +73,11 @@ def batch(models, tmp_path, capsys):
 
 
 def contents(folder, *, sidecars=False):
-    return {p.name: p.read_bytes() for p in sorted(Path(folder).iterdir()) if sidecars or p.suffix != ".json"}
+    return {
+        p.name: p.read_bytes()
+        for p in sorted(Path(folder).iterdir())
+        if sidecars or p.suffix != ".json"
+    }
 
 
 def test_a_spec_becomes_sets_with_names_sweeps_and_presets(tmp_path):
@@ -94,7 +110,9 @@ castle,"brick=0.7,rock=0.3",4,64,unreal,0.5;2.0,10
 """
     plain = [(i.stem, dict(i.request), i.preset) for i in read_spec(spec(tmp_path))]
     for text, name in ((json.dumps(document, indent=1), "s.json"), (table, "s.csv")):
-        assert [(i.stem, dict(i.request), i.preset) for i in read_spec(spec(tmp_path, text, name))] == plain
+        assert [
+            (i.stem, dict(i.request), i.preset) for i in read_spec(spec(tmp_path, text, name))
+        ] == plain
 
 
 @pytest.mark.parametrize(
@@ -111,13 +129,25 @@ castle,"brick=0.7,rock=0.3",4,64,unreal,0.5;2.0,10
         ('[[set]]\nclass = "bark"\nseeds = [1, 2]\ncount = 5', 4, "single seed"),
         ('[[set]]\nclass = "bark"\ncontrols = { age = "old" }', 3, "control age"),
         ('[[set]]\nclass = "bark"\ncontrols = { age = [] }', 3, "control age"),
-        ('[[set]]\nclass = "bark"\n\n[[set]]\nclass = "brick"\nseeds = "1..1000000000"', 6, "too many"),
+        (
+            '[[set]]\nclass = "bark"\n\n[[set]]\nclass = "brick"\nseeds = "1..1000000000"',
+            6,
+            "too many",
+        ),
         ('[[set]]\nclass = "bark"\nname = "../../etc/passwd"', 3, "no plain file name"),
         ('[[set]]\nclass = "bark"\nname = "a/b"', 3, "no plain file name"),
         ('[[set]]\nclass = "bark"\nname = "con"\npattern = "{name}"', 3, "no plain file name"),
         ('[[set]]\nclass = "bark"\npattern = "{name}_{age}"', 3, "there are {name}"),
-        ('[[set]]\nclass = "bark"\n[[set]]\nclass = "bark"', 3, "two sets are called bark_1 .the other one: line 1"),
-        ('[[set]]\nclass = "bark"\n[[set]]\nname = "BARK"\nclass = "brick"', 3, "two sets are called BARK_1"),
+        (
+            '[[set]]\nclass = "bark"\n[[set]]\nclass = "bark"',
+            3,
+            "two sets are called bark_1 .the other one: line 1",
+        ),
+        (
+            '[[set]]\nclass = "bark"\n[[set]]\nname = "BARK"\nclass = "brick"',
+            3,
+            "two sets are called BARK_1",
+        ),
         ('[[set]]\nclass = "bark"\npreset = "uneral"', 3, "there is no preset"),
         ('[[set]]\nclass = "bark"\nsize = "big"', 3, "size 'big'"),
         ('[[set]]\nname = "r"\nrecipe = "tg1:abc"\nseeds = [1]', 4, "already says"),
@@ -153,7 +183,10 @@ def test_what_is_no_spec_is_refused(tmp_path, name, text, why):
 
 
 def test_the_largest_spec_is_counted_before_it_is_made(tmp_path):
-    assert len(read_spec(spec(tmp_path, f'[[set]]\nclass = "bark"\nseeds = "1..{MOST_SETS}"'))) == MOST_SETS
+    assert (
+        len(read_spec(spec(tmp_path, f'[[set]]\nclass = "bark"\nseeds = "1..{MOST_SETS}"')))
+        == MOST_SETS
+    )
     many = ", ".join(str(n / 100) for n in range(100))
     sweep = "{ " + ", ".join(f"c{i} = [{many}]" for i in range(5)) + " }"
     started = time.monotonic()
@@ -180,8 +213,13 @@ def test_a_batch_is_made_once_and_reported(batch, tmp_path):
     assert code == 0 and told.startswith("5 made")
     report = json.loads((tmp_path / "report.json").read_text())
     assert [s["stem"] for s in sorted(report["sets"], key=lambda s: s["stem"])] == STEMS
-    assert all(s["status"] == "made" and s["recipe"].startswith("tg1:") and s["files"] for s in report["sets"])
-    assert [s["sweep"] for s in report["sets"] if s["stem"] == "castle_4_v2"] == [{"relief_depth": 2.0}]
+    assert all(
+        s["status"] == "made" and s["recipe"].startswith("tg1:") and s["files"]
+        for s in report["sets"]
+    )
+    assert [s["sweep"] for s in report["sets"] if s["stem"] == "castle_4_v2"] == [
+        {"relief_depth": 2.0}
+    ]
     made = contents(tmp_path / "out", sidecars=True)
     assert {"bark_1_basecolor.png", "T_castle_4_v2_ORM.png", "castle_4_v2.json"} <= set(made)
     assert json.loads(made["castle_4_v2.json"])["output_licence"] == "CC0-1.0"
@@ -195,9 +233,20 @@ def test_the_second_run_starts_nothing_and_imports_no_torch(batch, models, tmp_p
     batch()
     program = (
         "import sys; from texgen.cli import main; code = main(sys.argv[1:]); "
-        "print(code, sorted({'torch', 'grpc', 'openvino', 'texgen_server.engine'} & set(sys.modules)))"
+        "print(code, sorted({'torch', 'grpc', 'openvino', 'texgen_server.engine'} & "
+        "set(sys.modules)))"
     )
-    command = [sys.executable, "-c", program, "batch", str(tmp_path / "spec.toml"), "--out", str(tmp_path / "out"), "--models", str(models)]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "batch",
+        str(tmp_path / "spec.toml"),
+        "--out",
+        str(tmp_path / "out"),
+        "--models",
+        str(models),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "0 []"
 
@@ -216,7 +265,9 @@ def test_changed_and_damaged_sets_are_made_again_only_when_asked(batch, tmp_path
     code, told, _ = batch("--resume", text=SPEC.replace("hue_shift = 10", "hue_shift = 20"))
     assert "2 made, 3 up to date" in told
     changed = contents(tmp_path / "out")
-    assert {name for name in first if first[name] != changed[name]} == {name for name in first if "castle" in name and name.endswith("png")}
+    assert {name for name in first if first[name] != changed[name]} == {
+        name for name in first if "castle" in name and name.endswith("png")
+    }
 
 
 def test_what_a_killed_run_left_half_written_goes_and_no_other_sets_files(batch, tmp_path):
@@ -245,7 +296,9 @@ def test_only_some_and_a_dry_run(batch, tmp_path):
     assert not (tmp_path / "out").exists()
     batch("--only", "bark_[12]")
     code, told, _ = batch("--dry-run")
-    assert [line.rsplit(None, 1)[0] for line in told.splitlines()] == ["up to date"] * 2 + ["missing"] * 3
+    assert [line.rsplit(None, 1)[0] for line in told.splitlines()] == ["up to date"] * 2 + [
+        "missing"
+    ] * 3
     code, _, told = batch("--only", "nothing*")
     assert code == 2 and "matches none of 5" in told
 
@@ -253,7 +306,14 @@ def test_only_some_and_a_dry_run(batch, tmp_path):
 def test_what_fails_is_told_and_the_rest_is_made(server, tmp_path, capsys):
     (tmp_path / "token").write_text("secret")
     path = spec(tmp_path, SPEC + '\n[[set]]\nclass = "wool"\n')
-    common = ["--out", str(tmp_path / "out"), "--server", server, "--token-file", str(tmp_path / "token")]
+    common = [
+        "--out",
+        str(tmp_path / "out"),
+        "--server",
+        server,
+        "--token-file",
+        str(tmp_path / "token"),
+    ]
     assert main(["batch", str(path), *common, "--json"]) == 10
     told = capsys.readouterr()
     report = json.loads(told.out)
@@ -276,9 +336,17 @@ def test_a_lock_holds_and_its_changes_are_told(batch, tmp_path):
     code, _, told = batch("--lock", str(lock), text=SPEC.replace("1..3", "2..4"))
     assert code == 2 and "bark_4: new" in told and "bark_1: not in the spec any more" in told
     code, _, _ = batch("--lock", str(lock), "--update-lock", text=SPEC.replace("1..3", "2..4"))
-    assert code == 0 and set(read_lock(lock)) == {"bark_2", "bark_3", "bark_4", "castle_4_v1", "castle_4_v2"}
+    assert code == 0 and set(read_lock(lock)) == {
+        "bark_2",
+        "bark_3",
+        "bark_4",
+        "castle_4_v1",
+        "castle_4_v2",
+    }
     kept = read_lock(lock)
-    assert {stem: kept[stem] for stem in kept if stem in first} == {stem: first[stem] for stem in first if stem in kept}
+    assert {stem: kept[stem] for stem in kept if stem in first} == {
+        stem: first[stem] for stem in first if stem in kept
+    }
 
 
 def test_a_folder_that_is_there_already_can_be_locked(batch, tmp_path):
@@ -286,7 +354,9 @@ def test_a_folder_that_is_there_already_can_be_locked(batch, tmp_path):
     before = contents(tmp_path / "out")
     code, told, _ = batch("--lock", str(tmp_path / "texgen.lock"))
     assert code == 0 and told.startswith("5 made")
-    assert contents(tmp_path / "out") == before and set(read_lock(tmp_path / "texgen.lock")) == set(STEMS)
+    assert contents(tmp_path / "out") == before and set(read_lock(tmp_path / "texgen.lock")) == set(
+        STEMS
+    )
     assert batch("--lock", str(tmp_path / "texgen.lock"))[1].startswith("5 up to date")
 
 
@@ -318,7 +388,18 @@ def test_engines_may_differ_a_little_and_models_show_as_changes(batch, tmp_path)
 @pytest.mark.slow
 def test_killed_three_times_and_resumed_nothing_is_lost_or_made_twice(models, tmp_path):
     path = spec(tmp_path, '[defaults]\nsize = 64\n[[set]]\nclass = "bark"\nseeds = "1..60"\n')
-    command = [sys.executable, "-m", "texgen", "batch", str(path), "--models", str(models), "--device", "torch", "--resume"]
+    command = [
+        sys.executable,
+        "-m",
+        "texgen",
+        "batch",
+        str(path),
+        "--models",
+        str(models),
+        "--device",
+        "torch",
+        "--resume",
+    ]
     subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True, timeout=300)
     out, rng = tmp_path / "out", random.Random(3)
     for _ in range(3):
@@ -326,13 +407,23 @@ def test_killed_three_times_and_resumed_nothing_is_lost_or_made_twice(models, tm
         process = subprocess.Popen([*command, "--out", str(out)], start_new_session=True)
         wanted = before + rng.randrange(3, 12)
         deadline = time.monotonic() + 120
-        while len(list(out.glob("*.json"))) < wanted and process.poll() is None and time.monotonic() < deadline:
+        while (
+            len(list(out.glob("*.json"))) < wanted
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(rng.random() * 0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     there = {p.name: p.stat().st_mtime_ns for p in out.glob("*.json")}
     assert 0 < len(there) < 60
-    done = subprocess.run([*command, "--out", str(out), "--json"], check=True, timeout=300, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--out", str(out), "--json"],
+        check=True,
+        timeout=300,
+        capture_output=True,
+        text=True,
+    )
     totals = json.loads(done.stdout)["totals"]
     assert totals == {"up to date": len(there), "made": 60 - len(there)}
     assert {name: (out / name).stat().st_mtime_ns for name in there} == there
@@ -341,7 +432,13 @@ def test_killed_three_times_and_resumed_nothing_is_lost_or_made_twice(models, tm
 
 
 def test_the_readmes_spec_can_be_made_by_the_shipped_model(tmp_path):
-    chapter = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8").split("## Pipelines")[1]
+    chapter = (
+        Path(__file__)
+        .parents[3]
+        .joinpath("README.md")
+        .read_text(encoding="utf-8")
+        .split("## Pipelines")[1]
+    )
     text = chapter.split("```toml\n")[1].split("```")[0]
     card = find_card("material")
     recipe = write_recipe(make_recipe(card, [("bark", 1.0)], 1), card)

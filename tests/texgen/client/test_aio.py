@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The client for asyncio gives what the plain one gives, and lets go of what nobody awaits any more."""
+"""The client for asyncio gives what the plain one gives, and lets go of what nobody awaits any
+more.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,23 @@ from texgen_server.rpc.server import EmbeddedServer
 
 @pytest.fixture(scope="module")
 def server(models):
-    with EmbeddedServer(ServerConfig(port=0, token="secret", models=models, device="torch", grace_s=0.5)) as running:
+    with EmbeddedServer(
+        ServerConfig(port=0, token="secret", models=models, device="torch", grace_s=0.5)
+    ) as running:
         yield running
 
 
 def test_both_clients_offer_the_same():
     def offered(client):
-        found = {n: inspect.signature(f) for n, f in vars(client).items() if not n.startswith("_") and n not in ("close", "explore")}
-        return {name: signature.replace(return_annotation=inspect.Signature.empty) for name, signature in found.items()}
+        found = {
+            n: inspect.signature(f)
+            for n, f in vars(client).items()
+            if not n.startswith("_") and n not in ("close", "explore")
+        }
+        return {
+            name: signature.replace(return_annotation=inspect.Signature.empty)
+            for name, signature in found.items()
+        }
 
     assert offered(AsyncClient) == offered(Client)
 
@@ -34,11 +45,24 @@ def test_both_clients_offer_the_same():
 def test_many_at_once_are_what_the_plain_client_gets(server):
     async def ask():
         async with AsyncClient(server.address, "secret") as client:
-            made = await asyncio.gather(*(client.generate("bark", seed=s, size_px=(64, 64), encoding=Encoding.RAW) for s in range(6)))
+            made = await asyncio.gather(
+                *(
+                    client.generate("bark", seed=s, size_px=(64, 64), encoding=Encoding.RAW)
+                    for s in range(6)
+                )
+            )
             varied = await client.vary(made[0].recipe, 0.5, count=2, seed=1, encoding=Encoding.RAW)
-            mixed = await client.mix([(made[0].recipe, 1.0), (made[1].recipe, 1.0)], encoding=Encoding.RAW)
+            mixed = await client.mix(
+                [(made[0].recipe, 1.0), (made[1].recipe, 1.0)], encoding=Encoding.RAW
+            )
             models = await client.list_models()
-            return made, varied, mixed, (await client.get_model(models[0].id)).id, (await client.server_info()).version
+            return (
+                made,
+                varied,
+                mixed,
+                (await client.get_model(models[0].id)).id,
+                (await client.server_info()).version,
+            )
 
     made, varied, mixed, model, version = asyncio.run(ask())
     with Client(server.address, "secret") as client:
@@ -57,7 +81,9 @@ def test_uploads_go_the_same_way(server):
 
     async def ask():
         async with AsyncClient(server.address, "secret") as client:
-            return await client.repair({MapKind.HEIGHT: ramp}, tiling="always", encoding=Encoding.RAW)
+            return await client.repair(
+                {MapKind.HEIGHT: ramp}, tiling="always", encoding=Encoding.RAW
+            )
 
     made = asyncio.run(ask())
     with Client(server.address, "secret") as client:
@@ -99,7 +125,13 @@ def test_a_cancelled_task_stops_the_servers_work(server):
         async with AsyncClient(server.address, "secret") as client:
             begun = asyncio.Event()
             task = asyncio.create_task(
-                client.generate("bark", seed=1, size_px=(4096, 4096), controls={"tile_px": 256.0}, on_progress=lambda p: begun.set())
+                client.generate(
+                    "bark",
+                    seed=1,
+                    size_px=(4096, 4096),
+                    controls={"tile_px": 256.0},
+                    on_progress=lambda p: begun.set(),
+                )
             )
             await begun.wait()
             task.cancel()

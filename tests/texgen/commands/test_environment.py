@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen environment`` against a real server: files, sidecar, cube, skybox, irradiance, sweeps; what cannot be is refused."""
+"""``texgen environment`` against a real server: files, sidecar, cube, skybox, irradiance, sweeps;
+what cannot be is refused.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,39 @@ from texgen.render.panorama import FACES, irradiance_harmonics, radiance_harmoni
 @pytest.fixture
 def environment(models, tmp_path):
     def run(*more):
-        return main(["environment", "--out", str(tmp_path), "--models", str(models), "--device", "torch", *more])
+        return main(
+            [
+                "environment",
+                "--out",
+                str(tmp_path),
+                "--models",
+                str(models),
+                "--device",
+                "torch",
+                *more,
+            ]
+        )
 
     return run
 
 
 def test_files_hold_one_environment(environment, tmp_path):
     extras = ("--cubemap", "--ldr", "--irradiance")
-    assert environment("--class", "outdoor_clear", "--seed", "3", "--control", "sun_elevation_deg=12", *extras) == 0
+    assert (
+        environment(
+            "--class", "outdoor_clear", "--seed", "3", "--control", "sun_elevation_deg=12", *extras
+        )
+        == 0
+    )
     sidecar = json.loads((tmp_path / "outdoor_clear_3.json").read_text())
-    panorama = np.asarray(decode_exr((tmp_path / sidecar["files"]["environment"]).read_bytes()), np.float32)
+    panorama = np.asarray(
+        decode_exr((tmp_path / sidecar["files"]["environment"]).read_bytes()), np.float32
+    )
     assert panorama.shape == (128, 256, 3)
     assert sidecar["lights"][0]["elevation_deg"] == 12.0
-    assert set(sidecar["files"]) == {"environment", "preview", "ldr", "irradiance"} | {f"cube_{f}{e}" for f in FACES for e in ("", "_ldr")}
+    assert set(sidecar["files"]) == {"environment", "preview", "ldr", "irradiance"} | {
+        f"cube_{f}{e}" for f in FACES for e in ("", "_ldr")
+    }
     assert all((tmp_path / name).is_file() for name in sidecar["files"].values())
     light = irradiance_harmonics(radiance_harmonics(panorama))
     assert np.allclose(sidecar["irradiance_harmonics"]["rgb"], light, rtol=1e-3, atol=1e-4)
@@ -46,11 +68,26 @@ def test_files_hold_one_environment(environment, tmp_path):
 
 
 def test_a_sweep_is_one_place_in_frames(environment, tmp_path, capsys):
-    assert environment("--class", "outdoor_clear", "--sweep", "sun_elevation_deg=-5..60", "--steps", "3", "--name", "day", "--json") == 0
+    assert (
+        environment(
+            "--class",
+            "outdoor_clear",
+            "--sweep",
+            "sun_elevation_deg=-5..60",
+            "--steps",
+            "3",
+            "--name",
+            "day",
+            "--json",
+        )
+        == 0
+    )
     frames = json.loads(capsys.readouterr().out)["sets"]
     assert [f["controls"]["sun_elevation_deg"] for f in frames] == [-5.0, 27.5, 60.0]
     assert len({f["seed"] for f in frames}) == 1
-    assert sorted(p.name for p in tmp_path.glob("day_*.exr")) == [f"day_{i}_environment.exr" for i in (1, 2, 3)]
+    assert sorted(p.name for p in tmp_path.glob("day_*.exr")) == [
+        f"day_{i}_environment.exr" for i in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +115,10 @@ def test_nothing_is_overwritten_unasked(environment, tmp_path):
 
 
 def test_sweeps_are_read():
-    assert parse_sweep("exposure_ev=-1..1", 3) == [{"exposure_ev": -1.0}, {"exposure_ev": 0.0}, {"exposure_ev": 1.0}]
+    assert parse_sweep("exposure_ev=-1..1", 3) == [
+        {"exposure_ev": -1.0},
+        {"exposure_ev": 0.0},
+        {"exposure_ev": 1.0},
+    ]
     with pytest.raises(InvalidRequestError, match="such as sun_elevation_deg"):
         parse_sweep("exposure_ev=one..2", 3)

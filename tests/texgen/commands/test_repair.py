@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen repair`` against a real server: names stay, what was missing lies beside, what was done is told."""
+"""``texgen repair`` against a real server: names stay, what was missing lies beside, what was done
+is told.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,19 @@ from texgen_server.repair.seams import seam_axes
 @pytest.fixture
 def repair(models, tmp_path):
     def run(source, *more):
-        return main(["repair", str(source), "--out", str(tmp_path / "out"), "--models", str(models), "--device", "torch", *more])
+        return main(
+            [
+                "repair",
+                str(source),
+                "--out",
+                str(tmp_path / "out"),
+                "--models",
+                str(models),
+                "--device",
+                "torch",
+                *more,
+            ]
+        )
 
     return run
 
@@ -29,7 +43,10 @@ def repair(models, tmp_path):
 def test_a_photograph_becomes_a_set(repair, tmp_path, rng, capsys):
     Image.fromarray(blobs(rng)).save(tmp_path / "wall.jpg", quality=60)
     assert repair(tmp_path / "wall.jpg", "--clean", "--fill", "all", "--class", "brick") == 0
-    names = {"wall.jpg", *(f"wall_{kind}.png" for kind in ("normal_gl", "roughness", "metallic", "height", "ao"))}
+    names = {
+        "wall.jpg",
+        *(f"wall_{kind}.png" for kind in ("normal_gl", "roughness", "metallic", "height", "ao")),
+    }
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     told = capsys.readouterr()
     assert len(told.out.splitlines()) == len(names)
@@ -37,7 +54,10 @@ def test_a_photograph_becomes_a_set(repair, tmp_path, rng, capsys):
     assert "normal from estimate" in told.err
     assert read_picture(tmp_path / "out" / "wall_height.png").pixels.dtype == np.uint16
     for name in names - {"wall.jpg"}:
-        assert seam_axes({MapKind.AO: read_picture(tmp_path / "out" / name).pixels}) == (False, False), name
+        assert seam_axes({MapKind.AO: read_picture(tmp_path / "out" / name).pixels}) == (
+            False,
+            False,
+        ), name
 
 
 def test_a_set_keeps_its_packing_and_gets_what_it_lacks(repair, tmp_path, rng, capsys):
@@ -50,20 +70,43 @@ def test_a_set_keeps_its_packing_and_gets_what_it_lacks(repair, tmp_path, rng, c
     (folder / "Wood_1K_Gloss.png").write_bytes(encode_png(color[..., :1], srgb=False))
     assert repair(folder, "--tile", "never", "--fill", "height,ao", "--json") == 0
     (told,) = json.loads(capsys.readouterr().out)["sets"]
-    assert told["repairs"] == {"basecolor": [], "normal": [], "roughness": [], "height": ["from normal"], "ao": ["from estimate"]}
+    assert told["repairs"] == {
+        "basecolor": [],
+        "normal": [],
+        "roughness": [],
+        "height": ["from normal"],
+        "ao": ["from estimate"],
+    }
     made = {p.name for p in (tmp_path / "out").iterdir()}
-    assert made == {"Wood_1K_NormalDX.png", "Wood_1K_Color.png", "Wood_1K_Gloss.png", "Wood_height.png", "Wood_ao.png"}
+    assert made == {
+        "Wood_1K_NormalDX.png",
+        "Wood_1K_Color.png",
+        "Wood_1K_Gloss.png",
+        "Wood_height.png",
+        "Wood_ao.png",
+    }
     for path in folder.iterdir():
-        assert np.array_equal(read_picture(path).pixels, read_picture(tmp_path / "out" / path.name).pixels), path.name
+        assert np.array_equal(
+            read_picture(path).pixels, read_picture(tmp_path / "out" / path.name).pixels
+        ), path.name
 
 
-def test_by_itself_it_fills_where_geometry_is_known_and_takes_the_class_from_the_name(repair, tmp_path, rng, capsys):
+def test_by_itself_it_fills_where_geometry_is_known_and_takes_the_class_from_the_name(
+    repair, tmp_path, rng, capsys
+):
     for name in ("old_Bricks02_color", "old_Bricks02_height", "plain_color"):
-        (tmp_path / f"{name}.png").write_bytes(encode_png(blobs(rng, period=True)[..., : 1 if "height" in name else 3], srgb=False))
+        (tmp_path / f"{name}.png").write_bytes(
+            encode_png(blobs(rng, period=True)[..., : 1 if "height" in name else 3], srgb=False)
+        )
     assert repair(tmp_path, "--tile", "never", "--json") == 0
-    bricks, plain = sorted(json.loads(capsys.readouterr().out)["sets"], key=lambda told: told["name"])
+    bricks, plain = sorted(
+        json.loads(capsys.readouterr().out)["sets"], key=lambda told: told["name"]
+    )
     assert bricks["repairs"]["normal"] == ["from height"]
-    assert (bricks["class"], set(bricks["repairs"])) == ("brick", {"basecolor", "height", "normal", "roughness", "metallic", "ao"})
+    assert (bricks["class"], set(bricks["repairs"])) == (
+        "brick",
+        {"basecolor", "height", "normal", "roughness", "metallic", "ao"},
+    )
     assert (plain["class"], plain["repairs"]) == ("", {"basecolor": []})
 
 
@@ -86,7 +129,9 @@ def test_a_class_is_guessed_from_whole_words_only():
         (["wall.txt"], (), "no file in"),
     ],
 )
-def test_what_is_wrong_is_told_and_nothing_written(repair, tmp_path, rng, capsys, names, arguments, message):
+def test_what_is_wrong_is_told_and_nothing_written(
+    repair, tmp_path, rng, capsys, names, arguments, message
+):
     folder = tmp_path / "set"
     folder.mkdir()
     for name in names:
@@ -110,7 +155,16 @@ def test_without_an_estimator_it_tiles_and_cleans(models, tmp_path, rng, capsys)
 
     shutil.copytree(models / "upscaler", tmp_path / "models" / "upscaler")
     Image.fromarray(blobs(rng)).save(tmp_path / "wall.png")
-    call = ["repair", str(tmp_path / "wall.png"), "--out", str(tmp_path / "out"), "--models", str(tmp_path / "models"), "--device", "torch"]
+    call = [
+        "repair",
+        str(tmp_path / "wall.png"),
+        "--out",
+        str(tmp_path / "out"),
+        "--models",
+        str(tmp_path / "models"),
+        "--device",
+        "torch",
+    ]
     assert main([*call, "--clean"]) == 0
     assert "basecolor cleaned, tiled" in capsys.readouterr().err
     assert main([*call, "--fill", "ao", "--force"]) == 3

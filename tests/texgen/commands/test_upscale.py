@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen upscale`` against a real server: names, channels, depth and alpha are kept; what cannot be is refused."""
+"""``texgen upscale`` against a real server: names, channels, depth and alpha are kept; what cannot
+be is refused.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,19 @@ EDGE = 32
 @pytest.fixture
 def upscale(models, tmp_path):
     def run(source, *more):
-        return main(["upscale", str(source), "--out", str(tmp_path / "out"), "--models", str(models), "--device", "torch", *more])
+        return main(
+            [
+                "upscale",
+                str(source),
+                "--out",
+                str(tmp_path / "out"),
+                "--models",
+                str(models),
+                "--device",
+                "torch",
+                *more,
+            ]
+        )
 
     return run
 
@@ -36,7 +50,9 @@ def source(tmp_path, rng):
     (folder / "Wood_1K_NormalDX.png").write_bytes(encode_png(normal, srgb=False))
     height = rng.integers(0, 65536, (EDGE, EDGE, 1)).astype(np.uint16)
     (folder / "Wood_1K_Displacement.png").write_bytes(encode_png(height, srgb=False))
-    Image.fromarray(np.stack([color[..., 0], np.full_like(color[..., 0], 200), color[..., 2]], -1)).save(folder / "Wood_1K_ARM.png")
+    Image.fromarray(
+        np.stack([color[..., 0], np.full_like(color[..., 0], 200), color[..., 2]], -1)
+    ).save(folder / "Wood_1K_ARM.png")
     Image.fromarray(color[..., :2].repeat(2, -1)).save(folder / "Wood_1K_Gloss.png")
     Image.fromarray(color).save(folder / "wood_preview.png")
     return folder
@@ -48,7 +64,10 @@ def test_a_folder_keeps_names_channels_and_depth(upscale, source, tmp_path, caps
     assert made == sorted(p.name for p in source.iterdir() if "preview" not in p.name)
     assert len(capsys.readouterr().out.splitlines()) == len(made)
     for name in made:
-        before, after = read_picture(source / name).pixels, read_picture(tmp_path / "out" / name).pixels
+        before, after = (
+            read_picture(source / name).pixels,
+            read_picture(tmp_path / "out" / name).pixels,
+        )
         assert after.shape == (2 * EDGE, 2 * EDGE, before.shape[2]), name
         assert after.dtype == before.dtype, name
     flat = read_picture(tmp_path / "out" / "Wood_1K_NormalDX.png").pixels
@@ -56,7 +75,9 @@ def test_a_folder_keeps_names_channels_and_depth(upscale, source, tmp_path, caps
     assert x == pytest.approx(128 / 255, abs=0.01)
     assert y == pytest.approx(160 / 255, abs=0.06)
     packed = read_picture(tmp_path / "out" / "Wood_1K_ARM.png").pixels.mean((0, 1))
-    assert packed[1] - max(packed[0], packed[2]) > 30  # 200 beside noise around 128: each channel is back in its place
+    assert (
+        packed[1] - max(packed[0], packed[2]) > 30
+    )  # 200 beside noise around 128: each channel is back in its place
 
 
 def test_a_lone_picture_keeps_its_alpha(upscale, tmp_path, rng):
@@ -83,7 +104,12 @@ def test_nothing_is_overwritten(upscale, source, tmp_path, capsys):
     ("make", "message"),
     [
         (lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\nrubbish"), "cannot read"),
-        (lambda p: p.write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8) + 9, srgb=True)[:90]), "truncated or damaged"),
+        (
+            lambda p: p.write_bytes(
+                encode_png(np.zeros((64, 64, 3), np.uint8) + 9, srgb=True)[:90]
+            ),
+            "truncated or damaged",
+        ),
         (lambda p: p.write_bytes(bomb()), "at most"),
         (lambda p: Image.new("CMYK", (32, 32)).save(p, "TIFF"), "CMYK"),
         (lambda p: Image.new("F", (32, 32)).save(p, "TIFF"), "save it as grey"),
@@ -99,9 +125,15 @@ def test_bad_pictures_are_refused(upscale, tmp_path, capsys, make, message):
 
 @pytest.mark.parametrize(
     ("name", "mode", "message"),
-    [("leaf.jpg", "RGBA", "alpha or 16 bits"), ("leaf.bmp", "RGB", "files are written as"), ("h.webp", "I;16", "16 bits")],
+    [
+        ("leaf.jpg", "RGBA", "alpha or 16 bits"),
+        ("leaf.bmp", "RGB", "files are written as"),
+        ("h.webp", "I;16", "16 bits"),
+    ],
 )
-def test_what_could_not_be_written_is_refused_before_the_work(upscale, tmp_path, capsys, name, mode, message):
+def test_what_could_not_be_written_is_refused_before_the_work(
+    upscale, tmp_path, capsys, name, mode, message
+):
     Image.new(mode, (EDGE, EDGE)).save(tmp_path / name, "BMP" if name.endswith("bmp") else "PNG")
     assert upscale(tmp_path / name) == 2
     assert message in capsys.readouterr().err
@@ -119,7 +151,9 @@ def test_a_picture_too_large_for_its_format_is_no_empty_file():
 def test_maps_of_unlike_sizes_are_refused(upscale, source, capsys):
     Image.new("L", (EDGE * 2, EDGE)).save(source / "Wood_1K_AmbientOcclusion.png")
     assert upscale(source, "--json") == 2
-    assert "unlike sizes" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
+    assert (
+        "unlike sizes" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["message"]
+    )
 
 
 def bomb():

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets: whole, labelled, the same again, going on where they ended; views follow camera and light."""
+"""Data sets: whole, labelled, the same again, going on where they ended; views follow camera and
+light.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,20 @@ MAPS = ("basecolor", "normal", "roughness", "metallic", "height", "ao")
 @pytest.fixture
 def dataset(models, tmp_path, capsys):
     def call(*arguments, out="data"):
-        code = main(["dataset", "--out", str(tmp_path / out), "--size", "64", *arguments, "--models", str(models), "--device", "torch"])
+        code = main(
+            [
+                "dataset",
+                "--out",
+                str(tmp_path / out),
+                "--size",
+                "64",
+                *arguments,
+                "--models",
+                str(models),
+                "--device",
+                "torch",
+            ]
+        )
         told = capsys.readouterr()
         return code, told.out, told.err, tmp_path / out
 
@@ -35,7 +50,9 @@ def dataset(models, tmp_path, capsys):
 
 
 def contents(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -43,9 +60,13 @@ def test_shards_are_read_by_webdataset_and_labels_make_them_again(dataset, clien
     code, told, _, folder = dataset("--count", "5", "--shard", "2", "--json")
     assert code == 0
     assert json.loads(told)["made"] == 5
-    assert [p.name for p in sorted(folder.glob("*.tar"))] == [f"texgen-00000{n}.tar" for n in range(3)]
+    assert [p.name for p in sorted(folder.glob("*.tar"))] == [
+        f"texgen-00000{n}.tar" for n in range(3)
+    ]
     shards = [str(p) for p in sorted(folder.glob("*.tar"))]
-    samples = list(webdataset.WebDataset(shards, shardshuffle=False, empty_check=False).decode("rgb8"))
+    samples = list(
+        webdataset.WebDataset(shards, shardshuffle=False, empty_check=False).decode("rgb8")
+    )
     gc.collect()  # webdataset leaves its files to the collector, which warns
     assert [s["__key__"] for s in samples] == [f"{n:08d}" for n in range(5)]
     for sample in samples:
@@ -74,7 +95,10 @@ def test_the_same_plan_gives_the_same_bytes_and_goes_on_where_it_ended(dataset):
 
 
 def test_the_folder_form_holds_the_same_samples(dataset):
-    tars, folder = dataset("--count", "3", "--shard", "2")[3], dataset("--count", "3", "--form", "folder", out="folder")[3]
+    tars, folder = (
+        dataset("--count", "3", "--shard", "2")[3],
+        dataset("--count", "3", "--form", "folder", out="folder")[3],
+    )
     packed = {}
     for path in tars.glob("*.tar"):
         with tarfile.open(path) as tar:
@@ -84,7 +108,9 @@ def test_the_folder_form_holds_the_same_samples(dataset):
     for label in folder.glob("*/*.json"):
         assert json.loads(label.read_text())["class"] == label.parent.name
     next(folder.glob("*/00000001.json")).unlink()
-    assert dataset("--count", "3", "--form", "folder", out="folder")[1].startswith("1 samples made, 2")
+    assert dataset("--count", "3", "--form", "folder", out="folder")[1].startswith(
+        "1 samples made, 2"
+    )
 
 
 def test_other_plans_and_other_peoples_folders_are_refused(dataset, tmp_path):
@@ -101,7 +127,15 @@ def test_other_plans_and_other_peoples_folders_are_refused(dataset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--count", "0"), ("--classes", "wool"), ("--views", "99"), ("--spread", "2"), ("--shard", "0"), ("--jobs", "0")]
+    "arguments",
+    [
+        ("--count", "0"),
+        ("--classes", "wool"),
+        ("--views", "99"),
+        ("--spread", "2"),
+        ("--shard", "0"),
+        ("--jobs", "0"),
+    ],
 )
 def test_bad_arguments_are_refused_before_any_work(dataset, arguments):
     code, _, told, folder = dataset("--count", "2", *arguments)
@@ -121,7 +155,15 @@ def model(**materials):
 
 
 def plan_of(model, *chosen, balance=False, **rest):
-    known = {"count": 1000, "size_px": 64, "seed": 3, "form": "webdataset", "views": 1, "shard": 100, "spread": 1.0}
+    known = {
+        "count": 1000,
+        "size_px": 64,
+        "seed": 3,
+        "form": "webdataset",
+        "views": 1,
+        "shard": 100,
+        "spread": 1.0,
+    }
     return make_plan(model, chosen, balance=balance, **known | rest)
 
 
@@ -153,7 +195,9 @@ def maps(edge=64):
     rng = np.random.default_rng(1)
     flat = np.zeros((edge, edge, 3), np.uint8) + np.array([128, 128, 255], np.uint8)
     grey = np.full((edge, edge, 1), 200, np.uint8)
-    colour = np.kron(rng.integers(40, 216, (8, 8, 3)), np.ones((edge // 8, edge // 8, 1))).astype(np.uint8)
+    colour = np.kron(rng.integers(40, 216, (8, 8, 3)), np.ones((edge // 8, edge // 8, 1))).astype(
+        np.uint8
+    )
     return {
         MapKind.BASECOLOR: colour,
         MapKind.NORMAL: flat,
@@ -183,7 +227,9 @@ def test_views_repeat_with_the_tile_and_follow_the_light():
     ramp = maps()
     slope = np.rint((np.array([-0.6, 0.0, 0.8]) * 0.5 + 0.5) * 255).astype(np.uint8)  # faces left
     ramp[MapKind.NORMAL] = np.zeros((64, 64, 3), np.uint8) + slope
-    left, right = (render_view(ramp, replace(ABOVE, light=(x, 0.0, 0.6)), 32).mean() for x in (-0.8, 0.8))
+    left, right = (
+        render_view(ramp, replace(ABOVE, light=(x, 0.0, 0.6)), 32).mean() for x in (-0.8, 0.8)
+    )
     assert left > right + 20
     warm = render_view(maps(), replace(ABOVE, light_rgb=(1.25, 1.0, 0.75)), 32).mean((0, 1))
     cool = render_view(maps(), replace(ABOVE, light_rgb=(0.75, 1.0, 1.25)), 32).mean((0, 1))
@@ -192,11 +238,16 @@ def test_views_repeat_with_the_tile_and_follow_the_light():
 
 def test_bright_materials_are_not_merely_white():
     white = maps()
-    white[MapKind.BASECOLOR] = np.clip(white[MapKind.BASECOLOR].astype(int) // 8 + 225, 0, 255).astype(np.uint8)
+    white[MapKind.BASECOLOR] = np.clip(
+        white[MapKind.BASECOLOR].astype(int) // 8 + 225, 0, 255
+    ).astype(np.uint8)
     rng = np.random.default_rng(4)
     for view in (draw_view(rng) for _ in range(20)):
         assert (render_view(white, view, 32, metered(white)) == 255).mean() < 0.05
-    assert metered(maps()) <= 1.0 and metered(maps() | {MapKind.BASECOLOR: maps()[MapKind.BASECOLOR] // 8}) == 1.0
+    assert (
+        metered(maps()) <= 1.0
+        and metered(maps() | {MapKind.BASECOLOR: maps()[MapKind.BASECOLOR] // 8}) == 1.0
+    )
 
 
 def test_drawn_views_look_down_on_the_plane():

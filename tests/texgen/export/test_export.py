@@ -52,7 +52,9 @@ def png(data):
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_gives_the_same_bytes_twice_and_valid_pictures(name):
     first = packed(name)[1]
-    time.sleep(2.1 * any(file.endswith(".usdz") for file in first))  # what an archive's clock counts in
+    time.sleep(
+        2.1 * any(file.endswith(".usdz") for file in first)
+    )  # what an archive's clock counts in
     assert first == packed(name)[1]
     for file, data in first.items():
         if file.endswith(".png"):
@@ -61,7 +63,13 @@ def test_every_preset_gives_the_same_bytes_twice_and_valid_pictures(name):
 
 def test_unreal_has_its_names_its_channels_and_green_turned():
     maps, files = packed("unreal")
-    assert {f"T_{STEM}_BC.png", f"T_{STEM}_N.png", f"T_{STEM}_ORM.png", f"T_{STEM}_H.png", f"{STEM}_import.txt"} == set(files)
+    assert {
+        f"T_{STEM}_BC.png",
+        f"T_{STEM}_N.png",
+        f"T_{STEM}_ORM.png",
+        f"T_{STEM}_H.png",
+        f"{STEM}_import.txt",
+    } == set(files)
     orm = png(files[f"T_{STEM}_ORM.png"])
     for channel, kind in enumerate((MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)):
         assert np.array_equal(orm[..., channel], maps[kind][..., 0])
@@ -102,9 +110,15 @@ def test_materialx_is_valid_and_both_surfaces_read_every_map():
     for category, inputs in (("open_pbr_surface", 4), ("standard_surface", 4)):
         (shader,) = [n for n in document.getNodes(category) if not n.getSourceUri()]
         assert len([i for i in shader.getInputs() if i.getNodeGraphString()]) == inputs
-    images = [n for n in document.getNodeGraph(f"{STEM}_maps").getNodes() if n.getCategory() == "tiledimage"]
+    images = [
+        n
+        for n in document.getNodeGraph(f"{STEM}_maps").getNodes()
+        if n.getCategory() == "tiledimage"
+    ]
     coloured = {n.getName(): n.getInput("file").getColorSpace() for n in images}
-    assert {name for name, space in coloured.items() if space == "srgb_texture"} == {"basecolor_image"}
+    assert {name for name, space in coloured.items() if space == "srgb_texture"} == {
+        "basecolor_image"
+    }
     assert {n.getInput("file").getValueString() for n in images} <= set(files)
     assert images[0].getInput("realworldtilesize").getValueString() == "2, 2"
 
@@ -130,7 +144,9 @@ def test_usd_is_compliant_repeats_and_says_its_colour_spaces(tmp_path):
     assert len(textures_of) == 3
     for shader in textures_of:
         assert shader.GetInput("wrapS").Get() == shader.GetInput("wrapT").Get() == "repeat"
-        assert shader.GetInput("sourceColorSpace").Get() == ("sRGB" if "basecolor" in str(shader.GetPath()) else "raw")
+        assert shader.GetInput("sourceColorSpace").Get() == (
+            "sRGB" if "basecolor" in str(shader.GetPath()) else "raw"
+        )
     assert zipfile.ZipFile(tmp_path / f"{STEM}.usdz").testzip() is None
     assert zipfile.ZipFile(tmp_path / f"{STEM}.usdz").namelist()[0] == f"{STEM}.usda"
 
@@ -143,9 +159,13 @@ def test_the_glb_holds_a_whole_ball_with_one_packed_picture():
     surface = material.pbrMetallicRoughness
     assert surface.metallicRoughnessTexture.index == material.occlusionTexture.index
     assert len(document.images) == 3
-    view = document.bufferViews[document.images[document.textures[surface.baseColorTexture.index].source].bufferView]
+    view = document.bufferViews[
+        document.images[document.textures[surface.baseColorTexture.index].source].bufferView
+    ]
     blob = document.binary_blob()
-    assert blob[view.byteOffset : view.byteOffset + view.byteLength] == files[f"{STEM}_baseColor.png"]
+    assert (
+        blob[view.byteOffset : view.byteOffset + view.byteLength] == files[f"{STEM}_baseColor.png"]
+    )
     accessor = document.accessors[document.meshes[0].primitives[0].attributes.POSITION]
     assert np.allclose(accessor.max, 0.5, atol=1e-3) and np.allclose(accessor.min, -0.5, atol=1e-3)
 
@@ -153,7 +173,13 @@ def test_the_glb_holds_a_whole_ball_with_one_packed_picture():
 def test_the_godot_resource_names_its_files():
     files = packed("godot")[1]
     text = files[f"{STEM}.tres"].decode()
-    for line in ("albedo_texture", "orm_texture", "normal_texture", "normal_enabled = true", 'type="ORMMaterial3D"'):
+    for line in (
+        "albedo_texture",
+        "orm_texture",
+        "normal_texture",
+        "normal_enabled = true",
+        'type="ORMMaterial3D"',
+    ):
         assert line in text
     for name in (f"{STEM}_albedo.png", f"{STEM}_orm.png", f"{STEM}_normal.png"):
         assert f'path="{name}"' in text and name in files
@@ -173,7 +199,10 @@ def test_the_godot_resource_names_its_files():
         ('[[file]]\nname = "{stem}"\nchannels = [0.5]', "constants alone"),
         ('[[file]]\nname = "{stem}"\nchannels = ["ao"]\nbit_depth = 12', "bit_depth 12"),
         ('max_edge_px = "big"\n[[file]]\nname = "{stem}"\nchannels = ["ao"]', "max_edge_px 'big'"),
-        ('padding_px = 4\ndocuments = ["gltf"]\n[[file]]\nname = "{stem}"\nchannels = ["ao"]', "does not repeat"),
+        (
+            'padding_px = 4\ndocuments = ["gltf"]\n[[file]]\nname = "{stem}"\nchannels = ["ao"]',
+            "does not repeat",
+        ),
         ("[[file", "not valid TOML"),
     ],
 )
@@ -187,11 +216,16 @@ def test_a_bad_preset_is_refused_with_its_reason(tmp_path, text, why):
 def test_a_preset_of_ones_own_with_tiff_and_16_bits(tmp_path):
     tifffile = pytest.importorskip("tifffile")
     path = tmp_path / "mine.toml"
-    path.write_text('[[file]]\nname = "{stem}_c"\nchannels = ["basecolor.r", "1-height", 0.5]\nbit_depth = 16\nformat = "tiff"\n')
+    path.write_text(
+        '[[file]]\nname = "{stem}_c"\nchannels = ["basecolor.r", "1-height", 0.5]\nbit_depth = '
+        '16\nformat = "tiff"\n'
+    )
     made = textures()
     pixels = tifffile.imread(io.BytesIO(pack(made, load_preset(str(path)))[f"{STEM}_c.tif"]))
     assert pixels.dtype == np.uint16
-    assert np.array_equal(pixels[..., 0], made.maps[MapKind.BASECOLOR][..., 0].astype(np.uint16) * 257)
+    assert np.array_equal(
+        pixels[..., 0], made.maps[MapKind.BASECOLOR][..., 0].astype(np.uint16) * 257
+    )
     assert np.array_equal(pixels[..., 1], 65535 - made.maps[MapKind.HEIGHT][..., 0])
     assert (pixels[..., 2] == 32768).all()
 
@@ -216,7 +250,9 @@ def test_a_folder_goes_to_unreal_and_back_without_loss(tmp_path, capsys):
     assert sidecar["preset"] == "unity-urp" and sidecar["recipe"] == "tg1:x"
     assert main(["export", str(source), "--preset", "blender", "--out", str(back)]) == 0
     for kind, pixels in made.maps.items():
-        assert np.array_equal(decode_png((back / f"{STEM}{MAP_SPECS[kind].suffix}.png").read_bytes()), pixels), kind
+        assert np.array_equal(
+            decode_png((back / f"{STEM}{MAP_SPECS[kind].suffix}.png").read_bytes()), pixels
+        ), kind
     assert main(["export", str(source), "--preset", "unreal", "--out", str(there / "unreal")]) == 0
     assert main(["export", str(source), "--preset", "unity-urp", "--out", str(there)]) == 9
     assert "exists already" in capsys.readouterr().err
@@ -233,7 +269,13 @@ def test_maps_of_unlike_sizes_are_refused():
 def own_preset(folder, head):
     path = folder / "mine.toml"
     files = (("n", '"normal.r", "normal.g", "normal.b"', 8), ("h", '"height"', 16))
-    path.write_text(head + "".join(f'[[file]]\nname = "{{stem}}_{n}"\nchannels = [{c}]\nbit_depth = {d}\n' for n, c, d in files))
+    path.write_text(
+        head
+        + "".join(
+            f'[[file]]\nname = "{{stem}}_{n}"\nchannels = [{c}]\nbit_depth = {d}\n'
+            for n, c, d in files
+        )
+    )
     return load_preset(str(path))
 
 
@@ -246,7 +288,9 @@ def test_a_preset_shrinks_maps_as_what_they_are(tmp_path):
     assert normal.shape == (48, 48, 3) and height.shape == (48, 48, 1)
     assert np.allclose(np.linalg.norm(normal / 127.5 - 1.0, axis=2), 1.0, atol=0.02)
     assert height.dtype == np.uint16 and len(np.unique(height)) > 256
-    assert pack(smooth, own_preset(tmp_path, "max_edge_px = 64\n")) == pack(smooth, own_preset(tmp_path, ""))
+    assert pack(smooth, own_preset(tmp_path, "max_edge_px = 64\n")) == pack(
+        smooth, own_preset(tmp_path, "")
+    )
 
 
 def test_padding_is_the_textures_other_side(tmp_path):
@@ -254,4 +298,6 @@ def test_padding_is_the_textures_other_side(tmp_path):
     padded = decode_png(pack(textures(), own_preset(tmp_path, "padding_px = 3\n"))[f"{STEM}_h.png"])
     assert padded.shape == (38, 38, 1)
     assert np.array_equal(padded[3:-3, 3:-3], plain)
-    assert np.array_equal(padded[:3, 3:-3], plain[-3:]) and np.array_equal(padded[3:-3, -3:], plain[:, :3])
+    assert np.array_equal(padded[:3, 3:-3], plain[-3:]) and np.array_equal(
+        padded[3:-3, -3:], plain[:, :3]
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KTX2: read by a transcoder that is not the encoder; headers by the specification; mips that know that textures repeat."""
+"""KTX2: read by a transcoder that is not the encoder; headers by the specification; mips that know
+that textures repeat.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,23 @@ FLOOR_DB = {"etc1s": 26.0, "uastc": 31.0}
 def header(data):
     """Fields of KTX 2.0, section 3."""
     assert data[:12] == b"\xabKTX 20\xbb\r\n\x1a\n"
-    names = ("vk_format", "type_size", "width", "height", "depth", "layers", "faces", "levels", "scheme", "dfd_at", "dfd_bytes")
+    names = (
+        "vk_format",
+        "type_size",
+        "width",
+        "height",
+        "depth",
+        "layers",
+        "faces",
+        "levels",
+        "scheme",
+        "dfd_at",
+        "dfd_bytes",
+    )
     fields = dict(zip(names, struct.unpack_from("<11I", data, 12), strict=True))
-    fields["model"], fields["primaries"], fields["transfer"], fields["flags"] = data[fields["dfd_at"] + 12 : fields["dfd_at"] + 16]
+    fields["model"], fields["primaries"], fields["transfer"], fields["flags"] = data[
+        fields["dfd_at"] + 12 : fields["dfd_at"] + 16
+    ]
     return fields
 
 
@@ -39,16 +55,26 @@ def psnr_db(a, b):
     return 10 * np.log10(255**2 / np.mean((a.astype(float) - b) ** 2))
 
 
-@pytest.mark.parametrize(("srgb", "codec"), [(True, "etc1s"), (False, "uastc"), (True, "uastc"), (False, "etc1s")])
+@pytest.mark.parametrize(
+    ("srgb", "codec"), [(True, "etc1s"), (False, "uastc"), (True, "uastc"), (False, "etc1s")]
+)
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_files_decode_near_the_original_with_the_right_flags(srgb, codec, channels):
     pixels = texture(2, edge=128, slope=1.5)
     pixels = np.concatenate([pixels, texture(3, edge=128, slope=1.5)[..., :1]], 2)[..., :channels]
     data = encode_ktx2(pixels, srgb=srgb, codec=codec)
     fields = header(data)
-    assert (fields["vk_format"], fields["width"], fields["height"], fields["faces"], fields["levels"]) == (0, 128, 128, 1, 8)
+    assert (
+        fields["vk_format"],
+        fields["width"],
+        fields["height"],
+        fields["faces"],
+        fields["levels"],
+    ) == (0, 128, 128, 1, 8)
     assert fields["transfer"] == (SRGB if srgb else LINEAR)
-    assert (fields["model"], fields["scheme"]) == ((ETC1S_MODEL, BASIS_LZ) if codec == "etc1s" else (UASTC_MODEL, ZSTD))
+    assert (fields["model"], fields["scheme"]) == (
+        (ETC1S_MODEL, BASIS_LZ) if codec == "etc1s" else (UASTC_MODEL, ZSTD)
+    )
     read = opengl_basisu.open(data)
     assert (read.levels, read.srgb, read.has_alpha) == (8, srgb, channels == 4)
     for level, wanted in enumerate(mip_chain(pixels, srgb=srgb)[:4]):
@@ -68,7 +94,10 @@ def test_sizes_and_presets_that_cannot_be(tmp_path):
     with pytest.raises(InvalidRequestError, match="multiples of 4"):
         encode_ktx2(np.zeros((62, 64, 3), np.uint8), srgb=True)
     preset = tmp_path / "mine.toml"
-    for extra, reason in (('bit_depth = 16\nformat = "ktx2"', "8 bits"), ('codec = "etc1s"', "goes with format ktx2")):
+    for extra, reason in (
+        ('bit_depth = 16\nformat = "ktx2"', "8 bits"),
+        ('codec = "etc1s"', "goes with format ktx2"),
+    ):
         preset.write_text(f'[[file]]\nname = "{{stem}}_h"\nchannels = ["height"]\n{extra}\n')
         with pytest.raises(InvalidRequestError, match=reason):
             load_preset(str(preset))
@@ -84,9 +113,13 @@ def test_mips_halve_down_to_one_pixel(shape):
 
 
 def test_mips_wrap_around():
-    """A shift of the texture by whole pixels of a level shifts the level, so no level has a seam."""
+    """A shift of the texture by whole pixels of a level shifts the level, so no level has
+    a seam.
+    """
     pixels = texture(4, edge=64)
-    for level, (plain, moved) in enumerate(zip(mip_chain(pixels), mip_chain(np.roll(pixels, (16, 32), (0, 1))), strict=True)):
+    for level, (plain, moved) in enumerate(
+        zip(mip_chain(pixels), mip_chain(np.roll(pixels, (16, 32), (0, 1))), strict=True)
+    ):
         if level <= 4:
             assert np.array_equal(np.roll(plain, (16 >> level, 32 >> level), (0, 1)), moved)
 
@@ -126,4 +159,7 @@ def test_the_preset_makes_a_ball_of_ktx2(tmp_path):
     colour = next(data for name, data in made.items() if "baseColor" in name)
     assert (header(colour)["transfer"], header(colour)["model"]) == (SRGB, ETC1S_MODEL)
     normal = opengl_basisu.open(next(data for name, data in made.items() if "normal" in name))
-    assert normal.transcode(opengl_basisu.Target.RGBA8).data.shape == (*textures().maps[MapKind.NORMAL].shape[:2], 4)
+    assert normal.transcode(opengl_basisu.Target.RGBA8).data.shape == (
+        *textures().maps[MapKind.NORMAL].shape[:2],
+        4,
+    )

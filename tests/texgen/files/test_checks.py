@@ -17,7 +17,8 @@ def waves(edge=128, seed=0, *, periods=(1.0, 2.0, 3.0, 5.0)):
     """A smooth relief that tiles where all periods are whole: (H, W) in 0..1."""
     rng, at = np.random.default_rng(seed), np.arange(edge) / edge * 2 * np.pi
     relief = sum(
-        np.cos(a * rng.choice(periods) + rng.random() * 6) * np.cos(b * rng.choice(periods) + rng.random() * 6)
+        np.cos(a * rng.choice(periods) + rng.random() * 6)
+        * np.cos(b * rng.choice(periods) + rng.random() * 6)
         for a, b in [(at[:, None], at[None])] * 12
     )
     return (relief - relief.min()) / np.ptp(relief)
@@ -60,7 +61,9 @@ def checked(capsys, *arguments):
 def problems(capsys, folder):
     code, sets = checked(capsys, folder)
     assert code == 11
-    return " ".join(problem for s in sets for owner in (s, *s["files"]) for problem in owner["problems"])
+    return " ".join(
+        problem for s in sets for owner in (s, *s["files"]) for problem in owner["problems"]
+    )
 
 
 def test_a_good_set_passes_and_says_its_facts(folder, capsys):
@@ -81,7 +84,9 @@ def test_what_tiles_is_not_blamed_and_what_does_not_is(seed):
 
 
 def test_noise_tiles_as_well_as_anything():
-    assert tileability(np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)) > 0.8
+    assert (
+        tileability(np.random.default_rng(1).integers(0, 256, (64, 64, 3)).astype(np.uint8)) > 0.8
+    )
     assert tileability(np.full((8, 8, 1), 7, np.uint8)) == 1.0
 
 
@@ -90,7 +95,12 @@ def test_the_convention_is_told_from_the_normals_alone(seed):
     relief = waves(seed=seed)
     assert convention(normal_of(relief).astype(np.float32))[0] == "OpenGL"
     assert convention(normal_of(relief, green=-1.0).astype(np.float32))[0] == "DirectX"
-    assert convention(np.dstack([np.zeros((8, 8)), np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32))[0] == "unclear"
+    assert (
+        convention(
+            np.dstack([np.zeros((8, 8)), np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
+        )[0]
+        == "unclear"
+    )
 
 
 def test_each_fault_is_found(folder, capsys):
@@ -119,7 +129,9 @@ def test_each_fault_is_found(folder, capsys):
 
 
 def test_the_limit_can_be_chosen_and_must_make_sense(folder, capsys):
-    (folder / "wall_roughness.png").write_bytes(encode_png(eight(waves(periods=(0.7, 1.3))), srgb=False))
+    (folder / "wall_roughness.png").write_bytes(
+        encode_png(eight(waves(periods=(0.7, 1.3))), srgb=False)
+    )
     assert checked(capsys, folder, "--min-tileability", "0")[0] == 0
     assert main(["check", str(folder), "--min-tileability", "7"]) == 2
 
@@ -132,16 +144,33 @@ def test_against_a_preset(folder, tmp_path, capsys):
     (out / "T_wall_N.png").unlink()
     (out / "T_wall_H.png").write_bytes((out / "T_wall_BC.png").read_bytes())
     told = " ".join(checked(capsys, out, "--preset", "unreal", "--stem", "wall")[1][0]["problems"])
-    for words in ("T_wall_N.png is missing", "T_wall_H.png has 8 bits, the preset wants 16", "3 channels", "marked as sRGB"):
+    for words in (
+        "T_wall_N.png is missing",
+        "T_wall_H.png has 8 bits, the preset wants 16",
+        "3 channels",
+        "marked as sRGB",
+    ):
         assert words in told
 
 
 def test_recipes_are_made_shown_and_make_the_same(models, tmp_path, capsys):
     common = ["--models", str(models)]
-    wanted = ["--class", "brick=0.7,rock=0.3", "--seed", "7", "--size", "64", "--control", "relief_depth=2"]
+    wanted = [
+        "--class",
+        "brick=0.7,rock=0.3",
+        "--seed",
+        "7",
+        "--size",
+        "64",
+        "--control",
+        "relief_depth=2",
+    ]
     assert main(["recipe", "make", *wanted, *common]) == 0
     text = capsys.readouterr().out.strip()
-    assert main(["generate", *wanted, "--out", str(tmp_path), "--device", "torch", *common, "--json"]) == 0
+    assert (
+        main(["generate", *wanted, "--out", str(tmp_path), "--device", "torch", *common, "--json"])
+        == 0
+    )
     assert json.loads(capsys.readouterr().out)["sets"][0]["recipe"] == text
     assert main(["recipe", "show", text, *common]) == 0
     told = capsys.readouterr().out

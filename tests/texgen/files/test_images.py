@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.files.images import decode, decode_png, encode, encode_png, linear_to_srgb, open_picture, srgb_to_linear
+from texgen.files.images import (
+    decode,
+    decode_png,
+    encode,
+    encode_png,
+    linear_to_srgb,
+    open_picture,
+    srgb_to_linear,
+)
 from texgen.maps import ColorSpace, Encoding, MapKind, PackedMap
 
 
@@ -39,7 +47,11 @@ def test_exr_holds_linear_half_floats(rng, channels):
     pixels = rng.integers(0, 255, (16, 24, channels), endpoint=True).astype(np.uint8)
     space = ColorSpace.SRGB if channels == 3 else ColorSpace.DATA
     data = encode(pixels, Encoding.EXR, space)
-    back = decode(PackedMap(MapKind.BASECOLOR, 24, 16, channels, "float16", Encoding.EXR, ColorSpace.LINEAR, data))
+    back = decode(
+        PackedMap(
+            MapKind.BASECOLOR, 24, 16, channels, "float16", Encoding.EXR, ColorSpace.LINEAR, data
+        )
+    )
     unit = pixels.astype(np.float32) / 255
     expected = srgb_to_linear(unit) if channels == 3 else unit
     assert np.abs(back.astype(np.float32) - expected).max() < 1e-3
@@ -72,11 +84,15 @@ def test_a_picture_is_measured_before_it_is_decoded(edges, monkeypatch):
     """A few bytes that say they are huge: refused by their header."""
 
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", *edges, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("it was decoded"))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # the library's own guard is looser, and not ours
+    monkeypatch.setattr(
+        Image, "MAX_IMAGE_PIXELS", None
+    )  # the library's own guard is looser, and not ours
     with pytest.raises(InvalidRequestError, match="at most"):
         open_picture(bomb, "photo", formats=("PNG",), modes=("RGB",))

@@ -14,11 +14,25 @@ def test_maps_and_sidecar_are_written_and_never_overwritten(client, tmp_path):
     paths = write_material(material, tmp_path, "bark_3", force=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
     assert {p.name for p in paths} == {
-        "bark_3_basecolor.png", "bark_3_normal_gl.png", "bark_3_roughness.png", "bark_3_metallic.png",
-        "bark_3_height.png", "bark_3_ao.png", "bark_3.json",
-    }  # fmt: skip
+        "bark_3_basecolor.png",
+        "bark_3_normal_gl.png",
+        "bark_3_roughness.png",
+        "bark_3_metallic.png",
+        "bark_3_height.png",
+        "bark_3_ao.png",
+        "bark_3.json",
+    }
     sidecar = json.loads((tmp_path / "bark_3.json").read_text())
-    for key in ("recipe", "model_digest", "engine", "seed", "size_px", "timings_s", "tileability_seam_percentile", "output_licence"):
+    for key in (
+        "recipe",
+        "model_digest",
+        "engine",
+        "seed",
+        "size_px",
+        "timings_s",
+        "tileability_seam_percentile",
+        "output_licence",
+    ):
         assert sidecar[key] not in ("", None, {}), key
     assert sidecar["size_px"] == [64, 32]
     before = {p: p.read_bytes() for p in paths}

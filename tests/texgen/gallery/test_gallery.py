@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery: every set that texgen wrote, packed or not, on a page that works from disk without a network."""
+"""The gallery: every set that texgen wrote, packed or not, on a page that works from disk without a
+network.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from texgen.export.preset import load_preset, preset_names
 from texgen.gallery.build import maps_of, write_gallery
 from texgen.maps import MapKind
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 def folder_with(tmp_path, *presets, edge=64):
@@ -28,7 +32,12 @@ def folder_with(tmp_path, *presets, edge=64):
         files = pack(made, load_preset(preset))
         stem = f"{preset}_set"
         files = {name.replace(STEM, stem): data for name, data in files.items()}
-        about = dict(made.about) | {"preset": preset, "files": sorted(files), "size_px": [edge, edge], "seed": 7}
+        about = dict(made.about) | {
+            "preset": preset,
+            "files": sorted(files),
+            "size_px": [edge, edge],
+            "seed": 7,
+        }
         for name, data in files.items():
             (tmp_path / name).write_bytes(data)
         (tmp_path / f"{stem}.json").write_text(json.dumps(about))
@@ -42,7 +51,9 @@ def test_the_maps_come_back_out_of_every_presets_files(tmp_path, preset):
     found, made = maps_of(folder, f"{preset}_set", about), textures(edge=64).maps
     assert MapKind.BASECOLOR in found and MapKind.ROUGHNESS in found
     for kind, pixels in found.items():
-        if preset == "gltf-ktx2":  # lossy, and noise is the worst that can happen to it: unlike noise is 85 apart
+        if (
+            preset == "gltf-ktx2"
+        ):  # lossy, and noise is the worst that can happen to it: unlike noise is 85 apart
             assert np.abs(pixels.astype(int) - made[kind]).mean() < 60, kind
         else:
             assert np.array_equal(pixels, made[kind]), kind
@@ -61,7 +72,9 @@ def test_padding_is_taken_off_again(tmp_path):
 def test_a_page_holds_all_sets_and_says_what_it_leaves_out(tmp_path, capsys):
     folder = folder_with(tmp_path, "unreal", "godot")
     (folder / "foreign.json").write_text("[1, 2]")
-    (folder / "broken_set.json").write_text(json.dumps({"generator": "texgen", "files": {"ao": "gone.png"}, "size_px": [8, 8]}))
+    (folder / "broken_set.json").write_text(
+        json.dumps({"generator": "texgen", "files": {"ao": "gone.png"}, "size_px": [8, 8]})
+    )
     assert main(["gallery", str(folder), "--title", "<Castle> & co"]) == 0
     told = capsys.readouterr()
     assert "broken_set: cannot read" in told.err
@@ -95,7 +108,12 @@ def test_in_a_real_browser_without_a_network(tmp_path):
     pictures.mkdir(parents=True, exist_ok=True)
     faults = []
     with api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        options = [
+            "--no-sandbox",
+            "--use-gl=angle",
+            "--use-angle=swiftshader",
+            "--enable-unsafe-swiftshader",
+        ]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         context = browser.new_context(viewport={"width": 1200, "height": 800})
         context.set_offline(True)
@@ -103,14 +121,21 @@ def test_in_a_real_browser_without_a_network(tmp_path):
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto((folder / "gallery.html").as_uri())
         assert page.locator(".card").count() == 3
-        assert page.evaluate("Array.from(document.querySelectorAll('.card img')).every((i) => i.complete && i.naturalWidth > 0)")
+        assert page.evaluate(
+            "Array.from(document.querySelectorAll('.card img')).every((i) => i.complete && "
+            "i.naturalWidth > 0)"
+        )
         page.screenshot(path=pictures / "gallery.png")
         page.fill("#search", "godot")
         assert page.locator(".card").count() == 1
         page.click(".card")
         page.wait_for_selector("#detail[data-ready='godot_set']", timeout=60_000)
-        colours = "(() => { const c = document.createElement('canvas'), b = document.getElementById('ball'); c.width = c.height = 64;" + (
-            "const x = c.getContext('2d'); x.drawImage(b, 0, 0, 64, 64); return new Set(x.getImageData(0, 0, 64, 64).data).size; })()"
+        colours = (
+            "(() => "
+            "{ const c = document.createElement('canvas'), b = document.getElementById('ball'); c.width = c.height = 64;"
+        ) + (
+            "const x = c.getContext('2d'); x.drawImage(b, 0, 0, 64, 64); return new "
+            "Set(x.getImageData(0, 0, 64, 64).data).size; })()"
         )
         assert page.evaluate(colours) > 50, "the ball is drawn"
         before = page.evaluate("document.getElementById('ball').toDataURL()")

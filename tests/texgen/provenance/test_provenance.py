@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Provenance: what is signed verifies, what was changed is found in every format, what is unsigned is called so."""
+"""Provenance: what is signed verifies, what was changed is found in every format, what is unsigned
+is called so.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,33 @@ from texgen.modelcard import find_card
 from texgen.provenance import signing
 from texgen.provenance.regenerating import compared
 from texgen.provenance.signing import PASSWORD_VARIABLE, Signer, wanted_signer
-from texgen.provenance.trial import CHAIN_FILE, KEY_FILE, ROOT_FILE, TEST_NAME, make_test_certificate
+from texgen.provenance.trial import (
+    CHAIN_FILE,
+    KEY_FILE,
+    ROOT_FILE,
+    TEST_NAME,
+    make_test_certificate,
+)
 from texgen.provenance.verify import Status, Verifier, paths_of
 
-ABOUT = {"generator": "texgen 0", "recipe": "tg1:x", "model_digest": "ab" * 32, "output_licence": "CC0-1.0"}
-FORMATS = ("grey.png", "deep.png", "colour.png", "map.tif", "map.exr", "ball.glb", "set.usdz", "map.ktx2", "map.dds", "material.tres")
+ABOUT = {
+    "generator": "texgen 0",
+    "recipe": "tg1:x",
+    "model_digest": "ab" * 32,
+    "output_licence": "CC0-1.0",
+}
+FORMATS = (
+    "grey.png",
+    "deep.png",
+    "colour.png",
+    "map.tif",
+    "map.exr",
+    "ball.glb",
+    "set.usdz",
+    "map.ktx2",
+    "map.dds",
+    "material.tres",
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +81,22 @@ def samples():
     rng = np.random.default_rng(3)
     colour = rng.integers(0, 256, (48, 48, 3)).astype(np.uint8)
     deep = rng.integers(0, 65536, (48, 48, 1)).astype(np.uint16)
-    files = {"grey.png": encode_png(colour[..., :1], srgb=False), "colour.png": encode_png(colour, srgb=True)}
-    files |= {"deep.png": encode_png(deep, srgb=False), "map.exr": encode_exr(deep, ColorSpace.DATA)}
+    files = {
+        "grey.png": encode_png(colour[..., :1], srgb=False),
+        "colour.png": encode_png(colour, srgb=True),
+    }
+    files |= {
+        "deep.png": encode_png(deep, srgb=False),
+        "map.exr": encode_exr(deep, ColorSpace.DATA),
+    }
     ball = pack(textures(), load_preset("gltf"))
     packed = pack(textures(), load_preset("usd"))
     files["ball.glb"] = next(data for name, data in ball.items() if name.endswith(".glb"))
     files["set.usdz"] = next(data for name, data in packed.items() if name.endswith(".usdz"))
     files["map.tif"] = tiff(colour)
-    return files | {name: rng.bytes(3000) for name in FORMATS if name not in files}  # to a manifest beside it, a file is bytes
+    return files | {
+        name: rng.bytes(3000) for name in FORMATS if name not in files
+    }  # to a manifest beside it, a file is bytes
 
 
 def tiff(colour):
@@ -96,7 +128,11 @@ def test_every_format_is_signed_and_says_what_made_it(signed, certificates, name
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("with_sidecar", [True, False])
 def test_one_changed_byte_is_found_in_every_format(signed, certificates, name, with_sidecar):
-    """With its sidecar any byte. Alone it never passes for signed, but for bytes that neither picture nor claims have: the manifest's padding."""
+    """With its sidecar any byte.
+
+    Alone it never passes for signed, but for bytes that neither picture nor claims have: the
+    manifest's padding.
+    """
     if not with_sidecar:
         (signed / "set.json").unlink()
     path = signed / name
@@ -111,7 +147,9 @@ def test_one_changed_byte_is_found_in_every_format(signed, certificates, name, w
             assert verdict.status is Status.TAMPERED or not with_sidecar, place
         else:
             assert verdict.recipe == "tg1:x"
-            assert np.array_equal(np.asarray(Image.open(path)), np.asarray(Image.open(io.BytesIO(whole)))), place
+            assert np.array_equal(
+                np.asarray(Image.open(path)), np.asarray(Image.open(io.BytesIO(whole)))
+            ), place
     path.write_bytes(whole[:-5])
     assert Verifier(trust(certificates)).verify(path).status is not Status.SIGNED
 
@@ -153,15 +191,22 @@ def test_unsigned_files_are_called_unsigned_and_strangers_unknown(tmp_path, cert
     folder = written(tmp_path / "plain", sealed(samples(), ABOUT, "set"))
     verifier = Verifier(trust(certificates))
     assert {verifier.verify(p).status for p in paths_of(folder)} == {Status.UNSIGNED}
-    assert Verifier(require_signature=True).verify(folder / "grey.png").problems == ["it is not signed"]
+    assert Verifier(require_signature=True).verify(folder / "grey.png").problems == [
+        "it is not signed"
+    ]
     (folder / "grey.png").write_bytes(samples()["colour.png"])
     assert verifier.verify(folder / "grey.png").status is Status.TAMPERED
     stranger = tmp_path / "stranger.png"
     stranger.write_bytes(samples()["grey.png"])
     assert verifier.verify(stranger).status is Status.UNKNOWN
     noted = tmp_path / "noted.png"
-    noted.write_bytes(encode_png(np.zeros((4, 4, 1), np.uint8), srgb=False, text={"texgen:recipe": "tg1:y"}))
-    assert (verifier.verify(noted).status, verifier.verify(noted).recipe) == (Status.UNSIGNED, "tg1:y")
+    noted.write_bytes(
+        encode_png(np.zeros((4, 4, 1), np.uint8), srgb=False, text={"texgen:recipe": "tg1:y"})
+    )
+    assert (verifier.verify(noted).status, verifier.verify(noted).recipe) == (
+        Status.UNSIGNED,
+        "tg1:y",
+    )
 
 
 def test_a_signer_that_is_not_trusted_is_refused(signed, tmp_path):
@@ -169,28 +214,52 @@ def test_a_signer_that_is_not_trusted_is_refused(signed, tmp_path):
     verdict = Verifier(other).verify(signed / "grey.png")
     assert verdict.status is Status.UNTRUSTED
     assert "vouches" in verdict.problems[0]
-    assert Verifier().verify(signed / "grey.png").status is Status.SIGNED  # nobody was named: told, not judged
+    assert (
+        Verifier().verify(signed / "grey.png").status is Status.SIGNED
+    )  # nobody was named: told, not judged
 
 
 def test_signing_changes_no_pixel_and_unsigned_files_stay_the_same_bytes(signed):
-    assert np.array_equal(decode_png((signed / "colour.png").read_bytes()), decode_png(samples()["colour.png"]))
+    assert np.array_equal(
+        decode_png((signed / "colour.png").read_bytes()), decode_png(samples()["colour.png"])
+    )
     assert (signed / "map.exr").read_bytes() == samples()["map.exr"]
     assert sealed(samples(), ABOUT, "set") == sealed(samples(), ABOUT, "set")
 
 
 def pem(key):
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
-def certificate(key, issuer_key, *, days=(-1, 9), usage=ExtendedKeyUsageOID.EMAIL_PROTECTION, issuer="root"):
+def certificate(
+    key, issuer_key, *, days=(-1, 9), usage=ExtendedKeyUsageOID.EMAIL_PROTECTION, issuer="root"
+):
     now = dt.datetime.now(dt.UTC)
-    named = [x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, n)]) for n in ("someone", issuer)]
-    builder = x509.CertificateBuilder().subject_name(named[0]).issuer_name(named[1]).public_key(key.public_key())
-    builder = builder.serial_number(7).not_valid_before(now + dt.timedelta(days[0])).not_valid_after(now + dt.timedelta(days[1]))
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    named = [
+        x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, n)])
+        for n in ("someone", issuer)
+    ]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named[0])
+        .issuer_name(named[1])
+        .public_key(key.public_key())
+    )
+    builder = (
+        builder.serial_number(7)
+        .not_valid_before(now + dt.timedelta(days[0]))
+        .not_valid_after(now + dt.timedelta(days[1]))
+    )
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=False, path_length=None), critical=True
+    )
     builder = builder.add_extension(
         x509.KeyUsage(True, False, False, False, False, False, False, False, False), critical=True
-    ).add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+    ).add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+    )
     if usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
@@ -198,7 +267,11 @@ def certificate(key, issuer_key, *, days=(-1, 9), usage=ExtendedKeyUsageOID.EMAI
 
 @pytest.mark.parametrize(
     "key",
-    [ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP521R1()), ed25519.Ed25519PrivateKey.generate()],
+    [
+        ec.generate_private_key(ec.SECP384R1()),
+        ec.generate_private_key(ec.SECP521R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+    ],
     ids=["P-384", "P-521", "Ed25519"],
 )
 def test_other_kinds_of_keys_sign(tmp_path, key):
@@ -217,7 +290,9 @@ def test_rsa_signs(tmp_path):
     assert Verifier().verify(tmp_path / "a.exr").status is Status.SIGNED
 
 
-def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(tmp_path, certificates, monkeypatch):
+def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(
+    tmp_path, certificates, monkeypatch
+):
     key, root = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     wrong = {
         "not now": certificate(key, root, days=(-9, -2)) + pem(key),
@@ -235,7 +310,9 @@ def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(tmp_path, cer
     with pytest.raises(InvalidRequestError, match="cannot read"):
         Signer(tmp_path / "nowhere.pem")
     secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"open sesame")
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"open sesame"),
     )
     path.write_bytes(certificate(key, root) + secret)
     with pytest.raises(InvalidRequestError, match=PASSWORD_VARIABLE):
@@ -264,9 +341,36 @@ def texgen(models, capsys):
 
 
 def test_a_set_is_made_signed_verified_and_made_again(texgen, tmp_path, certificates, models):
-    out, sign = tmp_path / "out", ("--sign", certificates / CHAIN_FILE, "--sign-key", certificates / KEY_FILE)
-    assert texgen("generate", "--class", "bark", "--seed", 3, "--size", 256, "--out", out, "--preview", "--watermark", *sign)[0] == 0
-    code, told = texgen("verify", out, "--trust", certificates / ROOT_FILE, "--require-signature", "--regenerate", "--json")
+    out, sign = (
+        tmp_path / "out",
+        ("--sign", certificates / CHAIN_FILE, "--sign-key", certificates / KEY_FILE),
+    )
+    assert (
+        texgen(
+            "generate",
+            "--class",
+            "bark",
+            "--seed",
+            3,
+            "--size",
+            256,
+            "--out",
+            out,
+            "--preview",
+            "--watermark",
+            *sign,
+        )[0]
+        == 0
+    )
+    code, told = texgen(
+        "verify",
+        out,
+        "--trust",
+        certificates / ROOT_FILE,
+        "--require-signature",
+        "--regenerate",
+        "--json",
+    )
     files = {f["path"].rpartition("/")[2]: f for f in json.loads(told.out)["files"]}
     assert code == 0
     assert len(files) == 7
@@ -280,17 +384,40 @@ def test_a_set_is_made_signed_verified_and_made_again(texgen, tmp_path, certific
     assert manifest.model == "material " + find_card("", models).version
 
 
-@pytest.mark.parametrize("arguments", [("--format", "exr"), ("--preset", "unreal"), ("--window", "10,-20,96x64")])
+@pytest.mark.parametrize(
+    "arguments", [("--format", "exr"), ("--preset", "unreal"), ("--window", "10,-20,96x64")]
+)
 def test_what_is_made_otherwise_is_made_again_too(texgen, tmp_path, arguments):
-    assert texgen("generate", "--class", "bark", "--seed", 3, "--size", 128, "--out", tmp_path / "out", *arguments)[0] == 0
+    assert (
+        texgen(
+            "generate",
+            "--class",
+            "bark",
+            "--seed",
+            3,
+            "--size",
+            128,
+            "--out",
+            tmp_path / "out",
+            *arguments,
+        )[0]
+        == 0
+    )
     code, told = texgen("verify", tmp_path / "out", "--regenerate", "--json")
     files = json.loads(told.out)["files"]
     assert code == 0
-    assert all(any(n.startswith("made again: the same") for n in f["notes"]) for f in files if not f["path"].endswith(".txt"))
+    assert all(
+        any(n.startswith("made again: the same") for n in f["notes"])
+        for f in files
+        if not f["path"].endswith(".txt")
+    )
 
 
 def test_another_picture_under_a_recipe_is_found(texgen, tmp_path):
-    assert texgen("generate", "--class", "bark", "--seed", 3, "--size", 64, "--out", tmp_path / "a")[0] == 0
+    assert (
+        texgen("generate", "--class", "bark", "--seed", 3, "--size", 64, "--out", tmp_path / "a")[0]
+        == 0
+    )
     path = tmp_path / "a" / "bark_3_basecolor.png"
     with Image.open(path) as picture:
         recipe, pixels = picture.text["texgen:recipe"], np.array(picture)
@@ -310,7 +437,9 @@ def test_a_batch_signs_and_what_it_made_unsigned_is_out_of_date(texgen, tmp_path
     lock = ("--lock", tmp_path / "texgen.lock")
     assert texgen("batch", path, "--out", out, *lock)[0] == 0
     assert texgen("batch", path, "--out", out, *lock, *sign)[0] == 9
-    assert texgen("batch", path, "--out", out, *lock, *sign, "--resume")[0] == 0  # signatures differ, what the lock says does not
+    assert (
+        texgen("batch", path, "--out", out, *lock, *sign, "--resume")[0] == 0
+    )  # signatures differ, what the lock says does not
     assert texgen("verify", out, "--require-signature", "--trust", certificates / ROOT_FILE)[0] == 0
     code, told = texgen("batch", path, "--out", out, *lock, *sign)
     assert (code, "2 up to date" in told.out) == (0, True)
@@ -318,8 +447,23 @@ def test_a_batch_signs_and_what_it_made_unsigned_is_out_of_date(texgen, tmp_path
 
 def test_an_export_is_signed(texgen, tmp_path, certificates):
     sign = ("--sign", certificates / CHAIN_FILE, "--sign-key", certificates / KEY_FILE)
-    assert texgen("generate", "--class", "bark", "--seed", 3, "--size", 64, "--out", tmp_path / "a")[0] == 0
-    assert texgen("export", tmp_path / "a", "--preset", "unreal", "--out", tmp_path / "b", *sign, ours=False)[0] == 0
+    assert (
+        texgen("generate", "--class", "bark", "--seed", 3, "--size", 64, "--out", tmp_path / "a")[0]
+        == 0
+    )
+    assert (
+        texgen(
+            "export",
+            tmp_path / "a",
+            "--preset",
+            "unreal",
+            "--out",
+            tmp_path / "b",
+            *sign,
+            ours=False,
+        )[0]
+        == 0
+    )
     assert texgen("verify", tmp_path / "b", "--require-signature", "--regenerate")[0] == 0
 
 
@@ -334,7 +478,9 @@ def test_the_command_says_what_it_cannot_do(texgen, tmp_path):
     assert texgen("certificate", "--test", "--out", tmp_path / "c", ours=False)[0] == 0
     assert (tmp_path / "c" / KEY_FILE).stat().st_mode & 0o077 == 0
     assert texgen("certificate", "--test", "--out", tmp_path / "c", ours=False)[0] == 9
-    code, told = texgen("generate", "--class", "bark", "--sign", tmp_path / "t.pem", "--out", tmp_path)
+    code, told = texgen(
+        "generate", "--class", "bark", "--sign", tmp_path / "t.pem", "--out", tmp_path
+    )
     assert (code, "holds no" in told.err) == (2, True)
 
 
@@ -351,7 +497,9 @@ def test_a_sidecar_names_nothing_outside_of_its_folder(texgen, tmp_path):
 
 def test_watermarks_that_cannot_be_are_refused_before_any_work(texgen, tmp_path):
     for arguments in (("--format", "exr"), ("--window", "0,0,256x256")):
-        code, told = texgen("generate", "--class", "bark", "--watermark", "--out", tmp_path, *arguments)
+        code, told = texgen(
+            "generate", "--class", "bark", "--watermark", "--out", tmp_path, *arguments
+        )
         assert (code, "whole tiles of 8 bits" in told.err) == (2, True)
     path = tmp_path / "spec.toml"
     path.write_text('[[set]]\nclass = "bark"\nsize = 64\nwatermark = true\n')
@@ -379,7 +527,12 @@ def test_another_engine_may_differ_a_little_in_half_floats_too():
 
 def test_a_recipe_of_a_model_that_is_not_here_is_told_and_the_rest_goes_on(texgen, tmp_path):
     folder = written(
-        tmp_path / "a", {"my_ao.png": encode_png(np.zeros((4, 4, 1), np.uint8), srgb=False, text={"texgen:recipe": "tg1:AAAA"})}
+        tmp_path / "a",
+        {
+            "my_ao.png": encode_png(
+                np.zeros((4, 4, 1), np.uint8), srgb=False, text={"texgen:recipe": "tg1:AAAA"}
+            )
+        },
     )
     code, told = texgen("verify", folder, "--regenerate", "--json")
     assert code == 0

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The watermark: invisible, on the torus, found after JPEG and resizing, not found where there is none."""
+"""The watermark: invisible, on the torus, found after JPEG and resizing, not found where there is
+none.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,18 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import decode, encode_png
 from texgen.maps import ColorSpace, Encoding, MapKind, Material, PackedMap
 from texgen.provenance import watermark
-from texgen.provenance.watermark import BITS, CHECK_BITS, DOUBTFUL, KEYS, PAYLOAD_BITS, Mark, detect, embed, mark_of, watermarked
+from texgen.provenance.watermark import (
+    BITS,
+    CHECK_BITS,
+    DOUBTFUL,
+    KEYS,
+    PAYLOAD_BITS,
+    Mark,
+    detect,
+    embed,
+    mark_of,
+    watermarked,
+)
 
 MARK = mark_of("tg1:some_recipe", "5f32ba19" * 8)
 
@@ -47,9 +60,15 @@ ATTACKS = {
     "none": lambda p: p,
     "jpeg": jpeg,
     "half": lambda p: p.resize((p.width // 2, p.height // 2), Image.Resampling.LANCZOS),
-    "jpeg, then half": lambda p: jpeg(p).resize((p.width // 2, p.height // 2), Image.Resampling.BILINEAR),
-    "half, then jpeg": lambda p: jpeg(p.resize((p.width // 2, p.height // 2), Image.Resampling.BICUBIC)),
-    "two thirds": lambda p: jpeg(p.resize((p.width * 2 // 3, p.height * 2 // 3), Image.Resampling.LANCZOS)),
+    "jpeg, then half": lambda p: jpeg(p).resize(
+        (p.width // 2, p.height // 2), Image.Resampling.BILINEAR
+    ),
+    "half, then jpeg": lambda p: jpeg(
+        p.resize((p.width // 2, p.height // 2), Image.Resampling.BICUBIC)
+    ),
+    "two thirds": lambda p: jpeg(
+        p.resize((p.width * 2 // 3, p.height * 2 // 3), Image.Resampling.LANCZOS)
+    ),
     "double": lambda p: p.resize((p.width * 2, p.height * 2), Image.Resampling.BICUBIC),
 }
 
@@ -70,7 +89,9 @@ def test_the_mark_is_invisible_and_deterministic():
 
 
 def test_the_mark_fits_the_torus():
-    """What is added is a sum of whole waves: laid side by side it has no seam, and no other frequencies."""
+    """What is added is a sum of whole waves: laid side by side it has no seam, and no other
+    frequencies.
+    """
     change = watermark._waves(np.ones(BITS), KEYS[0], 256, 256)
     tiled = np.abs(np.fft.fft2(np.tile(change, (2, 2))))
     assert tiled[1::2].max() < 1e-6 * tiled.max()
@@ -78,7 +99,10 @@ def test_the_mark_fits_the_torus():
 
 
 def test_pictures_without_a_mark_have_none():
-    """The bound by counting: tries per picture over check patterns. And a few hundred pictures, none of them read wrongly."""
+    """The bound by counting: tries per picture over check patterns.
+
+    And a few hundred pictures, none of them read wrongly.
+    """
     assert PAYLOAD_BITS >= 48
     assert len(KEYS) * 2**DOUBTFUL / 2**CHECK_BITS < 1e-6
     assert all(detect(texture(seed, edge=128, slope=seed % 3)) is None for seed in range(100, 300))
@@ -99,7 +123,16 @@ def material(edge=256, dtype=np.uint8):
     grey = np.zeros((edge, edge, 1), np.uint8)
     data = {MapKind.BASECOLOR: (colour, ColorSpace.SRGB), MapKind.AO: (grey, ColorSpace.DATA)}
     maps = {
-        kind: PackedMap(kind, edge, edge, p.shape[2], str(p.dtype), Encoding.PNG, space, encode_png(p, srgb=space is ColorSpace.SRGB))
+        kind: PackedMap(
+            kind,
+            edge,
+            edge,
+            p.shape[2],
+            str(p.dtype),
+            Encoding.PNG,
+            space,
+            encode_png(p, srgb=space is ColorSpace.SRGB),
+        )
         for kind, (p, space) in data.items()
     }
     return Material(maps, "tg1:x", 1, "ab" * 32, "e", "CC0-1.0", 0.0, 0.0)
@@ -111,7 +144,9 @@ def test_only_the_basecolor_is_marked():
     assert marked.maps[MapKind.AO] is plain.maps[MapKind.AO]
     assert detect(decode(marked.maps[MapKind.BASECOLOR])) == mark_of("tg1:x", "ab" * 32)
     assert marked.watermark == str(mark_of("tg1:x", "ab" * 32))
-    assert Image.open(io.BytesIO(marked.maps[MapKind.BASECOLOR].data)).text["texgen:recipe"] == "tg1:x"
+    assert (
+        Image.open(io.BytesIO(marked.maps[MapKind.BASECOLOR].data)).text["texgen:recipe"] == "tg1:x"
+    )
 
 
 def test_what_cannot_be_marked_is_refused():

@@ -38,7 +38,9 @@ def test_weights_that_cannot_be_normalised_are_refused(card, weight):
 )
 def test_text_and_back_is_the_same_recipe(card, seed, cells, psi, mix, relief, offset):
     size = (cells[0] * 32, cells[1] * 32)
-    recipe = make_recipe(card, mix.items(), seed, size, psi, {"relief_depth": relief, "roughness_offset": offset})
+    recipe = make_recipe(
+        card, mix.items(), seed, size, psi, {"relief_depth": relief, "roughness_offset": offset}
+    )
     text = write_recipe(recipe, card)
     assert text.startswith(SHORT_PREFIX)
     assert len(base64.urlsafe_b64decode(text.removeprefix(SHORT_PREFIX) + "==")) <= 64
@@ -103,7 +105,12 @@ def test_command_line_forms():
     assert parse_size("64") == (64, 64)
     assert parse_class_mix("brick=0.7, rock=0.3") == [("brick", 0.7), ("rock", 0.3)]
     assert parse_controls(["a=1.5"]) == {"a": 1.5}
-    for bad in (lambda: parse_size("1x2x3"), lambda: parse_size("-4"), lambda: parse_class_mix("a=b"), lambda: parse_controls(["a"])):
+    for bad in (
+        lambda: parse_size("1x2x3"),
+        lambda: parse_size("-4"),
+        lambda: parse_class_mix("a=b"),
+        lambda: parse_controls(["a"]),
+    ):
         with pytest.raises(InvalidRequestError):
             bad()
 
@@ -135,10 +142,16 @@ def derived_recipes(card):
         "varied twice": vary_recipe(card, varied, 11, 1.0),
         "blend": mix_recipe(card, [(base, 1.0), (varied, 3.0), (plain(card, "rock"), 1.0)]),
         "look": mix_recipe(card, [(base, 1.0), (plain(card, "rock"), 1.0)], MixMode.LOOK),
-        "painted": mix_recipe(card, [(base, 1), (plain(card, "rock"), 1)], MixMode.PAINT, mask_sha256="ab" * 32),
-        "transition": mix_recipe(card, [(base, 1), (plain(card, "rock"), 1)], MixMode.TRANSITION, steps=4),
+        "painted": mix_recipe(
+            card, [(base, 1), (plain(card, "rock"), 1)], MixMode.PAINT, mask_sha256="ab" * 32
+        ),
+        "transition": mix_recipe(
+            card, [(base, 1), (plain(card, "rock"), 1)], MixMode.TRANSITION, steps=4
+        ),
         "captured": capture_recipe(card, captured(card), 3, (128, 128)),
-        "varied capture": vary_recipe(card, capture_recipe(card, captured(card), 3, (128, 128)), 4, 0.5),
+        "varied capture": vary_recipe(
+            card, capture_recipe(card, captured(card), 3, (128, 128)), 4, 0.5
+        ),
     }
 
 
@@ -183,11 +196,27 @@ def test_controls_inside_the_network_stay_with_the_parts(card):
         (lambda c, a, b: vary_recipe(c, a, 1, 0.5, ["smell"]), "layout, colour, relief"),
         (lambda c, a, b: mix_recipe(c, [(a, 1.0)]), "takes 2 to 8"),
         (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, -1.0)]), "above 0"),
-        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (replace(b, model_digest="00" * 32), 1.0)]), "different models"),
+        (
+            lambda c, a, b: mix_recipe(c, [(a, 1.0), (replace(b, model_digest="00" * 32), 1.0)]),
+            "different models",
+        ),
         (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, 1.0)], MixMode.PAINT), "needs a mask"),
-        (lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, 1.0)], MixMode.TRANSITION, steps=99), "1 to 16"),
-        (lambda c, a, b: vary_recipe(c, mix_recipe(c, [(a, 1), (b, 1)], MixMode.TRANSITION, steps=2), 1, 0.5), "cannot be varied"),
-        (lambda c, a, b: vary_recipe(c, vary_recipe(c, vary_recipe(c, a, 1, 1.0), 1, 1.0), 1, 1.0), "4 deep"),
+        (
+            lambda c, a, b: mix_recipe(c, [(a, 1.0), (b, 1.0)], MixMode.TRANSITION, steps=99),
+            "1 to 16",
+        ),
+        (
+            lambda c, a, b: vary_recipe(
+                c, mix_recipe(c, [(a, 1), (b, 1)], MixMode.TRANSITION, steps=2), 1, 0.5
+            ),
+            "cannot be varied",
+        ),
+        (
+            lambda c, a, b: vary_recipe(
+                c, vary_recipe(c, vary_recipe(c, a, 1, 1.0), 1, 1.0), 1, 1.0
+            ),
+            "4 deep",
+        ),
     ],
 )
 def test_bad_derivations_say_what_is_allowed(card, make, message):

@@ -50,7 +50,9 @@ def test_light_from_everywhere_and_from_one_side():
     towards = pixel_directions(64)[20, 90]
     light = irradiance_harmonics(radiance_harmonics(lamp))
     flux = 50.0 * float(solid_angles(64)[20, 0])
-    assert (harmonics(towards) @ light)[0] == pytest.approx(flux * 17 / 16, rel=1e-3)  # what three bands make of a cosine at its peak
+    assert (harmonics(towards) @ light)[0] == pytest.approx(
+        flux * 17 / 16, rel=1e-3
+    )  # what three bands make of a cosine at its peak
     made = irradiance_map(radiance_harmonics(lamp), 32)
     brightest = np.unravel_index(made[..., 0].argmax(), (32, 64))
     assert pixel_directions(32)[brightest] @ towards > np.cos(np.radians(8))
@@ -72,7 +74,9 @@ def test_faces_meet_at_their_edges_and_look_where_they_say():
     assert set(faces) == set(FACES)
     for name, (centre, right, up) in FACES.items():
         assert np.allclose(faces[name][31:33, 31:33].mean((0, 1)) - 1.0, centre, atol=0.02)
-        assert np.allclose(np.cross(right, up) @ np.array(centre), 1)  # as right, up and forward are
+        assert np.allclose(
+            np.cross(right, up) @ np.array(centre), 1
+        )  # as right, up and forward are
         assert ((faces[name][32, -1] - faces[name][32, 0]) @ np.array(right)) > 1.0
         assert ((faces[name][0, 32] - faces[name][-1, 32]) @ np.array(up)) > 1.0
     assert np.abs(faces["front"][:, -1] - faces["right"][:, 0]).max() < 0.05
@@ -84,7 +88,9 @@ def test_faces_meet_at_their_edges_and_look_where_they_say():
 
 
 def test_a_preview_is_exposed_by_the_geometric_mean_and_never_inverts():
-    ramp = np.geomspace(1e-3, 1e4, 64, dtype=np.float32)[None, :, None] * np.ones((32, 1, 3), np.float32)
+    ramp = np.geomspace(1e-3, 1e4, 64, dtype=np.float32)[None, :, None] * np.ones(
+        (32, 1, 3), np.float32
+    )
     picture = tone_mapped(ramp)
     assert picture.dtype == np.uint8
     assert (np.diff(picture[0, :, 0].astype(int)) >= 0).all()

@@ -14,9 +14,17 @@ from texgen.wire.assembly import Assembler
 
 DATA = b"0123456789"
 HEADER = pb.TextureEvent(
-    map_header=pb.MapHeader(kind=pb.MAP_KIND_AO, width_px=5, height_px=2, channels=1, dtype=pb.DTYPE_UINT8, encoding=pb.ENCODING_RAW,
-                            color_space=pb.COLOR_SPACE_DATA, byte_size=len(DATA))
-)  # fmt: skip
+    map_header=pb.MapHeader(
+        kind=pb.MAP_KIND_AO,
+        width_px=5,
+        height_px=2,
+        channels=1,
+        dtype=pb.DTYPE_UINT8,
+        encoding=pb.ENCODING_RAW,
+        color_space=pb.COLOR_SPACE_DATA,
+        byte_size=len(DATA),
+    )
+)
 
 
 def chunk(offset, data):
@@ -24,11 +32,19 @@ def chunk(offset, data):
 
 
 def end(data=DATA, kind=pb.MAP_KIND_AO, **checks):
-    return pb.MapEnd(kind=kind, byte_size=len(data), **(checks or {"sha256": hashlib.sha256(data).digest(), "crc32": zlib.crc32(data)}))
+    return pb.MapEnd(
+        kind=kind,
+        byte_size=len(data),
+        **(checks or {"sha256": hashlib.sha256(data).digest(), "crc32": zlib.crc32(data)}),
+    )
 
 
 def whole(data=DATA, closing=None):
-    return pb.TextureEvent(whole_maps=pb.WholeMaps(maps=[pb.WholeMap(header=HEADER.map_header, data=data, end=closing or end())]))
+    return pb.TextureEvent(
+        whole_maps=pb.WholeMaps(
+            maps=[pb.WholeMap(header=HEADER.map_header, data=data, end=closing or end())]
+        )
+    )
 
 
 END = pb.TextureEvent(map_end=end())
@@ -46,7 +62,11 @@ def feed(*events):
 
 @pytest.mark.parametrize(
     "events",
-    [(HEADER, chunk(0, DATA[:4]), chunk(4, DATA[4:]), END), (HEADER, chunk(0, DATA), OLD_END), (whole(),)],
+    [
+        (HEADER, chunk(0, DATA[:4]), chunk(4, DATA[4:]), END),
+        (HEADER, chunk(0, DATA), OLD_END),
+        (whole(),),
+    ],
     ids=["pieces", "pieces of an old server", "whole"],
 )
 def test_events_become_a_map(events):

@@ -38,7 +38,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("graphs")
 
 
-@pytest.mark.parametrize("size", [(64, 64), (160, 96), (416, 384)], ids=["square", "oblong", "guided"])
+@pytest.mark.parametrize(
+    "size", [(64, 64), (160, 96), (416, 384)], ids=["square", "oblong", "guided"]
+)
 def test_openvino_equals_torch(model, card, folder, size):
     pytest.importorskip("openvino")
     plan = plan_of(model, card, size)
@@ -51,9 +53,16 @@ def test_openvino_equals_torch(model, card, folder, size):
 
 def test_openvino_paints_as_torch_does(model, card, folder):
     pytest.importorskip("openvino")
-    parts = [(make_recipe(card, [(name, 1.0)], 3, (64, 96)), 1) for name in ("brick", "rock", "bark")]
+    parts = [
+        (make_recipe(card, [(name, 1.0)], 3, (64, 96)), 1) for name in ("brick", "rock", "bark")
+    ]
     mask = (np.indices((96, 64)).sum(0) // 40 % 3).astype(np.uint8)
-    plan = make_plan(mix_recipe(card, parts, MixMode.PAINT, mask_sha256="00" * 32), model.tables, model.shape, mask=mask)
+    plan = make_plan(
+        mix_recipe(card, parts, MixMode.PAINT, mask_sha256="00" * 32),
+        model.tables,
+        model.shape,
+        mask=mask,
+    )
     ours, _ = run(load_backend(model, "openvino", "f32", folder), model, plan)
     reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert np.abs(ours - reference).max() < 1e-4
@@ -71,7 +80,10 @@ def test_the_name_tells_what_it_was_compiled_for(model, folder):
 def test_threads_change_no_byte(model, card, folder):
     pytest.importorskip("openvino")
     plan = plan_of(model, card, (160, 96))
-    first, *others = (Synthesis(load_backend(model, "openvino", "auto", folder, n), model.shape).maps(plan)[0] for n in (1, 2, 3))
+    first, *others = (
+        Synthesis(load_backend(model, "openvino", "auto", folder, n), model.shape).maps(plan)[0]
+        for n in (1, 2, 3)
+    )
     assert all(np.array_equal(first[kind], other[kind]) for other in others for kind in first)
 
 
@@ -86,7 +98,9 @@ def test_as_many_threads_as_help():
 
 
 def test_openvino_tiles_exactly(model, card, folder):
-    """Rolling the inputs by a cell rolls the output: at the backend's own precision, to 1 LSB of the stored depth."""
+    """Rolling the inputs by a cell rolls the output: at the backend's own precision, to 1 LSB of
+    the stored depth.
+    """
     pytest.importorskip("openvino")
     synthesis = Synthesis(load_backend(model, "openvino", "auto", folder), model.shape)
     plan = plan_of(model, card, (96, 96))
@@ -112,7 +126,11 @@ def test_unknown_devices_are_refused(model, folder):
 
 @pytest.mark.parametrize(
     "told",
-    ["CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED when calling", "GET was unable to find an engine to execute this computation"],
+    [
+        "CUDA out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED when calling",
+        "GET was unable to find an engine to execute this computation",
+    ],
 )
 def test_too_little_memory_is_told_as_such_whoever_notices(model, told, monkeypatch):
     backend = TorchBackend(model, "cpu", "f32")
@@ -134,7 +152,11 @@ def test_settings_of_cudnn_come_back_when_the_last_thread_leaves():
     cudnn = torch.backends.cudnn
 
     def settings():
-        return [cudnn.deterministic, cudnn.benchmark, *([cudnn.conv.fp32_precision] if hasattr(cudnn, "conv") else [cudnn.allow_tf32])]
+        return [
+            cudnn.deterministic,
+            cudnn.benchmark,
+            *([cudnn.conv.fp32_precision] if hasattr(cudnn, "conv") else [cudnn.allow_tf32]),
+        ]
 
     cudnn.benchmark = True
     before = settings()
@@ -151,7 +173,9 @@ def test_settings_of_cudnn_come_back_when_the_last_thread_leaves():
 
 def test_other_errors_of_torch_stay_what_they_are(model):
     with pytest.raises(RuntimeError, match="mat1"):
-        TorchBackend(model, "cpu", "f32").run("mapping", [np.zeros((1, 3), np.float32), np.zeros((1, 1), np.float32)])
+        TorchBackend(model, "cpu", "f32").run(
+            "mapping", [np.zeros((1, 3), np.float32), np.zeros((1, 1), np.float32)]
+        )
 
 
 @pytest.mark.gpu

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A capture by itself, without a server: its steps do what they are for, and how long they take. Needs the extra ``capture``."""
+"""A capture by itself, without a server: its steps do what they are for, and how long they take.
+
+Needs the extra ``capture``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import pytest
 import torch
 
 from texgen.modelcard import find_card
-from texgen_server.capture.fit import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture
 from texgen_server.capture import fit as capture_module
+from texgen_server.capture.fit import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture
 from texgen_server.registry import load_material
 
 pytestmark = [pytest.mark.held, pytest.mark.usefixtures("nothing_emulated")]
@@ -24,7 +27,14 @@ def photo():
     """(512, 512, 3) in 0..1: reddish and rough."""
     random = np.random.default_rng(3)
     coarse = np.kron(random.random((32, 32, 1)), np.ones((16, 16, 1)))
-    return (np.array([0.7, 0.4, 0.3]) * (0.6 + 0.4 * coarse) + 0.05 * random.random((PHOTO_PX, PHOTO_PX, 3))).astype(np.float32).clip(0, 1)
+    return (
+        (
+            np.array([0.7, 0.4, 0.3]) * (0.6 + 0.4 * coarse)
+            + 0.05 * random.random((PHOTO_PX, PHOTO_PX, 3))
+        )
+        .astype(np.float32)
+        .clip(0, 1)
+    )
 
 
 def losses_of(networks, steps, monkeypatch):
@@ -37,7 +47,9 @@ def losses_of(networks, steps, monkeypatch):
         return loss
 
     monkeypatch.setattr(capture_module, "_distance", recorded)
-    capture(networks, photo(), CaptureOptions(5, (64, 64), steps=steps), lambda: None, lambda _: None)
+    capture(
+        networks, photo(), CaptureOptions(5, (64, 64), steps=steps), lambda: None, lambda _: None
+    )
     return seen
 
 
@@ -50,7 +62,11 @@ def test_steps_bring_a_capture_nearer_to_its_photo(card, monkeypatch):
 @pytest.mark.slow
 def test_a_capture_takes_at_most_a_minute_on_two_cores(monkeypatch):
     """Measured in processor time of one thread, so that a busy machine changes little."""
-    networks, steps, threads = CaptureNetworks(load_material(find_card("material"))), 8, torch.get_num_threads()
+    networks, steps, threads = (
+        CaptureNetworks(load_material(find_card("material"))),
+        8,
+        torch.get_num_threads(),
+    )
     torch.set_num_threads(1)
     try:
         losses_of(networks, 1, monkeypatch)

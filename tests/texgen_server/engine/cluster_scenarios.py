@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine on a Ray cluster of several nodes on this machine: the same bytes as the local engine, and nothing lost with a node.
+"""The engine on a Ray cluster of several nodes on this machine: the same bytes as the local engine,
+and nothing lost with a node.
 
-Run by `test_cluster` in a process of its own: Ray leaves sockets, files and threads to the end of the process.
+Run by `test_cluster` in a process of its own: Ray leaves sockets, files and threads to the end of
+the process.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ def cluster():
     """A head without room for replicas, and two nodes with room for one each."""
     from ray.cluster_utils import Cluster
 
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray", dir="/tmp")}
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray", dir="/tmp"),
+    }
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     made.workers = [made.add_node(num_cpus=2) for _ in range(2)]
     yield made
@@ -71,7 +76,9 @@ def test_the_same_bytes_as_the_local_engine(server, models):
     with Client(server.address) as client:
         for seed in range(4):
             made = generate(client, seed)
-            alone = engine.submit("material", MaterialJob(make_recipe(card, [("bark", 1.0)], seed, (64, 64)))).result(60)
+            alone = engine.submit(
+                "material", MaterialJob(make_recipe(card, [("bark", 1.0)], seed, (64, 64)))
+            ).result(60)
             assert made.engine == alone.engine
             for kind, pixels in alone.maps.items():
                 assert made.maps[kind].data == np.ascontiguousarray(pixels).tobytes()
@@ -81,7 +88,9 @@ def test_the_same_bytes_as_the_local_engine(server, models):
 def test_progress_errors_and_models_come_through(server):
     seen = []
     with Client(server.address) as client:
-        client.generate("bark", seed=1, size_px=(256, 256), on_progress=lambda p: seen.append(p.stage))
+        client.generate(
+            "bark", seed=1, size_px=(256, 256), on_progress=lambda p: seen.append(p.stage)
+        )
         assert "done" in seen
         client.load_model("upscaler")
         with pytest.raises(InvalidRequestError, match="models_bytes"):
@@ -91,7 +100,10 @@ def test_progress_errors_and_models_come_through(server):
 
 
 def test_who_leaves_is_not_worked_for(server):
-    with Client(server.address, deadline_s=0.4, retry=False) as hurried, pytest.raises((CancelledError, CapacityError)):
+    with (
+        Client(server.address, deadline_s=0.4, retry=False) as hurried,
+        pytest.raises((CancelledError, CapacityError)),
+    ):
         generate(hurried, 1, 4096)
     with Client(server.address) as client:
         end = time.monotonic() + 30
@@ -105,7 +117,9 @@ def test_a_node_is_removed_under_load_and_nothing_is_lost(server, cluster):
     import concurrent.futures
 
     with Client(server.address, deadline_s=120.0) as client:
-        expected = {seed: {k: p.data for k, p in generate(client, seed).maps.items()} for seed in range(5)}
+        expected = {
+            seed: {k: p.data for k, p in generate(client, seed).maps.items()} for seed in range(5)
+        }
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             calls = [pool.submit(generate, client, n % 5, 64) for n in range(200)]
             while sum(call.done() for call in calls) < 40:

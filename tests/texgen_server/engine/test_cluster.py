@@ -21,9 +21,14 @@ from texgen_server.engine import load_engine
 from texgen_server.engine.base import CancelToken, MaterialJob
 from texgen_server.engine.replica import Replica, travelling
 
-WITHOUT = [word for plugin in ("unraisableexception", "threadexception", "hypothesispytest") for word in ("-p", f"no:{plugin}")]
-"""What Ray leaves behind would be told of; and CPython 3.11's parser, which rewriting assertions takes, fails where other threads print
-tracebacks (CPython issue 106905)."""
+WITHOUT = [
+    word
+    for plugin in ("unraisableexception", "threadexception", "hypothesispytest")
+    for word in ("-p", f"no:{plugin}")
+]
+"""What Ray leaves behind would be told of; and CPython 3.11's parser, which rewriting assertions
+takes, fails where other threads print tracebacks (CPython issue 106905).
+"""
 
 
 @pytest.mark.slow
@@ -43,13 +48,17 @@ def test_a_cluster_of_nodes_on_this_machine():
     ]
     here = Path(__file__).parent
     environment = os.environ | {"PYTHONPATH": str(here.parents[1])}  # for the replicas
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500)
+    done = subprocess.run(
+        command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500
+    )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "4 passed" in done.stdout
 
 
 def test_a_job_travels_without_its_callbacks_and_with_the_time_it_has_left(card):
-    job = MaterialJob(make_recipe(card, [("bark", 1.0)], 1, (64, 64)), on_progress=lambda fraction, stage: None)
+    job = MaterialJob(
+        make_recipe(card, [("bark", 1.0)], 1, (64, 64)), on_progress=lambda fraction, stage: None
+    )
     job.token.cancel()
     sent, left_s = travelling(job)
     arrived = pickle.loads(pickle.dumps(sent))

@@ -65,10 +65,16 @@ def at_once(device, backend, values, priority=INTERACTIVE, **options):
     backend.gate.clear()
     first = call(backend, 0.0, shape=(1, 3))
     results = {}
-    threads = [threading.Thread(target=lambda: results.setdefault("first", device.run(first, priority)))]
+    threads = [
+        threading.Thread(target=lambda: results.setdefault("first", device.run(first, priority)))
+    ]
     for value in values:
         made = call(backend, value, **options)
-        threads.append(threading.Thread(target=lambda c=made, v=value: results.setdefault(v, outcome(device, c, priority))))
+        threads.append(
+            threading.Thread(
+                target=lambda c=made, v=value: results.setdefault(v, outcome(device, c, priority))
+            )
+        )
     for thread in threads:
         thread.start()
         time.sleep(0.005)
@@ -79,7 +85,9 @@ def at_once(device, backend, values, priority=INTERACTIVE, **options):
 
 
 def call(backend, value, owner=None, shape=(1, 2), fleeting=False, check=lambda: None):
-    return Call(owner or object(), backend, "x", [np.full(shape, value, np.float32)], fleeting, check)
+    return Call(
+        owner or object(), backend, "x", [np.full(shape, value, np.float32)], fleeting, check
+    )
 
 
 def outcome(device, made, priority):
@@ -111,7 +119,13 @@ def test_what_is_not_ready_is_passed_by_without_losing_its_place():
 
 def test_calls_of_a_shape_go_together_once_that_is_known_to_be_worth_it(device):
     backend = Doubler()
-    assert at_once(device, backend, [1.0, 2.0, 3.0, 4.0]) | {"first": 0} == {1.0: 2.0, 2.0: 4.0, 3.0: 6.0, 4.0: 8.0, "first": 0}
+    assert at_once(device, backend, [1.0, 2.0, 3.0, 4.0]) | {"first": 0} == {
+        1.0: 2.0,
+        2.0: 4.0,
+        3.0: 6.0,
+        4.0: 8.0,
+        "first": 0,
+    }
     assert device.batches == {1: 5}  # alone, and together for a trial
     results = at_once(device, backend, [5.0, 6.0, 7.0, 8.0])
     assert [results[v] for v in (5.0, 6.0, 7.0, 8.0)] == [10.0, 12.0, 14.0, 16.0]
@@ -186,13 +200,19 @@ def test_a_batch_has_a_limit():
 @pytest.mark.parametrize("devices", ["torch", "torch,torch"])
 def test_many_jobs_at_once_come_out_as_they_do_alone(models, devices):
     card = find_card("material", models)
-    recipes = [make_recipe(card, [(name, 1.0)], seed, (64, 64)) for name in ("bark", "brick") for seed in range(6)]
+    recipes = [
+        make_recipe(card, [(name, 1.0)], seed, (64, 64))
+        for name in ("bark", "brick")
+        for seed in range(6)
+    ]
     alone = LocalEngine(ServerConfig(models=models, device="torch", jobs=1))
     expected = [alone.submit("material", MaterialJob(r)).result(60).maps for r in recipes]
     alone.close(5.0)
     engine = LocalEngine(ServerConfig(models=models, device=devices, jobs=6))
     for _ in range(2):  # the first time batches are tried, then they run
-        futures = [engine.submit("material", MaterialJob(r, priority=i % 2)) for i, r in enumerate(recipes)]
+        futures = [
+            engine.submit("material", MaterialJob(r, priority=i % 2)) for i, r in enumerate(recipes)
+        ]
         for future, maps in zip(futures, expected, strict=True):
             made = future.result(60).maps
             assert all(np.array_equal(made[kind], maps[kind]) for kind in maps)
@@ -205,7 +225,13 @@ def test_room_is_kept_for_whoever_cannot_wait(models):
     card = find_card("material", models)
     engine = LocalEngine(ServerConfig(models=models, device="torch", jobs=2))
     engine.warm("material")
-    slow = [engine.submit("material", MaterialJob(make_recipe(card, [("bark", 1.0)], s, (1024, 1024)), priority=BATCH)) for s in range(3)]
+    slow = [
+        engine.submit(
+            "material",
+            MaterialJob(make_recipe(card, [("bark", 1.0)], s, (1024, 1024)), priority=BATCH),
+        )
+        for s in range(3)
+    ]
     person = engine.submit("material", MaterialJob(make_recipe(card, [("bark", 1.0)], 9, (32, 32))))
     assert person.result(60).maps
     assert not slow[-1].done()

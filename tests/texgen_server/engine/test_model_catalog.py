@@ -24,7 +24,9 @@ def own(models, tmp_path):
     """A server over a folder of models that may change."""
     shutil.copytree(models, tmp_path / "models")
     with (
-        EmbeddedServer(ServerConfig(port=0, models=tmp_path / "models", device="torch", grace_s=0.5)) as server,
+        EmbeddedServer(
+            ServerConfig(port=0, models=tmp_path / "models", device="torch", grace_s=0.5)
+        ) as server,
         Client(server.address) as client,
     ):
         yield client, tmp_path / "models"
@@ -48,7 +50,9 @@ def test_a_folder_that_was_added_is_found_and_a_damaged_one_is_told(own):
     client, folder = own
     shutil.copytree(folder / "upscaler", folder / "other")
     text = (folder / "other" / "model.toml").read_text()
-    (folder / "other" / "model.toml").write_text(text.replace('"id" = "upscaler"', '"id" = "other"'))
+    (folder / "other" / "model.toml").write_text(
+        text.replace('"id" = "upscaler"', '"id" = "other"')
+    )
     assert "other" in [m.id for m in client.list_models()]
     assert client.load_model("other") > 0.0
     with pytest.raises(NotFoundError):
@@ -64,7 +68,9 @@ def test_statistics_count_what_happened(own):
     for seed in range(3):
         client.generate("bark", seed=seed, size_px=(32, 32))
     with pytest.raises(InvalidRequestError):
-        client.generate("bark", size_px=(33, 33))  # refused before it was queued: no failure of the model
+        client.generate(
+            "bark", size_px=(33, 33)
+        )  # refused before it was queued: no failure of the model
     (figures,) = client.model_statistics("material")
     assert (figures.results, figures.cache_hits, figures.failures) == (3, 0, 0)
     assert figures.compute.count == figures.queue.count == figures.encode.count == 3
@@ -87,7 +93,15 @@ def test_metrics_and_the_info_table_tell_the_same(models, tmp_path, capsys):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, metrics_port=port, cache_folder=tmp_path, cache_bytes=1 << 24)
+    config = ServerConfig(
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=0.5,
+        metrics_port=port,
+        cache_folder=tmp_path,
+        cache_bytes=1 << 24,
+    )
     with EmbeddedServer(config) as server, Client(server.address) as client:
         for seed in (1, 2):
             client.generate("bark", seed=seed, size_px=(32, 32))
@@ -102,12 +116,17 @@ def test_metrics_and_the_info_table_tell_the_same(models, tmp_path, capsys):
     assert 'texgen_model_loaded{model="material"} 1.0' in text
     assert 'texgen_cache_lookups_total{found="no"} 2.0' in text
     assert "texgen_queue_depth 0.0" in text
-    assert next(line.split()[:3] for line in shown.splitlines() if line.startswith("material")) == ["material", "yes", "2"]
+    assert next(line.split()[:3] for line in shown.splitlines() if line.startswith("material")) == [
+        "material",
+        "yes",
+        "2",
+    ]
     assert document["models"][0]["results"] == "2"
     (device,) = document["server"]["devices"]
     assert (
-        f"precision {device['precision']}, instructions {device['instructions']}, CPU threads {device['threads']}; {device['why']}" in shown
-    )
+        f"precision {device['precision']}, instructions {device['instructions']}, CPU threads "
+        f"{device['threads']}; {device['why']}"
+    ) in shown
     assert device["engine"].split("/")[1:3] == [device["precision"], device["instructions"]]
     assert main(["info", "--watch", "1"]) == 2
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Environments from a tiny random network: seam, poles, energy, lights where they are said to be, controls, recipes, errors."""
+"""Environments from a tiny random network: seam, poles, energy, lights where they are said to be,
+controls, recipes, errors.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import decode
 from texgen.maps import Encoding, Light
 from texgen.recipes.build import make_recipe
-from texgen.render.panorama import angles, luminance, pixel_angles, pixel_directions, radiance_harmonics, solid_angles
+from texgen.render.panorama import (
+    angles,
+    luminance,
+    pixel_angles,
+    pixel_directions,
+    radiance_harmonics,
+    solid_angles,
+)
 from texgen_server.environment.controls import controlled, with_glow_moved
 from texgen_server.environment.layouts import Surroundings, angles_from, enlarged, joined, plan_at
 from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
@@ -40,7 +49,9 @@ def make(client):
     """Class, controls -> (environment, radiance)."""
 
     def made(name="outdoor_clear", seed=3, width_px=256, **controls):
-        environment = client.generate_environment(name, seed=seed, width_px=width_px, controls=controls, **RAW)
+        environment = client.generate_environment(
+            name, seed=seed, width_px=width_px, controls=controls, **RAW
+        )
         return environment, np.asarray(decode(environment.panorama), np.float32)
 
     return made
@@ -83,23 +94,36 @@ def test_azimuth_is_an_exact_roll(make):
     for degrees, columns in ((45.0, 32), (-90.0, -64), (180.0, 128)):
         moved, after = make(sun_azimuth_deg=degrees)
         assert np.array_equal(np.roll(before, columns, 1), after)
-        assert (moved.lights[0].azimuth_deg - still.lights[0].azimuth_deg - degrees) % 360 == pytest.approx(0, abs=1e-4)
+        assert (
+            moved.lights[0].azimuth_deg - still.lights[0].azimuth_deg - degrees
+        ) % 360 == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize(("azimuth", "elevation"), [(0.0, 30.0), (133.7, 5.0), (-179.9, 60.0), (77.0, 88.0)])
+@pytest.mark.parametrize(
+    ("azimuth", "elevation"), [(0.0, 30.0), (133.7, 5.0), (-179.9, 60.0), (77.0, 88.0)]
+)
 @pytest.mark.parametrize("width_px", [256, 512])
 def test_the_sun_stands_where_it_is_told_to(make, azimuth, elevation, width_px):
     """The brightest spot's centre within half a pixel, and its flux as stated."""
-    environment, radiance = make(width_px=width_px, sun_azimuth_deg=azimuth, sun_elevation_deg=elevation)
+    environment, radiance = make(
+        width_px=width_px, sun_azimuth_deg=azimuth, sun_elevation_deg=elevation
+    )
     sun = environment.lights[0]
-    assert (sun.elevation_deg, (sun.azimuth_deg - azimuth + 180) % 360 - 180) == pytest.approx((elevation, 0.0), abs=1e-4)
+    assert (sun.elevation_deg, (sun.azimuth_deg - azimuth + 180) % 360 - 180) == pytest.approx(
+        (elevation, 0.0), abs=1e-4
+    )
     bright = luminance(radiance)
     weights = np.where(bright > 0.3 * bright.max(), bright, 0.0) * solid_angles(len(bright))
     centre = (pixel_directions(len(bright)) * weights[..., None]).sum((0, 1))
     towards = np.array(angles((centre / np.linalg.norm(centre)).astype(np.float32)))
     apart = np.degrees(np.arccos(np.clip(_ray(*towards) @ _ray(azimuth, elevation), -1, 1)))
     assert apart < 0.6 * 360 / width_px
-    dark, around = make(width_px=width_px, sun_azimuth_deg=azimuth, sun_elevation_deg=elevation, sun_intensity_ev=-6.0)
+    dark, around = make(
+        width_px=width_px,
+        sun_azimuth_deg=azimuth,
+        sun_elevation_deg=elevation,
+        sun_intensity_ev=-6.0,
+    )
     gained = ((radiance - around) * solid_angles(len(bright))[..., None]).sum((0, 1))
     assert gained == pytest.approx(np.array(sun.flux) - np.array(dark.lights[0].flux), rel=0.02)
 
@@ -113,16 +137,24 @@ def test_the_same_recipe_gives_the_same_bytes_and_another_seed_another_place(cli
     environment, radiance = make(sun_elevation_deg=12.5, cloud_cover=0.25)
     again = client.generate_environment(recipe=environment.recipe, **RAW)
     assert again.panorama.data == environment.panorama.data
-    assert (again.controls, again.seed, again.lights) == (environment.controls, environment.seed, environment.lights)
+    assert (again.controls, again.seed, again.lights) == (
+        environment.controls,
+        environment.seed,
+        environment.lights,
+    )
     _, another = make(seed=4, sun_elevation_deg=12.5, cloud_cover=0.25)
     assert np.abs(np.log2(radiance + 1e-3) - np.log2(another + 1e-3)).mean() > 0.05
     large = client.generate_environment(recipe=environment.recipe, width_px=512, **RAW)
     assert (large.panorama.width_px, large.lights[0].elevation_deg) == (512, 12.5)
-    assert client.generate_environment(recipe=large.recipe, **RAW).panorama.data == large.panorama.data
+    assert (
+        client.generate_environment(recipe=large.recipe, **RAW).panorama.data == large.panorama.data
+    )
 
 
 def test_every_cell_has_the_light_that_the_layout_says(make, tables, environment_card):
-    """What lights a scene is decided in the layout: the network's detail changes none of it beyond the blur of a cell."""
+    """What lights a scene is decided in the layout: the network's detail changes none of it beyond
+    the blur of a cell.
+    """
     environment, radiance = make()
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 3, (256, 128))
     scene = controlled(draw_scene(recipe, tables), recipe.controls, tables)
@@ -159,12 +191,19 @@ def test_a_lamp_in_a_room_moves_without_a_sky(make):
     still, before = make("indoor")
     assert moved.lights[0].elevation_deg == -10.0
     assert np.median(np.abs(np.log2(radiance + 1e-3) - np.log2(before + 1e-3))) < 0.5
-    assert [light.elevation_deg for light in moved.lights[1:]] == [light.elevation_deg for light in still.lights[1:]]
+    assert [light.elevation_deg for light in moved.lights[1:]] == [
+        light.elevation_deg for light in still.lights[1:]
+    ]
 
 
 @pytest.mark.parametrize("height", [64, 512, 2048])
 @pytest.mark.parametrize(
-    "light", [Light(10.0, 20.0, 0.27, (1.0, 2.0, 3.0)), Light(179.95, 89.5, 2.0, (5.0, 5.0, 5.0)), Light(0.0, -90.0, 0.3, (1.0, 1.0, 1.0))]
+    "light",
+    [
+        Light(10.0, 20.0, 0.27, (1.0, 2.0, 3.0)),
+        Light(179.95, 89.5, 2.0, (5.0, 5.0, 5.0)),
+        Light(0.0, -90.0, 0.3, (1.0, 1.0, 1.0)),
+    ],
 )
 def test_a_drawn_light_has_its_flux_at_any_size(height, light):
     rows, columns, radiance = draw_light(light, height)
@@ -191,7 +230,9 @@ def test_white_balance_makes_its_own_colour_white():
 
 
 def test_layouts_join_and_grow(tables, rng):
-    places = [Surroundings(tables.layouts[i], tables.skies[i], None) for i in tables.rows["outdoor_clear"]]
+    places = [
+        Surroundings(tables.layouts[i], tables.skies[i], None) for i in tables.rows["outdoor_clear"]
+    ]
     both = joined(places[0], places[1], np.ones(64, np.float32))
     assert np.allclose(both[:3, :14], places[0].sky[:, :14], atol=1e-5)
     assert np.array_equal(both[3], places[1].layout[3])
@@ -228,23 +269,34 @@ def test_bad_requests_are_told_what_is_allowed(client, arguments, said):
 
 def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment_card):
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
-    scenes = [controlled(draw_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables) for e in np.linspace(-5, 60, 14)]
+    scenes = [
+        controlled(draw_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables)
+        for e in np.linspace(-5, 60, 14)
+    ]
     assert all(s.row == scenes[0].row and np.array_equal(s.codes, scenes[0].codes) for s in scenes)
-    steps = [np.abs(b.layout[:3] - a.layout[:3]).max() * STOPS for a, b in itertools.pairwise(scenes)]
+    steps = [
+        np.abs(b.layout[:3] - a.layout[:3]).max() * STOPS for a, b in itertools.pairwise(scenes)
+    ]
     assert max(steps) < 8.0  # stops between frames five degrees apart, twilight included
 
 
 def test_the_network_sees_dusk_as_bright_as_day(tables, environment_card):
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
     drawn = draw_scene(recipe, tables)
-    noon, dusk = (controlled(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables) for e in (40.0, -6.0))
+    noon, dusk = (
+        controlled(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables) for e in (40.0, -6.0)
+    )
     weights = np.cos(np.radians(pixel_angles(32)[1]))[:, None]
     seen = [float((s.layout[:3] * weights).mean()) for s in (drawn, noon, dusk)]
     assert np.ptp(seen) < 1e-4
     assert np.log2(noon.gains / dusk.gains).min() > 3.0
     sunny = controlled(drawn, {**recipe.controls, "ground_ev": 2.0}, tables)
-    for before, after in zip(drawn.lights, sunny.lights, strict=True):  # what is not moved keeps its light
-        assert np.allclose(np.array(after.flux) * sunny.gains, np.array(before.flux) * drawn.gains, rtol=1e-4)
+    for before, after in zip(
+        drawn.lights, sunny.lights, strict=True
+    ):  # what is not moved keeps its light
+        assert np.allclose(
+            np.array(after.flux) * sunny.gains, np.array(before.flux) * drawn.gains, rtol=1e-4
+        )
 
 
 def test_a_suns_glow_goes_with_it():
@@ -254,12 +306,16 @@ def test_a_suns_glow_goes_with_it():
     layout[:3] += 0.5 * np.exp(-((angles_from(old, 32) / 7.0) ** 2)) * layout[3]
     moved = with_glow_moved(layout, old, new)
     away, there = angles_from(old, 32), angles_from(new, 32)
-    assert np.unravel_index(moved[0].argmax(), (32, 64)) == np.unravel_index((there + 1e3 * (layout[3] == 0)).argmin(), (32, 64))
+    assert np.unravel_index(moved[0].argmax(), (32, 64)) == np.unravel_index(
+        (there + 1e3 * (layout[3] == 0)).argmin(), (32, 64)
+    )
     assert moved[:3, (away < 8.0) & (layout[3] > 0)].max() < 0.1
     assert moved[0].max() > 0.6 * layout[0].max()
     assert np.array_equal(moved[:, 16:], layout[:, 16:])
     taken = layout.copy()
-    taken[:3] -= 0.8 * np.exp(-((angles_from(old, 32) / 7.0) ** 2)) * layout[3]  # a model that takes away more than there was
+    taken[:3] -= (
+        0.8 * np.exp(-((angles_from(old, 32) / 7.0) ** 2)) * layout[3]
+    )  # a model that takes away more than there was
     assert with_glow_moved(taken, old, new)[:3, layout[3] > 0].min() > -0.05
     gone = with_glow_moved(layout, old, None)
     assert gone[:3].max() < 0.1

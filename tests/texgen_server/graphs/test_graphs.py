@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two ways to the same network: torch, where it is trained, and OpenVINO's graphs built from the weights. In float32 they agree to 1e-5."""
+"""The two ways to the same network: torch, where it is trained, and OpenVINO's graphs built from
+the weights. In float32 they agree to 1e-5.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,13 @@ def material_shapes(network, part, batch, rows, columns):
     return {
         "mapping": [(batch, params.code_dim), (batch, 1)],
         "trunk": [(batch, params.levels, params.style_dim), start, guide, *fields],
-        "painted_trunk": [(batch, 3, params.style_dim), start, guide, *fields, *[(batch, 3, *size) for size in sizes]],
+        "painted_trunk": [
+            (batch, 3, params.style_dim),
+            start,
+            guide,
+            *fields,
+            *[(batch, 3, *size) for size in sizes],
+        ],
         "head": [features, (batch, 7, *sizes[-2])],
         "guided_head": [features, guide],
     }[part]
@@ -56,7 +64,11 @@ def upscaler_shapes(network, part, batch, rows, columns):
     def maps(border_px, channels=UPSCALED):
         return (batch, channels, 8 * rows + 2 * border_px, 8 * columns + 2 * border_px)
 
-    made = [maps(COMPOSE_REACH_PX), maps(COMPOSE_REACH_PX, UPSCALED * int(scale or 1) ** 2), maps(COMPOSE_REACH_PX)]
+    made = [
+        maps(COMPOSE_REACH_PX),
+        maps(COMPOSE_REACH_PX, UPSCALED * int(scale or 1) ** 2),
+        maps(COMPOSE_REACH_PX),
+    ]
     inputs = {
         "detail": [maps(params.halo_px)],
         "residual": [maps(params.halo_px - DETAIL_REACH_PX)],
@@ -73,14 +85,22 @@ def environment_shapes(network, part, batch, rows, columns):
     params = environment_params(network)
 
     def panoramas(channels):
-        return [(batch, channels, params.layout_rows * 2**i, params.layout_rows * 2 ** (i + 1)) for i in range(len(params.widths))]
+        return [
+            (batch, channels, params.layout_rows * 2**i, params.layout_rows * 2 ** (i + 1))
+            for i in range(len(params.widths))
+        ]
 
     plans, features = panoramas(PLAN_CHANNELS), panoramas(params.widths[-1])[-1]
     codes, start = (batch, STYLES, params.code_dim), panoramas(params.noise_channels)[0]
     return {"trunk": [codes, start, *plans, *panoramas(1)], "head": [features, plans[-1]]}[part]
 
 
-SHAPES = {"material": material_shapes, "upscaler": upscaler_shapes, "estimator": estimator_shapes, "environment": environment_shapes}
+SHAPES = {
+    "material": material_shapes,
+    "upscaler": upscaler_shapes,
+    "estimator": estimator_shapes,
+    "environment": environment_shapes,
+}
 
 
 def check_alike(model, sizes):
@@ -94,7 +114,10 @@ def check_alike(model, sizes):
             assert len(ours) == len(theirs)
             for one, other in zip(ours, theirs, strict=True):
                 assert one.shape == other.shape
-                assert np.abs(one - other).max() <= 1e-5 * max(1.0, np.abs(other).max()), (part, size)
+                assert np.abs(one - other).max() <= 1e-5 * max(1.0, np.abs(other).max()), (
+                    part,
+                    size,
+                )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -126,23 +149,39 @@ def test_weights_that_do_not_fit_are_refused_alike(models, kind):
 
 def test_weights_from_before_guides_run(models):
     model = load_model(find_card("material", models))
-    check_alike(replace(model, weights={k: v for k, v in model.weights.items() if ".guide." not in k}), [(1, 2, 2)])
+    check_alike(
+        replace(model, weights={k: v for k, v in model.weights.items() if ".guide." not in k}),
+        [(1, 2, 2)],
+    )
 
 
 @pytest.mark.parametrize("precision", ["f32", "auto"])
 def test_a_graph_gives_the_same_bytes_built_and_kept(models, tmp_path, precision):
     """The first start builds, the second reads what was kept, the third has no folder."""
     model = load_model(find_card("material", models))
-    inputs = [np.random.default_rng(1).standard_normal(s).astype(np.float32) for s in material_shapes(model.card.network, "trunk", 1, 3, 2)]
-    outputs = [load_backend(model, "openvino", precision, cache).run("trunk", inputs) for cache in (tmp_path, tmp_path, None)]
+    inputs = [
+        np.random.default_rng(1).standard_normal(s).astype(np.float32)
+        for s in material_shapes(model.card.network, "trunk", 1, 3, 2)
+    ]
+    outputs = [
+        load_backend(model, "openvino", precision, cache).run("trunk", inputs)
+        for cache in (tmp_path, tmp_path, None)
+    ]
     assert len(list(tmp_path.iterdir())) == 1, "one folder a model, and nothing half made"
-    assert all(np.array_equal(a, b) for other in outputs[1:] for a, b in zip(outputs[0], other, strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for other in outputs[1:]
+        for a, b in zip(outputs[0], other, strict=True)
+    )
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "a file in its place"])
 def test_damaged_graphs_are_built_anew(models, tmp_path, damage, caplog):
     model = load_model(find_card("estimator", models))
-    inputs = [np.zeros(shape, np.float32) for shape in estimator_shapes(model.card.network, "estimate", 1, 1, 1)]
+    inputs = [
+        np.zeros(shape, np.float32)
+        for shape in estimator_shapes(model.card.network, "estimate", 1, 1, 1)
+    ]
     first = OpenVinoBackend(model, "f32", tmp_path).run("estimate", inputs)
     (folder,) = tmp_path.iterdir()
     if damage == "a file in its place":

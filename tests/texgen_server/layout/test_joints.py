@@ -35,7 +35,9 @@ def test_bright_mortar_is_found_in_the_colour():
 @pytest.mark.parametrize("grain", [1, 4])
 def test_noise_has_no_joints(grain):
     random = np.random.default_rng(2)
-    noise = np.kron(random.standard_normal((256 // grain, 256 // grain)), np.ones((grain, grain))).astype(np.float32)
+    noise = np.kron(
+        random.standard_normal((256 // grain, 256 // grain)), np.ones((grain, grain))
+    ).astype(np.float32)
     assert find_joints({"height": noise, "luminance": noise}) is None
 
 
@@ -65,7 +67,9 @@ def test_parts_are_labelled_across_the_border():
 def test_features_are_distances_to_the_joints_before_and_after():
     features = joint_features(bricks(), Rule(Family.ROWS, "y", 8), 400.0)
     assert features.shape == (32, 32, 2)
-    inside = features[2, 1:7].astype(int)  # a row of cells through one brick, from its left joint to its right one
+    inside = features[2, 1:7].astype(
+        int
+    )  # a row of cells through one brick, from its left joint to its right one
     assert (np.diff(inside[:, 0]) > 0).all()
     assert (np.diff(inside[:, 1]) < 0).all()
     assert abs(float((features.astype(float) ** 2).sum(-1).mean()) - 400.0) < 40.0

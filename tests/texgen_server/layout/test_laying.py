@@ -1,4 +1,6 @@
-"""Index maps: windows of one endless field, tori of any size, rules kept, controls that do what they say."""
+"""Index maps: windows of one endless field, tori of any size, rules kept, controls that do what
+they say.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ def large_window(name):
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize(("corner", "size"), [((3, -11), (16, 21)), ((-20, 6), (1, 1)), ((17, 17), (9, 30))])
+@pytest.mark.parametrize(
+    ("corner", "size"), [((3, -11), (16, 21)), ((-20, 6), (1, 1)), ((17, 17), (9, 30))]
+)
 def test_a_window_is_the_crop_of_a_larger_one(name, corner, size):
     large = large_window(name)
     y, x = corner[0] + 24, corner[1] + 20
-    assert np.array_equal(lay_window(analysed(name), corner, size, Order(5)), large[y : y + size[0], x : x + size[1]])
+    assert np.array_equal(
+        lay_window(analysed(name), corner, size, Order(5)), large[y : y + size[0], x : x + size[1]]
+    )
 
 
 def test_a_halo_that_is_too_small_is_seen():
@@ -41,7 +47,9 @@ def test_a_halo_that_is_too_small_is_seen():
 
     analysis = analysed("free")
     large = lay_window(analysis, (-24, -24), (64, 64), Order(5), Short())
-    assert not np.array_equal(lay_window(analysis, (0, 0), (16, 16), Order(5), Short()), large[24:40, 24:40])
+    assert not np.array_equal(
+        lay_window(analysis, (0, 0), (16, 16), Order(5), Short()), large[24:40, 24:40]
+    )
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -57,7 +65,14 @@ def test_offsets_stay_in_the_group(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("free", (17, 33)), ("free", (5, 90)), ("courses", (40, 31)), ("lattice", (48, 36)), ("unlike", (19, 48))]
+    ("name", "size"),
+    [
+        ("free", (17, 33)),
+        ("free", (5, 90)),
+        ("courses", (40, 31)),
+        ("lattice", (48, 36)),
+        ("unlike", (19, 48)),
+    ],
 )
 def test_a_torus_of_any_allowed_size_closes(name, size):
     """What lies across the border continues: joins there are no more frequent than elsewhere."""
@@ -84,7 +99,10 @@ def test_no_novelty_gives_whole_tiles(name):
 
 @pytest.mark.parametrize("name", ["free", "courses", "figure"])
 def test_the_default_is_not_the_exemplar_shifted(name):
-    used = [measure(analysed(name), lay_torus(analysed(name), SHAPE, Order(seed))).most_used_offset for seed in range(5)]
+    used = [
+        measure(analysed(name), lay_torus(analysed(name), SHAPE, Order(seed))).most_used_offset
+        for seed in range(5)
+    ]
     assert np.median(used) <= 0.6
 
 
@@ -98,7 +116,9 @@ def test_seeds_differ_and_repeat():
 def test_joins_match_better_than_chance():
     analysis = analysed("free")
     placed = lay_torus(analysis, (48, 48), Order(4))
-    shuffled = np.random.default_rng(0).permuted(placed.reshape(-1, 2), axis=0).reshape(placed.shape)
+    shuffled = (
+        np.random.default_rng(0).permuted(placed.reshape(-1, 2), axis=0).reshape(placed.shape)
+    )
     assert join_energy(analysis, placed) < 0.3 * join_energy(analysis, shuffled)
 
 
@@ -116,7 +136,10 @@ def test_no_variation_changes_nothing_and_more_changes_more():
 def test_blocks_that_are_not_drawn_anew_stay():
     """A small variation leaves places far from its blocks as they were."""
     analysis = analysed("free")
-    plain, other = (lay_window(analysis, (0, 0), (160, 160), Order(1, variation=v, variation_seed=7)) for v in (0.0, 0.01))
+    plain, other = (
+        lay_window(analysis, (0, 0), (160, 160), Order(1, variation=v, variation_seed=7))
+        for v in (0.0, 0.01)
+    )
     same = (plain == other).all(-1)
     assert 0.3 < same.mean() < 1.0
 
@@ -133,7 +156,9 @@ def test_joins_fall_in_joints():
     """With known joints fewer cells beside a join lie deep inside a part."""
     rows, columns = 48, 48
     y, x = np.mgrid[0:rows, 0:columns]
-    cut = np.minimum(255, 90 * np.minimum(np.minimum(y % 6, 6 - y % 6), np.minimum(x % 8, 8 - x % 8))).astype(np.uint8)
+    cut = np.minimum(
+        255, 90 * np.minimum(np.minimum(y % 6, 6 - y % 6), np.minimum(x % 8, 8 - x % 8))
+    ).astype(np.uint8)
     latents = picture((rows, columns))
     shares = []
     for known in (None, cut):
@@ -142,7 +167,10 @@ def test_joins_fall_in_joints():
         for seed in range(3):
             placed = lay_torus(analysis, (rows, columns), Order(seed))
             joins = ((np.roll(placed, -1, 1) - placed - (0, 1)) % (rows, columns) != 0).any(-1)
-            beside = np.minimum(cut[tuple(np.moveaxis(placed, -1, 0))], cut[tuple(np.moveaxis(np.roll(placed, -1, 1), -1, 0))])
+            beside = np.minimum(
+                cut[tuple(np.moveaxis(placed, -1, 0))],
+                cut[tuple(np.moveaxis(np.roll(placed, -1, 1), -1, 0))],
+            )
             deep.append(beside[joins].mean())
         shares.append(np.mean(deep))
     assert shares[1] < 0.8 * shares[0]

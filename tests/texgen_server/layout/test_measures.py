@@ -37,7 +37,10 @@ def test_shares_of_a_map_from_two_places():
 
 def test_twins_count_as_one_place():
     offsets = (two_places() - TILE) % SHAPE
-    assert measures.most_used_offset(offsets, SHAPE, np.asarray([(0, 0), (9, 11), (23, 13)], np.int32)) == 1.0
+    assert (
+        measures.most_used_offset(offsets, SHAPE, np.asarray([(0, 0), (9, 11), (23, 13)], np.int32))
+        == 1.0
+    )
 
 
 def test_offsets_within_a_cell_and_small_gaps_are_merged():
@@ -59,7 +62,9 @@ def test_a_copy_nearby_is_a_duplicate_and_one_far_away_is_not():
 def test_components_are_orthogonal_and_find_the_strongest_directions():
     random = np.random.default_rng(3)
     mixing = np.linalg.qr(random.standard_normal((12, 12)))[0]
-    rows = np.rint(random.standard_normal((500, 12)) * np.asarray([40, 30, 20] + [2] * 9) @ mixing).clip(-127, 127)
+    rows = np.rint(
+        random.standard_normal((500, 12)) * np.asarray([40, 30, 20] + [2] * 9) @ mixing
+    ).clip(-127, 127)
     basis = principal(rows, 3)
     gram = basis.T.astype(np.float64) @ basis
     assert np.allclose(gram, np.eye(3) * UNIT**2, atol=0.002 * UNIT**2)

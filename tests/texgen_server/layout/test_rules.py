@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from texgen_server.layout.rules import Family, Rule, allowed_offsets, fitting_size, is_group, nearest_sizes
+from texgen_server.layout.rules import (
+    Family,
+    Rule,
+    allowed_offsets,
+    fitting_size,
+    is_group,
+    nearest_sizes,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +24,11 @@ from texgen_server.layout.rules import Family, Rule, allowed_offsets, fitting_si
         (Rule(Family.ROWS, "x", 3), (32, 24), 3 * 32),
         (Rule(Family.LATTICE, group=(8, 2, 2)), (64, 64), 16),
         (Rule(Family.LATTICE, group=(10, 9, 5)), (60, 54), 90),
-        (Rule(Family.LATTICE, group=(3, 3, 0)), (64, 63), 3),  # thirds of 64 rows are no whole cells
+        (
+            Rule(Family.LATTICE, group=(3, 3, 0)),
+            (64, 63),
+            3,
+        ),  # thirds of 64 rows are no whole cells
         (Rule(Family.ROWS, "y", 5), (32, 24), 24),
     ],
 )
@@ -33,7 +44,9 @@ def test_what_is_no_group_is_told():
 
 
 def test_herringbone_offsets_go_with_their_shift():
-    offsets = {tuple(o) for o in allowed_offsets(Rule(Family.LATTICE, group=(8, 2, 2)), (64, 64)).tolist()}
+    offsets = {
+        tuple(o) for o in allowed_offsets(Rule(Family.LATTICE, group=(8, 2, 2)), (64, 64)).tolist()
+    }
     assert (8, 8) in offsets
     assert (8, 0) not in offsets
     assert (0, 32) in offsets

@@ -1,4 +1,6 @@
-"""The same index maps on every machine: other kernels of BLAS, other instruction sets, any number of threads."""
+"""The same index maps on every machine: other kernels of BLAS, other instruction sets, any number
+of threads.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ PLACES = {
 def digest_at(place: str, *arguments: str) -> str:
     environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ, **PLACES[place]}
     command = [sys.executable, "-m", "tests.texgen_server.layout.small", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -40,4 +44,12 @@ def test_the_same_bytes(here, place):
 
 def test_energies_in_floating_point_are_caught():
     """Were vectors and energies not whole numbers, this test would see it."""
-    assert len({digest_at(place, "--floats") for place in ("as it is", "Haswell kernels", "Prescott kernels")}) > 1
+    assert (
+        len(
+            {
+                digest_at(place, "--floats")
+                for place in ("as it is", "Haswell kernels", "Prescott kernels")
+            }
+        )
+        > 1
+    )

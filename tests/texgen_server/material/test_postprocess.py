@@ -8,7 +8,14 @@ import pytest
 
 from texgen.maps import MAP_SPECS, MapKind, to_unit
 from texgen.recipes.build import make_recipe
-from texgen_server.material.postprocess import adjust_color, empty_maps, make_finish, normal_from_height, store_normal, store_window
+from texgen_server.material.postprocess import (
+    adjust_color,
+    empty_maps,
+    make_finish,
+    normal_from_height,
+    store_normal,
+    store_window,
+)
 from texgen_server.material.sampling import make_plan
 from texgen_server.registry import load_material
 
@@ -103,7 +110,9 @@ def test_parts_of_unlike_relief_share_one_range(card, model):
     from dataclasses import replace
 
     maps = empty_maps(32, 64)
-    store_window(maps, raw, 0, 0, replace(finish, part_reliefs=np.array([1.0, 0.2], np.float32)), shares)
+    store_window(
+        maps, raw, 0, 0, replace(finish, part_reliefs=np.array([1.0, 0.2], np.float32)), shares
+    )
     height = to_unit(maps[MapKind.HEIGHT])[0, :, 0]
     assert height[0] == pytest.approx(0.75, abs=1e-4)
     assert height[-1] == pytest.approx(0.55, abs=1e-4)

@@ -41,7 +41,9 @@ def test_a_dense_material_shows_its_coarse_pass(models):
     seen = []
     engine = LocalEngine(ServerConfig(models=models, device="torch"))
     card = find_card("material", models)
-    recipe = make_recipe(card, [("brick", 1.0)], 3, (1024, 512), controls={"tile_px": 512.0, "hue_shift": 90.0})
+    recipe = make_recipe(
+        card, [("brick", 1.0)], 3, (1024, 512), controls={"tile_px": 512.0, "hue_shift": 90.0}
+    )
     job = MaterialJob(recipe, on_preview=lambda kind, pixels: seen.append(pixels))
     result = engine.submit("material", job).result(60)
     engine.close(5.0)
@@ -49,12 +51,20 @@ def test_a_dense_material_shows_its_coarse_pass(models):
     assert max(small.shape[:2]) <= PREVIEW_PX
     assert small.shape[1] == 2 * small.shape[0]
     final = pixels_preview(result.maps[MapKind.BASECOLOR])
-    assert np.abs(small.mean((0, 1)) - final.mean((0, 1))).max() < 20  # the same material, recoloured as it will be
+    assert (
+        np.abs(small.mean((0, 1)) - final.mean((0, 1))).max() < 20
+    )  # the same material, recoloured as it will be
 
 
 def test_a_small_material_does_not(client):
     seen = []
-    client.generate("brick", seed=3, size_px=(256, 256), encoding=Encoding.RAW, on_preview=lambda *told: seen.append(told))
+    client.generate(
+        "brick",
+        seed=3,
+        size_px=(256, 256),
+        encoding=Encoding.RAW,
+        on_preview=lambda *told: seen.append(told),
+    )
     assert not seen
 
 

@@ -25,7 +25,9 @@ def recipe_of(card, size=(128, 64), seed=5, psi=1.0, classes=(("bark", 1.0),), *
 
 
 def noise(seed, level, channels, rows, columns, top=0, left=0):
-    return gaussian_field(seed, level, channels, np.arange(top, top + rows), np.arange(left, left + columns))
+    return gaussian_field(
+        seed, level, channels, np.arange(top, top + rows), np.arange(left, left + columns)
+    )
 
 
 def fields_of(plan, model, window=None):
@@ -61,7 +63,9 @@ def layout_at(model, origin, tiles, samples):
 
 
 def test_layout_is_periodic_and_moves_with_its_origin(model):
-    here, whole, moved = (layout_at(model, o, 1, 64) for o in ((0.25, 0.5), (1.25, -0.5), (0.25, 0.75)))
+    here, whole, moved = (
+        layout_at(model, o, 1, 64) for o in ((0.25, 0.5), (1.25, -0.5), (0.25, 0.75))
+    )
     assert np.abs(here).max() > 0.1
     assert np.allclose(here, whole, atol=1e-4)
     assert np.allclose(np.roll(here, -16, 3), moved, atol=1e-4)
@@ -89,7 +93,12 @@ def test_fields_have_the_shapes_of_the_size(card, model):
 def test_truncation_and_mixes(card, model):
     at_zero = [choose_code(recipe_of(card, seed=s, psi=0.0), model.tables)[0] for s in range(5)]
     assert all(np.allclose(c, at_zero[0], atol=1e-6) for c in at_zero)
-    spread = [np.stack([choose_code(recipe_of(card, seed=s, psi=p), model.tables)[0] for s in range(20)]).std(0).mean() for p in (0.5, 1.0)]
+    spread = [
+        np.stack([choose_code(recipe_of(card, seed=s, psi=p), model.tables)[0] for s in range(20)])
+        .std(0)
+        .mean()
+        for p in (0.5, 1.0)
+    ]
     assert spread[1] == pytest.approx(2 * spread[0], rel=1e-3)
     pure = choose_code(recipe_of(card), model.tables)[0]
     other = choose_code(recipe_of(card, classes=[("rock", 1.0)]), model.tables)[0]
@@ -98,14 +107,18 @@ def test_truncation_and_mixes(card, model):
 
 
 def test_regularity_scales_the_layout(card, model):
-    plans = [make_plan(recipe_of(card, regularity=r), model.tables, model.shape) for r in (0.0, 0.5, 1.0)]
+    plans = [
+        make_plan(recipe_of(card, regularity=r), model.tables, model.shape) for r in (0.0, 0.5, 1.0)
+    ]
     strengths = [fields_of(plan, model).layouts[3].std() for plan in plans]
     assert strengths[0] == 0.0
     assert strengths[2] == pytest.approx(2 * strengths[1], rel=1e-3)
 
 
 def test_the_real_size_changes_no_input(card, model):
-    small, large = (make_plan(recipe_of(card, tile_size_m=m), model.tables, model.shape) for m in (0.5, 2.0))
+    small, large = (
+        make_plan(recipe_of(card, tile_size_m=m), model.tables, model.shape) for m in (0.5, 2.0)
+    )
     assert np.array_equal(fields_of(small, model).start, fields_of(large, model).start)
     assert small.canvas == large.canvas
 
@@ -123,8 +136,16 @@ def mean_style_share(plan):
 def every_plan(card, model):
     base, other = recipe_of(card), recipe_of(card, classes=[("rock", 1.0)], seed=8)
     varied = vary_recipe(card, base, 3, 0.4)
-    recipes = [base, varied, vary_recipe(card, varied, 4, 1.0, ["colour"]), vary_recipe(card, base, 3, 0.7, ["layout", "relief"])]
-    recipes += [mix_recipe(card, [(varied, 1.0), (other, 2.0)]), mix_recipe(card, [(base, 1.0), (other, 2.0)], MixMode.LOOK)]
+    recipes = [
+        base,
+        varied,
+        vary_recipe(card, varied, 4, 1.0, ["colour"]),
+        vary_recipe(card, base, 3, 0.7, ["layout", "relief"]),
+    ]
+    recipes += [
+        mix_recipe(card, [(varied, 1.0), (other, 2.0)]),
+        mix_recipe(card, [(base, 1.0), (other, 2.0)], MixMode.LOOK),
+    ]
     return [make_plan(r, model.tables, model.shape) for r in recipes]
 
 
@@ -136,20 +157,32 @@ def test_style_shares_add_up_to_one(card, model):
 def test_mixed_noise_keeps_its_variance(card, model):
     base, other = recipe_of(card, (1024, 1024)), recipe_of(card, (1024, 1024), seed=8)
     for recipe in (vary_recipe(card, base, 3, 0.4), mix_recipe(card, [(base, 1.0), (other, 2.0)])):
-        assert fields_of(make_plan(recipe, model.tables, model.shape), model).noises[3].std() == pytest.approx(1.0, abs=0.02)
+        assert fields_of(make_plan(recipe, model.tables, model.shape), model).noises[
+            3
+        ].std() == pytest.approx(1.0, abs=0.02)
 
 
 def test_a_variation_by_nothing_is_its_base_and_by_all_another_seed(card, model):
     base = recipe_of(card)
-    plans = [make_plan(r, model.tables, model.shape) for r in (base, vary_recipe(card, base, 3, 0.0), vary_recipe(card, base, 3, 1.0))]
+    plans = [
+        make_plan(r, model.tables, model.shape)
+        for r in (base, vary_recipe(card, base, 3, 0.0), vary_recipe(card, base, 3, 1.0))
+    ]
     noises = [fields_of(p, model).noises[4] for p in plans]
     assert np.allclose(noises[0], noises[1], atol=1e-6)
-    assert np.allclose(noises[2], fields_of(make_plan(recipe_of(card, seed=3), model.tables, model.shape), model).noises[4], atol=1e-5)
+    assert np.allclose(
+        noises[2],
+        fields_of(make_plan(recipe_of(card, seed=3), model.tables, model.shape), model).noises[4],
+        atol=1e-5,
+    )
 
 
 def test_locks_keep_what_they_name(card, model):
     base = recipe_of(card)
-    kept = {lock: make_plan(vary_recipe(card, base, 3, 0.8, [lock]), model.tables, model.shape) for lock in Lock}
+    kept = {
+        lock: make_plan(vary_recipe(card, base, 3, 0.8, [lock]), model.tables, model.shape)
+        for lock in Lock
+    }
     assert not kept[Lock.COLOUR].sources[-1].style_share[SHAPE_LEVELS:].any()
     assert kept[Lock.COLOUR].sources[-1].style_share[:SHAPE_LEVELS].any()
     for lock in (Lock.LAYOUT, Lock.RELIEF):
@@ -160,9 +193,14 @@ def test_locks_keep_what_they_name(card, model):
 
 def test_a_look_takes_the_layout_of_the_first_and_the_colours_of_the_others(card, model):
     base, other = recipe_of(card), recipe_of(card, classes=[("rock", 1.0)], seed=8)
-    plan = make_plan(mix_recipe(card, [(base, 1.0), (other, 1.0)], MixMode.LOOK), model.tables, model.shape)
+    plan = make_plan(
+        mix_recipe(card, [(base, 1.0), (other, 1.0)], MixMode.LOOK), model.tables, model.shape
+    )
     first, second = plan.sources
     assert (first.layout_share, second.layout_share) == (1.0, 0.0)
     assert first.style_share.tolist() == [1, 1, 1, 0, 0]
     assert second.style_share.tolist() == [0, 0, 0, 1, 1]
-    assert np.array_equal(fields_of(plan, model).start, fields_of(make_plan(base, model.tables, model.shape), model).start)
+    assert np.array_equal(
+        fields_of(plan, model).start,
+        fields_of(make_plan(base, model.tables, model.shape), model).start,
+    )

@@ -52,13 +52,20 @@ def painted(card):
 def painted_at(card, tile_px):
     rng = np.random.default_rng(0)
     mask = (np.kron(rng.random((18, 20)), np.ones((32, 32))) > 0.5).astype(np.uint8)
-    parts = [(recipe_of(card, tile_px=tile_px), 1), (recipe_of(card, "rock", 7, tile_px=tile_px), 1)]
-    return mix_recipe(card, parts, MixMode.PAINT, mask_sha256=hashlib.sha256(mask.tobytes()).hexdigest()), mask
+    parts = [
+        (recipe_of(card, tile_px=tile_px), 1),
+        (recipe_of(card, "rock", 7, tile_px=tile_px), 1),
+    ]
+    return mix_recipe(
+        card, parts, MixMode.PAINT, mask_sha256=hashlib.sha256(mask.tobytes()).hexdigest()
+    ), mask
 
 
 @DENSITIES
 def test_the_halo_is_the_receptive_field(model, synthesis, card, tile_px):
-    """With one cell less, tiles differ; with it they do not: so it is neither too small nor wasteful."""
+    """With one cell less, tiles differ; with it they do not: so it is neither too small nor
+    wasteful.
+    """
     plan = plan_of(recipe_of(card, tile_px=tile_px), model)
     whole, _ = synthesis.raw(plan)
     cells = halo_cells(model.shape.levels, model.shape.cell_px)
@@ -103,7 +110,10 @@ def test_a_mask_gives_each_side_its_material(model, synthesis, card, painted):
         mask[:] = value
         whole = synthesis.maps(plan_of(recipe, model, mask=mask))[0]
         alone = synthesis.maps(plan_of(part[0], model))[0]
-        assert_equal_maps({MapKind.BASECOLOR: whole[MapKind.BASECOLOR]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR]})
+        assert_equal_maps(
+            {MapKind.BASECOLOR: whole[MapKind.BASECOLOR]},
+            {MapKind.BASECOLOR: alone[MapKind.BASECOLOR]},
+        )
 
 
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (37, 101), (-70, 600)])
@@ -126,19 +136,39 @@ def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis,
     assert np.abs(far - left[MapKind.HEIGHT].astype(int)).mean() > 100
 
 
-@pytest.mark.parametrize(("edge", "tile_px", "steps"), [(256, 128.0, 3), (352, 352.0, 4)], ids=["one pass", "guided"])
+@pytest.mark.parametrize(
+    ("edge", "tile_px", "steps"), [(256, 128.0, 3), (352, 352.0, 4)], ids=["one pass", "guided"]
+)
 def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px, steps):
-    """A tile of the first, the steps, a tile of the second: every border is the one it would have in one picture. 64 rows of them tell."""
-    first, second = (recipe_of(card, name, seed, (edge, edge), tile_px=tile_px) for name, seed in (("brick", 3), ("rock", 7)))
-    plan = plan_of(mix_recipe(card, [(first, 1), (second, 1)], MixMode.TRANSITION, steps=steps), model)
+    """A tile of the first, the steps, a tile of the second: every border is the one it would have
+    in one picture. 64 rows of them tell.
+    """
+    first, second = (
+        recipe_of(card, name, seed, (edge, edge), tile_px=tile_px)
+        for name, seed in (("brick", 3), ("rock", 7))
+    )
+    plan = plan_of(
+        mix_recipe(card, [(first, 1), (second, 1)], MixMode.TRANSITION, steps=steps), model
+    )
     across, _ = synthesis.maps(plan, Rectangle(edge - 32, 0, 64, 64))
-    before, beginning, ending, behind = (synthesis.maps(plan, Rectangle(i * edge, 0, edge + 1, 64))[0] for i in (-1, 0, steps - 1, steps))
+    before, beginning, ending, behind = (
+        synthesis.maps(plan, Rectangle(i * edge, 0, edge + 1, 64))[0]
+        for i in (-1, 0, steps - 1, steps)
+    )
     for a, b in ((before, beginning), (ending, behind)):
-        assert_equal_maps({k: v[:, edge:] for k, v in a.items()}, {k: v[:, :1] for k, v in b.items()})
-    assert_equal_maps({k: v[:, edge - 32 :] for k, v in beginning.items()}, {k: v[:, :33] for k, v in across.items()})
+        assert_equal_maps(
+            {k: v[:, edge:] for k, v in a.items()}, {k: v[:, :1] for k, v in b.items()}
+        )
+    assert_equal_maps(
+        {k: v[:, edge - 32 :] for k, v in beginning.items()},
+        {k: v[:, :33] for k, v in across.items()},
+    )
     for recipe, end in ((first, before), (second, behind)):
         alone, _ = synthesis.maps(plan_of(recipe, model))
-        assert_equal_maps({MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :edge]}, {MapKind.BASECOLOR: alone[MapKind.BASECOLOR][:64]})
+        assert_equal_maps(
+            {MapKind.BASECOLOR: end[MapKind.BASECOLOR][:, :edge]},
+            {MapKind.BASECOLOR: alone[MapKind.BASECOLOR][:64]},
+        )
 
 
 def test_a_locked_relief_is_the_bases(model, synthesis, card):
@@ -152,19 +182,27 @@ def test_a_locked_relief_is_the_bases(model, synthesis, card):
 
 
 def test_a_texture_keeps_its_forms_at_every_density(model, synthesis, card):
-    """Without its fine detail the guided pass is the coarse pass, enlarged; another seed's is not."""
+    """Without its fine detail the guided pass is the coarse pass, enlarged; another seed's
+    is not.
+    """
     from dataclasses import replace
 
     class NoDetail(TorchBackend):
         def run(self, part, inputs, **_):
-            return super().run(part, [np.zeros_like(inputs[0]), inputs[1]] if part == "guided_head" else inputs)
+            return super().run(
+                part, [np.zeros_like(inputs[0]), inputs[1]] if part == "guided_head" else inputs
+            )
 
     plain = replace(synthesis, backend=NoDetail(model, "cpu", "f32"))
     fine, _ = plain.raw(plan_of(recipe_of(card, size=(512, 512), tile_px=512.0), model))
     small = fine.reshape(7, 256, 2, 256, 2).mean((2, 4))
     for seed, lowest, highest in ((3, 0.8, 1.0), (4, -1.0, 0.3)):
-        coarse, _ = synthesis.raw(plan_of(recipe_of(card, seed=seed, size=(256, 256), tile_px=256.0), model))
-        alike = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(small, coarse, strict=True)])
+        coarse, _ = synthesis.raw(
+            plan_of(recipe_of(card, seed=seed, size=(256, 256), tile_px=256.0), model)
+        )
+        alike = np.mean(
+            [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(small, coarse, strict=True)]
+        )
         assert lowest < alike < highest
 
 

@@ -10,7 +10,13 @@ from torch.nn import functional as F  # noqa: N812
 from tests.tiny import PARAMS, tiny_generator
 from texgen.errors import LoadError
 from texgen_server.networks.environment import panorama_pad
-from texgen_server.networks.layers import CircularConv, StyleModulation, circular_pad, upsample, without_grid
+from texgen_server.networks.layers import (
+    CircularConv,
+    StyleModulation,
+    circular_pad,
+    upsample,
+    without_grid,
+)
 from texgen_server.networks.material import normal_from_height
 from texgen_server.networks.params import GRID_PX
 from texgen_server.networks.torch_parts import build_generator
@@ -39,7 +45,11 @@ def test_rolling_the_inputs_rolls_the_output(cells, guided):
     def roll(x, i=0):
         return torch.roll(x, (cells[0] * 2**i, cells[1] * 2**i), (2, 3))
 
-    fields = [roll(start), [roll(f, i) for i, f in enumerate(layouts)], [roll(f, i) for i, f in enumerate(noises)]]
+    fields = [
+        roll(start),
+        [roll(f, i) for i, f in enumerate(layouts)],
+        [roll(f, i) for i, f in enumerate(noises)],
+    ]
     rolled = generator(style, *fields, None if guide is None else roll(guide, PARAMS.levels - 1))
     assert (torch.roll(plain, (cells[0] * 32, cells[1] * 32), (2, 3)) - rolled).abs().max() < 1e-5
     assert plain.std() > 0.01
@@ -60,7 +70,9 @@ def test_padding_and_its_gradient_are_exact():
     g = torch.randn(2, 3, 7, 6, dtype=torch.float64)
     ours, reference = circular_pad(x, 1), F.pad(x, (1, 1, 1, 1), mode="circular")
     assert torch.equal(ours, reference)
-    assert torch.allclose(torch.autograd.grad(ours, x, g)[0], torch.autograd.grad(reference, x, g)[0])
+    assert torch.allclose(
+        torch.autograd.grad(ours, x, g)[0], torch.autograd.grad(reference, x, g)[0]
+    )
     with torch.no_grad():
         assert torch.equal(circular_pad(x, 1), reference)
 
@@ -80,7 +92,9 @@ def test_upsampling_keeps_the_mean_and_has_no_edge():
     up = upsample(x)
     assert up.shape == (1, 2, 8, 12)
     assert torch.allclose(up.mean((2, 3)), x.mean((2, 3)), atol=1e-6)
-    assert torch.allclose(upsample(torch.roll(x, (1, 2), (2, 3))), torch.roll(up, (2, 4), (2, 3)), atol=1e-6)
+    assert torch.allclose(
+        upsample(torch.roll(x, (1, 2), (2, 3))), torch.roll(up, (2, 4), (2, 3)), atol=1e-6
+    )
 
 
 @torch.no_grad()
@@ -99,7 +113,9 @@ def test_one_style_a_level_equals_one_for_all():
     style, start, layouts, noises = random_inputs(2, 2)
     levels = style[:, None].expand(-1, generator.params.levels, -1)
     with torch.no_grad():
-        assert torch.equal(generator(style, start, layouts, noises), generator(levels, start, layouts, noises))
+        assert torch.equal(
+            generator(style, start, layouts, noises), generator(levels, start, layouts, noises)
+        )
 
 
 @torch.no_grad()
@@ -148,4 +164,6 @@ def test_a_grid_of_period_two_is_taken_away_and_detail_stays():
     assert (ungridded(flat + bias) - smooth).abs().max() < 1e-6
     kept = ungridded(detail)
     assert torch.nn.functional.cosine_similarity(kept.flatten(), detail.flatten(), dim=0) > 0.95
-    assert torch.equal(ungridded(torch.roll(detail, (3, 5), (2, 3))), torch.roll(kept, (3, 5), (2, 3)))
+    assert torch.equal(
+        ungridded(torch.roll(detail, (3, 5), (2, 3))), torch.roll(kept, (3, 5), (2, 3))
+    )

@@ -63,17 +63,23 @@ def lines():
 
 @pytest.fixture(scope="module")
 def server(models):
-    with EmbeddedServer(ServerConfig(port=0, token=TOKEN, models=models, device="torch", grace_s=0.5)) as running:
+    with EmbeddedServer(
+        ServerConfig(port=0, token=TOKEN, models=models, device="torch", grace_s=0.5)
+    ) as running:
         yield running
 
 
 def test_each_call_is_told_once_with_its_figures(server, lines):
     request = pb.GenerateMaterialRequest(
-        classes=[pb.ClassWeight(name="bark", weight=1.0)], size=pb.Size(width_px=32, height_px=32), encoding=pb.ENCODING_RAW
+        classes=[pb.ClassWeight(name="bark", weight=1.0)],
+        size=pb.Size(width_px=32, height_px=32),
+        encoding=pb.ENCODING_RAW,
     )
     with grpc.insecure_channel(server.address) as channel:
         stub = pb_grpc.TextureServiceStub(channel)
-        events = list(stub.GenerateMaterial(request, metadata=[("authorization", f"Bearer {TOKEN}")]))
+        events = list(
+            stub.GenerateMaterial(request, metadata=[("authorization", f"Bearer {TOKEN}")])
+        )
     (call,) = lines.calls(1)
     assert call["request_id"] == events[0].accepted.request_id
     assert (call["method"], call["status"], call["model"], call["results"]) == (
@@ -98,7 +104,9 @@ def test_refused_calls_say_why_and_no_secret_is_ever_told(server, lines):
     assert not [line for line in lines.lines if "tgt_" in line]
 
 
-def test_an_error_of_ours_has_its_traceback_under_the_id_that_the_client_was_told(server, lines, monkeypatch):
+def test_an_error_of_ours_has_its_traceback_under_the_id_that_the_client_was_told(
+    server, lines, monkeypatch
+):
 
     def broken(*_):
         raise RuntimeError("the secret path")
@@ -124,7 +132,9 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self.spans = []
 
     def Export(self, request, context):  # noqa: N802 - the generated base class names it
-        self.spans += [s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans]
+        self.spans += [
+            s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans
+        ]
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
@@ -135,34 +145,56 @@ def test_traces_go_on_from_the_callers(models):
     port = receiver.add_insecure_port("127.0.0.1:0")
     receiver.start()
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, traces_endpoint=f"http://127.0.0.1:{port}")
+    config = ServerConfig(
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=0.5,
+        traces_endpoint=f"http://127.0.0.1:{port}",
+    )
     with EmbeddedServer(config) as server, grpc.insecure_channel(server.address) as channel:
-        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1.0)], size=pb.Size(width_px=32, height_px=32))
-        list(pb_grpc.TextureServiceStub(channel).GenerateMaterial(request, metadata=[("traceparent", f"00-{trace}-{parent}-01")]))
+        request = pb.GenerateMaterialRequest(
+            classes=[pb.ClassWeight(name="bark", weight=1.0)],
+            size=pb.Size(width_px=32, height_px=32),
+        )
+        list(
+            pb_grpc.TextureServiceStub(channel).GenerateMaterial(
+                request, metadata=[("traceparent", f"00-{trace}-{parent}-01")]
+            )
+        )
     receiver.stop(1.0)
     spans = {span.name: span for span in collector.spans}
     call = spans["texgen.v1.TextureService/GenerateMaterial"]
     assert (call.trace_id.hex(), call.parent_span_id.hex()) == (trace, parent)
     stages = [spans[name] for name in ("queue", "compute", "encode")]
     assert all(stage.parent_span_id == call.span_id for stage in stages)
-    assert all(a.end_time_unix_nano == b.start_time_unix_nano for a, b in itertools.pairwise(stages))
+    assert all(
+        a.end_time_unix_nano == b.start_time_unix_nano for a, b in itertools.pairwise(stages)
+    )
     assert call.start_time_unix_nano <= stages[0].start_time_unix_nano + 5_000_000
 
 
 def test_failures_are_counted_by_the_result(models):
-    """A call for several results that its client leaves: those that were begun and not delivered count, and no others."""
+    """A call for several results that its client leaves: those that were begun and not delivered
+    count, and no others.
+    """
     with (
         EmbeddedServer(ServerConfig(port=0, models=models, device="torch", grace_s=0.5)) as server,
         Client(server.address) as client,
     ):
         recipe = client.generate("bark", seed=1, size_px=(256, 256), encoding=Encoding.RAW).recipe
         with grpc.insecure_channel(server.address) as channel:
-            events = pb_grpc.TextureServiceStub(channel).VaryMaterial(pb.VaryMaterialRequest(recipe=recipe, amount=0.5, count=6))
+            events = pb_grpc.TextureServiceStub(channel).VaryMaterial(
+                pb.VaryMaterialRequest(recipe=recipe, amount=0.5, count=6)
+            )
             while not next(events).HasField("summary"):
                 pass
             events.cancel()
         until = time.monotonic() + 10
-        while not (figures := client.model_statistics("material")[0]).failures and time.monotonic() < until:
+        while (
+            not (figures := client.model_statistics("material")[0]).failures
+            and time.monotonic() < until
+        ):
             time.sleep(0.02)
         assert 1 <= figures.failures <= 2
         assert figures.results in (2, 3)
@@ -170,7 +202,9 @@ def test_failures_are_counted_by_the_result(models):
 
 def test_streams_that_are_left_have_their_duration_and_status(server, lines):
     request = pb.GenerateMaterialRequest(
-        classes=[pb.ClassWeight(name="bark", weight=1.0)], size=pb.Size(width_px=256, height_px=256), encoding=pb.ENCODING_RAW
+        classes=[pb.ClassWeight(name="bark", weight=1.0)],
+        size=pb.Size(width_px=256, height_px=256),
+        encoding=pb.ENCODING_RAW,
     )
     with grpc.insecure_channel(server.address) as channel:
         stub = pb_grpc.TextureServiceStub(channel)

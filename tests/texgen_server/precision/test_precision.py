@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Precision is decided in one room, from what the hardware says; and what it is called holds what it promises."""
+"""Precision is decided in one room, from what the hardware says; and what it is called holds what
+it promises.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,14 @@ HELD = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 """Holds a machine to AVX2, as `.ci/run` does for the precision stage."""
 NAMES = {"bf16", "f32", "fp16", "f16", "bfloat16"}
 """No string like these outside of the room. (``float16`` is a type of pixels too.)"""
-CHOICES = {"bfloat16", "autocast", "half", "set_float32_matmul_precision", "allow_tf32", "fp32_precision"}
+CHOICES = {
+    "bfloat16",
+    "autocast",
+    "half",
+    "set_float32_matmul_precision",
+    "allow_tf32",
+    "fp32_precision",
+}
 """Nor anything of torch's by these names."""
 
 
@@ -52,7 +61,12 @@ SAPPHIRE_RAPIDS = AVX512 | flags("avx512_bf16", "amx")
         (SAPPHIRE_RAPIDS, {"ATEN_CPU_CAPABILITY": "avx2"}, "avx2", ""),
         (SAPPHIRE_RAPIDS, {"ONEDNN_MAX_CPU_ISA": "avx512_core_vnni"}, "avx512", ""),
         (SAPPHIRE_RAPIDS, {"DNNL_MAX_CPU_ISA": "AVX512_CORE_BF16"}, "avx512", "avx512_bf16"),
-        (SAPPHIRE_RAPIDS, {"ONEDNN_MAX_CPU_ISA": "ALL", "ATEN_CPU_CAPABILITY": "avx512"}, "avx512", "amx"),
+        (
+            SAPPHIRE_RAPIDS,
+            {"ONEDNN_MAX_CPU_ISA": "ALL", "ATEN_CPU_CAPABILITY": "avx512"},
+            "avx512",
+            "amx",
+        ),
         (AVX2, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_AMX"}, "avx2", ""),
         (frozenset({"fp", "asimd", "bf16"}), {}, "neon", ""),
     ],
@@ -68,7 +82,10 @@ def test_nothing_known_is_nothing_claimed():
 
 
 def test_flags_are_those_that_all_cores_have():
-    text = "processor : 0\nflags\t\t: sse4_1 avx avx2 avx512f\n\nprocessor : 1\nflags\t\t: sse4_1 avx avx2\n"
+    text = (
+        "processor : 0\nflags\t\t: sse4_1 avx avx2 avx512f\n\nprocessor : 1\nflags\t\t: "
+        "sse4_1 avx avx2\n"
+    )
     assert parse_cpuinfo(text) == {"sse4_1", "avx", "avx2"}
     assert parse_cpuinfo("processor : 0\nFeatures : fp asimd bf16\n") == {"fp", "asimd", "bf16"}
     assert parse_cpuinfo("model name : a chip\n") == frozenset()
@@ -102,7 +119,9 @@ def test_bfloat16_is_refused_where_it_would_be_emulated(monkeypatch, models, tmp
     from texgen_server.registry import load_material
 
     machine(monkeypatch, AVX2)
-    with pytest.raises(InvalidRequestError, match=r"neither AMX nor AVX-512 BF16 \(avx2; a table\).*auto and f32"):
+    with pytest.raises(
+        InvalidRequestError, match=r"neither AMX nor AVX-512 BF16 \(avx2; a table\).*auto and f32"
+    ):
         load_backend(load_material(find_card("material", models)), "torch", "bf16", tmp_path)
     with pytest.raises(InvalidRequestError, match="allowed are auto, bf16, f32"):
         decide("openvino", "double")
@@ -121,7 +140,12 @@ def test_an_engine_that_would_emulate_does_not_start(monkeypatch, models, device
 
 @pytest.mark.torch
 @pytest.mark.parametrize(
-    ("device", "seen", "told"), [("cuda", 0, "no CUDA device"), ("cuda:3", 0, "no CUDA device"), ("cuda:3", 2, "2 CUDA devices")]
+    ("device", "seen", "told"),
+    [
+        ("cuda", 0, "no CUDA device"),
+        ("cuda:3", 0, "no CUDA device"),
+        ("cuda:3", 2, "2 CUDA devices"),
+    ],
 )
 def test_a_cuda_device_that_torch_does_not_see_is_refused(monkeypatch, models, device, seen, told):
     torch = pytest.importorskip("torch")
@@ -146,7 +170,9 @@ def test_what_may_differ_in_bytes_differs_in_name(monkeypatch):
         machine(monkeypatch, said)
         names |= {decide("openvino").name, decide("torch").name}
         with monkeypatch.context() as changed:
-            changed.setattr("texgen_server.precision.decision._version", lambda library: f"next {library}")
+            changed.setattr(
+                "texgen_server.precision.decision._version", lambda library: f"next {library}"
+            )
             changed.setattr("texgen_server.precision.decision._torch_threads", lambda: 99)
             names |= {decide("openvino").name, decide("torch").name}
             changed.setattr("texgen_server.precision.decision.blas_kernels", lambda: "others")
@@ -154,16 +180,26 @@ def test_what_may_differ_in_bytes_differs_in_name(monkeypatch):
     assert len(names) == 4 * 6
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="OpenBLAS's kernels of x86-64")
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="OpenBLAS's kernels of x86-64"
+)
 def test_the_kernels_of_numpy_are_part_of_the_name():
     code = "from texgen_server.precision import decide; print(decide('openvino').name)"
-    environments = [os.environ | {"OPENBLAS_CORETYPE": core} for core in ("Haswell", "Nehalem", "Haswell")]
-    names = [subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=e, text=True) for e in environments]
+    environments = [
+        os.environ | {"OPENBLAS_CORETYPE": core} for core in ("Haswell", "Nehalem", "Haswell")
+    ]
+    names = [
+        subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=e, text=True)
+        for e in environments
+    ]
     assert names[0] == names[2] != names[1]
 
 
 def test_deciding_imports_neither_torch_nor_openvino():
-    code = "import sys, texgen_server.precision as p; p.decide('openvino'); sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
+    code = (
+        "import sys, texgen_server.precision as p; p.decide('openvino'); sys.exit('torch' "
+        "in sys.modules or 'openvino' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -174,11 +210,14 @@ def test_this_machine_is_read():
         assert found.says == "/proc/cpuinfo"
 
 
-# -- the source ---------------------------------------------------------------------------------------------------------------
+# -- the source
+# --------------------------------------------------------------------------------------------------
 
 
 def choices(source: str) -> list[str]:
-    """Where a file chooses a precision by hand: names and types of the smaller ones, and torch's own contexts."""
+    """Where a file chooses a precision by hand: names and types of the smaller ones, and torch's
+    own contexts.
+    """
     found = []
     tree = ast.parse(source)
     for node in ast.walk(tree):
@@ -191,7 +230,11 @@ def choices(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in (ROOT / "texgen_server").rglob("*.py") if p.parent.name != "precision"], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [p for p in (ROOT / "texgen_server").rglob("*.py") if p.parent.name != "precision"],
+    ids=lambda p: p.stem,
+)
 def test_no_precision_is_chosen_by_hand(path):
     assert choices(path.read_text(encoding="utf-8")) == []
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that was freed stays while it is of use: a second piece of the same size costs no page faults; refused uploads are let go at once."""
+"""Memory that was freed stays while it is of use: a second piece of the same size costs no page
+faults; refused uploads are let go at once.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,15 @@ NEEDS_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this
 
 
 def printed(script, *arguments):
-    return int(subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60, check=True).stdout)
+    return int(
+        subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+    )
 
 
 @NEEDS_GLIBC
@@ -67,7 +77,9 @@ def told(monkeypatch, busy, seconds):
     monkeypatch.setattr(IdleMemory, "IDLE_S", 0.25)
     monkeypatch.setattr(IdleMemory, "LONGEST_S", 0.8)
     given, started = [], time.monotonic()
-    monkeypatch.setattr(idle_memory, "give_back_freed_memory", lambda: given.append(time.monotonic() - started))
+    monkeypatch.setattr(
+        idle_memory, "give_back_freed_memory", lambda: given.append(time.monotonic() - started)
+    )
 
     async def run():
         with ThreadPoolExecutor(1) as pool:
@@ -76,7 +88,9 @@ def told(monkeypatch, busy, seconds):
             await asyncio.sleep(0.3)
             assert not given
             for _ in range(5):
-                watcher.ended(CallRecord(f"{idle_memory.METHODS}GenerateMaterial", Peer("somebody")))
+                watcher.ended(
+                    CallRecord(f"{idle_memory.METHODS}GenerateMaterial", Peer("somebody"))
+                )
                 await asyncio.sleep(0.01)
             assert not given
             await asyncio.sleep(seconds)

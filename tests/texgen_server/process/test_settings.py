@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server, an engine and the SDK leave alone in the process that uses them, and that serving on a CPU needs no torch."""
+"""What a server, an engine and the SDK leave alone in the process that uses them, and that serving
+on a CPU needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -107,42 +109,66 @@ with EmbeddedServer(ServerConfig(port=0, models=MODELS, device="torch", grace_s=
 
 
 def ran(code, *, blocked=(), environment=None):
-    """The last line that a program printed, as JSON; ``blocked`` modules cannot be imported in it."""
+    """The last line that a program printed, as JSON; ``blocked`` modules cannot be
+    imported in it.
+    """
     if environment is None:  # other tests run commands in this process, which tune it
-        environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        environment = {
+            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
+        }
     block = f"import sys\nsys.modules.update(dict.fromkeys({blocked!r}))\n" if blocked else ""
     done = subprocess.run(
-        [sys.executable, "-c", block + code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", block + code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="asks Linux for its state")
-@pytest.mark.parametrize("use", [pytest.param(use, marks=pytest.mark.torch) if "torch" in use else use for use in USES])
+@pytest.mark.parametrize(
+    "use", [pytest.param(use, marks=pytest.mark.torch) if "torch" in use else use for use in USES]
+)
 def test_nothing_is_changed_in_the_process_of_others(models, use):
     first = (
         "import torch, efficientnet_lite_pytorch, scipy.special, sympy\n" if "torch" in use else ""
     )  # which add filters of warnings of their own
-    code = f"{first}{STATE}\nfrom pathlib import Path\nMODELS = Path({str(models)!r})\n{USES[use]}\nprint(json.dumps(changed(before), default=str))"
+    code = (
+        f"{first}{STATE}\nfrom pathlib import Path\nMODELS = "
+        f"Path({str(models)!r})\n{USES[use]}\nprint(json.dumps(changed(before), default=str))"
+    )
     assert ran(code) == {}
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="asks glibc")
 def test_a_process_of_our_own_is_tuned_and_the_check_above_would_notice():
-    code = f"{STATE}\nfrom texgen_server.process.settings import tune_this_process\ntune_this_process()\nprint(json.dumps(changed(before), default=str))"
+    code = (
+        f"{STATE}\nfrom texgen_server.process.settings import "
+        f"tune_this_process\ntune_this_process()\nprint(json.dumps(changed(before), default=str))"
+    )
     assert {"malloc", "environment"} <= set(ran(code))
 
 
 def test_products_of_matrices_give_the_same_bytes_with_any_number_of_threads():
     """Of numpy's BLAS: whoever tunes the process gets the textures that others get."""
     model = load_material(find_card("material", ROOT / "models"))
-    plan = make_plan(make_recipe(model.card, [("brick", 1.0)], 3, (512, 512)), model.tables, model.shape)
+    plan = make_plan(
+        make_recipe(model.card, [("brick", 1.0)], 3, (512, 512)), model.tables, model.shape
+    )
     made = []
     for threads in (1, 2, 4):
         with threadpool_limits(limits=threads, user_api="blas"):
             made.append(make_fields(plan, model.shape, Window(0, 0, 16, 16)).layouts)
-    assert all(np.array_equal(one, other) for layouts in made[1:] for one, other in zip(made[0], layouts, strict=True))
+    assert all(
+        np.array_equal(one, other)
+        for layouts in made[1:]
+        for one, other in zip(made[0], layouts, strict=True)
+    )
 
 
 TORCHLESS = """
@@ -168,8 +194,13 @@ print(json.dumps([made.engine, len(large.maps), len(closed.maps), len(mixed.maps
 
 
 def test_everything_but_captures_and_prompts_is_served_without_torch(models):
-    """In a process that cannot import it: all networks run, both passes of a material, noise, fields, finish, tiling and filling."""
-    engine, *counts = ran(f"from pathlib import Path\nMODELS = Path({str(models)!r})\n{TORCHLESS}", blocked=("torch", "transformers"))
+    """In a process that cannot import it: all networks run, both passes of a material, noise,
+    fields, finish, tiling and filling.
+    """
+    engine, *counts = ran(
+        f"from pathlib import Path\nMODELS = Path({str(models)!r})\n{TORCHLESS}",
+        blocked=("torch", "transformers"),
+    )
     assert engine.startswith("openvino-cpu/")
     assert counts == [6, 3, 6]
 
@@ -179,7 +210,11 @@ def test_everything_but_captures_and_prompts_is_served_without_torch(models):
     [
         (["capture", "photo.jpg"], "capture"),
         (["generate", "--prompt", "mossy bricks", "--size", "64"], "prompt"),
-        pytest.param(["generate", "--class", "brick", "--size", "64", "--device", "torch"], "gpu", marks=pytest.mark.torch),
+        pytest.param(
+            ["generate", "--class", "brick", "--size", "64", "--device", "torch"],
+            "gpu",
+            marks=pytest.mark.torch,
+        ),
         (["generate", "--class", "brick", "--size", "64", "--device", "cuda:0"], "gpu"),
         (["serve", "--device", "cuda"], "gpu"),
         (["bench", "material"], "bench"),
@@ -188,7 +223,9 @@ def test_everything_but_captures_and_prompts_is_served_without_torch(models):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
-def test_what_takes_torch_names_the_extra_that_brings_it(command, extra, models, tmp_path, monkeypatch, capsys, rng):
+def test_what_takes_torch_names_the_extra_that_brings_it(
+    command, extra, models, tmp_path, monkeypatch, capsys, rng
+):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "transformers", None)
     root = logging.getLogger()  # `serve` starts a log of its own
@@ -196,14 +233,20 @@ def test_what_takes_torch_names_the_extra_that_brings_it(command, extra, models,
     monkeypatch.setattr(root, "level", root.level)
     Image.fromarray(rng.integers(0, 255, (64, 64, 3), "uint8")).save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    where = ["--models", str(models)] if command[0] in ("capture", "serve") or "--device" in command else []
+    where = (
+        ["--models", str(models)]
+        if command[0] in ("capture", "serve") or "--device" in command
+        else []
+    )
     out = ["--out", str(tmp_path)] if command[0] in ("capture", "generate") else []
     assert main([*command, *where, *out]) in (2, 4)
     assert f"texgen[{extra}]" in capsys.readouterr().err
 
 
 def test_openvino_tells_nobody_that_it_is_used(tmp_path):
-    """As it comes, importing it sends an event and writes an id into the home folder, except in CI."""
+    """As it comes, importing it sends an event and writes an id into the home folder,
+    except in CI.
+    """
     code = """
 import json, sys
 import openvino_telemetry as ours

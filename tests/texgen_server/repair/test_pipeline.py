@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repair: missing maps agree with those that are there, nothing that is there changes unasked, what was done is told."""
+"""Repair: missing maps agree with those that are there, nothing that is there changes unasked, what
+was done is told.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
-from texgen_server.repair.missing_maps import FILLABLE, RELIEF_TILES, estimator_input, fill_maps, resized, sharpened
+from texgen_server.repair.missing_maps import (
+    FILLABLE,
+    RELIEF_TILES,
+    estimator_input,
+    fill_maps,
+    resized,
+    sharpened,
+)
 from texgen_server.repair.pipeline import Tiling, Wishes, repair_maps
 
 NOBODY = np.zeros(3, np.float32)
@@ -40,10 +49,22 @@ def waves(edge=96, relief_px=6.0):
     return stored, np.round((normal.transpose(1, 2, 0) * 0.5 + 0.5) * 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("there", [[MapKind.BASECOLOR], [MapKind.HEIGHT], [MapKind.NORMAL], [MapKind.BASECOLOR, MapKind.ROUGHNESS]])
+@pytest.mark.parametrize(
+    "there",
+    [
+        [MapKind.BASECOLOR],
+        [MapKind.HEIGHT],
+        [MapKind.NORMAL],
+        [MapKind.BASECOLOR, MapKind.ROUGHNESS],
+    ],
+)
 def test_what_is_missing_is_made_and_nothing_else(estimator, rng, there):
     height, normal = waves()
-    all_maps = {MapKind.BASECOLOR: blobs(rng, (96, 96), period=True), MapKind.HEIGHT: height, MapKind.NORMAL: normal}
+    all_maps = {
+        MapKind.BASECOLOR: blobs(rng, (96, 96), period=True),
+        MapKind.HEIGHT: height,
+        MapKind.NORMAL: normal,
+    }
     all_maps[MapKind.ROUGHNESS] = all_maps[MapKind.BASECOLOR][..., :1]
     filled = fill_maps({k: all_maps[k] for k in there}, FILLABLE, estimator, NOBODY)
     assert list(filled.maps) == [k for k in FILLABLE if k not in there]
@@ -51,7 +72,10 @@ def test_what_is_missing_is_made_and_nothing_else(estimator, rng, there):
         assert pixels.shape == (96, 96, MAP_SPECS[kind].channels)
         assert str(pixels.dtype) == MAP_SPECS[kind].dtype
     assert set(filled.sources) == set(filled.maps)
-    assert filled.sources.get(MapKind.HEIGHT) in (None, "normal" if MapKind.NORMAL in there else "estimate")
+    assert filled.sources.get(MapKind.HEIGHT) in (
+        None,
+        "normal" if MapKind.NORMAL in there else "estimate",
+    )
 
 
 def test_height_from_a_normal_map_is_its_integral(estimator):
@@ -76,11 +100,16 @@ def test_height_and_normal_agree(estimator, rng, there):
 def test_estimates_roll_with_the_picture(estimator, rng):
     color = blobs(rng, (256, 256), period=True)
     plain = fill_maps({MapKind.BASECOLOR: color}, FILLABLE, estimator, NOBODY).maps
-    rolled = fill_maps({MapKind.BASECOLOR: np.roll(color, (32, 48), (0, 1))}, FILLABLE, estimator, NOBODY).maps
+    rolled = fill_maps(
+        {MapKind.BASECOLOR: np.roll(color, (32, 48), (0, 1))}, FILLABLE, estimator, NOBODY
+    ).maps
     for kind, pixels in plain.items():
         if kind is not MapKind.NORMAL:
             top = 255 if pixels.dtype == np.uint8 else 65535
-            assert np.abs(np.roll(pixels, (32, 48), (0, 1)).astype(float) - rolled[kind]).max() <= 0.01 * top, kind
+            assert (
+                np.abs(np.roll(pixels, (32, 48), (0, 1)).astype(float) - rolled[kind]).max()
+                <= 0.01 * top
+            ), kind
 
 
 def test_openvino_estimates_as_torch_does(model, estimator, rng, tmp_path):
@@ -93,7 +122,10 @@ def test_openvino_estimates_as_torch_does(model, estimator, rng, tmp_path):
 
 def test_the_class_matters(estimator, rng):
     color = {MapKind.BASECOLOR: blobs(rng, (64, 64), period=True)}
-    plain, told = (fill_maps(color, [MapKind.ROUGHNESS], estimator, share).maps for share in (NOBODY, np.eye(3, dtype=np.float32)[1]))
+    plain, told = (
+        fill_maps(color, [MapKind.ROUGHNESS], estimator, share).maps
+        for share in (NOBODY, np.eye(3, dtype=np.float32)[1])
+    )
     assert not np.array_equal(plain[MapKind.ROUGHNESS], told[MapKind.ROUGHNESS])
 
 
@@ -102,7 +134,10 @@ def test_small_planes_follow_the_edges_of_their_guide():
     guide[:, 37:91] = 200
     truth = guide[..., 0].astype(np.float32) / 255 * 0.5 + 0.2
     small = resized(truth, (32, 32))
-    plain, sharp = (np.abs(made - truth).mean() for made in (resized(small, (128, 128)), sharpened(small, {MapKind.BASECOLOR: guide})))
+    plain, sharp = (
+        np.abs(made - truth).mean()
+        for made in (resized(small, (128, 128)), sharpened(small, {MapKind.BASECOLOR: guide}))
+    )
     assert sharp < 0.6 * plain
 
 
@@ -143,7 +178,10 @@ def test_alpha_comes_along(client, rng):
     color = blobs(rng)
     alpha = np.where(color[..., :1] > 128, 255, 0).astype(np.uint8)
     made = client.repair(
-        {MapKind.BASECOLOR: np.concatenate([color, alpha], 2)}, tiling="always", fill=[MapKind.ROUGHNESS], encoding=Encoding.RAW
+        {MapKind.BASECOLOR: np.concatenate([color, alpha], 2)},
+        tiling="always",
+        fill=[MapKind.ROUGHNESS],
+        encoding=Encoding.RAW,
     )
     after = decode(made.maps[MapKind.BASECOLOR])
     assert after.shape[2] == 4
@@ -158,10 +196,18 @@ def test_alpha_comes_along(client, rng):
         ({MapKind.ROUGHNESS: (32, 32, 1)}, {}, "send at least one of them"),
         ({MapKind.BASECOLOR: (32, 32, 3)}, {"fill": [MapKind.BASECOLOR]}, "cannot be filled"),
         ({MapKind.BASECOLOR: (32, 32, 3)}, {"class_name": "cheese"}, "unknown class 'cheese'"),
-        ({MapKind.BASECOLOR: (32, 32, 3)}, {"tiling": "perhaps"}, "allowed are auto, always, never"),
+        (
+            {MapKind.BASECOLOR: (32, 32, 3)},
+            {"tiling": "perhaps"},
+            "allowed are auto, always, never",
+        ),
         ({MapKind.BASECOLOR: (32, 32, 3), MapKind.AO: (32, 31, 1)}, {}, "maps of unlike sizes"),
         ({MapKind.BASECOLOR: (32, 32, 3)}, {"model": "material"}, "of kind 'material'"),
-        ({MapKind.BASECOLOR: (32, 32, 3)}, {"class_name": "brick", "fill": ()}, "say in fill which to make"),
+        (
+            {MapKind.BASECOLOR: (32, 32, 3)},
+            {"class_name": "brick", "fill": ()},
+            "say in fill which to make",
+        ),
         ({}, {}, "announce one to 6 maps"),
     ],
 )

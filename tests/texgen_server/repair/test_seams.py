@@ -34,8 +34,12 @@ def test_a_seam_is_seen_only_where_there_is_one(rng, crop):
 @pytest.mark.parametrize("axes", [(True, True), (True, False), (False, True)])
 def test_the_seams_that_were_asked_for_close(crop, axes):
     made = make_tileable(crop, axes)
-    assert {k: (v.shape, v.dtype) for k, v in made.items()} == {k: (v.shape, v.dtype) for k, v in crop.items()}
-    assert seam_axes(made) == tuple(before and not asked for before, asked in zip((True, True), axes, strict=True))
+    assert {k: (v.shape, v.dtype) for k, v in made.items()} == {
+        k: (v.shape, v.dtype) for k, v in crop.items()
+    }
+    assert seam_axes(made) == tuple(
+        before and not asked for before, asked in zip((True, True), axes, strict=True)
+    )
 
 
 def test_all_maps_are_cut_alike_and_most_of_each_stays(crop):
@@ -48,7 +52,9 @@ def test_all_maps_are_cut_alike_and_most_of_each_stays(crop):
 
 
 def test_every_pixel_comes_from_the_picture(rng):
-    """Of random noise, where nothing blends unseen, all but the borders are pixels of the original."""
+    """Of random noise, where nothing blends unseen, all but the borders are pixels of the
+    original.
+    """
     noise = rng.permutation(90 * 100).reshape(90, 100, 1).astype(np.uint16)
     made = make_tileable({MapKind.HEIGHT: noise}, (True, True))[MapKind.HEIGHT]
     neighbours = (np.diff(noise[..., 0].astype(int), axis=1)[None, :, :]).ravel()
@@ -56,11 +62,17 @@ def test_every_pixel_comes_from_the_picture(rng):
 
 
 def test_a_large_picture_is_fitted_to_the_pixel(rng):
-    """Stripes 7 px wide, in a picture that is shrunk for the choice: a strip a pixel off would show."""
+    """Stripes 7 px wide, in a picture that is shrunk for the choice: a strip a pixel off would
+    show.
+    """
     columns = np.arange(1100)
     stripes = np.where(columns // 7 % 2, 60, 200).astype(np.uint8)
-    picture = np.broadcast_to(stripes[None, :, None], (1060, 1100, 1)) + rng.integers(0, 6, (1060, 1100, 1)).astype(np.uint8)
-    made = make_tileable({MapKind.ROUGHNESS: picture}, (False, True))[MapKind.ROUGHNESS][..., 0] > 130
+    picture = np.broadcast_to(stripes[None, :, None], (1060, 1100, 1)) + rng.integers(
+        0, 6, (1060, 1100, 1)
+    ).astype(np.uint8)
+    made = (
+        make_tileable({MapKind.ROUGHNESS: picture}, (False, True))[MapKind.ROUGHNESS][..., 0] > 130
+    )
     widths = np.concatenate([np.diff(np.nonzero(row != np.roll(row, 1))[0]) for row in made[::100]])
     assert len(widths) > 1500
     assert (widths == 7).mean() > 0.95
@@ -71,7 +83,9 @@ def test_normals_stay_unit(rng, crop):
     down, right = np.gradient(height)
     normal = np.stack([-right, down, np.ones_like(right)], -1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    made = make_tileable({MapKind.NORMAL: np.round((normal * 0.5 + 0.5) * 255).astype(np.uint8)}, (True, True))[MapKind.NORMAL]
+    made = make_tileable(
+        {MapKind.NORMAL: np.round((normal * 0.5 + 0.5) * 255).astype(np.uint8)}, (True, True)
+    )[MapKind.NORMAL]
     lengths = np.linalg.norm(made.astype(float) / 255 * 2 - 1, axis=-1)
     assert np.abs(lengths - 1).max() < 0.02
 
@@ -96,10 +110,16 @@ def test_the_path_is_the_cheapest_there_is(closed):
     path, cost = cheapest_path(costs, closed=closed)
 
     def fits(columns):
-        steps = [abs(a - b) for a, b in itertools.pairwise(columns)] + ([abs(columns[0] - columns[-1])] if closed else [])
+        steps = [abs(a - b) for a, b in itertools.pairwise(columns)] + (
+            [abs(columns[0] - columns[-1])] if closed else []
+        )
         return max(steps) <= 1
 
-    best = min(sum(costs[y, x] for y, x in enumerate(c)) for c in itertools.product(range(4), repeat=5) if fits(c))
+    best = min(
+        sum(costs[y, x] for y, x in enumerate(c))
+        for c in itertools.product(range(4), repeat=5)
+        if fits(c)
+    )
     assert fits(path.tolist())
     assert cost == pytest.approx(sum(costs[y, x] for y, x in enumerate(path)), rel=1e-5)
     assert cost == pytest.approx(best, rel=1e-5) or closed

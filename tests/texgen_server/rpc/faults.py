@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of faults need: a server in a process of its own, a proxy that spoils connections, and a tally."""
+"""What the tests of faults need: a server in a process of its own, a proxy that spoils connections,
+and a tally.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,22 @@ class ServerProcess:
     """`texgen serve` on tiny models; torch on the CPU."""
 
     def __init__(self, models, cache, *flags, **limits):
-        self.command = [sys.executable, "-m", "texgen", "serve", "--models", str(models), "--device", "torch", "--threads", "1", *flags]
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("TEXGEN_")} | {"TEXGEN_CACHE": str(cache)}
+        self.command = [
+            sys.executable,
+            "-m",
+            "texgen",
+            "serve",
+            "--models",
+            str(models),
+            "--device",
+            "torch",
+            "--threads",
+            "1",
+            *flags,
+        ]
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("TEXGEN_")} | {
+            "TEXGEN_CACHE": str(cache)
+        }
         self.limits, self.port, self.process = limits, 0, None
 
     def __enter__(self):
@@ -126,7 +142,9 @@ class Proxy:
 
 @dataclass
 class Tally:
-    """Tried, survived (a right answer, or an error that tells what happened), lost (a wrong answer, or none), wrong status."""
+    """Tried, survived (a right answer, or an error that tells what happened), lost (a wrong answer,
+    or none), wrong status.
+    """
 
     name: str
     tried: int = 0
@@ -155,7 +173,8 @@ class Tally:
     def row(self):
         told = ", ".join(f"{n} {kind}" for kind, n in sorted(self.told.items()))
         survived = self.tried - len(self.lost) - len(self.wrong)
-        return f"{self.name:<42}{self.tried:>7}{survived:>10}{len(self.lost):>6}{len(self.wrong):>14}   {self.right} right{', ' if told else ''}{told}"
+        counts = f"{self.tried:>7}{survived:>10}{len(self.lost):>6}{len(self.wrong):>14}"
+        return f"{self.name:<42}{counts}   {self.right} right{', ' if told else ''}{told}"
 
     def check(self):
         assert not self.lost, self.lost[:3]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody should send: messages with fields at random, bytes that say they are huge pictures."""
+"""What nobody should send: messages with fields at random, bytes that say they are huge
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,14 @@ METHODS = {
 
 
 def mutated(kind, chance):
-    """A right message with a wrong field, or anything at all; its size is small, so that what is right by chance is soon done."""
+    """A right message with a wrong field, or anything at all; its size is small, so that what is
+    right by chance is soon done.
+    """
     request, fields = kind(), list(kind.DESCRIPTOR.fields)
     if hasattr(request, "classes") and chance.random() < 0.5:
-        request.classes.add(name="overcast" if kind is pb.GenerateEnvironmentRequest else "bark", weight=1.0)
+        request.classes.add(
+            name="overcast" if kind is pb.GenerateEnvironmentRequest else "bark", weight=1.0
+        )
         fields = [chance.choice(fields)]
     for field in fields:
         if len(fields) == 1 or chance.random() < 0.55:
@@ -30,7 +36,11 @@ def mutated(kind, chance):
     if hasattr(request, "width_px"):
         request.width_px = chance.choice([0, 1024, 1000, 2**32 - 1])
     else:
-        sizes = [(33, 32), (0, 0), (2**32 - 1, 1), (32, 2**31)] if request.HasField("size") else [(32, 32), (64, 32)]
+        sizes = (
+            [(33, 32), (0, 0), (2**32 - 1, 1), (32, 2**31)]
+            if request.HasField("size")
+            else [(32, 32), (64, 32)]
+        )
         request.size.width_px, request.size.height_px = chance.choice(sizes)
     return damaged(request, chance) if chance.random() < 0.3 else request
 
@@ -46,7 +56,20 @@ def damaged(request, chance):
         return type(request)()
 
 
-TEXTS = ["", "bark", "brick", "tg1:AAAA", "tg1:", "tg1x:!!", "\u0000", "x" * 5000, "../../etc/passwd", "ü" * 40, "outdoor_clear", "tile_px"]
+TEXTS = [
+    "",
+    "bark",
+    "brick",
+    "tg1:AAAA",
+    "tg1:",
+    "tg1x:!!",
+    "\u0000",
+    "x" * 5000,
+    "../../etc/passwd",
+    "ü" * 40,
+    "outdoor_clear",
+    "tile_px",
+]
 NUMBERS = [0.0, -1.0, 1.0, 0.5, 1e308, float("inf"), float("nan"), -0.0, 64.0]
 
 
@@ -54,7 +77,9 @@ def put(message, field, chance):
     """Something into a field, of its type."""
     if field.message_type and field.message_type.GetOptions().map_entry:
         for _ in range(chance.randrange(3)):
-            getattr(message, field.name)[chance.choice([*TEXTS, "hue_shift", "sun_size"])] = chance.choice(NUMBERS)
+            getattr(message, field.name)[chance.choice([*TEXTS, "hue_shift", "sun_size"])] = (
+                chance.choice(NUMBERS)
+            )
         return
     count = chance.randrange(3) if field.is_repeated else 1
     values = [value_of(field, chance) for _ in range(count)]
@@ -93,10 +118,17 @@ def png(width, height, data):
     """A PNG that says what it likes about its size."""
 
     def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(data))
+        + chunk(b"IEND", b"")
+    )
 
 
 BOMBS = {
@@ -104,7 +136,9 @@ BOMBS = {
     "64 MB of zeros in a small file": png(8000, 8000, bytes(64_000_000)),
     "an edge of 2^31 px": png(2**31 - 1, 1, b""),
     "0 px": png(0, 10, b""),
-    "EXR with an absurd data window": b"\x76\x2f\x31\x01\x02\0\0\0dataWindow\0box2i\0\x10\0\0\0" + b"\xff\xff\xff\x7f" * 4 + b"\0",
+    "EXR with an absurd data window": b"\x76\x2f\x31\x01\x02\0\0\0dataWindow\0box2i\0\x10\0\0\0"
+    + b"\xff\xff\xff\x7f" * 4
+    + b"\0",
     "an empty file": b"",
     "64 MB of zeros": bytes(64 << 20),
     "half a PNG": png(64, 64, bytes(64 * 65))[:40],

@@ -21,7 +21,10 @@ def parts(server):
     from texgen.client import Client
 
     with Client(server, "secret") as client:
-        yield client.generate("brick", seed=3, size_px=(128, 128)), client.generate("rock", seed=4, size_px=(128, 128))
+        yield (
+            client.generate("brick", seed=3, size_px=(128, 128)),
+            client.generate("rock", seed=4, size_px=(128, 128)),
+        )
 
 
 def pixels(material, kind=MapKind.BASECOLOR):
@@ -53,14 +56,19 @@ def test_many_variations_are_those_made_alone(client, parts):
 
 def test_a_blend_lies_between_its_parts(client, parts):
     recipes = [p.recipe for p in parts]
-    means = [pixels(client.mix([(recipes[0], w), (recipes[1], 1 - w)])[0]).mean((0, 1)) for w in (0.999, 0.5, 0.001)]
+    means = [
+        pixels(client.mix([(recipes[0], w), (recipes[1], 1 - w)])[0]).mean((0, 1))
+        for w in (0.999, 0.5, 0.001)
+    ]
     assert np.all(np.abs(means[1] - (means[0] + means[2]) / 2) < 25)
 
 
 def test_a_painted_mix_follows_its_mask_and_its_recipe_needs_it(client, parts):
     mask = np.zeros((64, 64), np.uint8)
     mask[:, 32:] = 255
-    mixed = client.mix([(p.recipe, 1.0) for p in parts], "paint", mask=png(mask), size_px=(1024, 128))[0]
+    mixed = client.mix(
+        [(p.recipe, 1.0) for p in parts], "paint", mask=png(mask), size_px=(1024, 128)
+    )[0]
     again = client.generate(recipe=mixed.recipe, mask=png(mask))
     assert np.array_equal(pixels(again), pixels(mixed))
     with pytest.raises(InvalidRequestError, match="send its mask"):
@@ -75,7 +83,9 @@ def test_a_transition_is_a_chain_of_tiles(client, parts):
     strip = client.generate(recipe=steps[0].recipe)
     assert np.abs(pixels(strip) - np.concatenate([pixels(m) for m in steps], 1)).max() <= 1
     for kind in (MapKind.BASECOLOR, MapKind.ROUGHNESS):
-        last = pixels(client.generate(recipe=steps[0].recipe, window_px=(5 * 128, 0, 129, 128)), kind)
+        last = pixels(
+            client.generate(recipe=steps[0].recipe, window_px=(5 * 128, 0, 129, 128)), kind
+        )
         assert np.abs(last[:, 128] - pixels(parts[1], kind)[:, 0]).max() <= 1
 
 
@@ -108,10 +118,17 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
         (lambda c, r: c.mix([(r, 1.0), (r, float("nan"))]), "above 0"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint"), "mask"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=b"no picture"), "readable PNG"),
-        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=png(np.zeros((8, 8, 3), np.uint8))), "L or 1"),
         (
             lambda c, r: c.mix(
-                [(r, 1.0), (r, 1.0)], "paint", mask=png(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))[:999]
+                [(r, 1.0), (r, 1.0)], "paint", mask=png(np.zeros((8, 8, 3), np.uint8))
+            ),
+            "L or 1",
+        ),
+        (
+            lambda c, r: c.mix(
+                [(r, 1.0), (r, 1.0)],
+                "paint",
+                mask=png(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8))[:999],
             ),
             "truncated|readable",
         ),
@@ -120,7 +137,10 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], controls={"moss": 9.0}), "moss=9"),
         (lambda c, r: c.generate(recipe=r, window_px=(0, 0, 0, 5)), "window of 0"),
         (lambda c, r: c.generate(recipe=r, window_px=(2**50, 0, 5, 5)), "from the origin"),
-        (lambda c, r: c.generate(recipe=r, window_px=(0, 0, 2**20, 2**20)), "more than this server"),
+        (
+            lambda c, r: c.generate(recipe=r, window_px=(0, 0, 2**20, 2**20)),
+            "more than this server",
+        ),
         (lambda c, r: c.generate(recipe=r, mask=b"x"), "painted mix only"),
     ],
 )
@@ -142,7 +162,8 @@ def test_a_mix_of_another_models_recipe_is_refused(client, parts, tmp_path):
         client.mix([(parts[0].recipe, 1.0), (foreign, 1.0)])
 
 
-# -- captures ----------------------------------------------------------------------------------------------------------------
+# -- captures
+# --------------------------------------------------------------------------------------------------
 
 
 def photo(rng, size=96, mode="RGB"):
@@ -167,7 +188,10 @@ def test_a_capture_has_all_maps_the_colours_and_an_editable_recipe(client, card,
     assert np.array_equal(pixels(again), pixels(made))
     brighter = client.vary(made.recipe, 0.5, seed=1)[0]
     assert not np.array_equal(pixels(brighter), pixels(made))
-    looked = client.mix([(client.generate("brick", seed=1, size_px=(96, 96)).recipe, 1.0), (made.recipe, 1.0)], "look")[0]
+    looked = client.mix(
+        [(client.generate("brick", seed=1, size_px=(96, 96)).recipe, 1.0), (made.recipe, 1.0)],
+        "look",
+    )[0]
     assert looked.recipe.startswith("tg1x:")
 
 
@@ -176,7 +200,9 @@ def test_a_look_of_a_capture_keeps_its_colours(client, parts, rng):
     picture = photo(rng)
     made = client.capture(file_of(picture), seed=5, size_px=(128, 128), steps=0)
     looked = client.mix([(parts[0].recipe, 1.0), (made.recipe, 1.0)], "look")[0]
-    blended = client.mix([(made.recipe, 1.0), (client.vary(made.recipe, 0.3, seed=2)[0].recipe, 1.0)])[0]
+    blended = client.mix(
+        [(made.recipe, 1.0), (client.vary(made.recipe, 0.3, seed=2)[0].recipe, 1.0)]
+    )[0]
     for result in (looked, blended):
         assert np.abs(pixels(result).mean((0, 1)) - np.asarray(picture).mean((0, 1))).max() < 30
 
@@ -215,7 +241,9 @@ def test_a_16_bit_colour_photo_is_refused(client):
     from texgen.files.images import encode_png
 
     with pytest.raises(InvalidRequestError, match="16 bits a channel"):
-        client.capture(encode_png(np.zeros((96, 96, 3), np.uint16), srgb=True), size_px=(64, 64), steps=0)
+        client.capture(
+            encode_png(np.zeros((96, 96, 3), np.uint16), srgb=True), size_px=(64, 64), steps=0
+        )
 
 
 def call_capture(server, messages):
@@ -226,7 +254,11 @@ def call_capture(server, messages):
     with grpc.insecure_channel(server) as channel:
         stub = pb_grpc.TextureServiceStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
-            list(stub.CaptureMaterial(iter(messages), metadata=(("authorization", "Bearer secret"),), timeout=30))
+            list(
+                stub.CaptureMaterial(
+                    iter(messages), metadata=(("authorization", "Bearer secret"),), timeout=30
+                )
+            )
     return caught.value
 
 
@@ -235,9 +267,24 @@ def call_capture(server, messages):
     [
         ([], "no options came"),
         ([pb.CaptureMaterialRequest(photo=b"x")], "first message"),
-        ([pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=9)), pb.CaptureMaterialRequest(photo=b"x")], "only 1 of 9"),
-        ([pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=1)), pb.CaptureMaterialRequest(photo=b"xx")], "more bytes"),
-        ([pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=2**40))], "allowed are 1 to"),
+        (
+            [
+                pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=9)),
+                pb.CaptureMaterialRequest(photo=b"x"),
+            ],
+            "only 1 of 9",
+        ),
+        (
+            [
+                pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=1)),
+                pb.CaptureMaterialRequest(photo=b"xx"),
+            ],
+            "more bytes",
+        ),
+        (
+            [pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=2**40))],
+            "allowed are 1 to",
+        ),
         ([pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=1))] * 2, "came twice"),
     ],
 )

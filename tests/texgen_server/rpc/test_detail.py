@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Detail from the upscaler: the recipe names it, the picture is the small one enlarged, maps still agree."""
+"""Detail from the upscaler: the recipe names it, the picture is the small one enlarged, maps still
+agree.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,14 @@ def recipe(card):
 
 
 @pytest.mark.parametrize(
-    ("size", "scale"), [((4096, 4096), 4), ((2048, 4096), 4), ((1024, 1024), 2), ((1088, 2048), 2), ((16384, 16384), 4)]
+    ("size", "scale"),
+    [
+        ((4096, 4096), 4),
+        ((2048, 4096), 4),
+        ((1024, 1024), 2),
+        ((1088, 2048), 2),
+        ((16384, 16384), 4),
+    ],
 )
 def test_the_scale_follows_from_the_size_and_the_text_says_it(card, upscaler, recipe, size, scale):
     detailed = with_detail(recipe, card, upscaler, size)
@@ -77,7 +86,9 @@ def test_the_picture_is_the_small_one_enlarged(client):
     large = client.generate("bark", size_px=(256, 256), detail="sr", **options)
     small = client.generate("bark", size_px=(128, 128), **options)
     again = client.generate(recipe=large.recipe, encoding=Encoding.RAW)
-    enlarged = client.upscale({k: decode(m) for k, m in small.maps.items()}, 2, encoding=Encoding.RAW)
+    enlarged = client.upscale(
+        {k: decode(m) for k, m in small.maps.items()}, 2, encoding=Encoding.RAW
+    )
     assert decode(large.maps[MapKind.AO]).shape == (256, 256, 1)
     for kind, packed in large.maps.items():
         assert np.array_equal(decode(packed), decode(again.maps[kind])), kind
@@ -86,7 +97,12 @@ def test_the_picture_is_the_small_one_enlarged(client):
             assert seam_percentile(decode(packed)) > 0.001
     height = decode(large.maps[MapKind.HEIGHT])[..., 0]
     normal = normal_from_height(height, large.height_range_tiles * 256.0)
-    assert np.abs(decode(large.maps[MapKind.NORMAL]).transpose(2, 0, 1) - (normal * 0.5 + 0.5) * 255.0).max() <= 0.51
+    assert (
+        np.abs(
+            decode(large.maps[MapKind.NORMAL]).transpose(2, 0, 1) - (normal * 0.5 + 0.5) * 255.0
+        ).max()
+        <= 0.51
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,11 +129,24 @@ def test_a_painted_mix_can_have_it(client):
 
     from PIL import Image
 
-    recipes = [client.generate(name, seed=1, size_px=(64, 64), encoding=Encoding.RAW).recipe for name in ("bark", "rock")]
+    recipes = [
+        client.generate(name, seed=1, size_px=(64, 64), encoding=Encoding.RAW).recipe
+        for name in ("bark", "rock")
+    ]
     buffer = BytesIO()
-    Image.fromarray(np.kron(np.eye(2, dtype=np.uint8), np.full((32, 32), 255, np.uint8))).save(buffer, "PNG")
-    (painted,) = client.mix([(r, 1.0) for r in recipes], "paint", mask=buffer.getvalue(), encoding=Encoding.RAW)
-    large = client.generate(recipe=painted.recipe, mask=buffer.getvalue(), size_px=(128, 128), detail="sr", encoding=Encoding.RAW)
+    Image.fromarray(np.kron(np.eye(2, dtype=np.uint8), np.full((32, 32), 255, np.uint8))).save(
+        buffer, "PNG"
+    )
+    (painted,) = client.mix(
+        [(r, 1.0) for r in recipes], "paint", mask=buffer.getvalue(), encoding=Encoding.RAW
+    )
+    large = client.generate(
+        recipe=painted.recipe,
+        mask=buffer.getvalue(),
+        size_px=(128, 128),
+        detail="sr",
+        encoding=Encoding.RAW,
+    )
     assert decode(large.maps[MapKind.AO]).shape == (128, 128, 1)
 
 

@@ -63,7 +63,11 @@ def test_dragging_a_slider_answers_the_last_position_with_what_generate_makes(cl
         reader.start()
         for step in range(40):
             last = explorer.send(
-                "bark", seed=1, size_px=(64, 64), controls={"relief_depth": 1.0 + step / 40}, maps=(MapKind.HEIGHT, MapKind.NORMAL)
+                "bark",
+                seed=1,
+                size_px=(64, 64),
+                controls={"relief_depth": 1.0 + step / 40},
+                maps=(MapKind.HEIGHT, MapKind.NORMAL),
             )
         explorer.close()
         reader.join(60)
@@ -72,7 +76,9 @@ def test_dragging_a_slider_answers_the_last_position_with_what_generate_makes(cl
     assert numbers[-1] == last == 40
     assert len(numbers) < 40  # overtaken positions were never made
     made = answers[-1][1]
-    whole = client.generate("bark", seed=1, size_px=(64, 64), controls={"relief_depth": 1.975}, encoding=Encoding.RAW)
+    whole = client.generate(
+        "bark", seed=1, size_px=(64, 64), controls={"relief_depth": 1.975}, encoding=Encoding.RAW
+    )
     assert made.maps == {kind: whole.maps[kind] for kind in (MapKind.NORMAL, MapKind.HEIGHT)}
 
 
@@ -89,10 +95,16 @@ def test_a_bad_position_is_told_and_the_next_is_shown(client):
         assert (number, material.seed) == (2, 1)
 
 
-def test_where_only_the_finish_differs_the_network_is_not_asked_again_and_the_bytes_are_the_same(client, models, monkeypatch):
+def test_where_only_the_finish_differs_the_network_is_not_asked_again_and_the_bytes_are_the_same(
+    client, models, monkeypatch
+):
     asked = []
     run = TorchBackend.run
-    monkeypatch.setattr(TorchBackend, "run", lambda self, part, *a, **k: asked.append(part) or run(self, part, *a, **k))
+    monkeypatch.setattr(
+        TorchBackend,
+        "run",
+        lambda self, part, *a, **k: asked.append(part) or run(self, part, *a, **k),
+    )
     card = next(c for c in client.list_models() if c.id == "material")
     late = {c.name: c.maximum for c in card.controls if c.post_process}
     assert set(late) == FINISHING_CONTROLS
@@ -104,11 +116,19 @@ def test_where_only_the_finish_differs_the_network_is_not_asked_again_and_the_by
             explorer.send("bark", seed=9, size_px=(64, 64), controls=values)
             _, made = next(answers)
             assert bool(asked) == (values in ({}, early | late))
-            assert made.maps == client.generate("bark", seed=9, size_px=(64, 64), controls=values, encoding=Encoding.RAW).maps
+            assert (
+                made.maps
+                == client.generate(
+                    "bark", seed=9, size_px=(64, 64), controls=values, encoding=Encoding.RAW
+                ).maps
+            )
 
 
 def test_positions_of_one_exploration_are_counted_once(models):
-    with EmbeddedServer(ServerConfig(port=0, models=models, device="torch", grace_s=0.5)) as server, Client(server.address) as client:
+    with (
+        EmbeddedServer(ServerConfig(port=0, models=models, device="torch", grace_s=0.5)) as server,
+        Client(server.address) as client,
+    ):
         with client.explore() as explorer:
             answers = iter(explorer)
             for seed in (1, 2, 3):
@@ -123,7 +143,10 @@ def test_positions_of_one_exploration_are_counted_once(models):
 
 
 def test_the_oldest_drawings_make_room():
-    recent, one = RecentDrawings(3000), Drawn(np.zeros((7, 6, 6), np.float32), np.ones(1, np.float32))
+    recent, one = (
+        RecentDrawings(3000),
+        Drawn(np.zeros((7, 6, 6), np.float32), np.ones(1, np.float32)),
+    )
     for name in "aba":  # the one used last stays
         recent.put(name, one)
     recent.put("c", one)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults between, below and above: nothing is lost, nothing is told wrongly, the server lives on. Real processes on loopback.
+"""Faults between, below and above: nothing is lost, nothing is told wrongly, the server lives on.
+Real processes on loopback.
 
-`pytest -m slow tests/texgen_server/rpc/test_faults.py -s` prints the table; TEXGEN_SOAK_S says how long the soak takes (60 s).
+`pytest -m slow tests/texgen_server/rpc/test_faults.py -s` prints the table; TEXGEN_SOAK_S says how
+long the soak takes (60 s).
 """
 
 from __future__ import annotations
@@ -29,14 +31,23 @@ from tests.texgen_server.rpc.faults import HEADER, Proxy, ServerProcess, Tally
 from tests.texgen_server.rpc.malformed import BOMBS, METHODS, mutated
 from texgen.client import Client
 from texgen.client.aio import AsyncClient
-from texgen.errors import CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError, TexgenError
+from texgen.errors import (
+    CancelledError,
+    CapacityError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    TexgenError,
+)
 from texgen.maps import Encoding, MapKind
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 
 pytestmark = pytest.mark.slow
 LIMITS = ("-rss_limit_mb=0", "-malloc_limit_mb=700")
-"""Of memory: for one allocation. The peak of a process would be that of the one that started it, which Linux hands on."""
+"""Of memory: for one allocation.
+
+The peak of a process would be that of the one that started it, which Linux hands on.
+"""
 SOAK_S = float(os.environ.get("TEXGEN_SOAK_S", "60"))
 GONE = (ConnectionFailedError, CancelledError)
 ROWS: list[str] = []
@@ -62,7 +73,9 @@ def served(models, tmp_path_factory):
 
 
 def digest(material):
-    return hashlib.sha256(b"".join(material.maps[k].data for k in sorted(material.maps))).hexdigest()
+    return hashlib.sha256(
+        b"".join(material.maps[k].data for k in sorted(material.maps))
+    ).hexdigest()
 
 
 def ask(client, seed, size=64):
@@ -127,7 +140,9 @@ with Client(sys.argv[1]) as client:
 def test_clients_are_killed(served, expected, tally):
     chance = random.Random(13)
     for _ in range(6):
-        process = subprocess.Popen([sys.executable, "-c", CLIENT, served.address], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, served.address], stdout=subprocess.PIPE, text=True
+        )
         process.stdout.readline()
         time.sleep(chance.random())
         process.kill()
@@ -154,7 +169,10 @@ def test_the_disk_is_full(models, tmp_path, expected, tally):
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    with ServerProcess(models, tmp_path, "--cache-bytes", "100000000", preexec_fn=full) as server, Client(server.address) as client:
+    with (
+        ServerProcess(models, tmp_path, "--cache-bytes", "100000000", preexec_fn=full) as server,
+        Client(server.address) as client,
+    ):
         for turn in range(24):
             tally.call(lambda s=turn % 8: ask(client, s), expected[turn % 8], ())
     tally.check()
@@ -162,15 +180,24 @@ def test_the_disk_is_full(models, tmp_path, expected, tally):
 
 
 def test_slow_readers(served, expected, tally):
-    """Ten clients that never read what they asked for hold neither the others up nor much memory."""
+    """Ten clients that never read what they asked for hold neither the others up nor much
+    memory.
+    """
     request = pb.GenerateMaterialRequest(
-        classes=[pb.ClassWeight(name="bark", weight=1.0)], size=pb.Size(width_px=1024, height_px=1024), encoding=pb.ENCODING_RAW
+        classes=[pb.ClassWeight(name="bark", weight=1.0)],
+        size=pb.Size(width_px=1024, height_px=1024),
+        encoding=pb.ENCODING_RAW,
     )
-    channels = [grpc.insecure_channel(served.address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(10)]
+    channels = [
+        grpc.insecure_channel(served.address, [("grpc.use_local_subchannel_pool", 1)])
+        for _ in range(10)
+    ]
     with Client(served.address, deadline_s=60.0) as client:
         ask(client, 3, 1024)  # what making one takes is not meant
     before = served.memory_bytes()
-    streams = [pb_grpc.TextureServiceStub(channel).GenerateMaterial(request) for channel in channels]
+    streams = [
+        pb_grpc.TextureServiceStub(channel).GenerateMaterial(request) for channel in channels
+    ]
     for stream in streams:
         next(stream)
     with Client(served.address, deadline_s=60.0) as client:
@@ -181,7 +208,9 @@ def test_slow_readers(served, expected, tally):
         stream.cancel()
         channel.close()
     tally.check()
-    assert grown < 600e6, f"{grown / 1e6:.0f} MB"  # ten results of 12 MB, as arrays and packed, and three that are being made
+    assert grown < 600e6, (
+        f"{grown / 1e6:.0f} MB"
+    )  # ten results of 12 MB, as arrays and packed, and three that are being made
 
 
 def test_a_thousand_clients_that_leave(served, expected, tally):
@@ -219,10 +248,14 @@ def test_a_storm_of_deadlines(served, expected, tally):
         chance = random.Random(15)
 
         async def one(seed):
-            async with AsyncClient(served.address, retry=False, deadline_s=chance.uniform(0.001, 0.3)) as client:
+            async with AsyncClient(
+                served.address, retry=False, deadline_s=chance.uniform(0.001, 0.3)
+            ) as client:
                 tally.tried += 1
                 try:
-                    material = await client.generate("bark", seed=seed % 8, size_px=(64, 64), encoding=Encoding.RAW)
+                    material = await client.generate(
+                        "bark", seed=seed % 8, size_px=(64, 64), encoding=Encoding.RAW
+                    )
                     assert digest(material) == expected[seed % 8]
                     tally.right += 1
                 except (CancelledError, CapacityError) as error:
@@ -246,9 +279,15 @@ def test_bombs(served, expected, tally):
     with Client(served.address, deadline_s=60.0) as client:
         recipe = client.generate("bark", seed=1, size_px=(64, 64)).recipe
         for bomb in BOMBS.values():
-            tally.call(lambda b=bomb: client.capture(b, size_px=(64, 64), steps=0), None, (InvalidRequestError, CapacityError))
             tally.call(
-                lambda b=bomb: client.mix({recipe: 1.0, recipe + "": 1.0}, "paint", mask=b), None, (InvalidRequestError, CapacityError)
+                lambda b=bomb: client.capture(b, size_px=(64, 64), steps=0),
+                None,
+                (InvalidRequestError, CapacityError),
+            )
+            tally.call(
+                lambda b=bomb: client.mix({recipe: 1.0, recipe + "": 1.0}, "paint", mask=b),
+                None,
+                (InvalidRequestError, CapacityError),
             )
             options = pb.UpscaleOptions(
                 scale=2,
@@ -266,10 +305,14 @@ def test_bombs(served, expected, tally):
             )
             pieces = [pb.UpscaleMaterialRequest(options=options)]
             pieces += [
-                pb.UpscaleMaterialRequest(chunk=pb.Chunk(kind=pb.MAP_KIND_AO, offset=at, data=bomb[at : at + (1 << 19)]))
+                pb.UpscaleMaterialRequest(
+                    chunk=pb.Chunk(kind=pb.MAP_KIND_AO, offset=at, data=bomb[at : at + (1 << 19)])
+                )
                 for at in range(0, len(bomb), 1 << 19)
             ]
-            upload = partial(client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {})
+            upload = partial(
+                client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {}
+            )
             tally.call(upload, None, (InvalidRequestError, CapacityError))
     tally.check()
     assert tally.right == 0
@@ -287,11 +330,19 @@ CODES = {
 
 
 def test_ten_thousand_malformed_requests(served, expected, tally):
-    """Fields at random, and bytes at random that happen to be a message: never INTERNAL, never silence."""
+    """Fields at random, and bytes at random that happen to be a message: never INTERNAL, never
+    silence.
+    """
     with grpc.insecure_channel(served.address) as channel:
         stub = pb_grpc.TextureServiceStub(channel)
 
-        @settings(max_examples=10_000, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=10_000,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(st.randoms(use_true_random=True), st.sampled_from(list(METHODS)))
         def send(chance, name):
             request = mutated(METHODS[name], chance)
@@ -315,7 +366,10 @@ def test_ten_thousand_malformed_requests(served, expected, tally):
 
 
 def test_an_atheris_run(tally):
-    """Coverage-guided, of whatever reads bytes of strangers: recipes, requests, pictures. Bounded."""
+    """Coverage-guided, of whatever reads bytes of strangers: recipes, requests, pictures.
+
+    Bounded.
+    """
     script = Path(__file__).parents[2] / "fuzz" / "readers.py"
     done = subprocess.run(
         [sys.executable, script, "-runs=60000", "-max_total_time=60", "-seed=18", *LIMITS],
@@ -337,7 +391,10 @@ def test_a_soak(served, expected, tally):
         ramp = (np.add.outer(np.arange(32), np.arange(32)) * 4).astype(np.uint8)[..., None]
         works = [
             lambda: ask(client, 3),
-            lambda: client.generate_environment("overcast", seed=1, encoding=Encoding.RAW) and expected[3],
+            lambda: (
+                client.generate_environment("overcast", seed=1, encoding=Encoding.RAW)
+                and expected[3]
+            ),
             lambda: client.vary(recipe, 0.5, count=2, seed=1) and expected[3],
             lambda: client.upscale({MapKind.AO: ramp}, 2) and expected[3],
             lambda: client.repair({MapKind.HEIGHT: ramp}) and expected[3],
@@ -351,7 +408,8 @@ def test_a_soak(served, expected, tally):
     tally.check()
     (first_bytes, first_handles), (last_bytes, last_handles) = marks[0], marks[-1]
     ROWS.append(
-        f"  soak of {SOAK_S:.0f} s: memory {first_bytes / 1e6:.0f} -> {last_bytes / 1e6:.0f} MB, handles {first_handles} -> {last_handles}"
+        f"  soak of {SOAK_S:.0f} s: memory {first_bytes / 1e6:.0f} -> {last_bytes / 1e6:.0f} "
+        f"MB, handles {first_handles} -> {last_handles}"
     )
     assert last_bytes < first_bytes * 1.1 + 20e6
     assert last_handles <= first_handles + 5

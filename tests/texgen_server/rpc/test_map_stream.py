@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How maps travel: in small pieces, or small ones whole and together for who asks for that; the result is the same."""
+"""How maps travel: in small pieces, or small ones whole and together for who asks for that; the
+result is the same.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,31 @@ from texgen.wire.chunks import ReadyEvent
 from texgen_server.rpc.map_stream import MapSender
 
 TOKEN = (("authorization", "Bearer secret"),)
-KINDS = [pb.MAP_KIND_BASECOLOR, pb.MAP_KIND_NORMAL, pb.MAP_KIND_ROUGHNESS, pb.MAP_KIND_METALLIC, pb.MAP_KIND_HEIGHT, pb.MAP_KIND_AO]
+KINDS = [
+    pb.MAP_KIND_BASECOLOR,
+    pb.MAP_KIND_NORMAL,
+    pb.MAP_KIND_ROUGHNESS,
+    pb.MAP_KIND_METALLIC,
+    pb.MAP_KIND_HEIGHT,
+    pb.MAP_KIND_AO,
+]
 
 
 def asked(server, edge_px, *metadata, **fields):
     """The events of a set, as any client gets them."""
     with grpc.insecure_channel(server) as channel:
-        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], seed=5, encoding=pb.ENCODING_RAW, **fields)
+        request = pb.GenerateMaterialRequest(
+            classes=[pb.ClassWeight(name="bark", weight=1)],
+            seed=5,
+            encoding=pb.ENCODING_RAW,
+            **fields,
+        )
         request.size.width_px = request.size.height_px = edge_px
-        return list(pb_grpc.TextureServiceStub(channel).GenerateMaterial(request, metadata=(*TOKEN, *metadata)))
+        return list(
+            pb_grpc.TextureServiceStub(channel).GenerateMaterial(
+                request, metadata=(*TOKEN, *metadata)
+            )
+        )
 
 
 def assembled(events):
@@ -37,7 +55,11 @@ def assembled(events):
 
 
 def names(events):
-    return [name for event in events if (name := event.WhichOneof("event")) not in ("progress", "preview")]
+    return [
+        name
+        for event in events
+        if (name := event.WhichOneof("event")) not in ("progress", "preview")
+    ]
 
 
 def test_events_come_in_order_and_small(server):
@@ -66,7 +88,11 @@ def test_large_maps_come_in_pieces_to_everybody_and_in_their_order(server):
     events = asked(server, 1024, WHOLE_MAPS)
     kinds = []
     for event in events:
-        kinds += [event.map_header.kind] if event.HasField("map_header") else [w.header.kind for w in event.whole_maps.maps]
+        kinds += (
+            [event.map_header.kind]
+            if event.HasField("map_header")
+            else [w.header.kind for w in event.whole_maps.maps]
+        )
         assert event.ByteSize() < (2 << 20) + 2048
     assert kinds == KINDS
     assert {"map_header", "whole_maps"} < set(names(events))
@@ -78,19 +104,34 @@ def test_an_exploration_brings_them_whole_too(server):
         exploration.send("bark", seed=5, size_px=(64, 64))
         exploration.close()
         ((_, shown),) = list(exploration)
-        assert shown.maps == client.generate("bark", seed=5, size_px=(64, 64), encoding=Encoding.RAW).maps
+        assert (
+            shown.maps
+            == client.generate("bark", seed=5, size_px=(64, 64), encoding=Encoding.RAW).maps
+        )
 
 
-@pytest.mark.parametrize("sizes", [[], [0], [1 << 20, (1 << 20) + 1, 5], [1 << 20, 1 << 20, 1, 1 << 20], [7] * 40])
+@pytest.mark.parametrize(
+    "sizes", [[], [0], [1 << 20, (1 << 20) + 1, 5], [1 << 20, 1 << 20, 1, 1 << 20], [7] * 40]
+)
 def test_a_sender_leaves_nothing_out_and_holds_to_its_limits(sizes):
     sender, events = MapSender(whole=True), []
     for number, size in enumerate(sizes):
-        events += sender.add(pb.MapHeader(kind=number % 7, byte_size=size), bytes(size), pb.MapEnd(kind=number % 7, byte_size=size))
+        events += sender.add(
+            pb.MapHeader(kind=number % 7, byte_size=size),
+            bytes(size),
+            pb.MapEnd(kind=number % 7, byte_size=size),
+        )
     events += sender.rest()
-    events = [pb.TextureEvent.FromString(e.message) if isinstance(e, ReadyEvent) else e for e in events]
+    events = [
+        pb.TextureEvent.FromString(e.message) if isinstance(e, ReadyEvent) else e for e in events
+    ]
     came = []
     for event in events:
-        came += [event.map_header.byte_size] if event.HasField("map_header") else [len(w.data) for w in event.whole_maps.maps]
+        came += (
+            [event.map_header.byte_size]
+            if event.HasField("map_header")
+            else [len(w.data) for w in event.whole_maps.maps]
+        )
         assert sum(len(w.data) for w in event.whole_maps.maps) <= 2 << 20
     assert came == sizes
     assert not list(sender.rest())

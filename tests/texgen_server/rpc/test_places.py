@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a server runs: without a place to write, without a home, beside a GPU that it cannot use, with few libraries."""
+"""Where a server runs: without a place to write, without a home, beside a GPU that it cannot use,
+with few libraries.
+"""
 
 from __future__ import annotations
 
@@ -65,15 +67,30 @@ def test_a_path_of_a_home_that_is_not_there_is_refused_with_the_reason(tmp_path)
         load_config(tmp_path / "texgen.toml", environment={})
 
 
-@pytest.mark.parametrize("folder", [None, Path("/proc/nowhere")], ids=["no home", "nothing can be written"])
+@pytest.mark.parametrize(
+    "folder", [None, Path("/proc/nowhere")], ids=["no home", "nothing can be written"]
+)
 def test_a_server_without_a_cache_folder_serves_and_warns_once(models, folder, caplog):
-    chosen = ServerConfig(port=0, models=models, device="openvino", grace_s=0.5, cache_folder=folder, cache_bytes=1 << 20)
-    with caplog.at_level(logging.WARNING), EmbeddedServer(chosen) as server, Client(server.address) as client:
+    chosen = ServerConfig(
+        port=0,
+        models=models,
+        device="openvino",
+        grace_s=0.5,
+        cache_folder=folder,
+        cache_bytes=1 << 20,
+    )
+    with (
+        caplog.at_level(logging.WARNING),
+        EmbeddedServer(chosen) as server,
+        Client(server.address) as client,
+    ):
         made = [client.generate("bark", seed=3, size_px=(64, 64)) for _ in range(2)]
         client.generate_environment("indoor", seed=1)
     assert not made[1].cache_hit
     assert made[0].maps == made[1].maps
-    assert [record.message for record in caplog.records if "nothing is kept" in record.message] == [caplog.records[0].message]
+    assert [record.message for record in caplog.records if "nothing is kept" in record.message] == [
+        caplog.records[0].message
+    ]
 
 
 def test_a_gpu_that_is_not_used_is_told_once_with_the_extra(monkeypatch, caplog):
@@ -92,7 +109,9 @@ def test_without_openvino_the_extra_is_named(monkeypatch):
 
 
 def extras():
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
 
 
 def brings(extra):
@@ -112,7 +131,9 @@ def test_torch_comes_with_the_extras_that_need_it_alone():
 
 
 def test_whatever_installs_torch_says_which():
-    """Plain ``torch`` may be a CUDA build of several GB: each line that installs an extra with torch names a build beside it."""
+    """Plain ``torch`` may be a CUDA build of several GB: each line that installs an extra with
+    torch names a build beside it.
+    """
     pages = [
         "Makefile",
         "README.md",
@@ -122,7 +143,16 @@ def test_whatever_installs_torch_says_which():
         ".ci/anywhere",
         *map(str, sorted(ROOT.glob("docs/*.md"))),
     ]
-    lines = [line for page in pages for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if "pip install" in line]
-    taking = [line for line in lines if TORCH_EXTRAS & set(re.findall(r"\w+", " ".join(re.findall(r"\[([\w,]+)\]", line))))]
+    lines = [
+        line
+        for page in pages
+        for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+        if "pip install" in line
+    ]
+    taking = [
+        line
+        for line in lines
+        if TORCH_EXTRAS & set(re.findall(r"\w+", " ".join(re.findall(r"\[([\w,]+)\]", line))))
+    ]
     assert len(taking) >= 4
     assert [line for line in taking if "torch==" not in line and "$(TORCH)" not in line] == []

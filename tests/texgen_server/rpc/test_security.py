@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may call: tokens, TLS, certificates, limits, what is refused at the start and what is never shown."""
+"""Who may call: tokens, TLS, certificates, limits, what is refused at the start and what is never
+shown.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ import pytest
 
 from texgen.cli import main
 from texgen.client import Client
-from texgen.errors import AuthenticationError, CancelledError, CapacityError, ConnectionFailedError, InvalidRequestError, NotFoundError
+from texgen.errors import (
+    AuthenticationError,
+    CancelledError,
+    CapacityError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from texgen.maps import Encoding
 from texgen.modelcard import find_card
 from texgen.pb import texgen_pb2 as pb
@@ -32,7 +41,10 @@ from texgen_server.tokens import Token, create_token, find_token, hashed, read_t
 
 def test_a_token_is_shown_once_and_kept_as_a_hash(tmp_path, capsys):
     path = tmp_path / "tokens.toml"
-    assert main(["token", "create", "--file", str(path), "--name", "studio", "--max-in-flight", "2"]) == 0
+    assert (
+        main(["token", "create", "--file", str(path), "--name", "studio", "--max-in-flight", "2"])
+        == 0
+    )
     token = capsys.readouterr().out.strip()
     other = create_token(path, "farm")
     assert token not in path.read_text()
@@ -68,24 +80,41 @@ def test_tls_tokens_and_client_certificates(models, authority, tmp_path):
     token = create_token(tokens, "studio")
     cert, key = authority["server"]
     config = ServerConfig(
-        port=0, models=models, device="torch", grace_s=0.5, tokens_file=tokens, tls_cert=cert, tls_key=key, tls_client_ca=authority["ca"]
+        port=0,
+        models=models,
+        device="torch",
+        grace_s=0.5,
+        tokens_file=tokens,
+        tls_cert=cert,
+        tls_key=key,
+        tls_client_ca=authority["ca"],
     )
     with EmbeddedServer(config) as server:
         with Client(server.address, token, authority["ca"], tls_pair=authority["artist"]) as client:
-            assert client.generate("bark", seed=1, size_px=(32, 32), encoding=Encoding.RAW).seed == 1
+            assert (
+                client.generate("bark", seed=1, size_px=(32, 32), encoding=Encoding.RAW).seed == 1
+            )
         with (
-            Client(server.address, "tgt_wrong", authority["ca"], tls_pair=authority["artist"]) as client,
+            Client(
+                server.address, "tgt_wrong", authority["ca"], tls_pair=authority["artist"]
+            ) as client,
             pytest.raises(AuthenticationError),
         ):
             client.get_model()
-        for stranger in (Client(server.address, token, authority["ca"]), Client(server.address, token)):
+        for stranger in (
+            Client(server.address, token, authority["ca"]),
+            Client(server.address, token),
+        ):
             with stranger, pytest.raises(ConnectionFailedError):
                 stranger.get_model()
 
 
 def test_outside_of_loopback_tls_and_a_token_are_a_must(authority, tmp_path, capsys):
     cert, key = map(str, authority["server"])
-    for flags, missing in (((), "TLS .* and a token"), (("--tls-cert", cert, "--tls-key", key), "a token")):
+    for flags, missing in (
+        ((), "TLS .* and a token"),
+        (("--tls-cert", cert, "--tls-key", key), "a token"),
+    ):
         assert main(["serve", "--listen", "0.0.0.0:0", *flags]) == 2
         said = capsys.readouterr().err
         assert "SSH tunnel" in said
@@ -95,7 +124,12 @@ def test_outside_of_loopback_tls_and_a_token_are_a_must(authority, tmp_path, cap
     tokens = tmp_path / "tokens.toml"
     create_token(tokens, "studio")
     open_config = load_config(
-        flags={"host": "0.0.0.0", "tls_cert": authority["server"][0], "tls_key": authority["server"][1], "tokens_file": tokens}
+        flags={
+            "host": "0.0.0.0",
+            "tls_cert": authority["server"][0],
+            "tls_key": authority["server"][1],
+            "tokens_file": tokens,
+        }
     )
     assert open_config.asks_for_tokens
 
@@ -121,8 +155,16 @@ def test_tokens_are_compared_in_constant_time_all_of_them(monkeypatch):
 def test_settings_come_from_file_variables_and_flags_in_this_order(tmp_path, capsys, monkeypatch):
     path = tmp_path / "texgen.toml"
     path.write_text("port = 1111\nmax_queue = 7\ngrace_s = 2\n")
-    config = load_config(path, {"max_queue": 9, "threads": None}, {"TEXGEN_PORT": "2222", "TEXGEN_TOKEN": "hush"})
-    assert (config.port, config.max_queue, config.grace_s, config.threads, config.token) == (2222, 9, 2.0, 0, "hush")
+    config = load_config(
+        path, {"max_queue": 9, "threads": None}, {"TEXGEN_PORT": "2222", "TEXGEN_TOKEN": "hush"}
+    )
+    assert (config.port, config.max_queue, config.grace_s, config.threads, config.token) == (
+        2222,
+        9,
+        2.0,
+        0,
+        "hush",
+    )
     assert "hush" not in printed(config)
     assert "hush" not in repr(config)
     assert "token is set" in printed(config)
@@ -145,7 +187,9 @@ def test_settings_come_from_file_variables_and_flags_in_this_order(tmp_path, cap
 
 
 def test_admission_counts_calls_and_pixels_and_gives_back_when_the_work_ends():
-    admission = Admission(ServerConfig(max_in_flight=3, max_in_flight_per_peer=2, max_pixels_in_flight=100))
+    admission = Admission(
+        ServerConfig(max_in_flight=3, max_in_flight_per_peer=2, max_pixels_in_flight=100)
+    )
     artist, farm = Peer("artist"), Peer("farm", 1)
     first = admission.enter(artist, 60)
     with pytest.raises(CapacityError, match="pixels"):
@@ -170,7 +214,9 @@ def test_admission_counts_calls_and_pixels_and_gives_back_when_the_work_ends():
 
 
 def test_a_message_beyond_the_limit_is_refused(models):
-    config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5, max_message_bytes=1 << 20)
+    config = ServerConfig(
+        port=0, models=models, device="torch", grace_s=0.5, max_message_bytes=1 << 20
+    )
     with EmbeddedServer(config) as server, grpc.insecure_channel(server.address) as channel:
         large = pb.GenerateMaterialRequest(model="x" * (2 << 20))
         with pytest.raises(grpc.RpcError) as caught:
@@ -187,7 +233,12 @@ def test_a_peer_at_its_limit_is_told_so_and_retries_succeed(models, tmp_path):
     with EmbeddedServer(config) as server, Client(server.address, token) as client:
         client.generate("bark", seed=0, size_px=(32, 32))
         threads = [
-            threading.Thread(target=lambda s=s: seeds.append(client.generate("bark", seed=s, size_px=(256, 256)).seed)) for s in range(3)
+            threading.Thread(
+                target=lambda s=s: seeds.append(
+                    client.generate("bark", seed=s, size_px=(256, 256)).seed
+                )
+            )
+            for s in range(3)
         ]
         for thread in threads:
             thread.start()
@@ -221,13 +272,19 @@ def test_a_token_in_a_log_or_an_error_would_be_a_leak(server, caplog):
     assert find_token((Token("a", hashed("x")),), "y") is None
 
 
-@pytest.mark.parametrize("model", ["../../etc/passwd", "x" * 5000, "material/../material", "/etc", "\u0000"])
+@pytest.mark.parametrize(
+    "model", ["../../etc/passwd", "x" * 5000, "material/../material", "/etc", "\u0000"]
+)
 def test_what_a_client_calls_a_model_never_becomes_a_path(models, model, monkeypatch):
     """Ids are looked up among the folders there are; nothing of the server's own paths is told."""
     seen = []
     for name in ("is_file", "exists", "open", "stat"):
         real = getattr(Path, name)
-        monkeypatch.setattr(Path, name, lambda self, *a, _real=real, **k: seen.append(str(self)) or _real(self, *a, **k))
+        monkeypatch.setattr(
+            Path,
+            name,
+            lambda self, *a, _real=real, **k: seen.append(str(self)) or _real(self, *a, **k),
+        )
     with pytest.raises(NotFoundError) as told:
         find_card(model, models)
     assert seen

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 from grpc_status import rpc_status
 
 from texgen.client import Client
@@ -41,7 +43,9 @@ TOKEN = (("authorization", "Bearer secret"),)
 
 def test_a_material_arrives_whole(client):
     stages = []
-    material = client.generate("bark", seed=3, size_px=(96, 64), on_progress=lambda p: stages.append(p.stage))
+    material = client.generate(
+        "bark", seed=3, size_px=(96, 64), on_progress=lambda p: stages.append(p.stage)
+    )
     assert list(material.maps) == list(MATERIAL_MAPS)
     for kind, packed in material.maps.items():
         assert decode(packed).shape[:2] == (64, 96), kind
@@ -52,13 +56,18 @@ def test_a_material_arrives_whole(client):
 
 
 def test_encodings_hold_the_same_pixels(client):
-    png, raw = (client.generate("bark", seed=3, size_px=(64, 64), encoding=e) for e in (Encoding.PNG, Encoding.RAW))
+    png, raw = (
+        client.generate("bark", seed=3, size_px=(64, 64), encoding=e)
+        for e in (Encoding.PNG, Encoding.RAW)
+    )
     for kind in MATERIAL_MAPS:
         assert np.array_equal(decode(png.maps[kind]), decode(raw.maps[kind]))
 
 
 def test_only_the_wanted_maps_are_sent(client):
-    material = client.generate("bark", seed=3, size_px=(32, 32), maps=[MapKind.HEIGHT, MapKind.BASECOLOR])
+    material = client.generate(
+        "bark", seed=3, size_px=(32, 32), maps=[MapKind.HEIGHT, MapKind.BASECOLOR]
+    )
     assert list(material.maps) == [MapKind.BASECOLOR, MapKind.HEIGHT]
 
 
@@ -72,7 +81,9 @@ def test_the_seed_is_told_when_the_server_chose_it(client):
 def test_the_seed_is_told_at_once(server):
     """A client that loses the connection can ask for the same again."""
     with grpc.insecure_channel(server) as channel:
-        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=32, height_px=32))
+        request = pb.GenerateMaterialRequest(
+            classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=32, height_px=32)
+        )
         events = list(pb_grpc.TextureServiceStub(channel).GenerateMaterial(request, metadata=TOKEN))
     assert events[0].accepted.seed == events[-1].summary.seed > 0
     assert events[0].accepted.recipe == events[-1].summary.recipe
@@ -85,13 +96,17 @@ def test_more_pixels_than_the_server_makes_are_refused_with_its_limit(models):
         with pytest.raises(InvalidRequestError, match="4096 px"):
             client.generate("bark", seed=1, size_px=(96, 64))
         with pytest.raises(InvalidRequestError, match="4096"):
-            client.generate("bark", seed=1, size_px=(64, 64), window_px=(0, 0, 65, 64), endless=True)
+            client.generate(
+                "bark", seed=1, size_px=(64, 64), window_px=(0, 0, 65, 64), endless=True
+            )
 
 
 def test_field_violations_reach_foreign_clients(server):
     with grpc.insecure_channel(server) as channel:
         stub = pb_grpc.TextureServiceStub(channel)
-        request = pb.GenerateMaterialRequest(classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=33, height_px=64))
+        request = pb.GenerateMaterialRequest(
+            classes=[pb.ClassWeight(name="bark", weight=1)], size=pb.Size(width_px=33, height_px=64)
+        )
         with pytest.raises(grpc.RpcError) as caught:
             list(stub.GenerateMaterial(request, metadata=TOKEN))
     status = rpc_status.from_call(caught.value)
@@ -110,7 +125,11 @@ def test_field_violations_reach_foreign_clients(server):
         ({"classes": "bark", "model": "sky"}, NotFoundError, "material"),
         ({"classes": "bark", "seed": -1}, InvalidRequestError, "seed"),
         ({"classes": "bark", "size_px": (-1, 32)}, InvalidRequestError, "size"),
-        ({"classes": "bark", "controls": {"relief_depth": float("inf")}}, InvalidRequestError, "0 to 4"),
+        (
+            {"classes": "bark", "controls": {"relief_depth": float("inf")}},
+            InvalidRequestError,
+            "0 to 4",
+        ),
     ],
 )
 def test_errors_become_ours_again(client, arguments, error, words):
@@ -137,13 +156,20 @@ def test_models_and_server_tell_about_themselves(client, card):
 def test_without_the_token_only_health_is_open(server):
     for token in ("", "guess", "secret "):
         with Client(server, token) as stranger:
-            for call in (stranger.get_model, stranger.server_info, lambda c=stranger: c.generate("bark")):
+            for call in (
+                stranger.get_model,
+                stranger.server_info,
+                lambda c=stranger: c.generate("bark"),
+            ):
                 with pytest.raises(AuthenticationError):
                     call()
     with grpc.insecure_channel(server) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         for service in ("", "texgen.v1.TextureService", "texgen.v1.ModelService"):
-            assert health.Check(health_pb2.HealthCheckRequest(service=service)).status == health_pb2.HealthCheckResponse.SERVING
+            assert (
+                health.Check(health_pb2.HealthCheckRequest(service=service)).status
+                == health_pb2.HealthCheckResponse.SERVING
+            )
         with pytest.raises(Exception, match="token"):
             ProtoReflectionDescriptorDatabase(channel).get_services()
 
@@ -152,7 +178,12 @@ def test_reflection_lists_the_services(models):
     config = ServerConfig(port=0, models=models, device="torch", grace_s=0.5)
     with EmbeddedServer(config) as server, grpc.insecure_channel(server.address) as channel:
         services = ProtoReflectionDescriptorDatabase(channel).get_services()
-    assert {"texgen.v1.TextureService", "texgen.v1.ModelService", "texgen.v1.ServerService", "grpc.health.v1.Health"} <= set(services)
+    assert {
+        "texgen.v1.TextureService",
+        "texgen.v1.ModelService",
+        "texgen.v1.ServerService",
+        "grpc.health.v1.Health",
+    } <= set(services)
 
 
 def test_a_damaged_model_says_which_file(models, tmp_path):
@@ -161,7 +192,11 @@ def test_a_damaged_model_says_which_file(models, tmp_path):
     shutil.copytree(models, tmp_path / "models")
     (tmp_path / "models" / "material" / "weights.safetensors").write_bytes(b"junk")
     config = ServerConfig(port=0, models=tmp_path / "models", device="torch", grace_s=0.5)
-    with EmbeddedServer(config) as server, Client(server.address) as client, pytest.raises(LoadError, match=r"weights\.safetensors"):
+    with (
+        EmbeddedServer(config) as server,
+        Client(server.address) as client,
+        pytest.raises(LoadError, match=r"weights\.safetensors"),
+    ):
         client.generate("bark", size_px=(32, 32))
 
 
@@ -224,13 +259,21 @@ def test_a_deadline_ends_the_call(server):
 
 @pytest.mark.torch
 def test_a_server_that_dies_mid_stream_is_told_as_such(models, tmp_path):
-    code = f"from texgen.cli import main; main(['serve', '--listen', '127.0.0.1:0', '--models', {str(models)!r}, '--device', 'torch'])"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    code = (
+        f"from texgen.cli import main; main(['serve', '--listen', '127.0.0.1:0', "
+        f"'--models', {str(models)!r}, '--device', 'torch'])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         address = process.stdout.readline().split()[4]
         started = threading.Event()
         threading.Thread(target=lambda: (started.wait(20), process.kill()), daemon=True).start()
-        with Client(address) as client, pytest.raises(ConnectionFailedError, match="nothing was kept"):
+        with (
+            Client(address) as client,
+            pytest.raises(ConnectionFailedError, match="nothing was kept"),
+        ):
             for _ in range(50):
                 client.generate("bark", size_px=(2048, 2048), on_progress=lambda p: started.set())
     finally:
@@ -243,13 +286,20 @@ def test_a_server_that_dies_mid_stream_is_told_as_such(models, tmp_path):
 def test_sigterm_drains(models):
     import signal
 
-    code = f"from texgen.cli import main; raise SystemExit(main(['serve', '--listen', '127.0.0.1:0', '--models', {str(models)!r}, '--device', 'torch']))"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    code = (
+        f"from texgen.cli import main; raise SystemExit(main(['serve', '--listen', "
+        f"'127.0.0.1:0', '--models', {str(models)!r}, '--device', 'torch']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     try:
         address = process.stdout.readline().split()[4]
         with Client(address) as client:
             results = []
-            call = threading.Thread(target=lambda: results.append(client.generate("bark", size_px=(1024, 1024))))
+            call = threading.Thread(
+                target=lambda: results.append(client.generate("bark", size_px=(1024, 1024)))
+            )
             call.start()
             time.sleep(0.1)
             with grpc.insecure_channel(address) as channel:
@@ -259,7 +309,9 @@ def test_sigterm_drains(models):
                 assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
                 watch.cancel()
                 with pytest.raises(grpc.RpcError) as refused:
-                    pb_grpc.ServerServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest(), timeout=5)
+                    pb_grpc.ServerServiceStub(channel).GetServerInfo(
+                        pb.GetServerInfoRequest(), timeout=5
+                    )
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
             call.join(30)
         assert process.wait(30) == 0

@@ -31,14 +31,28 @@ def test_every_class_keeps_three_training_assets_or_is_a_preset():
     from texgen_server.training.catalog import CLASSES_FILE
 
     presets = set(tomllib.loads(CLASSES_FILE.read_text())["presets"]["classes"])
-    count = Counter(r["class"] for r in committed() if r["part"] == "train" and r["class"] not in presets)
+    count = Counter(
+        r["class"] for r in committed() if r["part"] == "train" and r["class"] not in presets
+    )
     assert min(count.values()) >= 3
     assert not any(r["part"] == "validation" for r in committed() if r["class"] in presets)
 
 
 def test_the_split_is_what_the_rule_gives():
     presets = {"terrazzo", "rubber", "ice", "facade", "ceiling", "carbon_fibre"}
-    assets = [Asset(r["asset_id"], "", r["class"], r["class"] in presets, "CC0-1.0", 0.0, r["geometry_group"], "") for r in committed()]
+    assets = [
+        Asset(
+            r["asset_id"],
+            "",
+            r["class"],
+            r["class"] in presets,
+            "CC0-1.0",
+            0.0,
+            r["geometry_group"],
+            "",
+        )
+        for r in committed()
+    ]
     assert make_split(assets) == read_split()
 
 

@@ -19,7 +19,9 @@ def test_kid_excess_is_0_for_real_and_1_for_flat(rng):
 def test_manifold_metrics_know_collapse(rng):
     real = rng.normal(size=(80, 8))
     same = metrics.precision_recall_coverage(rng.normal(size=(80, 8)), real)
-    collapsed = metrics.precision_recall_coverage(np.repeat(real[:1], 80, 0) + rng.normal(0, 1e-3, (80, 8)), real)
+    collapsed = metrics.precision_recall_coverage(
+        np.repeat(real[:1], 80, 0) + rng.normal(0, 1e-3, (80, 8)), real
+    )
     assert same["recall"] > 0.7
     assert collapsed["recall"] < 0.1
     assert collapsed["coverage"] < 0.2
@@ -31,7 +33,15 @@ def test_retrieval_and_classes(rng):
     assert metrics.retrieval(rng.normal(size=real.shape), real)["top1"] < 0.3
     labels = np.repeat(np.arange(4), 10)
     centres = rng.normal(0, 4, (4, 12))[labels]
-    assert metrics.class_agreement(centres + rng.normal(size=real.shape), labels, centres + rng.normal(size=real.shape), labels) > 0.9
+    assert (
+        metrics.class_agreement(
+            centres + rng.normal(size=real.shape),
+            labels,
+            centres + rng.normal(size=real.shape),
+            labels,
+        )
+        > 0.9
+    )
 
 
 def test_spectrum_distance_tells_blur(rng):

@@ -9,7 +9,9 @@ from texgen_server.training.scanned_relief import ambient_occlusion, blend_scann
 
 def smooth(rng, size=64, cycles=6):
     spectrum = np.zeros((size, size), complex)
-    spectrum[:cycles, :cycles] = rng.normal(size=(cycles, cycles)) + 1j * rng.normal(size=(cycles, cycles))
+    spectrum[:cycles, :cycles] = rng.normal(size=(cycles, cycles)) + 1j * rng.normal(
+        size=(cycles, cycles)
+    )
     height = np.real(np.fft.ifft2(spectrum)) * size
     return (height - height.mean()).astype(np.float32)
 
@@ -39,7 +41,10 @@ def test_a_scan_gives_the_low_frequencies_whatever_its_scale(rng):
     low_lost = height - smooth_low(height)
     blend, correlation = blend_scanned(low_lost, 0.2 + height * 0.01)
     assert correlation > 0.5
-    assert np.corrcoef(blend.ravel(), height.ravel())[0, 1] > np.corrcoef(low_lost.ravel(), height.ravel())[0, 1]
+    assert (
+        np.corrcoef(blend.ravel(), height.ravel())[0, 1]
+        > np.corrcoef(low_lost.ravel(), height.ravel())[0, 1]
+    )
 
 
 def smooth_low(height):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MaterialX 1.39: OpenPBR and the Autodesk standard surface over the same images. Source: the MaterialX specification."""
+"""MaterialX 1.39: OpenPBR and the Autodesk standard surface over the same images.
+
+Source: the MaterialX specification.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,31 @@ SHADERS = {
         "roughness": "specular_roughness",
         "normal": "geometry_normal",
     },
-    "standard_surface": {"basecolor": "base_color", "metallic": "metalness", "roughness": "specular_roughness", "normal": "normal"},
+    "standard_surface": {
+        "basecolor": "base_color",
+        "metallic": "metalness",
+        "roughness": "specular_roughness",
+        "normal": "normal",
+    },
 }
 TYPES = {"basecolor": "color3", "normal": "vector3"}
 
 
-def write(textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """``<stem>.mtlx`` with two materials, ``<stem>_open_pbr_surface`` and ``<stem>_standard_surface``."""
+def write(
+    textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """``<stem>.mtlx`` with two materials, ``<stem>_open_pbr_surface`` and
+    ``<stem>_standard_surface``.
+    """
     document = Mx.createDocument()
     document.setColorSpace("lin_rec709")
-    told = {"licence of the textures": textures.about.get("output_licence"), "recipe": textures.about.get("recipe")}
-    document.setDocString("; ".join(["texgen", *(f"{key}: {value}" for key, value in told.items() if value)]))
+    told = {
+        "licence of the textures": textures.about.get("output_licence"),
+        "recipe": textures.about.get("recipe"),
+    }
+    document.setDocString(
+        "; ".join(["texgen", *(f"{key}: {value}" for key, value in told.items() if value)])
+    )
     stem = Mx.createValidName(textures.stem)
     graph = document.addNodeGraph(f"{stem}_maps")
     shown = {}
@@ -35,7 +52,14 @@ def write(textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, b
         if what in names:
             shown[what] = _image(graph, what, names[what], textures.tile_m)
     for category, inputs in SHADERS.items():
-        _material(document, graph, f"{stem}_{category}", category, {what: inputs[what] for what in shown if what in inputs}, shown)
+        _material(
+            document,
+            graph,
+            f"{stem}_{category}",
+            category,
+            {what: inputs[what] for what in shown if what in inputs},
+            shown,
+        )
     if "height" in shown and textures.height_m > 0.0:
         _displacement(document, graph, stem, textures.height_m)
     text: str = Mx.writeToXmlString(document)
@@ -61,7 +85,14 @@ def _image(graph: Any, what: str, file: str, tile_m: float) -> tuple[str, str]:
     return output.getName(), kind
 
 
-def _material(document: Any, graph: Any, name: str, category: str, inputs: Mapping[str, str], shown: Mapping[str, tuple[str, str]]) -> None:
+def _material(
+    document: Any,
+    graph: Any,
+    name: str,
+    category: str,
+    inputs: Mapping[str, str],
+    shown: Mapping[str, tuple[str, str]],
+) -> None:
     shader = document.addNode(category, f"{name}_shader", "surfaceshader")
     for what, input_name in inputs.items():
         output, kind = shown[what]

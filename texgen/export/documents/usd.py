@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenUSD: a material with UsdPreviewSurface, textures beside it. Source: the UsdPreviewSurface specification."""
+"""OpenUSD: a material with UsdPreviewSurface, textures beside it.
+
+Source: the UsdPreviewSurface specification.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ KINDS = {"diffuseColor": Sdf.ValueTypeNames.Color3f, "normal": Sdf.ValueTypeName
 PACKED = (("occlusion", "r"), ("roughness", "g"), ("metallic", "b"))
 
 
-def write(textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]) -> dict[str, bytes]:
+def write(
+    textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """``<stem>.usda``."""
     return {f"{textures.stem}.usda": layer(textures, names).encode()}
 
@@ -59,8 +64,12 @@ def _shade(stage: Any, material: Any, names: Mapping[str, str]) -> None:
             shader.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(2, 2, 2, 1))
             shader.CreateInput("bias", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(-1, -1, -1, 0))
         for name, output in wires:
-            made = shader.CreateOutput(output, Sdf.ValueTypeNames.Float3 if output == "rgb" else Sdf.ValueTypeNames.Float)
-            surface.CreateInput(name, KINDS.get(name, Sdf.ValueTypeNames.Float)).ConnectToSource(made)
+            made = shader.CreateOutput(
+                output, Sdf.ValueTypeNames.Float3 if output == "rgb" else Sdf.ValueTypeNames.Float
+            )
+            surface.CreateInput(name, KINDS.get(name, Sdf.ValueTypeNames.Float)).ConnectToSource(
+                made
+            )
 
 
 def _wires(names: Mapping[str, str]) -> Iterator[tuple[str, str, tuple[tuple[str, str], ...]]]:
@@ -76,7 +85,9 @@ def _texture(stage: Any, path: Any, file: str, space: str, reader: Any) -> Any:
     shader = UsdShade.Shader.Define(stage, path)
     shader.CreateIdAttr("UsdUVTexture")
     shader.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(f"./{file}")
-    shader.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(reader.ConnectableAPI(), "result")
+    shader.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(
+        reader.ConnectableAPI(), "result"
+    )
     shader.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
     for wrap in ("wrapS", "wrapT"):
         shader.CreateInput(wrap, Sdf.ValueTypeNames.Token).Set("repeat")
@@ -86,7 +97,9 @@ def _texture(stage: Any, path: Any, file: str, space: str, reader: Any) -> Any:
 def _square(stage: Any, path: Any, edge_m: float) -> Any:
     half = edge_m / 2.0
     mesh = UsdGeom.Mesh.Define(stage, path)
-    points = [Gf.Vec3f(x, 0, z) for x, z in ((-half, half), (half, half), (half, -half), (-half, -half))]
+    points = [
+        Gf.Vec3f(x, 0, z) for x, z in ((-half, half), (half, half), (half, -half), (-half, -half))
+    ]
     mesh.CreatePointsAttr(points)
     mesh.CreateFaceVertexCountsAttr([4])
     mesh.CreateFaceVertexIndicesAttr([0, 1, 2, 3])
@@ -94,6 +107,8 @@ def _square(stage: Any, path: Any, edge_m: float) -> Any:
     mesh.CreateExtentAttr(UsdGeom.Mesh.ComputeExtent(points))
     mesh.CreateNormalsAttr([Gf.Vec3f(0, 1, 0)] * 4)
     mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-    st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
+    st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar(
+        "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
+    )
     st.Set([Gf.Vec2f(u, v) for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))])
     return mesh

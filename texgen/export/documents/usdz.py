@@ -19,7 +19,9 @@ from texgen.export.texture_set import TextureSet
 NO_TIME = struct.pack("<2H", 0, 0x21)
 
 
-def write(textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]) -> dict[str, bytes]:
+def write(
+    textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]
+) -> dict[str, bytes]:
     """``<stem>.usdz``. The library writes to paths only: through a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
         for name in names.values():

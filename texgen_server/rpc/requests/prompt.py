@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prompt in a request -> the same request in plain words: classes, a seed that names the chosen material, controls."""
+"""A prompt in a request -> the same request in plain words: classes, a seed that names the chosen
+material, controls.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,19 @@ _readers: dict[str, PromptReader] = {}
 _lock = threading.Lock()
 
 
-def understood(request: pb.GenerateMaterialRequest, card: ModelCard) -> tuple[pb.GenerateMaterialRequest, pb.PromptChoice]:
-    """The request without its prompt, and what the prompt was understood as. Controls that the request names win.
+def understood(
+    request: pb.GenerateMaterialRequest, card: ModelCard
+) -> tuple[pb.GenerateMaterialRequest, pb.PromptChoice]:
+    """The request without its prompt, and what the prompt was understood as. Controls that the
+    request names win.
 
-    The seed is the first one, from the request's (or a random one) on, that draws the chosen material.
-    Raises InvalidRequestError, and LoadError when the server reads no prompts.
+    The seed is the first one, from the request's (or a random one) on, that draws the chosen
+    material. Raises InvalidRequestError, and LoadError when the server reads no prompts.
     """
     if request.classes or request.recipe:
-        raise InvalidRequestError("a prompt chooses the class: give --prompt alone, or a class or recipe", "prompt")
+        raise InvalidRequestError(
+            "a prompt chooses the class: give --prompt alone, or a class or recipe", "prompt"
+        )
     with _lock:
         if card.digest not in _readers:
             _readers[card.digest] = PromptReader(card)
@@ -34,9 +41,16 @@ def understood(request: pb.GenerateMaterialRequest, card: ModelCard) -> tuple[pb
     plain.CopyFrom(request)
     plain.prompt = ""
     plain.classes.append(pb.ClassWeight(name=choice.class_name, weight=1.0))
-    plain.seed = seed_of_member(choice.class_name, members.index(choice.material), len(members), start)
+    plain.seed = seed_of_member(
+        choice.class_name, members.index(choice.material), len(members), start
+    )
     for name, value in choice.controls.items():
         if name not in request.controls:
             plain.controls[name] = value
-    told = pb.PromptChoice(classes=plain.classes, material=choice.material, controls=plain.controls, similarity=choice.similarity)
+    told = pb.PromptChoice(
+        classes=plain.classes,
+        material=choice.material,
+        controls=plain.controls,
+        similarity=choice.similarity,
+    )
     return plain, told

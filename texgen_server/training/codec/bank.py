@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bank build``: encodes prepared exemplars with a frozen codec into one bank file within a budget of bytes."""
+"""``texgen bank build``: encodes prepared exemplars with a frozen codec into one bank file within a
+budget of bytes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ THUMBNAIL_PX = 96
 BANK_BYTES = 40 << 20
 LEAST_DRAWN = 3
 """Quality below which an exemplar stays out of random draws."""
-FINE_FIRST = (Family.LATTICE, Family.ROWS, Family.IRREGULAR, Family.STOCHASTIC, Family.FIGURE, Family.FLAT)
+FINE_FIRST = (
+    Family.LATTICE,
+    Family.ROWS,
+    Family.IRREGULAR,
+    Family.STOCHASTIC,
+    Family.FIGURE,
+    Family.FLAT,
+)
 """Order in which families get their own, larger grids: structure first, flat materials last."""
 
 
@@ -44,9 +53,16 @@ class Encoded:
 
 
 def build_bank(
-    codec: Codec, pack: Pack, layouts: dict[str, Layout], out: Path, *, without: set[str], budget: int = BANK_BYTES
+    codec: Codec,
+    pack: Pack,
+    layouts: dict[str, Layout],
+    out: Path,
+    *,
+    without: set[str],
+    budget: int = BANK_BYTES,
 ) -> dict[str, Any]:
-    """Encode every exemplar but ``without``; larger grids as far as the budget goes. Returns figures for people.
+    """Encode every exemplar but ``without``; larger grids as far as the budget goes. Returns
+    figures for people.
 
     Raises InvalidRequestError when even the small grids do not fit.
     """
@@ -54,7 +70,9 @@ def build_bank(
     small = {a: encode(codec, pack.read(a, "small"), layouts[a]) for a in ids}
     total = sum(e.size_bytes for e in small.values())
     if total > budget:
-        raise InvalidRequestError(f"the small grids alone take {total} bytes, more than the budget of {budget}")
+        raise InvalidRequestError(
+            f"the small grids alone take {total} bytes, more than the budget of {budget}"
+        )
     chosen = dict(small)
     for asset_id in _fine_first(pack, layouts, ids):
         own = encode(codec, pack.read(asset_id, "own"), layouts[asset_id])
@@ -65,7 +83,12 @@ def build_bank(
     cells = sum(e.latents.shape[0] * e.latents.shape[1] for e in chosen.values())
     latent_bytes = sum(e.size_bytes - len(e.thumbnail) for e in chosen.values())
     own_grids = sum(chosen[a] is not small[a] for a in ids)
-    return {"exemplars": len(ids), "own_grids": own_grids, "bytes": size, "bits_per_cell": round(8 * latent_bytes / cells, 2)}
+    return {
+        "exemplars": len(ids),
+        "own_grids": own_grids,
+        "bytes": size,
+        "bits_per_cell": round(8 * latent_bytes / cells, 2),
+    }
 
 
 @torch.no_grad()
@@ -81,12 +104,17 @@ def encode(codec: Codec, exemplar: Exemplar, layout: Layout) -> Encoded:
     return Encoded(entry, latents, thumbnail, len(pack_latents(latents)) + len(thumbnail))
 
 
-def _entry(exemplar: Exemplar, picture: Picture, layout: Layout, means: list[float]) -> BankExemplar:
+def _entry(
+    exemplar: Exemplar, picture: Picture, layout: Layout, means: list[float]
+) -> BankExemplar:
     about = exemplar.about
     override = read_overrides().get(about.asset_id)
     rows, columns = (n // CELL_PX for n in picture.pixels.shape[:2])
     normal = [name.startswith("normal") for name in CHANNELS]
-    units = [m / UNIT - 1.0 if is_normal else m / (2.0 * UNIT) for m, is_normal in zip(means, normal, strict=True)]
+    units = [
+        m / UNIT - 1.0 if is_normal else m / (2.0 * UNIT)
+        for m, is_normal in zip(means, normal, strict=True)
+    ]
     return BankExemplar(
         asset_id=about.asset_id,
         title=about.asset_id.replace("_", " "),
@@ -114,12 +142,22 @@ def _entry(exemplar: Exemplar, picture: Picture, layout: Layout, means: list[flo
 
 def _thumbnail(exemplar: Exemplar) -> bytes:
     stream = io.BytesIO()
-    picture = Image.fromarray(lit(exemplar.maps)).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    picture = Image.fromarray(lit(exemplar.maps)).resize(
+        (THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX
+    )
     picture.save(stream, "WEBP", quality=70, method=6)
     return stream.getvalue()
 
 
 def _fine_first(pack: Pack, layouts: dict[str, Layout], ids: list[str]) -> Iterator[str]:
     """Exemplars that have a larger grid of their own, in the order in which they should get it."""
-    larger = [a for a in ids if "own" in pack.grids[a] and layouts[a].quality >= LEAST_DRAWN and "blurry" not in layouts[a].flags]
-    yield from sorted(larger, key=lambda a: (FINE_FIRST.index(layouts[a].family), -layouts[a].quality, a))
+    larger = [
+        a
+        for a in ids
+        if "own" in pack.grids[a]
+        and layouts[a].quality >= LEAST_DRAWN
+        and "blurry" not in layouts[a].flags
+    ]
+    yield from sorted(
+        larger, key=lambda a: (FINE_FIRST.index(layouts[a].family), -layouts[a].quality, a)
+    )

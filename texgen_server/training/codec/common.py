@@ -33,13 +33,17 @@ class Clock:
 
 def cosine(share: float, step: int, warm_steps: int = 200, floor: float = 0.004) -> float:
     """Factor of the learning rate: a warm-up by steps, then half a cosine over the time."""
-    return min(1.0, (step + 1) / warm_steps) * (floor + (1.0 - floor) * (0.5 + 0.5 * math.cos(math.pi * share)))
+    return min(1.0, (step + 1) / warm_steps) * (
+        floor + (1.0 - floor) * (0.5 + 0.5 * math.cos(math.pi * share))
+    )
 
 
 def average_into(average: nn.Module, network: nn.Module, keep: float, step: int) -> None:
     """Move averaged weights towards the network's; shorter memory in the first steps."""
     keep = min(keep, (1.0 + step) / (10.0 + step))
-    torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1.0 - keep)
+    torch._foreach_lerp_(
+        list(average.parameters()), [p.detach() for p in network.parameters()], 1.0 - keep
+    )
 
 
 def charbonnier(error: Tensor) -> Tensor:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of a codec on whole exemplars: PSNR against the quantised block transform at equal bits, and how much grain is left."""
+"""Measures of a codec on whole exemplars:
+
+PSNR against the quantised block transform at equal bits, and how much grain is left.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ class Figures:
 
 
 @torch.no_grad()
-def measure(codec: Codec, pictures: PictureSet, rows: list[int], noise_seed: int | None) -> list[Figures]:
+def measure(
+    codec: Codec, pictures: PictureSet, rows: list[int], noise_seed: int | None
+) -> list[Figures]:
     """Encode, round and decode whole tori; noise for the decoder only if a seed is given."""
     found = []
     for row in rows:
@@ -58,8 +63,12 @@ def measure(codec: Codec, pictures: PictureSet, rows: list[int], noise_seed: int
 
 
 @torch.no_grad()
-def measure_transform(transform: Transform, pictures: PictureSet, rows: list[int], wanted_bits: list[float]) -> list[Figures]:
-    """The block transform alone, its quantiser step tuned for each picture so that it costs ``wanted_bits``."""
+def measure_transform(
+    transform: Transform, pictures: PictureSet, rows: list[int], wanted_bits: list[float]
+) -> list[Figures]:
+    """The block transform alone, its quantiser step tuned for each picture so that it costs
+    ``wanted_bits``.
+    """
     weights = torch.tensor(CHANNEL_WEIGHTS, device=pictures.device).view(1, -1, 1, 1)
     basis = transform.basis.to(pictures.device)
     found = []
@@ -74,11 +83,17 @@ def measure_transform(transform: Transform, pictures: PictureSet, rows: list[int
 
 
 def _step_for(coefficients: Tensor, bits: float) -> float:
-    """The quantiser step at which coefficients (1, n, h, w) cost so many bits a cell, by bisection."""
+    """The quantiser step at which coefficients (1, n, h, w) cost so many bits a cell, by
+    bisection.
+    """
     low, high = STEP / 64, STEP * 16
     for _ in range(24):
         middle = (low * high) ** 0.5
-        low, high = (middle, high) if counted_bits((coefficients / middle).round()[0]) > bits else (low, middle)
+        low, high = (
+            (middle, high)
+            if counted_bits((coefficients / middle).round()[0]) > bits
+            else (low, middle)
+        )
     return float((low * high) ** 0.5)
 
 
@@ -89,7 +104,9 @@ def _figures(pictures: PictureSet, row: int, maps: Tensor, made: Tensor, bits: f
         there = known[channels]
         if there.any():
             error = (made - maps)[:, channels][:, there]
-            psnr[name] = float(10.0 * torch.log10(PEAK_SQUARED / error.square().mean().clamp_min(1e-9)))
+            psnr[name] = float(
+                10.0 * torch.log10(PEAK_SQUARED / error.square().mean().clamp_min(1e-9))
+            )
             own = top_octave_power(maps[0, channels][there])
             if own > 1e-4:
                 top[name] = top_octave_power(made[0, channels][there]) / own
@@ -97,16 +114,27 @@ def _figures(pictures: PictureSet, row: int, maps: Tensor, made: Tensor, bits: f
 
 
 def top_octave_power(maps: Tensor) -> float:
-    """Power of (C, H, W) periodic maps above half the Nyquist frequency, summed over channels, per pixel."""
+    """Power of (C, H, W) periodic maps above half the Nyquist frequency, summed over channels, per
+    pixel.
+    """
     spectrum = torch.fft.fft2(maps.float()).abs().square()
-    frequency = torch.hypot(torch.fft.fftfreq(maps.shape[1])[:, None], torch.fft.fftfreq(maps.shape[2])[None]).to(maps.device)
+    frequency = torch.hypot(
+        torch.fft.fftfreq(maps.shape[1])[:, None], torch.fft.fftfreq(maps.shape[2])[None]
+    ).to(maps.device)
     return float(spectrum[:, frequency > 0.25].sum()) / (maps.shape[1] * maps.shape[2]) ** 2
 
 
 def summary(figures: list[Figures]) -> dict[str, float]:
     """Means of PSNR and bits, medians of power."""
-    out = {"bits": float(np.mean([f.bits for f in figures])), "mean_psnr": float(np.nanmean([f.mean_psnr for f in figures]))}
+    out = {
+        "bits": float(np.mean([f.bits for f in figures])),
+        "mean_psnr": float(np.nanmean([f.mean_psnr for f in figures])),
+    }
     for name in GROUPS:
-        out[f"{name}_psnr"] = float(np.mean([f.psnr[name] for f in figures if name in f.psnr] or [np.nan]))
-        out[f"{name}_top_octave"] = float(np.median([f.top_octave[name] for f in figures if name in f.top_octave] or [np.nan]))
+        out[f"{name}_psnr"] = float(
+            np.mean([f.psnr[name] for f in figures if name in f.psnr] or [np.nan])
+        )
+        out[f"{name}_top_octave"] = float(
+            np.median([f.top_octave[name] for f in figures if name in f.top_octave] or [np.nan])
+        )
     return {key: round(value, 3) for key, value in out.items()}

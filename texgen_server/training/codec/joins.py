@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second phase: the decoder learns grain and joins from a discriminator, on latents that real index maps have re-laid.
+"""The second phase: the decoder learns grain and joins from a discriminator, on latents that real
+index maps have re-laid.
 
-Inside a coherent patch the right pixels are known, so reconstruction counts there; at joins only the discriminator acts. The encoder is frozen.
+Inside a coherent patch the right pixels are known, so reconstruction counts there; at joins only
+the discriminator acts. The encoder is frozen.
 """
 
 from __future__ import annotations
@@ -24,12 +26,16 @@ from texgen_server.training.codec.pixels import PictureSet, turn
 from texgen_server.training.codec.settings import CodecConfig
 
 ALONE_SHARE, RAMP_SHARE, DECAY_SHARE = 0.05, 0.15, 0.4
-"""Of the phase: the discriminator learns before the decoder feels it, then its weight grows to the full one; at the end learning rates fall."""
+"""Of the phase: the discriminator learns before the decoder feels it, then its weight grows to the
+full one; at the end learning rates fall.
+"""
 EDGE_CELLS = 4
 """Latents nearer to the edge of a picture that does not wrap lack their surroundings."""
 
 IndexMap = NDArray[np.int64]
-"""(h, w, 2): for each cell of a re-laid torus, row and column of the exemplar's cell that stands there."""
+"""(h, w, 2): for each cell of a re-laid torus, row and column of the exemplar's cell that stands
+there.
+"""
 
 
 @dataclass
@@ -40,12 +46,17 @@ class Relaid:
     starts: Tensor  # (N,)
     cells: Tensor  # (N, 2) rows and columns
     condition: Tensor  # (N, 2 n) mean and deviation of each latent, scaled to about 1
-    maps: Tensor  # (cells, 2) the index map of each picture, flat, at the same starts; the identity where there is none
+    # (cells, 2) the index map of each picture, flat, at the same starts; the identity where there
+    # is none
+    maps: Tensor
 
 
 @torch.no_grad()
 def encode_all(codec: Codec, pictures: PictureSet, index_maps: dict[str, IndexMap]) -> Relaid:
-    """Encode every picture once. Index maps, by asset id, fit pictures of their own or of twice their size in cells."""
+    """Encode every picture once.
+
+    Index maps, by asset id, fit pictures of their own or of twice their size in cells.
+    """
     latents, cells, statistics, maps = [], [], [], []
     for row in range(len(pictures)):
         border = "circular" if bool(pictures.wraps[row]) else "zeros"
@@ -71,7 +82,9 @@ def encode_all(codec: Codec, pictures: PictureSet, index_maps: dict[str, IndexMa
 
 
 def _fitting(index_map: IndexMap | None, identity: IndexMap) -> IndexMap:
-    """The index map itself, or for twice as many cells the same with each cell doubled, or the identity where neither fits."""
+    """The index map itself, or for twice as many cells the same with each cell doubled, or the
+    identity where neither fits.
+    """
     if index_map is not None and index_map.shape == identity.shape:
         return index_map
     if index_map is not None and tuple(2 * n for n in index_map.shape[:2]) == identity.shape[:2]:
@@ -94,16 +107,34 @@ class JoinBatch:
 class JoinTrainer:
     """Decoder, averaged decoder, discriminator and their optimisers."""
 
-    def __init__(self, codec: Codec, pictures: PictureSet, rows: list[int], relaid: Relaid, config: CodecConfig) -> None:
-        self.device, self.config, self.pictures, self.relaid = pictures.device, config, pictures, relaid
+    def __init__(
+        self,
+        codec: Codec,
+        pictures: PictureSet,
+        rows: list[int],
+        relaid: Relaid,
+        config: CodecConfig,
+    ) -> None:
+        self.device, self.config, self.pictures, self.relaid = (
+            pictures.device,
+            config,
+            pictures,
+            relaid,
+        )
         self.rows = torch.tensor(rows, device=self.device)
         self.params = codec.params
         self.decoder = channels_last(codec.decoder.to(self.device)).requires_grad_()
         self.average = copy.deepcopy(self.decoder).eval().requires_grad_(requires_grad=False)
         torch.manual_seed(config.seed)
-        self.critic = channels_last(Critic(config.critic_width, 2 * codec.params.latents).to(self.device))
-        self.optimizer = torch.optim.AdamW(self.decoder.parameters(), config.joins_lr, betas=(0.0, 0.99), fused=True)
-        self.critic_optimizer = torch.optim.AdamW(self.critic.parameters(), 2.0 * config.joins_lr, betas=(0.0, 0.99), fused=True)
+        self.critic = channels_last(
+            Critic(config.critic_width, 2 * codec.params.latents).to(self.device)
+        )
+        self.optimizer = torch.optim.AdamW(
+            self.decoder.parameters(), config.joins_lr, betas=(0.0, 0.99), fused=True
+        )
+        self.critic_optimizer = torch.optim.AdamW(
+            self.critic.parameters(), 2.0 * config.joins_lr, betas=(0.0, 0.99), fused=True
+        )
         self.weights = torch.tensor(CHANNEL_WEIGHTS, device=self.device).view(1, -1, 1, 1)
         self.random = torch.Generator(self.device).manual_seed(config.seed + 1)
         self.clock = Clock(config.joins_minutes)
@@ -119,11 +150,15 @@ class JoinTrainer:
         self._set_rates()
         batch = self.batch()
         cells = batch.latents.shape[-1]
-        noise = draw_noise(self.params, (len(batch.latents), cells, cells), self.device, self.random)
+        noise = draw_noise(
+            self.params, (len(batch.latents), cells, cells), self.device, self.random
+        )
         with quick(self.device):
             made = self.decoder(batch.latents, noise, "zeros").float()
         code = self.step_number % 8
-        judge_real, judge_made = (turn(self._judged(m, batch.known), code) for m in (batch.real, made))
+        judge_real, judge_made = (
+            turn(self._judged(m, batch.known), code) for m in (batch.real, made)
+        )
         critic = self._critic_step(judge_real, judge_made.detach(), batch.condition)
         weight = self.adversarial_weight
         cut = slice(self.config.margin_px, -self.config.margin_px)
@@ -144,25 +179,42 @@ class JoinTrainer:
         self.optimizer.step()
         self.step_number += 1
         average_into(self.average, self.decoder, min(self.config.ema, 0.998), self.step_number)
-        return {"critic": critic, "reconstruction": reconstruction.detach(), "painter": painter.detach()}
+        return {
+            "critic": critic,
+            "reconstruction": reconstruction.detach(),
+            "painter": painter.detach(),
+        }
 
     @property
     def adversarial_weight(self) -> float:
         """Weight of the discriminator for the decoder at this time."""
-        return self.config.adversarial * float(np.clip((self.clock.share - ALONE_SHARE) / RAMP_SHARE, 0.0, 1.0))
+        return self.config.adversarial * float(
+            np.clip((self.clock.share - ALONE_SHARE) / RAMP_SHARE, 0.0, 1.0)
+        )
 
     def batch(self) -> JoinBatch:
         """Two of three are re-laid where there is an index map; the others are coherent."""
         config, relaid, pictures = self.config, self.relaid, self.pictures
-        rows = self.rows[torch.randint(len(self.rows), (config.batch,), device=self.device, generator=self.random)]
-        real = pictures.crops(rows, pictures.corners(rows, config.crop_px, 1, self.random), config.crop_px)
+        rows = self.rows[
+            torch.randint(
+                len(self.rows), (config.batch,), device=self.device, generator=self.random
+            )
+        ]
+        real = pictures.crops(
+            rows, pictures.corners(rows, config.crop_px, 1, self.random), config.crop_px
+        )
         y, x = self._places(rows, config.crop_px // CELL_PX)
         height, width = (relaid.cells[rows, axis, None, None] for axis in (0, 1))
         index = relaid.starts[rows, None, None] + (y % height) * width + x % width
         laid = relaid.maps[index]
         shuffled = (torch.arange(config.batch, device=self.device) % 3 > 0)[:, None, None]
-        from_y, from_x = torch.where(shuffled, laid[..., 0], y % height), torch.where(shuffled, laid[..., 1], x % width)
-        latents = relaid.latents[relaid.starts[rows, None, None] + from_y * width + from_x].permute(0, 3, 1, 2)
+        from_y, from_x = (
+            torch.where(shuffled, laid[..., 0], y % height),
+            torch.where(shuffled, laid[..., 1], x % width),
+        )
+        latents = relaid.latents[relaid.starts[rows, None, None] + from_y * width + from_x].permute(
+            0, 3, 1, 2
+        )
         target = pictures.gather(rows, _to_pixels(from_y, 1), _to_pixels(from_x, 2))
         coherent = _coherent(from_y, from_x, height, width)
         known = pictures.known[rows, :, None, None]
@@ -180,7 +232,10 @@ class JoinTrainer:
         wraps, cells = self.pictures.wraps[rows, None], self.relaid.cells[rows]
         low = torch.where(wraps, 0, EDGE_CELLS)
         span = torch.where(wraps, cells, cells - size - 2 * EDGE_CELLS + 1).clamp_min(1)
-        corner = low + (torch.rand(len(rows), 2, device=self.device, generator=self.random) * span).long()
+        corner = (
+            low
+            + (torch.rand(len(rows), 2, device=self.device, generator=self.random) * span).long()
+        )
         steps = torch.arange(size, device=self.device)
         y = corner[:, 0, None, None] + steps[None, :, None].expand(1, size, size)
         x = corner[:, 1, None, None] + steps[None, None, :].expand(1, size, size)
@@ -210,7 +265,10 @@ class JoinTrainer:
         share = self.clock.share
         decay = 1.0 if share < 1.0 - DECAY_SHARE else max(0.02, (1.0 - share) / DECAY_SHARE)
         factor = decay * min(1.0, (self.step_number + 1) / 300)
-        for optimizer, lr in ((self.optimizer, self.config.joins_lr), (self.critic_optimizer, 2.0 * self.config.joins_lr)):
+        for optimizer, lr in (
+            (self.optimizer, self.config.joins_lr),
+            (self.critic_optimizer, 2.0 * self.config.joins_lr),
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = lr * factor
 
@@ -224,7 +282,9 @@ def _to_pixels(cells: Tensor, axis: int) -> Tensor:
 
 
 def _coherent(y: Tensor, x: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """(B, 1, h, w) float: 1 where a cell's four neighbours are its neighbours in the exemplar too."""
+    """(B, 1, h, w) float: 1 where a cell's four neighbours are its neighbours in the
+    exemplar too.
+    """
     good = torch.ones_like(y, dtype=torch.bool)
     for axis in (1, 2):
         down, right = y.diff(dim=axis) - int(axis == 1), x.diff(dim=axis) - int(axis == 2)

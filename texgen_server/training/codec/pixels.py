@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exemplars as one flat tensor of bytes on the training device, and crops of it. 8 bits a channel, also of heights: training needs no more."""
+"""Exemplars as one flat tensor of bytes on the training device, and crops of it. 8 bits a channel,
+also of heights: training needs no more.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from texgen_server.networks.codec import MAPS
-from texgen_server.training.exemplars.pack import CataloguedSet, Pack, catalogued_sets, exemplar_file, read_exemplar
+from texgen_server.training.exemplars.pack import (
+    CataloguedSet,
+    Pack,
+    catalogued_sets,
+    exemplar_file,
+    read_exemplar,
+)
 from texgen_server.training.exemplars.prepare import CHANNELS, NORMAL, Exemplar, read_scan
 
 UNIT = 127.5
@@ -40,8 +48,12 @@ def to_picture(exemplar: Exemplar, grid: str) -> Picture:
     """The bytes of an exemplar."""
     maps = exemplar.maps.copy()
     maps[..., NORMAL] = maps[..., NORMAL] * 0.5 + 0.5
-    known = np.asarray([0.0 if name in exemplar.about.constants else 1.0 for name in CHANNELS], np.float32)
-    return Picture(exemplar.about.asset_id, grid, np.round(maps * 255.0).astype(np.uint8), known, wraps=True)
+    known = np.asarray(
+        [0.0 if name in exemplar.about.constants else 1.0 for name in CHANNELS], np.float32
+    )
+    return Picture(
+        exemplar.about.asset_id, grid, np.round(maps * 255.0).astype(np.uint8), known, wraps=True
+    )
 
 
 def read_pictures(pack: Pack, wanted: list[tuple[str, str]], jobs: int) -> list[Picture]:
@@ -51,10 +63,16 @@ def read_pictures(pack: Pack, wanted: list[tuple[str, str]], jobs: int) -> list[
 
 
 def prepare_pictures(data: Path, jobs: int) -> list[Picture]:
-    """All sets of a data folder that are there, prepared in memory at all of `GRIDS`: for a machine that holds no pack."""
+    """All sets of a data folder that are there, prepared in memory at all of `GRIDS`: for a machine
+    that holds no pack.
+    """
     sets = [s for s in catalogued_sets(data) if (data / "materials" / s.asset.asset_id).is_dir()]
     with ProcessPoolExecutor(jobs) as pool:
-        return [picture for pictures in pool.map(partial(_prepare_pictures, data), sets) for picture in pictures]
+        return [
+            picture
+            for pictures in pool.map(partial(_prepare_pictures, data), sets)
+            for picture in pictures
+        ]
 
 
 def _read_picture(folder: Path, which: tuple[str, str]) -> Picture:
@@ -97,8 +115,12 @@ class PictureSet:
         values = self.flat[start : start + height * width].view(1, height, width, MAPS)
         return ((values.float() - self.means[row]) / UNIT).permute(0, 3, 1, 2)
 
-    def corners(self, rows: Tensor, size_px: int, multiple_px: int, random: torch.Generator) -> Tensor:
-        """(B, 2) random top left corners, on multiples of ``multiple_px``, inside the picture where it does not wrap."""
+    def corners(
+        self, rows: Tensor, size_px: int, multiple_px: int, random: torch.Generator
+    ) -> Tensor:
+        """(B, 2) random top left corners, on multiples of ``multiple_px``, inside the picture where
+        it does not wrap.
+        """
         span = torch.where(self.wraps[rows, None], self.edges[rows], self.edges[rows] - size_px + 1)
         drawn = torch.rand(len(rows), 2, device=self.device, generator=random)
         return ((drawn * span) / multiple_px).long() * multiple_px
@@ -106,10 +128,16 @@ class PictureSet:
     def crops(self, rows: Tensor, corners: Tensor, size_px: int) -> Tensor:
         """(B, 9, size, size) deviations at corners (B, 2), round the torus."""
         steps = torch.arange(size_px, device=self.device)
-        return self.gather(rows, corners[:, 0, None, None] + steps[None, :, None], corners[:, 1, None, None] + steps[None, None])
+        return self.gather(
+            rows,
+            corners[:, 0, None, None] + steps[None, :, None],
+            corners[:, 1, None, None] + steps[None, None],
+        )
 
     def gather(self, rows: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Deviations of picture ``rows`` (B,) at pixels y and x (both broadcast to (B, h, w)), round the torus: (B, 9, h, w)."""
+        """Deviations of picture ``rows`` (B,) at pixels y and x (both broadcast to (B, h, w)),
+        round the torus: (B, 9, h, w).
+        """
         height, width = (self.edges[rows, axis, None, None] for axis in (0, 1))
         index = self.starts[rows, None, None] + (y % height) * width + x % width
         values = self.flat[index.flatten()].view(*index.shape, MAPS).float()
@@ -117,7 +145,9 @@ class PictureSet:
 
 
 def turn(maps: Tensor, code: int) -> Tensor:
-    """Mirror and transpose (B, 9, S, S) maps, with their normals: bit 0 across, bit 1 down, bit 2 along the diagonal."""
+    """Mirror and transpose (B, 9, S, S) maps, with their normals: bit 0 across, bit 1 down, bit 2
+    along the diagonal.
+    """
     if code & 1:
         maps = _signed(maps.flip(3), -1.0, 1.0)
     if code & 2:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The linear head: matrices from latents to maps at 1, 2 and 4 px a side per cell, fitted to shrunken full decodes. Previews need no network."""
+"""The linear head: matrices from latents to maps at 1, 2 and 4 px a side per cell, fitted to
+shrunken full decodes. Previews need no network.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,12 @@ RIDGE = 1e-3
 
 
 @torch.no_grad()
-def fit_linear_head(codec: Codec, pictures: PictureSet, rows: list[int], seed: int = 1) -> dict[int, Tensor]:
-    """Least squares over whole decodes: for each of `PREVIEW_PX` a matrix (n, 9 p^2), from latents in quantiser steps to deviations."""
+def fit_linear_head(
+    codec: Codec, pictures: PictureSet, rows: list[int], seed: int = 1
+) -> dict[int, Tensor]:
+    """Least squares over whole decodes: for each of `PREVIEW_PX` a matrix (n, 9 p^2), from latents
+    in quantiser steps to deviations.
+    """
     count = codec.params.latents
     products = torch.zeros(count, count, dtype=torch.float64)
     targets = {p: torch.zeros(count, MAPS * p * p, dtype=torch.float64) for p in PREVIEW_PX}
@@ -26,13 +32,20 @@ def fit_linear_head(codec: Codec, pictures: PictureSet, rows: list[int], seed: i
         known = pictures.known[row].view(1, -1, 1, 1)
         latents = codec.encoder(pictures.whole(row) * known).round()
         random = torch.Generator(pictures.device).manual_seed(seed)
-        made = codec.decoder(latents, draw_noise(codec.params, (1, *latents.shape[2:]), pictures.device, random)) * known
+        made = (
+            codec.decoder(
+                latents, draw_noise(codec.params, (1, *latents.shape[2:]), pictures.device, random)
+            )
+            * known
+        )
         flat = latents[0].flatten(1).cpu().double()
         products += flat @ flat.T
         for px, target in targets.items():
             target += flat @ _cells(made, px).cpu().double()
     ridge = RIDGE * products.diagonal().mean() * torch.eye(count, dtype=torch.float64)
-    return {px: torch.linalg.solve(products + ridge, target).float() for px, target in targets.items()}
+    return {
+        px: torch.linalg.solve(products + ridge, target).float() for px, target in targets.items()
+    }
 
 
 def apply_linear_head(matrix: Tensor, latents: Tensor) -> Tensor:
@@ -42,6 +55,8 @@ def apply_linear_head(matrix: Tensor, latents: Tensor) -> Tensor:
 
 
 def _cells(maps: Tensor, px: int) -> Tensor:
-    """(1, 9, 8 h, 8 w) maps -> (h w, 9 p^2): what each cell is when shrunk to ``px`` a side, in the order of pixel-shuffle."""
+    """(1, 9, 8 h, 8 w) maps -> (h w, 9 p^2): what each cell is when shrunk to ``px`` a side, in the
+    order of pixel-shuffle.
+    """
     small = F.avg_pool2d(maps, CELL_PX // px)
     return F.pixel_unshuffle(small, px)[0].flatten(1).T

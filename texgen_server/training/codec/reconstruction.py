@@ -24,12 +24,16 @@ START_BITS = 20.0
 class ReconstructionTrainer:
     """Network, averaged network, optimiser and rate control."""
 
-    def __init__(self, codec: Codec, pictures: PictureSet, rows: list[int], config: CodecConfig) -> None:
+    def __init__(
+        self, codec: Codec, pictures: PictureSet, rows: list[int], config: CodecConfig
+    ) -> None:
         self.device, self.config, self.pictures = pictures.device, config, pictures
         self.rows = torch.tensor(rows, device=self.device)
         self.codec = channels_last(codec.to(self.device))
         self.average = copy.deepcopy(self.codec).eval().requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.AdamW(self.codec.parameters(), config.lr, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.codec.parameters(), config.lr, betas=(0.9, 0.98), weight_decay=1e-4, fused=True
+        )
         self.rate = RateControl(config.bits + START_BITS, self.device)
         self.weights = torch.tensor(CHANNEL_WEIGHTS, device=self.device).view(1, -1, 1, 1)
         self.random = torch.Generator(self.device).manual_seed(config.seed)
@@ -47,7 +51,9 @@ class ReconstructionTrainer:
         maps, known = self.batch()
         with quick(self.device):
             latents = self.codec.encoder(maps, "zeros")
-            dithered = latents + torch.empty_like(latents).uniform_(-0.5, 0.5, generator=self.random)
+            dithered = latents + torch.empty_like(latents).uniform_(
+                -0.5, 0.5, generator=self.random
+            )
             made = self.codec.decoder(dithered, None, "zeros")
         cut = slice(config.margin_px, -config.margin_px)
         error = ((made.float() - maps) * known * self.weights)[..., cut, cut]
@@ -65,9 +71,15 @@ class ReconstructionTrainer:
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Crops (B, 9, S, S), the same turn for all, and which channels count (B, 9, 1, 1)."""
-        drawn = torch.randint(len(self.rows), (self.config.batch,), device=self.device, generator=self.random)
+        drawn = torch.randint(
+            len(self.rows), (self.config.batch,), device=self.device, generator=self.random
+        )
         rows = self.rows[drawn]
-        crops = self.pictures.crops(rows, self.pictures.corners(rows, self.config.crop_px, 1, self.random), self.config.crop_px)
+        crops = self.pictures.crops(
+            rows,
+            self.pictures.corners(rows, self.config.crop_px, 1, self.random),
+            self.config.crop_px,
+        )
         code = (self.step_number * 5) % 8
         known = self.pictures.known[rows, :, None, None]
         if code & 4:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen eval codec``: a codec on held-out exemplars beside the quantised block transform at equal bits, by family."""
+"""``texgen eval codec``: a codec on held-out exemplars beside the quantised block transform at
+equal bits, by family.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +30,33 @@ class CodecEval:
     transform: Path
     grid: str = "small"
     noise: bool = False
-    """Feed the decoder its noise, as it is served; without it errors are those of reconstruction alone."""
+    """Feed the decoder its noise, as it is served; without it errors are those of reconstruction
+    alone.
+    """
     jobs: int = 2
 
 
 def evaluate_codec(options: CodecEval) -> dict[str, Any]:
-    """Figures of all held-out exemplars and of each family: gain in dB over the transform at equal bits, bits, power of the top octave."""
+    """Figures of all held-out exemplars and of each family: gain in dB over the transform at equal
+    bits, bits, power of the top octave.
+    """
     pack = read_pack(options.pack)
     held = [a for a in pack.ids() if a in read_validation() and options.grid in pack.grids[a]]
-    pictures = PictureSet(read_pictures(pack, [(a, options.grid) for a in held], options.jobs), torch.device("cpu"))
-    return compare(read_codec(options.codec), Transform.load(options.transform), pictures, pack, noise=options.noise)
+    pictures = PictureSet(
+        read_pictures(pack, [(a, options.grid) for a in held], options.jobs), torch.device("cpu")
+    )
+    return compare(
+        read_codec(options.codec),
+        Transform.load(options.transform),
+        pictures,
+        pack,
+        noise=options.noise,
+    )
 
 
-def compare(codec: Codec, transform: Transform, pictures: PictureSet, pack: Pack, *, noise: bool) -> dict[str, Any]:
+def compare(
+    codec: Codec, transform: Transform, pictures: PictureSet, pack: Pack, *, noise: bool
+) -> dict[str, Any]:
     """The same of pictures that are there already."""
     rows = list(range(len(pictures)))
     found = measure(codec, pictures, rows, 1 if noise else None)
@@ -48,7 +64,10 @@ def compare(codec: Codec, transform: Transform, pictures: PictureSet, pack: Pack
     families: dict[str, list[tuple[Figures, Figures]]] = {}
     for pair in zip(found, linear, strict=True):
         families.setdefault(pack.about[pair[0].asset_id].family, []).append(pair)
-    each = {f.asset_id: round(f.mean_psnr - base.mean_psnr, 2) for f, base in zip(found, linear, strict=True)}
+    each = {
+        f.asset_id: round(f.mean_psnr - base.mean_psnr, 2)
+        for f, base in zip(found, linear, strict=True)
+    }
     return {
         "all": _row(list(zip(found, linear, strict=True))),
         "families": {name: _row(pairs) for name, pairs in sorted(families.items())},
@@ -57,7 +76,10 @@ def compare(codec: Codec, transform: Transform, pictures: PictureSet, pack: Pack
 
 
 def _row(pairs: list[tuple[Figures, Figures]]) -> dict[str, float]:
-    gains = {name: [f.psnr[name] - base.psnr[name] for f, base in pairs if name in f.psnr] for name in GROUPS}
+    gains = {
+        name: [f.psnr[name] - base.psnr[name] for f, base in pairs if name in f.psnr]
+        for name in GROUPS
+    }
     row = {"exemplars": float(len(pairs)), "bits": float(np.mean([f.bits for f, _ in pairs]))}
     row["gain_db"] = float(np.nanmean([f.mean_psnr - base.mean_psnr for f, base in pairs]))
     row |= {f"{name}_gain_db": float(np.mean(values)) for name, values in gains.items() if values}

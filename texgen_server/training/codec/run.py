@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen train codec``: both phases from a pack of exemplars, resumable, with figures and sheets as it goes."""
+"""``texgen train codec``: both phases from a pack of exemplars, resumable, with figures and sheets
+as it goes.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,16 @@ from texgen_server.training.exemplars.pack import read_pack
 from texgen_server.training.exemplars.split import read_validation
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
-TRANSFORM_FILE, CODEC_STATE, JOINS_STATE = "transform.safetensors", "codec_state.safetensors", "joins_state.safetensors"
-CODEC_WEIGHTS, JOINS_WEIGHTS, CRITIC_WEIGHTS = "codec.safetensors", "joins.safetensors", "critic.safetensors"
+TRANSFORM_FILE, CODEC_STATE, JOINS_STATE = (
+    "transform.safetensors",
+    "codec_state.safetensors",
+    "joins_state.safetensors",
+)
+CODEC_WEIGHTS, JOINS_WEIGHTS, CRITIC_WEIGHTS = (
+    "codec.safetensors",
+    "joins.safetensors",
+    "critic.safetensors",
+)
 LOG_EVERY_S, SAVE_EVERY_S = 10.0, 60.0
 SAVE_SHARE = 0.04
 """Of the time that may go into measuring and saving, where that takes long."""
@@ -63,15 +73,24 @@ class CodecRun:
 
 
 def train_codec(options: CodecRun, config: CodecConfig) -> None:
-    """Run both phases; weights, states, log and sheets go to ``options.work``. Raises InvalidRequestError on bad input."""
+    """Run both phases; weights, states, log and sheets go to ``options.work``.
+
+    Raises InvalidRequestError on bad input.
+    """
     options.work.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if options.device == "auto" and torch.cuda.is_available() else options.device.replace("auto", "cpu"))
+    device = torch.device(
+        "cuda"
+        if options.device == "auto" and torch.cuda.is_available()
+        else options.device.replace("auto", "cpu")
+    )
     if device.type == "cuda":
         rougher_float32_in_training()
     pictures = PictureSet(_pictures(options), device)
     held = read_validation()
     train = [i for i, name in enumerate(pictures.ids) if name not in held]
-    validation = [i for i, name in enumerate(pictures.ids) if name in held and pictures.grids[i] == "small"]
+    validation = [
+        i for i, name in enumerate(pictures.ids) if name in held and pictures.grids[i] == "small"
+    ]
     log = _logger(options.work / "log.jsonl")
     log({"pictures": len(pictures), "train": len(train), "validation": len(validation)})
     codec = _start(options, config, pictures, train)
@@ -88,7 +107,9 @@ def _pictures(options: CodecRun) -> list[Picture]:
         return read_pictures(pack, wanted, options.jobs)
     if options.data is not None:
         return prepare_pictures(options.data, options.jobs)
-    raise InvalidRequestError("no pictures: give --pack, a folder made by `texgen bank prepare`, or --data")
+    raise InvalidRequestError(
+        "no pictures: give --pack, a folder made by `texgen bank prepare`, or --data"
+    )
 
 
 def _start(options: CodecRun, config: CodecConfig, pictures: PictureSet, train: list[int]) -> Codec:
@@ -118,15 +139,29 @@ def _reconstruct(
     optimizers: Optimizers = {"optimizer": trainer.optimizer}
     if options.resume and state.is_file():
         _, about = read_tensors(networks, optimizers, state)
-        trainer.step_number, trainer.clock = int(about["step"]), Clock(config.codec_minutes, float(about["spent_s"]))
+        trainer.step_number, trainer.clock = (
+            int(about["step"]),
+            Clock(config.codec_minutes, float(about["spent_s"])),
+        )
         trainer.rate.target_bits = float(about["target_bits"])
         trainer.rate.weight.fill_(float(about["rate_weight"]))
 
     def save() -> None:
         figures = summary(measure(trainer.average, pictures, validation, None))
         trainer.rate.correct(figures["bits"], config.bits)
-        log({"phase": 1, "step": trainer.step_number, "minutes": trainer.clock.spent_s / 60, **figures})
-        about = {"step": trainer.step_number, "spent_s": trainer.clock.spent_s, "target_bits": trainer.rate.target_bits}
+        log(
+            {
+                "phase": 1,
+                "step": trainer.step_number,
+                "minutes": trainer.clock.spent_s / 60,
+                **figures,
+            }
+        )
+        about = {
+            "step": trainer.step_number,
+            "spent_s": trainer.clock.spent_s,
+            "target_bits": trainer.rate.target_bits,
+        }
         about["rate_weight"] = float(trainer.rate.weight)
         write_tensors(networks, optimizers, state, {k: str(v) for k, v in about.items()})
         write_codec(trainer.average, options.work / CODEC_WEIGHTS)
@@ -151,19 +186,44 @@ def _mend(
     relaid = encode_all(codec, pictures, read_index_maps(options.index_maps))
     trainer = JoinTrainer(codec, pictures, train, relaid, config)
     state = options.work / JOINS_STATE
-    networks: Networks = {"decoder": trainer.decoder, "average": trainer.average, "critic": trainer.critic}
-    optimizers: Optimizers = {"optimizer": trainer.optimizer, "critic_optimizer": trainer.critic_optimizer}
+    networks: Networks = {
+        "decoder": trainer.decoder,
+        "average": trainer.average,
+        "critic": trainer.critic,
+    }
+    optimizers: Optimizers = {
+        "optimizer": trainer.optimizer,
+        "critic_optimizer": trainer.critic_optimizer,
+    }
     if options.resume and state.is_file():
         _, about = read_tensors(networks, optimizers, state)
-        trainer.step_number, trainer.clock = int(about["step"]), Clock(config.joins_minutes, float(about["spent_s"]))
+        trainer.step_number, trainer.clock = (
+            int(about["step"]),
+            Clock(config.joins_minutes, float(about["spent_s"])),
+        )
     averaged = copy.copy(codec)
     averaged._modules = {"encoder": codec.encoder, "decoder": trainer.average}
 
     def save() -> None:
-        save_file({k: v.cpu().contiguous() for k, v in trainer.critic.state_dict().items()}, options.work / CRITIC_WEIGHTS)
+        save_file(
+            {k: v.cpu().contiguous() for k, v in trainer.critic.state_dict().items()},
+            options.work / CRITIC_WEIGHTS,
+        )
         figures = summary(measure(averaged, pictures, validation, 1))
-        log({"phase": 2, "step": trainer.step_number, "minutes": trainer.clock.spent_s / 60, **figures})
-        write_tensors(networks, optimizers, state, {"step": str(trainer.step_number), "spent_s": str(trainer.clock.spent_s)})
+        log(
+            {
+                "phase": 2,
+                "step": trainer.step_number,
+                "minutes": trainer.clock.spent_s / 60,
+                **figures,
+            }
+        )
+        write_tensors(
+            networks,
+            optimizers,
+            state,
+            {"step": str(trainer.step_number), "spent_s": str(trainer.clock.spent_s)},
+        )
         write_codec(averaged, options.work / JOINS_WEIGHTS)
 
     save()
@@ -171,7 +231,9 @@ def _mend(
     write_sheet(averaged, pictures, validation, options.work / "joins.png", 1)
 
 
-def _loop(steps: Iterator[Figures], save: Callable[[], None], log: Log, phase: int, config: CodecConfig) -> None:
+def _loop(
+    steps: Iterator[Figures], save: Callable[[], None], log: Log, phase: int, config: CodecConfig
+) -> None:
     """Run, log means now and then, save now and then and at the end."""
     torch.backends.cudnn.benchmark = True  # crops have one size; measures do not
     logged = saved = time.monotonic()
@@ -197,11 +259,17 @@ def _loop(steps: Iterator[Figures], save: Callable[[], None], log: Log, phase: i
 
 def read_index_maps(path: Path | None) -> dict[str, IndexMap]:
     """Index maps by asset id; none without a path."""
-    return {} if path is None else {name: tensor.numpy().astype(np.int64) for name, tensor in load_file(path).items()}
+    return (
+        {}
+        if path is None
+        else {name: tensor.numpy().astype(np.int64) for name, tensor in load_file(path).items()}
+    )
 
 
 @torch.no_grad()
-def write_sheet(codec: Codec, pictures: PictureSet, rows: list[int], path: Path, noise_seed: int | None) -> None:
+def write_sheet(
+    codec: Codec, pictures: PictureSet, rows: list[int], path: Path, noise_seed: int | None
+) -> None:
     """Scan beside decode at 1:1, lit, of evenly chosen pictures."""
     lines = []
     for row in rows[:: max(1, len(rows) // MOST_SHEET_ROWS)][:MOST_SHEET_ROWS]:
@@ -218,7 +286,9 @@ def write_sheet(codec: Codec, pictures: PictureSet, rows: list[int], path: Path,
 
 def _logger(path: Path) -> Log:
     def log(record: Mapping[str, float]) -> None:
-        text = json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()})
+        text = json.dumps(
+            {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
+        )
         print(text, flush=True)  # noqa: T201 - a log of a run in the background
         with path.open("a", encoding="utf-8") as file:
             file.write(text + "\n")

@@ -10,7 +10,9 @@ from texgen_server.networks.codec import CodecParams
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Both phases. Times are wall-clock minutes: the schedules follow them, so that a run ends when a lent machine must go back."""
+    """Both phases. Times are wall-clock minutes: the schedules follow them, so that a run ends when
+    a lent machine must go back.
+    """
 
     codec_minutes: float = 60.0
     """Of the first phase: encoder, quantiser, decoder; reconstruction and rate."""

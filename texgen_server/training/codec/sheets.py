@@ -18,8 +18,12 @@ GAP_PX = 4
 
 def to_maps(deviations: Tensor, pictures: PictureSet, row: int) -> NDArray[np.float32]:
     """(1, 9, H, W) deviations -> (H, W, 9) maps as an exemplar holds them, constants restored."""
-    values = deviations * pictures.known[row].view(1, -1, 1, 1) * UNIT + pictures.means[row].view(1, -1, 1, 1)
-    maps: NDArray[np.float32] = np.clip(values[0].permute(1, 2, 0).float().cpu().numpy() / np.float32(2.0 * UNIT), 0.0, 1.0)
+    values = deviations * pictures.known[row].view(1, -1, 1, 1) * UNIT + pictures.means[row].view(
+        1, -1, 1, 1
+    )
+    maps: NDArray[np.float32] = np.clip(
+        values[0].permute(1, 2, 0).float().cpu().numpy() / np.float32(2.0 * UNIT), 0.0, 1.0
+    )
     maps[..., NORMAL] = maps[..., NORMAL] * 2.0 - 1.0
     return maps
 
@@ -32,4 +36,6 @@ def crop_lit(deviations: Tensor, pictures: PictureSet, row: int, size_px: int) -
 def sheet(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     """Rows of equally large pictures with gaps between them."""
     gap = ((0, GAP_PX), (0, GAP_PX), (0, 0))
-    return np.concatenate([np.concatenate([np.pad(picture, gap) for picture in row], 1) for row in rows])
+    return np.concatenate(
+        [np.concatenate([np.pad(picture, gap) for picture in row], 1) for row in rows]
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Karhunen-Loeve transform of 8 x 8 px blocks over all nine channels: where the codec starts."""
+"""The Karhunen-Loeve transform of 8 x 8 px blocks over all nine channels: where the codec
+starts.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,18 @@ CROP_PX = 64
 
 @dataclass(frozen=True)
 class Transform:
-    """Orthonormal rows in the weighted domain, strongest first, and the deviations of their coefficients."""
+    """Orthonormal rows in the weighted domain, strongest first, and the deviations of their
+    coefficients.
+    """
 
     basis: Tensor  # (n, 9, 8, 8)
     deviations: Tensor  # (n,)
 
     def save(self, path: Path) -> None:
         """Write to a safetensors file."""
-        save_file({"basis": self.basis.contiguous(), "deviations": self.deviations.contiguous()}, path)
+        save_file(
+            {"basis": self.basis.contiguous(), "deviations": self.deviations.contiguous()}, path
+        )
 
     @classmethod
     def load(cls, path: Path) -> Transform:
@@ -36,7 +42,9 @@ class Transform:
 
 
 def fit_transform(pictures: PictureSet, rows: list[int], latents: int, seed: int = 0) -> Transform:
-    """Principal components of blocks of the given pictures, each picture counting the same, turned in all eight ways."""
+    """Principal components of blocks of the given pictures, each picture counting the same, turned
+    in all eight ways.
+    """
     random = torch.Generator(pictures.device).manual_seed(seed)
     weights = torch.tensor(CHANNEL_WEIGHTS, device=pictures.device).view(1, -1, 1, 1)
     size = MAPS * CELL_PX**2
@@ -46,7 +54,11 @@ def fit_transform(pictures: PictureSet, rows: list[int], latents: int, seed: int
         crops = pictures.crops(which, pictures.corners(which, CROP_PX, 1, random), CROP_PX)
         for code in range(8):
             part = turn(crops[code::8], code) * weights
-            blocks = torch.nn.functional.unfold(part, CELL_PX, stride=CELL_PX).transpose(1, 2).reshape(-1, size)
+            blocks = (
+                torch.nn.functional.unfold(part, CELL_PX, stride=CELL_PX)
+                .transpose(1, 2)
+                .reshape(-1, size)
+            )
             total += (blocks.T @ blocks).double()
             count += len(blocks)
     values, vectors = torch.linalg.eigh(total / count)

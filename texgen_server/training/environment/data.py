@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HDR maps -> what training needs: the brightest light at azimuth 0, lights taken out, logarithms, small panoramas."""
+"""HDR maps -> what training needs: the brightest light at azimuth 0, lights taken out, logarithms,
+small panoramas.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,10 @@ from texgen_server.training.environment.sky import filled_sky, sky_mask
 
 ROWS = 512
 LAYOUT_ROWS = 64
-"""Of the small panoramas that the network starts from. With 32 a window is one cell, and no network could draw a room."""
+"""Of the small panoramas that the network starts from.
+
+With 32 a window is one cell, and no network could draw a room.
+"""
 SPLIT_FILE = Path(__file__).with_name("split.csv")
 VALIDATION_SHARE = 0.1
 DARKEST, BRIGHTEST = -12.0, 14.0
@@ -50,21 +55,31 @@ class HdrAsset:
 
 
 def read_environments(data: Path) -> list[HdrAsset]:
-    """Read ``data/environments.csv``, sorted by asset id. Raises InvalidRequestError when it is missing, or an asset is not CC0."""
+    """Read ``data/environments.csv``, sorted by asset id.
+
+    Raises InvalidRequestError when it is missing, or an asset is not CC0.
+    """
     path = data / "environments.csv"
     if not path.is_file():
-        raise InvalidRequestError(f"no {path.name} in {data}: --data takes the folder that holds environments.csv and environments/")
+        raise InvalidRequestError(
+            f"no {path.name} in {data}: --data takes the folder that holds environments.csv "
+            f"and environments/"
+        )
     with path.open(newline="", encoding="utf-8") as file:
         assets = [_asset(row) for row in csv.DictReader(file)]
     not_free = [a.asset_id for a in assets if not a.licence.upper().startswith("CC0")]
     if not_free:
-        raise InvalidRequestError(f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}")
+        raise InvalidRequestError(
+            f"these assets are not CC0 and may not be trained on: {', '.join(not_free)}"
+        )
     return sorted(assets, key=lambda a: a.asset_id)
 
 
 def _asset(row: dict[str, str]) -> HdrAsset:
     lost = float(row["energy_lost_to_clamp"] or 0.0)
-    return HdrAsset(row["asset_id"], row["publisher"], row["class"], row["licence"], row["source"], lost)
+    return HdrAsset(
+        row["asset_id"], row["publisher"], row["class"], row["licence"], row["source"], lost
+    )
 
 
 def place_of(asset_id: str) -> str:
@@ -73,12 +88,17 @@ def place_of(asset_id: str) -> str:
 
 
 def make_split(assets: list[HdrAsset]) -> set[str]:
-    """Asset ids of the validation part: about a tenth of each class, whole places, chosen by hash."""
+    """Asset ids of the validation part: about a tenth of each class, whole places, chosen
+    by hash.
+    """
     held: set[str] = set()
     for name in sorted({a.environment_class for a in assets}):
         members = [a for a in assets if a.environment_class == name]
         budget = max(1, round(len(members) * VALIDATION_SHARE))
-        places = sorted({place_of(a.asset_id) for a in members}, key=lambda p: hashlib.sha256(p.encode()).digest())
+        places = sorted(
+            {place_of(a.asset_id) for a in members},
+            key=lambda p: hashlib.sha256(p.encode()).digest(),
+        )
         for place in places:
             own = {a.asset_id for a in assets if place_of(a.asset_id) == place}
             if len(own) <= budget:
@@ -94,10 +114,21 @@ def write_split(assets: list[HdrAsset]) -> None:
 
 
 def load_hdr(data: Path, asset: HdrAsset) -> Array:
-    """(512, 1024, 3) radiance, not below 0. Raises InvalidRequestError when the file is of another size."""
-    pixels = np.maximum(decode_exr((data / "environments" / f"{asset.asset_id}.exr").read_bytes()).astype(np.float32), 0.0)
+    """(512, 1024, 3) radiance, not below 0.
+
+    Raises InvalidRequestError when the file is of another size.
+    """
+    pixels = np.maximum(
+        decode_exr((data / "environments" / f"{asset.asset_id}.exr").read_bytes()).astype(
+            np.float32
+        ),
+        0.0,
+    )
     if pixels.shape != (ROWS, 2 * ROWS, 3):
-        raise InvalidRequestError(f"{asset.asset_id}: {pixels.shape[1]} x {pixels.shape[0]} px; training takes {2 * ROWS} x {ROWS}")
+        raise InvalidRequestError(
+            f"{asset.asset_id}: {pixels.shape[1]} x {pixels.shape[0]} px; training takes "
+            f"{2 * ROWS} x {ROWS}"
+        )
     return pixels
 
 
@@ -105,7 +136,8 @@ def load_hdr(data: Path, asset: HdrAsset) -> Array:
 class Prepared:
     """One map, turned so that its brightest light, or side, is at azimuth 0."""
 
-    stops: Array  # (3, 512, 1024) log2 radiance over the exposure, in units of STOPS, without the lights
+    # (3, 512, 1024) log2 radiance over the exposure, in units of STOPS, without the lights
+    stops: Array
     layout: Array  # (4, 64, 128) see `panoramas`
     sky: Array  # (3, 64, 128) the sky alone; zeros where there is none
     lights: list[Light]
@@ -115,28 +147,55 @@ class Prepared:
 def prepared(panorama: Array, lost_share: float, *, indoors: bool) -> Prepared:
     """Lights out, turned, in logarithms."""
     lights, rest = take_lights(panorama, lost_share)
-    turn = _brightest_column(rest) if not lights else round((lights[0].azimuth_deg + 180.0) / 180.0 * ROWS - 0.5)
+    turn = (
+        _brightest_column(rest)
+        if not lights
+        else round((lights[0].azimuth_deg + 180.0) / 180.0 * ROWS - 0.5)
+    )
     shift = ROWS - turn
     rest = np.roll(rest, shift, 1)
-    lights = [_turned(light, -lights[0].azimuth_deg) for light in lights]  # the brightest exactly at 0, not at a pixel
+    lights = [
+        _turned(light, -lights[0].azimuth_deg) for light in lights
+    ]  # the brightest exactly at 0, not at a pixel
     exposure = geometric_mean(rest)
-    cells = rest.reshape(LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 2 * LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 3).mean((1, 3)).transpose(2, 0, 1)
+    cells = (
+        rest.reshape(LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 2 * LAYOUT_ROWS, ROWS // LAYOUT_ROWS, 3)
+        .mean((1, 3))
+        .transpose(2, 0, 1)
+    )
     small = rest.reshape(ROWS // 2, 2, ROWS, 2, 3).mean((1, 3))
     mask = np.zeros(small.shape[:2], bool) if indoors else sky_mask(small)
-    share = mask.reshape(LAYOUT_ROWS, -1, 2 * LAYOUT_ROWS, ROWS // 2 // LAYOUT_ROWS).mean((1, 3)).astype(np.float32)
+    share = (
+        mask.reshape(LAYOUT_ROWS, -1, 2 * LAYOUT_ROWS, ROWS // 2 // LAYOUT_ROWS)
+        .mean((1, 3))
+        .astype(np.float32)
+    )
     colors = in_stops(cells, exposure)
     sky = filled_sky(colors, share) if share.any() else np.zeros_like(colors)
-    return Prepared(in_stops(rest.transpose(2, 0, 1), exposure), np.concatenate([colors, share[None]]), sky, lights, exposure)
+    return Prepared(
+        in_stops(rest.transpose(2, 0, 1), exposure),
+        np.concatenate([colors, share[None]]),
+        sky,
+        lights,
+        exposure,
+    )
 
 
 def in_stops(radiance: Array, exposure: float) -> Array:
     """Radiance -> log2 over the exposure, in units of `STOPS`."""
-    stops: Array = (np.clip(np.log2(np.maximum(radiance / exposure, 1e-6)), DARKEST, BRIGHTEST) / STOPS).astype(np.float32)
+    stops: Array = (
+        np.clip(np.log2(np.maximum(radiance / exposure, 1e-6)), DARKEST, BRIGHTEST) / STOPS
+    ).astype(np.float32)
     return stops
 
 
 def _turned(light: Light, degrees: float) -> Light:
-    return Light((light.azimuth_deg + degrees + 180.0) % 360.0 - 180.0, light.elevation_deg, light.radius_deg, light.flux)
+    return Light(
+        (light.azimuth_deg + degrees + 180.0) % 360.0 - 180.0,
+        light.elevation_deg,
+        light.radius_deg,
+        light.flux,
+    )
 
 
 def _brightest_column(rest: Array) -> int:
@@ -150,15 +209,29 @@ def _brightest_column(rest: Array) -> int:
 def prepare_environments(data: Path, assets: list[HdrAsset], out: Path) -> None:
     """Write ``stops.npy`` (N, 3, 512, 1024) float16, ``layouts.npz`` and ``environments.json``."""
     out.mkdir(parents=True, exist_ok=True)
-    stops = np.lib.format.open_memmap(out / "stops.npy", "w+", np.float16, (len(assets), 3, ROWS, 2 * ROWS))
+    stops = np.lib.format.open_memmap(
+        out / "stops.npy", "w+", np.float16, (len(assets), 3, ROWS, 2 * ROWS)
+    )
     layouts, skies, facts = [], [], []
     for i, asset in enumerate(assets):
-        one = prepared(load_hdr(data, asset), asset.lost_share, indoors=asset.environment_class in INDOORS)
+        one = prepared(
+            load_hdr(data, asset), asset.lost_share, indoors=asset.environment_class in INDOORS
+        )
         stops[i] = one.stops
         layouts.append(one.layout)
         skies.append(one.sky)
-        lights = [[light.azimuth_deg, light.elevation_deg, light.radius_deg, *light.flux] for light in one.lights]
-        facts.append({"asset": asset.asset_id, "class": asset.environment_class, "exposure": one.exposure, "lights": lights})
+        lights = [
+            [light.azimuth_deg, light.elevation_deg, light.radius_deg, *light.flux]
+            for light in one.lights
+        ]
+        facts.append(
+            {
+                "asset": asset.asset_id,
+                "class": asset.environment_class,
+                "exposure": one.exposure,
+                "lights": lights,
+            }
+        )
     stops.flush()
     np.savez(out / "layouts.npz", layouts=np.stack(layouts), skies=np.stack(skies))
     (out / "environments.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -172,7 +245,10 @@ class HdrPack:
         self.assets: list[str] = [f["asset"] for f in facts]
         self.classes: list[str] = [f["class"] for f in facts]
         self.exposures: list[float] = [f["exposure"] for f in facts]
-        self.lights = [[Light(a, e, r, (red, green, blue)) for a, e, r, red, green, blue in f["lights"]] for f in facts]
+        self.lights = [
+            [Light(a, e, r, (red, green, blue)) for a, e, r, red, green, blue in f["lights"]]
+            for f in facts
+        ]
         self.stops = np.load(folder / "stops.npy", mmap_mode="r")
         with np.load(folder / "layouts.npz") as small:
             self.layouts: Array = small["layouts"]

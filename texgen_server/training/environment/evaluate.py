@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The environment model measured: does it light like the maps, is it seamless, does it look like them?"""
+"""The environment model measured: does it light like the maps, is it seamless, does it look like
+them?
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from numpy.typing import NDArray
 from texgen.maps import Light
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipes.build import make_recipe
-from texgen.render.panorama import irradiance_harmonics, luminance, perspective, pixel_angles, radiance_harmonics, solid_angles
+from texgen.render.panorama import (
+    irradiance_harmonics,
+    luminance,
+    perspective,
+    pixel_angles,
+    radiance_harmonics,
+    solid_angles,
+)
 from texgen_server.backends import load_backend
 from texgen_server.environment.controls import controlled
 from texgen_server.environment.lights import draw_light
@@ -58,13 +67,25 @@ class Judged:
 
     def through_code(self, row: int) -> Array:
         """The training map of a row, as the model knows it."""
-        return self.made(self.scene(self.tables.layouts[row], row, self.tables.lights_of(row), float(self.tables.exposures[row])))
+        return self.made(
+            self.scene(
+                self.tables.layouts[row],
+                row,
+                self.tables.lights_of(row),
+                float(self.tables.exposures[row]),
+            )
+        )
 
     def scene(self, layout: Array, row: int, lights: list[Light], log2_exposure: float) -> Scene:
-        """A layout with the codes of a row and lights as they are measured (with the exposure in them)."""
+        """A layout with the codes of a row and lights as they are measured (with the exposure in
+        them).
+        """
         codes = np.stack([self.tables.codes[row]] * 2)
         gains = np.full(3, 2.0**log2_exposure, np.float32)
-        bare = tuple(Light(v.azimuth_deg, v.elevation_deg, v.radius_deg, _over(v.flux, gains)) for v in lights)
+        bare = tuple(
+            Light(v.azimuth_deg, v.elevation_deg, v.radius_deg, _over(v.flux, gains))
+            for v in lights
+        )
         return Scene(layout, codes, bare, row, gains, 0.0, row)
 
 
@@ -78,7 +99,12 @@ def judged(options: StepwiseEval, pack: HdrPack) -> Judged:
     card = find_card(options.model, options.models)
     model = load_environment(card)
     backend = load_backend(model, options.device, "auto", options.cache)
-    return Judged(card, model.tables, Drawing(backend, card.network["noise_channels"], len(card.network["widths"])), pack)
+    return Judged(
+        card,
+        model.tables,
+        Drawing(backend, card.network["noise_channels"], len(card.network["widths"])),
+        pack,
+    )
 
 
 def evaluate_environment(options: StepwiseEval, pack: HdrPack, held: list[int]) -> dict[str, Any]:
@@ -86,17 +112,37 @@ def evaluate_environment(options: StepwiseEval, pack: HdrPack, held: list[int]) 
     at = judged(options, pack)
     names = [asset for c in at.card.classes for asset in c.materials]
     rows = {name: row for row, name in enumerate(names)}
-    own = {index: rows[pack.assets[index]] for index in range(len(pack.assets)) if pack.assets[index] in rows}
+    own = {
+        index: rows[pack.assets[index]]
+        for index in range(len(pack.assets))
+        if pack.assets[index] in rows
+    }
     means = _class_means(pack, list(own))
     basis = layout_basis(at.tables.layouts)
-    through = [_compared(at.through_code(row), real_map(pack, i), means[pack.classes[i]]) for i, row in own.items()]
-    found = [_compared(_found(at, i, inverted(pack.layouts[i], basis)), real_map(pack, i), means[pack.classes[i]]) for i in held]
+    through = [
+        _compared(at.through_code(row), real_map(pack, i), means[pack.classes[i]])
+        for i, row in own.items()
+    ]
+    found = [
+        _compared(
+            _found(at, i, inverted(pack.layouts[i], basis)),
+            real_map(pack, i),
+            means[pack.classes[i]],
+        )
+        for i in held
+    ]
     samples = {name: [at.sample(name, seed) for seed in SEEDS] for name in at.card.class_names()}
-    result: dict[str, Any] = {"model": at.card.id, "digest": at.card.digest, "engine": at.drawing.backend.name}
+    result: dict[str, Any] = {
+        "model": at.card.id,
+        "digest": at.card.digest,
+        "engine": at.drawing.backend.name,
+    }
     result["training maps through their codes"] = _mean_row(through)
     result["held-out maps by 100 steps"] = _mean_row(found)
     result["samples"] = _mean_row([_sanity(p) for ps in samples.values() for p in ps])
-    result["views of samples, held-out maps and training maps"] = _views(samples, pack, held, list(own))
+    result["views of samples, held-out maps and training maps"] = _views(
+        samples, pack, held, list(own)
+    )
     if options.pictures:
         from texgen_server.training.environment.pictures import write_pictures
 
@@ -105,9 +151,16 @@ def evaluate_environment(options: StepwiseEval, pack: HdrPack, held: list[int]) 
 
 
 def real_map(pack: HdrPack, index: int) -> Array:
-    """(512, 1024, 3) radiance of a map, turned, with its lights (and what clamping had taken from them)."""
+    """(512, 1024, 3) radiance of a map, turned, with its lights (and what clamping had taken from
+    them).
+    """
     out: Array = (
-        (np.exp2(pack.stops[index].astype(np.float32) * np.float32(STOPS)) * np.float32(pack.exposures[index])).transpose(1, 2, 0).copy()
+        (
+            np.exp2(pack.stops[index].astype(np.float32) * np.float32(STOPS))
+            * np.float32(pack.exposures[index])
+        )
+        .transpose(1, 2, 0)
+        .copy()
     )
     for light in pack.lights[index]:
         rows, columns, radiance = draw_light(light, out.shape[0])
@@ -116,9 +169,13 @@ def real_map(pack: HdrPack, index: int) -> Array:
 
 
 def _found(at: Judged, index: int, layout: Array) -> Array:
-    """A held-out map as the model can say it: the layout found, the code of the nearest training map, its own lights."""
+    """A held-out map as the model can say it: the layout found, the code of the nearest training
+    map, its own lights.
+    """
     near = int(np.abs(at.tables.layouts[:, :3] - layout[:3]).mean((1, 2, 3)).argmin())
-    return at.made(at.scene(layout, near, at.pack.lights[index], float(np.log2(at.pack.exposures[index]))))
+    return at.made(
+        at.scene(layout, near, at.pack.lights[index], float(np.log2(at.pack.exposures[index])))
+    )
 
 
 def _class_means(pack: HdrPack, train: list[int]) -> dict[str, Array]:
@@ -136,7 +193,9 @@ def _compared(made: Array, real: Array, class_mean: Array) -> dict[str, float]:
     return {
         "irradiance error": float(np.linalg.norm(ours - theirs)) / size,
         "irradiance error of the class mean": float(np.linalg.norm(class_mean - theirs)) / size,
-        "log-luminance distance, stops": float(np.average(np.abs(stops - real_stops), weights=weights)),
+        "log-luminance distance, stops": float(
+            np.average(np.abs(stops - real_stops), weights=weights)
+        ),
         "peak over median, stops": peak_stops(made),
         "peak over median of the map, stops": peak_stops(real),
     }
@@ -155,7 +214,9 @@ def peak_stops(panorama: Array) -> float:
 
 
 def _sanity(panorama: Array) -> dict[str, float]:
-    """The seam's gradient as a percentile among all columns; spread of the rows at the poles, in stops, beside that 10 degrees away."""
+    """The seam's gradient as a percentile among all columns; spread of the rows at the poles, in
+    stops, beside that 10 degrees away.
+    """
     stops = np.log2(luminance(panorama) + 1e-4)
     steps = np.abs(stops - np.roll(stops, 1, 1)).mean(0)
     _, elevation = pixel_angles(panorama.shape[0])
@@ -163,17 +224,25 @@ def _sanity(panorama: Array) -> dict[str, float]:
     return {
         "seam percentile": 100.0 * float((steps[1:] < steps[0]).mean()),
         "spread at the poles, stops": float((stops[0].std() + stops[-1].std()) / 2.0),
-        "spread 10 degrees from them, stops": float((stops[near].std() + stops[-1 - near].std()) / 2.0),
+        "spread 10 degrees from them, stops": float(
+            (stops[near].std() + stops[-1 - near].std()) / 2.0
+        ),
         "peak over median, stops": peak_stops(panorama),
     }
 
 
 def _mean_row(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]} | {"maps": len(rows)}
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]} | {
+        "maps": len(rows)
+    }
 
 
-def _views(samples: dict[str, list[Array]], pack: HdrPack, held: list[int], train: list[int]) -> dict[str, float]:
-    """KID in EfficientNet-lite1 features of perspective views, against those of the held-out maps."""
+def _views(
+    samples: dict[str, list[Array]], pack: HdrPack, held: list[int], train: list[int]
+) -> dict[str, float]:
+    """KID in EfficientNet-lite1 features of perspective views, against those of the
+    held-out maps.
+    """
     features = FrozenFeatures("efficientnet-lite1")
     made = _vectors(features, [p for ps in samples.values() for p in ps])
     real, known = (_vectors(features, [real_map(pack, i) for i in rows]) for rows in (held, train))
@@ -189,7 +258,11 @@ def _vectors(features: FrozenFeatures, panoramas: list[Array]) -> NDArray[np.flo
     out = []
     for panorama in panoramas:
         exposed = panorama / np.exp(np.mean(np.log(luminance(panorama) + 1e-4)))
-        views = np.stack([perspective(exposed, azimuth, 0.0, 90.0, VIEW_PX) for azimuth in VIEWS]).transpose(0, 3, 1, 2)
-        taps = features(developed(torch.log2(torch.from_numpy(views).clamp_min(1e-4)) / STOPS, 0.25))
+        views = np.stack(
+            [perspective(exposed, azimuth, 0.0, 90.0, VIEW_PX) for azimuth in VIEWS]
+        ).transpose(0, 3, 1, 2)
+        taps = features(
+            developed(torch.log2(torch.from_numpy(views).clamp_min(1e-4)) / STOPS, 0.25)
+        )
         out += list(taps[-1].mean((2, 3)).double().numpy())
     return np.stack(out)

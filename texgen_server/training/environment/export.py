@@ -20,20 +20,46 @@ from texgen_server.training.environment.data import HdrPack
 from texgen_server.training.material.controls import control
 from texgen_server.training.model_folder import write_folder
 
-UNDER_THE_SUN = ("outdoor_clear", "outdoor_cloudy", "overcast", "skies_only", "sunset_sunrise", "urban", "forest")
+UNDER_THE_SUN = (
+    "outdoor_clear",
+    "outdoor_cloudy",
+    "overcast",
+    "skies_only",
+    "sunset_sunrise",
+    "urban",
+    "forest",
+)
 """Classes whose brightest light is, or would be, the sun, where there is a sky."""
 CONTROLS: list[dict[str, Any]] = [
-    control("sun_azimuth_deg", "Sun azimuth", "Turns everything; the brightest light stands here.", (-180.0, 0.0, 180.0), unit="deg"),
+    control(
+        "sun_azimuth_deg",
+        "Sun azimuth",
+        "Turns everything; the brightest light stands here.",
+        (-180.0, 0.0, 180.0),
+        unit="deg",
+    ),
     control(
         "sun_elevation_deg",
         "Sun elevation",
-        "Height of the sun, whose sky and ground follow; in a room or at night, of the brightest light. -20: where the seed puts it.",
+        "Height of the sun, whose sky and ground follow; in a room or at night, of the "
+        "brightest light. -20: where the seed puts it.",
         (AS_DRAWN_DEG, AS_DRAWN_DEG, 90.0),
         unit="deg",
         post_process=False,
     ),
-    control("sun_intensity_ev", "Sun intensity", "Stops that the brightest light gains or loses.", (-6.0, 0.0, 6.0), unit="EV"),
-    control("sun_size", "Sun size", "Multiplies the brightest light's radius, at the same energy: softer shadows.", (0.5, 1.0, 20.0)),
+    control(
+        "sun_intensity_ev",
+        "Sun intensity",
+        "Stops that the brightest light gains or loses.",
+        (-6.0, 0.0, 6.0),
+        unit="EV",
+    ),
+    control(
+        "sun_size",
+        "Sun size",
+        "Multiplies the brightest light's radius, at the same energy: softer shadows.",
+        (0.5, 1.0, 20.0),
+    ),
     control(
         "cloud_cover",
         "Cloud cover",
@@ -42,8 +68,21 @@ CONTROLS: list[dict[str, Any]] = [
         post_process=False,
     ),
     control("exposure_ev", "Exposure", "Stops brighter or darker.", (-8.0, 0.0, 8.0), unit="EV"),
-    control("white_balance_k", "White balance", "Light of this colour temperature becomes white.", (2500.0, 6500.0, 15000.0), unit="K"),
-    control("horizon_ev", "Horizon", "Stops that a band at the horizon gains or loses.", (-3.0, 0.0, 3.0), unit="EV", post_process=False),
+    control(
+        "white_balance_k",
+        "White balance",
+        "Light of this colour temperature becomes white.",
+        (2500.0, 6500.0, 15000.0),
+        unit="K",
+    ),
+    control(
+        "horizon_ev",
+        "Horizon",
+        "Stops that a band at the horizon gains or loses.",
+        (-3.0, 0.0, 3.0),
+        unit="EV",
+        post_process=False,
+    ),
     control(
         "ground_ev",
         "Ground",
@@ -65,12 +104,25 @@ def write_environment(
     version: str,
     data: dict[str, Any],
 ) -> None:
-    """The averaged weights of a state and the tables of the maps that were trained on; float16 in the file."""
+    """The averaged weights of a state and the tables of the maps that were trained on; float16 in
+    the file.
+    """
     order = sorted(train, key=lambda i: (pack.classes[i], pack.assets[i]))
     names = sorted({pack.classes[i] for i in order})
-    classes = [{"name": n, "preset": False, "materials": [pack.assets[i] for i in order if pack.classes[i] == n]} for n in names]
+    classes = [
+        {
+            "name": n,
+            "preset": False,
+            "materials": [pack.assets[i] for i in order if pack.classes[i] == n],
+        }
+        for n in names
+    ]
     prefix = "ema_generator/"
-    weights = {f"{NETWORK_PREFIX}{k.removeprefix(prefix)}": v for k, v in sorted(tensors.items()) if k.startswith(prefix)}
+    weights = {
+        f"{NETWORK_PREFIX}{k.removeprefix(prefix)}": v
+        for k, v in sorted(tensors.items())
+        if k.startswith(prefix)
+    }
     tables = {
         "codes": tensors["ema_codes/table"][order],
         "layouts": pack.layouts[order],
@@ -81,7 +133,10 @@ def write_environment(
         "clear/sun": skies.sun,
     }
     halves = {k: v.astype(np.float16) for k, v in (weights | tables).items()}
-    exact = {"lights": _light_table(pack, order), "sunny": np.array([_sunny(pack, i) for i in order], np.uint8)}
+    exact = {
+        "lights": _light_table(pack, order),
+        "sunny": np.array([_sunny(pack, i) for i in order], np.uint8),
+    }
     network = {
         "code_dim": params.code_dim,
         "style_dim": params.style_dim,
@@ -92,7 +147,17 @@ def write_environment(
     }
     sizes = {"multiple_px": params.rows, "min_edge_px": params.rows, "max_edge_px": 2 * params.rows}
     about = {"title": "HDR environments", "kind": "environment", "version": version}
-    write_folder(folder, about, halves | exact, network, sizes, data, classes, CONTROLS, [MapKind.ENVIRONMENT])
+    write_folder(
+        folder,
+        about,
+        halves | exact,
+        network,
+        sizes,
+        data,
+        classes,
+        CONTROLS,
+        [MapKind.ENVIRONMENT],
+    )
 
 
 def _light_table(pack: HdrPack, order: list[int]) -> NDArray[np.float32]:
@@ -100,7 +165,12 @@ def _light_table(pack: HdrPack, order: list[int]) -> NDArray[np.float32]:
     table = np.zeros((len(order), MOST_LIGHTS, 6), np.float32)
     for row, index in enumerate(order):
         for column, light in enumerate(pack.lights[index]):
-            table[row, column] = (light.azimuth_deg, light.elevation_deg, light.radius_deg, *light.flux)
+            table[row, column] = (
+                light.azimuth_deg,
+                light.elevation_deg,
+                light.radius_deg,
+                *light.flux,
+            )
     return table
 
 

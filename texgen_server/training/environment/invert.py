@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A map that was not trained on -> the nearest that the training maps' layouts span: what the model can say of its light."""
+"""A map that was not trained on -> the nearest that the training maps' layouts span: what the model
+can say of its light.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,12 @@ def layout_basis(layouts: Array) -> LayoutBasis:
 
 
 def inverted(layout: Array, basis: LayoutBasis) -> Array:
-    """The layout that 100 steps from the mean find: nearest in logarithms, cell by cell, and in the first nine harmonics of its light."""
-    aim, mean, axes = (torch.from_numpy(np.ascontiguousarray(a)) for a in (layout, basis.mean, basis.axes))
+    """The layout that 100 steps from the mean find: nearest in logarithms, cell by cell, and in the
+    first nine harmonics of its light.
+    """
+    aim, mean, axes = (
+        torch.from_numpy(np.ascontiguousarray(a)) for a in (layout, basis.mean, basis.axes)
+    )
     weights = torch.from_numpy(solid_angles(layout.shape[1]))
     harmonic = torch.from_numpy(harmonics(pixel_directions(layout.shape[1]))) * weights[..., None]
 
@@ -55,7 +61,11 @@ def inverted(layout: Array, basis: LayoutBasis) -> Array:
             group["lr"] = RATE * (1.0 - step / STEPS)
         found = mean + torch.einsum("k,kchw->chw", shares, axes)
         cells = ((found - aim).abs() * weights).mean() / weights.mean()
-        loss = cells + HARMONICS_WEIGHT * (light(found) - wanted).norm() / wanted.norm() + 1e-3 * shares.square().mean()
+        loss = (
+            cells
+            + HARMONICS_WEIGHT * (light(found) - wanted).norm() / wanted.norm()
+            + 1e-3 * shares.square().mean()
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

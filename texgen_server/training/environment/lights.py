@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compact lights of a panorama: found, measured, and taken out of it, so that a network has to learn only what is left."""
+"""Compact lights of a panorama: found, measured, and taken out of it, so that a network has to
+learn only what is left.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Array = NDArray[np.float32]
 RING_DEG = (6.0, 10.0)
 """Around a peak: where its surroundings are measured."""
 ABOVE_RING, SHARE_OF_PEAK = 12.0, 0.01
-"""A light's pixels are so many times brighter than its surroundings, and at least this share of its peak."""
+"""A light's pixels are so many times brighter than its surroundings, and at least this share of its
+peak.
+"""
 LEAST_SHARE = 0.01
 """Of all the light of the panorama: less is left in it."""
 LARGEST_DEG = 5.0
@@ -28,9 +32,14 @@ APART_DEG = 4.0
 def take_lights(panorama: Array, lost_share: float = 0.0) -> tuple[list[Light], Array]:
     """The brightest compact lights of (H, 2 H, 3) radiance, and the panorama without them.
 
-    ``lost_share`` is the part of all light that was lost where the brightest pixels were clamped; it goes to the first light.
+    ``lost_share`` is the part of all light that was lost where the brightest pixels were clamped;
+    it goes to the first light.
     """
-    rest, rays, weights = panorama.astype(np.float32), pixel_directions(panorama.shape[0]), solid_angles(panorama.shape[0])
+    rest, rays, weights = (
+        panorama.astype(np.float32),
+        pixel_directions(panorama.shape[0]),
+        solid_angles(panorama.shape[0]),
+    )
     total = float((luminance(rest) * weights).sum())
     lights: list[Light] = []
     while len(lights) < MOST_LIGHTS and (found := _brightest(rest, rays, weights, total)):
@@ -43,8 +52,12 @@ def take_lights(panorama: Array, lost_share: float = 0.0) -> tuple[list[Light], 
     return lights, rest
 
 
-def _brightest(rest: Array, rays: Array, weights: Array, total: float) -> tuple[Light, Array] | None:
-    """The brightest light and the panorama without it; None when there is no compact light that matters."""
+def _brightest(
+    rest: Array, rays: Array, weights: Array, total: float
+) -> tuple[Light, Array] | None:
+    """The brightest light and the panorama without it; None when there is no compact light that
+    matters.
+    """
     bright = luminance(rest)
     peak = np.unravel_index(int(bright.argmax()), bright.shape)
     cosine = rays @ rays[peak]
@@ -57,23 +70,37 @@ def _brightest(rest: Array, rays: Array, weights: Array, total: float) -> tuple[
     region = _connected((bright > threshold) & near, (int(peak[0]), int(peak[1])))
     ground = rest[ring].mean(0)
     flux = np.maximum(((rest - ground) * weights[..., None])[region].sum(0), 0.0)
-    area = float((np.broadcast_to(weights, bright.shape) * np.minimum(bright / bright[peak], 1.0))[region].sum())
+    area = float(
+        (np.broadcast_to(weights, bright.shape) * np.minimum(bright / bright[peak], 1.0))[
+            region
+        ].sum()
+    )
     radius = float(np.degrees(np.sqrt(area / np.pi)))
     if luminance(flux) < LEAST_SHARE * total or radius > LARGEST_DEG:
         return None
     share = (luminance(rest) * weights)[region]
     centre = (rays[region] * share[:, None]).sum(0)
     centre /= np.linalg.norm(centre)
-    azimuth, elevation = float(np.degrees(np.arctan2(centre[0], centre[2]))), float(np.degrees(np.arcsin(centre[1])))
-    grown = ndimage.binary_dilation(np.concatenate([region] * 3, 1), iterations=2)[:, region.shape[1] : 2 * region.shape[1]]
+    azimuth, elevation = (
+        float(np.degrees(np.arctan2(centre[0], centre[2]))),
+        float(np.degrees(np.arcsin(centre[1]))),
+    )
+    grown = ndimage.binary_dilation(np.concatenate([region] * 3, 1), iterations=2)[
+        :, region.shape[1] : 2 * region.shape[1]
+    ]
     border = ndimage.binary_dilation(grown, iterations=1) & ~grown
     without = rest.copy()
     without[grown] = rest[border].mean(0)
-    return Light(azimuth, elevation, radius, (float(flux[0]), float(flux[1]), float(flux[2]))), without
+    return Light(
+        azimuth, elevation, radius, (float(flux[0]), float(flux[1]), float(flux[2]))
+    ), without
 
 
 def _apart_deg(one: Light, other: Light) -> float:
-    cosine = float(direction(one.azimuth_deg, one.elevation_deg) @ direction(other.azimuth_deg, other.elevation_deg))
+    cosine = float(
+        direction(one.azimuth_deg, one.elevation_deg)
+        @ direction(other.azimuth_deg, other.elevation_deg)
+    )
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 

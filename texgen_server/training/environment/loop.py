@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the environment generator: its own maps seen coarsely and through frozen features, and a game against a discriminator, in
-which places also stand under other skies.
+"""Training of the environment generator: its own maps seen coarsely and through frozen features,
+and a game against a discriminator, in which places also stand under other skies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ MARGIN_PX = 48
 """Columns on each side that are drawn and not judged, as they lack their surroundings."""
 COARSE_PX = 4
 EXPOSURES = (0.25, 0.02)
-"""What the geometric mean becomes in the two pictures that are judged: one for the ground, one for what is bright."""
+"""What the geometric mean becomes in the two pictures that are judged: one for the ground, one for
+what is bright.
+"""
 HALVES = 2
 GAME = GAMES["relativistic"]
 
@@ -79,7 +81,13 @@ class _Drawn:
 class EnvironmentTrainer:
     """Holds networks, averages and optimisers."""
 
-    def __init__(self, pack: HdrPack, train: list[int], config: EnvironmentConfig, workers: Workers | None = None) -> None:
+    def __init__(
+        self,
+        pack: HdrPack,
+        train: list[int],
+        config: EnvironmentConfig,
+        workers: Workers | None = None,
+    ) -> None:
         torch.manual_seed(config.seed)
         self.pack, self.config, self.workers = pack, config, workers or Workers()
         self.train_index = train
@@ -89,15 +97,24 @@ class EnvironmentTrainer:
         self.weights = torch.tensor([float(counts[self.group[i]]) ** -0.5 for i in train])
         self.generator = channels_last(EnvironmentGenerator(config.params))
         self.codes = Codes(len(pack.assets), config.params.code_dim)
-        self.discriminator = channels_last(Discriminator(len(pack.assets), len(names), 1, raw_channels=3))
+        self.discriminator = channels_last(
+            Discriminator(len(pack.assets), len(names), 1, raw_channels=3)
+        )
         self.features = FrozenFeatures("efficientnet-lite0")
-        self.ema_generator = copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
+        self.ema_generator = (
+            copy.deepcopy(self.generator).eval().requires_grad_(requires_grad=False)
+        )
         self.ema_codes = copy.deepcopy(self.codes).requires_grad_(requires_grad=False)
         self.optimizer_g = torch.optim.Adam(
-            [*self.generator.parameters(), *self.codes.parameters()], config.lr, betas=(0.0, 0.99), fused=True
+            [*self.generator.parameters(), *self.codes.parameters()],
+            config.lr,
+            betas=(0.0, 0.99),
+            fused=True,
         )
         trainable = [p for p in self.discriminator.parameters() if p.requires_grad]
-        self.optimizer_d = torch.optim.Adam(trainable, config.lr_discriminator, betas=(0.0, 0.99), fused=True)
+        self.optimizer_d = torch.optim.Adam(
+            trainable, config.lr_discriminator, betas=(0.0, 0.99), fused=True
+        )
         self.step_number = 0
         self.random = torch.Generator().manual_seed(self.stream_seed())
 
@@ -124,47 +141,92 @@ class EnvironmentTrainer:
             loss_d = self._discriminator_loss(seen_real, seen, drawn)
             self._update(self.optimizer_d, loss_d, self.config.lr_discriminator)
             game = self._game(seen_real, seen, drawn)
-            ramp = min(1.0, (self.step_number - self.config.warmup_steps + 1) / self.config.warmup_steps)
+            ramp = min(
+                1.0, (self.step_number - self.config.warmup_steps + 1) / self.config.warmup_steps
+            )
             loss = loss + ramp * self.config.adversarial * game
             record = {"d": float(loss_d.detach()), "g": float(game.detach())}
         self._update(self.optimizer_g, loss, self.config.lr)
         self._average()
         self.step_number += 1
-        return {"loss": float(loss.detach())} | {k: float(v.detach()) for k, v in terms.items()} | record
+        return (
+            {"loss": float(loss.detach())}
+            | {k: float(v.detach()) for k, v in terms.items()}
+            | record
+        )
 
-    # -- what goes in -----------------------------------------------------------------------------------------------------
+    # -- what goes in
+    # ----------------------------------------------------------------------------------------------
 
     def _draw(self) -> _Drawn:
         count, rows = self.config.batch // self.workers.count, self.config.params.layout_rows
-        chosen = [self.train_index[k] for k in torch.multinomial(self.weights, count, replacement=True, generator=self.random).tolist()]
+        chosen = [
+            self.train_index[k]
+            for k in torch.multinomial(
+                self.weights, count, replacement=True, generator=self.random
+            ).tolist()
+        ]
         reals, plans, pairs, labels, own = [], [], [], [], []
         for index in chosen:
-            mixed, flip, flip_sky = (torch.rand(3, generator=self.random) < torch.tensor([self.config.mixed_share, 0.5, 0.5])).tolist()
+            mixed, flip, flip_sky = (
+                torch.rand(3, generator=self.random)
+                < torch.tensor([self.config.mixed_share, 0.5, 0.5])
+            ).tolist()
             other = self._partner(index) if mixed else index
             first = int(torch.randint(2 * rows, (1,), generator=self.random))
             reals.append(self._real(index, first, flip=flip))
-            below, above = surroundings(self.pack, index, flip=flip), surroundings(self.pack, other, flip=flip_sky if mixed else flip)
-            layout = joined(above, below, sides(float(torch.rand(1, generator=self.random)), 2 * rows)) if mixed else below.layout
-            plans.append([self._window(plan_at(layout, above.light, rows * 2**i), first) for i in range(len(self.config.params.widths))])
+            below, above = (
+                surroundings(self.pack, index, flip=flip),
+                surroundings(self.pack, other, flip=flip_sky if mixed else flip),
+            )
+            layout = (
+                joined(above, below, sides(float(torch.rand(1, generator=self.random)), 2 * rows))
+                if mixed
+                else below.layout
+            )
+            plans.append(
+                [
+                    self._window(plan_at(layout, above.light, rows * 2**i), first)
+                    for i in range(len(self.config.params.widths))
+                ]
+            )
             pairs.append([other, index])
             labels.append(len(self.pack.assets) if mixed else index)
             own.append(0.0 if mixed else 1.0)
         codes = self.codes.table[torch.tensor(pairs)]
         codes = codes + self.config.code_noise * torch.randn(codes.shape, generator=self.random)
-        levels = [torch.from_numpy(np.stack(level)).contiguous(memory_format=torch.channels_last) for level in zip(*plans, strict=True)]
+        levels = [
+            torch.from_numpy(np.stack(level)).contiguous(memory_format=torch.channels_last)
+            for level in zip(*plans, strict=True)
+        ]
         group = torch.tensor([self.group[i] for i in chosen])
-        return _Drawn(torch.from_numpy(np.stack(reals)), levels, codes, torch.tensor(labels), group, torch.tensor(own))
+        return _Drawn(
+            torch.from_numpy(np.stack(reals)),
+            levels,
+            codes,
+            torch.tensor(labels),
+            group,
+            torch.tensor(own),
+        )
 
     def _real(self, index: int, first: int, *, flip: bool) -> NDArray[np.float32]:
         stops = mirrored(self.pack.stops[index]) if flip else self.pack.stops[index]
-        columns = (np.arange(CROP_PX) + first * (stops.shape[1] // self.config.params.layout_rows) + MARGIN_PX) % stops.shape[2]
+        columns = (
+            np.arange(CROP_PX)
+            + first * (stops.shape[1] // self.config.params.layout_rows)
+            + MARGIN_PX
+        ) % stops.shape[2]
         return stops[:, :, columns].astype(np.float32)
 
     def _window(self, plan: NDArray[np.float32], first: int) -> NDArray[np.float32]:
         """What is drawn of a plan, from a column of the layout on."""
         rows = plan.shape[1]
         count = (CROP_PX + 2 * MARGIN_PX) * rows // self.config.params.rows
-        return plan[:, :, (np.arange(count) + first * (rows // self.config.params.layout_rows)) % plan.shape[2]]
+        return plan[
+            :,
+            :,
+            (np.arange(count) + first * (rows // self.config.params.layout_rows)) % plan.shape[2],
+        ]
 
     def _partner(self, index: int) -> int:
         same = [i for i in self.train_index if self.group[i] == self.group[index]]
@@ -172,13 +234,18 @@ class EnvironmentTrainer:
 
     def _generate(self, generator: EnvironmentGenerator, drawn: _Drawn) -> Tensor:
         count, params = len(drawn.real), self.config.params
-        start = torch.randn(count, params.noise_channels, *drawn.plans[0].shape[2:], generator=self.random)
-        noises = [torch.randn(count, 1, *plan.shape[2:], generator=self.random) for plan in drawn.plans]
+        start = torch.randn(
+            count, params.noise_channels, *drawn.plans[0].shape[2:], generator=self.random
+        )
+        noises = [
+            torch.randn(count, 1, *plan.shape[2:], generator=self.random) for plan in drawn.plans
+        ]
         with quick("cpu"):
             made: Tensor = generator(drawn.codes, start, drawn.plans, noises)
         return made[..., MARGIN_PX:-MARGIN_PX]
 
-    # -- what is judged ---------------------------------------------------------------------------------------------------
+    # -- what is judged
+    # ----------------------------------------------------------------------------------------------
 
     def _look(self, stops: Tensor) -> Seen:
         """Upper halves, then lower halves."""
@@ -187,18 +254,30 @@ class EnvironmentTrainer:
             taps = self.features(torch.cat([developed(crop, key) for key in EXPOSURES]))
         return Seen(crop, taps, crop * 0.5)
 
-    def _fitting_terms(self, made: Tensor, drawn: _Drawn, seen: Seen, seen_real: Seen) -> dict[str, Tensor]:
+    def _fitting_terms(
+        self, made: Tensor, drawn: _Drawn, seen: Seen, seen_real: Seen
+    ) -> dict[str, Tensor]:
         """Of the maps themselves; mixtures have nothing to be held against but their layout."""
         rows = made.shape[2]
-        weights = torch.cos((torch.arange(rows // COARSE_PX) + 0.5) / (rows // COARSE_PX) * torch.pi - torch.pi / 2.0)[:, None]
+        weights = torch.cos(
+            (torch.arange(rows // COARSE_PX) + 0.5) / (rows // COARSE_PX) * torch.pi
+            - torch.pi / 2.0
+        )[:, None]
         small, small_real = (F.avg_pool2d(m, COARSE_PX) for m in (made, drawn.real))
         own = drawn.own / drawn.own.sum().clamp_min(1.0)
-        coarse = (((small - small_real).abs() * weights / weights.mean()).mean((1, 2, 3)) * own).sum()
+        coarse = (
+            ((small - small_real).abs() * weights / weights.mean()).mean((1, 2, 3)) * own
+        ).sum()
         cell = rows // self.config.params.layout_rows
-        cells = F.avg_pool2d(made, cell) - drawn.plans[0][:, :3, :, MARGIN_PX // cell : -MARGIN_PX // cell]
+        cells = (
+            F.avg_pool2d(made, cell)
+            - drawn.plans[0][:, :3, :, MARGIN_PX // cell : -MARGIN_PX // cell]
+        )
         features = []
         for tap, real in zip(seen.taps, seen_real.taps, strict=True):
-            difference = (tap.float() - real.float()).abs().mean((1, 2, 3)) / real.float().abs().mean((1, 2, 3)).clamp_min(1e-3)
+            difference = (tap.float() - real.float()).abs().mean(
+                (1, 2, 3)
+            ) / real.float().abs().mean((1, 2, 3)).clamp_min(1e-3)
             features.append((difference.reshape(VIEWS * HALVES, -1).mean(0) * own).sum())
         return {
             "coarse": self.config.coarse * coarse,
@@ -207,13 +286,18 @@ class EnvironmentTrainer:
         }
 
     def _told(self, drawn: _Drawn) -> Tensor:
-        return self.discriminator.condition(drawn.label.repeat(HALVES), drawn.group.repeat(HALVES), 0)
+        return self.discriminator.condition(
+            drawn.label.repeat(HALVES), drawn.group.repeat(HALVES), 0
+        )
 
     def _game(self, real: Seen, fake: Seen, drawn: _Drawn) -> Tensor:
         self.discriminator.requires_grad_(requires_grad=False)
         with quick("cpu"):
             told = self._told(drawn)
-            scores, reals = self.discriminator(fake.taps, fake.raw, told), self.discriminator(real.taps, real.raw, told)
+            scores, reals = (
+                self.discriminator(fake.taps, fake.raw, told),
+                self.discriminator(real.taps, real.raw, told),
+            )
         self.discriminator.requires_grad_(requires_grad=True)
         self.discriminator.mixing.requires_grad_(requires_grad=False)
         return GAME.generator(reals, scores)
@@ -249,7 +333,9 @@ class EnvironmentTrainer:
 
 
 def developed(stops: Tensor, key: float) -> Tensor:
-    """Log2 radiance in units of `STOPS` -> a picture in [-1, 1] in which radiance 1 becomes about ``key``; highlights roll off."""
+    """Log2 radiance in units of `STOPS` -> a picture in [-1, 1] in which radiance 1 becomes about
+    ``key``; highlights roll off.
+    """
     radiance = torch.exp2(stops.float() * STOPS) * key
     return (radiance / (1.0 + radiance)).clamp_min(1e-4) ** (1.0 / 2.2) * 2.0 - 1.0
 
@@ -257,7 +343,9 @@ def developed(stops: Tensor, key: float) -> Tensor:
 def surroundings(pack: HdrPack, index: int, *, flip: bool) -> Surroundings:
     """One map of a pack."""
     first = pack.lights[index][0] if pack.lights[index] else None
-    place = Surroundings(pack.layouts[index], pack.skies[index], (0.0, first.elevation_deg) if first else None)
+    place = Surroundings(
+        pack.layouts[index], pack.skies[index], (0.0, first.elevation_deg) if first else None
+    )
     return place.mirrored() if flip else place
 
 
@@ -275,4 +363,6 @@ def load_environment(trainer: EnvironmentTrainer, path: Path) -> None:
 
 def _held(trainer: EnvironmentTrainer) -> tuple[Networks, Optimizers]:
     networks = ("generator", "codes", "discriminator", "ema_generator", "ema_codes")
-    return {n: getattr(trainer, n) for n in networks}, {n: getattr(trainer, n) for n in ("optimizer_g", "optimizer_d")}
+    return {n: getattr(trainer, n) for n in networks}, {
+        n: getattr(trainer, n) for n in ("optimizer_g", "optimizer_d")
+    }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for the environment model's card: each class real, through its code and sampled, with a mirror and a grey ball in its light."""
+"""Pictures for the environment model's card: each class real, through its code and sampled, with a
+mirror and a grey ball in its light.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from texgen.render.panorama import MIDDLE_GREY, developed, geometric_mean, harmonics, irradiance_harmonics, radiance_harmonics, sampled
+from texgen.render.panorama import (
+    MIDDLE_GREY,
+    developed,
+    geometric_mean,
+    harmonics,
+    irradiance_harmonics,
+    radiance_harmonics,
+    sampled,
+)
 from texgen_server.training.material.pictures import save_png, save_webp
 
 if TYPE_CHECKING:
@@ -27,8 +37,12 @@ CLASSES_PER_PICTURE = 4
 SHOWN_SAMPLES = 2
 
 
-def write_pictures(at: Judged, own: dict[int, int], samples: dict[str, list[Array]], folder: Path) -> None:
-    """``classes_<n>.webp``: a row a class; ``day.webp``: one place from night to noon; ``preview.png``."""
+def write_pictures(
+    at: Judged, own: dict[int, int], samples: dict[str, list[Array]], folder: Path
+) -> None:
+    """``classes_<n>.webp``: a row a class; ``day.webp``: one place from night to noon;
+    ``preview.png``.
+    """
     from texgen_server.training.environment.evaluate import real_map
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,23 +52,44 @@ def write_pictures(at: Judged, own: dict[int, int], samples: dict[str, list[Arra
         shown = [real_map(at.pack, index), at.through_code(own[index]), *made[:SHOWN_SAMPLES]]
         rows.append(_titled(np.concatenate([framed(p) for p in shown], 1), name))
     for number, first in enumerate(range(0, len(rows), CLASSES_PER_PICTURE), 1):
-        save_webp(Image.fromarray(np.concatenate(rows[first : first + CLASSES_PER_PICTURE])), folder / f"classes_{number}.webp")
-    day = [framed(at.sample("outdoor_clear", 5, sun_elevation_deg=e, sun_azimuth_deg=-60.0)) for e in (-6.0, 0.0, 6.0, 20.0, 45.0, 75.0)]
-    save_webp(Image.fromarray(np.concatenate([np.concatenate(day[:3], 1), np.concatenate(day[3:], 1)])), folder / "day.webp")
+        save_webp(
+            Image.fromarray(np.concatenate(rows[first : first + CLASSES_PER_PICTURE])),
+            folder / f"classes_{number}.webp",
+        )
+    day = [
+        framed(at.sample("outdoor_clear", 5, sun_elevation_deg=e, sun_azimuth_deg=-60.0))
+        for e in (-6.0, 0.0, 6.0, 20.0, 45.0, 75.0)
+    ]
+    save_webp(
+        Image.fromarray(np.concatenate([np.concatenate(day[:3], 1), np.concatenate(day[3:], 1)])),
+        folder / "day.webp",
+    )
     best = [framed(ps[0]) for ps in samples.values()]
     half = len(best) // 2
     save_png(
-        Image.fromarray(np.concatenate([np.concatenate(best[:half], 0), np.concatenate(best[half : 2 * half], 0)], 1)),
+        Image.fromarray(
+            np.concatenate(
+                [np.concatenate(best[:half], 0), np.concatenate(best[half : 2 * half], 0)], 1
+            )
+        ),
         folder / "preview.png",
     )
 
 
 def framed(panorama: Array) -> Bytes:
-    """The panorama, tone-mapped, with the balls that it lights below it, each at the same exposure."""
+    """The panorama, tone-mapped, with the balls that it lights below it, each at the same
+    exposure.
+    """
     exposure = MIDDLE_GREY / geometric_mean(panorama)
     step = panorama.shape[1] // SHOWN_PX if panorama.shape[1] % SHOWN_PX == 0 else 1
-    small = panorama.reshape(panorama.shape[0] // step, step, panorama.shape[1] // step, step, 3).mean((1, 3))
-    picture = np.asarray(Image.fromarray(developed(small, exposure)).resize((SHOWN_PX, SHOWN_PX // 2), Image.Resampling.LANCZOS))
+    small = panorama.reshape(
+        panorama.shape[0] // step, step, panorama.shape[1] // step, step, 3
+    ).mean((1, 3))
+    picture = np.asarray(
+        Image.fromarray(developed(small, exposure)).resize(
+            (SHOWN_PX, SHOWN_PX // 2), Image.Resampling.LANCZOS
+        )
+    )
     balls = np.concatenate([developed(ball, exposure) for ball in relit_balls(panorama)], 1)
     strip = np.zeros((BALL_PX, SHOWN_PX, 3), np.uint8)
     left = (SHOWN_PX - balls.shape[1]) // 2
@@ -63,7 +98,9 @@ def framed(panorama: Array) -> Bytes:
 
 
 def relit_balls(panorama: Array, size_px: int = BALL_PX) -> tuple[Array, Array]:
-    """A mirror ball and a grey one (albedo `GREY`), (size, size, 3) radiance, seen from azimuth 180: the viewer looks towards azimuth 0."""
+    """A mirror ball and a grey one (albedo `GREY`), (size, size, 3) radiance, seen from azimuth
+    180: the viewer looks towards azimuth 0.
+    """
     along = (np.arange(size_px) + 0.5) * (2.0 / size_px) - 1.0
     right, up = np.meshgrid(along, -along)
     inside = right**2 + up**2 < 1.0
@@ -71,7 +108,12 @@ def relit_balls(panorama: Array, size_px: int = BALL_PX) -> tuple[Array, Array]:
     normal = np.stack([right, up, -towards_viewer], -1).astype(np.float32)
     view = np.array([0.0, 0.0, 1.0], np.float32)
     mirrored = view - 2.0 * (normal @ view)[..., None] * normal
-    mirror = sampled(panorama, mirrored / np.maximum(np.linalg.norm(mirrored, axis=-1, keepdims=True), 1e-6)) * inside[..., None]
+    mirror = (
+        sampled(
+            panorama, mirrored / np.maximum(np.linalg.norm(mirrored, axis=-1, keepdims=True), 1e-6)
+        )
+        * inside[..., None]
+    )
     light = harmonics(normal) @ irradiance_harmonics(radiance_harmonics(panorama))
     grey = np.maximum(light, 0.0) * np.float32(GREY / np.pi) * inside[..., None]
     return mirror.astype(np.float32), grey.astype(np.float32)

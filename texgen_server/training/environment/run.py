@@ -14,10 +14,21 @@ from safetensors.numpy import load_file
 from texgen_server.training.catalog import read_split
 from texgen_server.training.distributed import Workers
 from texgen_server.training.environment.clear_skies import clear_skies
-from texgen_server.training.environment.data import SPLIT_FILE, HdrAsset, HdrPack, prepare_environments, read_environments
+from texgen_server.training.environment.data import (
+    SPLIT_FILE,
+    HdrAsset,
+    HdrPack,
+    prepare_environments,
+    read_environments,
+)
 from texgen_server.training.environment.evaluate import evaluate_environment
 from texgen_server.training.environment.export import write_environment
-from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment
+from texgen_server.training.environment.loop import (
+    EnvironmentConfig,
+    EnvironmentTrainer,
+    load_environment,
+    save_environment,
+)
 from texgen_server.training.model_folder import data_table
 from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
 
@@ -25,14 +36,19 @@ STATE_FILE = "environment.safetensors"
 
 
 def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = None) -> None:
-    """Train to ``steps``; prepared maps, state and log go to ``options.work``. Raises TexgenError on bad input."""
+    """Train to ``steps``; prepared maps, state and log go to ``options.work``.
+
+    Raises TexgenError on bad input.
+    """
     assets, workers = read_environments(options.data), Workers.join(torch.device("cpu"))
     if workers.rank == 0:
         prepared_pack(options.data, assets, options.work)
     workers.barrier()
     pack = HdrPack(options.work)
     train, _ = parts(pack)
-    trainer = EnvironmentTrainer(pack, train, replace(config or EnvironmentConfig(), steps=options.steps), workers)
+    trainer = EnvironmentTrainer(
+        pack, train, replace(config or EnvironmentConfig(), steps=options.steps), workers
+    )
     state = options.work / STATE_FILE
     start(state, resume=options.resume, load=partial(load_environment, trainer))
     workers.barrier()  # nobody writes a state before all have looked for one
@@ -41,13 +57,23 @@ def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = N
             pass
         return
     save = partial(save_environment, trainer, state)
-    run_logged(trainer, options.steps, options.work / "environment_log.jsonl", save, lambda r: f"features {r.get('features', 0.0):.3f}")
+    run_logged(
+        trainer,
+        options.steps,
+        options.work / "environment_log.jsonl",
+        save,
+        lambda r: f"features {r.get('features', 0.0):.3f}",
+    )
     if options.export:
         chosen = {pack.assets[i] for i in train}
-        data = data_table([a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch)
+        data = data_table(
+            [a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch
+        )
         params = trainer.config.params
         skies = clear_skies(params.layout_rows)
-        write_environment(load_file(state), pack, train, params, skies, options.export, options.version, data)
+        write_environment(
+            load_file(state), pack, train, params, skies, options.export, options.version, data
+        )
 
 
 def measure_environment(options: StepwiseEval) -> dict[str, Any]:
@@ -66,4 +92,6 @@ def prepared_pack(data: Path, assets: list[HdrAsset], work: Path) -> HdrPack:
 def parts(pack: HdrPack) -> tuple[list[int], list[int]]:
     """Rows to train on, rows held out."""
     held, rows = read_split(SPLIT_FILE), range(len(pack.assets))
-    return [i for i in rows if pack.assets[i] not in held], [i for i in rows if pack.assets[i] in held]
+    return [i for i in rows if pack.assets[i] not in held], [
+        i for i in rows if pack.assets[i] in held
+    ]

@@ -19,11 +19,15 @@ SMOOTH_STOPS = 0.45
 BRIGHT_STOPS = 1.0
 """Above the horizon nothing but sky is brighter than is typical there by so much."""
 LEAST_ZENITH, LEAST_SHARE = 0.5, 0.03
-"""A panorama whose zenith is less than that much sky, or whose sky is less than that share of all, has none: a room, a street at night."""
+"""A panorama whose zenith is less than that much sky, or whose sky is less than that share of all,
+has none: a room, a street at night.
+"""
 
 
 def sky_mask(panorama: Array) -> Mask:
-    """(H, 2 H, 3) radiance without its lights -> where the sky is: bright, smooth, and reaching from the zenith."""
+    """(H, 2 H, 3) radiance without its lights -> where the sky is: bright, smooth, and reaching
+    from the zenith.
+    """
     height = panorama.shape[0]
     light = luminance(panorama)
     stops = np.log2(light + 1e-4 * light.mean())
@@ -36,7 +40,10 @@ def sky_mask(panorama: Array) -> Mask:
     sizes = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(count + 1))
     kept = set(np.unique(labels[: height // 16])) | set(np.flatnonzero(sizes > 0.02 * labels.size))
     both = np.isin(labels, sorted(kept - {0}))
-    sky = _around(both[:, : 2 * height] | both[:, 2 * height :], lambda m: ndimage.binary_closing(m, iterations=3))
+    sky = _around(
+        both[:, : 2 * height] | both[:, 2 * height :],
+        lambda m: ndimage.binary_closing(m, iterations=3),
+    )
     sky = _with_holes_filled(sky, elevation)
     if sky[elevation > 60.0].mean() < LEAST_ZENITH or sky.mean() < LEAST_SHARE:
         return np.zeros_like(sky)
@@ -55,7 +62,9 @@ def _with_holes_filled(sky: Mask, elevation: Array) -> Mask:
 def _roughness(stops: Array) -> Array:
     mode = ("nearest", "wrap")
     mean = ndimage.gaussian_filter(stops, 2.0, mode=mode)
-    spread: Array = np.sqrt(np.maximum(ndimage.gaussian_filter(stops * stops, 2.0, mode=mode) - mean * mean, 0.0))
+    spread: Array = np.sqrt(
+        np.maximum(ndimage.gaussian_filter(stops * stops, 2.0, mode=mode) - mean * mean, 0.0)
+    )
     return spread
 
 
@@ -67,7 +76,9 @@ def _around(mask: Mask, change: object) -> Mask:
 
 
 def filled_sky(colors: Array, share: Array) -> Array:
-    """Small planes (C, H, 2 H) with the share of sky (H, 2 H) -> the sky alone everywhere: elsewhere diffused from where it is."""
+    """Small planes (C, H, 2 H) with the share of sky (H, 2 H) -> the sky alone everywhere:
+    elsewhere diffused from where it is.
+    """
     known = share > 0.5
     if not known.any():
         return colors.copy()
@@ -78,7 +89,9 @@ def filled_sky(colors: Array, share: Array) -> Array:
     while missing.any() and reach < 64:
         spread = ndimage.gaussian_filter(weight, reach, mode=("nearest", "wrap"))
         near = missing & (spread > 1e-3)
-        blurred = np.stack([ndimage.gaussian_filter(plane, reach, mode=("nearest", "wrap")) for plane in total])
+        blurred = np.stack(
+            [ndimage.gaussian_filter(plane, reach, mode=("nearest", "wrap")) for plane in total]
+        )
         out[:, near] = (blurred / np.maximum(spread, 1e-6))[:, near]
         missing &= ~near
         reach *= 2.0

@@ -44,7 +44,10 @@ class TileSource:
     def classes(self, index: Tensor) -> Tensor:
         """(B, K) ones at the materials' classes."""
         rows = self.class_rows[index]
-        return torch.nn.functional.one_hot(rows.clamp_min(0), len(self.class_names)).float() * (rows >= 0)[:, None]
+        return (
+            torch.nn.functional.one_hot(rows.clamp_min(0), len(self.class_names)).float()
+            * (rows >= 0)[:, None]
+        )
 
     def random(self, index: Tensor, size_px: int, random: torch.Generator) -> Tiles:
         """Rolled, flipped, turned, recoloured."""
@@ -54,9 +57,14 @@ class TileSource:
 
 
 def _all_maps(stored: Tensor, relief_px: float) -> Tensor:
-    """(7, H, W) of a pack and the px of white over black -> (9, H, W): slopes by central differences."""
+    """(7, H, W) of a pack and the px of white over black -> (9, H, W): slopes by central
+    differences.
+    """
     height = stored[3] * relief_px
-    right, down = ((torch.roll(height, -1, axis) - torch.roll(height, 1, axis)) * 0.5 / SLOPE_UNIT for axis in (1, 0))
+    right, down = (
+        (torch.roll(height, -1, axis) - torch.roll(height, 1, axis)) * 0.5 / SLOPE_UNIT
+        for axis in (1, 0)
+    )
     return torch.cat([stored[:3], right[None], down[None], stored[4:6], stored[3:4], stored[6:]])
 
 
@@ -88,7 +96,9 @@ def random_presence(count: int, random: torch.Generator) -> Tensor:
 
 def seen_input(maps: Tensor, there: Tensor) -> Tensor:
     """Maps (B, 9, H, W) and presence (B, 6) -> what the network takes (B, 15, H, W)."""
-    shown = torch.cat([there[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1)
+    shown = torch.cat(
+        [there[:, i : i + 1].expand(-1, MAP_CHANNELS[name]) for i, name in enumerate(MAPS)], 1
+    )
     marks = there[:, :, None, None].expand(-1, -1, *maps.shape[2:])
     return torch.cat([maps * shown[:, :, None, None], marks], 1)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Filled maps of held-out materials beside the mean of their class: what a texture gains from an estimate instead of a constant."""
+"""Filled maps of held-out materials beside the mean of their class: what a texture gains from an
+estimate instead of a constant.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ GIVEN = {
     "from basecolor and normal": (MapKind.BASECOLOR, MapKind.NORMAL),
     "from basecolor and height": (MapKind.BASECOLOR, MapKind.HEIGHT),
 }
-PACK_CHANNELS = {MapKind.BASECOLOR: slice(0, 3), MapKind.HEIGHT: slice(3, 4), MapKind.ROUGHNESS: slice(4, 5)} | {
+PACK_CHANNELS = {
+    MapKind.BASECOLOR: slice(0, 3),
+    MapKind.HEIGHT: slice(3, 4),
+    MapKind.ROUGHNESS: slice(4, 5),
+} | {
     MapKind.METALLIC: slice(5, 6),
     MapKind.AO: slice(6, 7),
 }
@@ -34,44 +40,79 @@ PACK_CHANNELS = {MapKind.BASECOLOR: slice(0, 3), MapKind.HEIGHT: slice(3, 4), Ma
 Picture = NDArray[np.float32]
 
 
-def evaluate_estimator(options: StepwiseEval, pack: Pack, train: list[int], held: list[int]) -> dict[str, Any]:
-    """Case -> map -> root-mean-square error (normals: angle in degrees) of the filled map, and of the class mean map; means over materials."""
+def evaluate_estimator(
+    options: StepwiseEval, pack: Pack, train: list[int], held: list[int]
+) -> dict[str, Any]:
+    """Case -> map -> root-mean-square error (normals: angle in degrees) of the filled map, and of
+    the class mean map; means over materials.
+    """
     card = find_card(options.model, options.models)
     backend = load_backend(load_model(card), options.device, "auto", options.cache)
-    result: dict[str, Any] = {"model": card.id, "digest": card.digest, "engine": backend.name, "materials": len(held)}
+    result: dict[str, Any] = {
+        "model": card.id,
+        "digest": card.digest,
+        "engine": backend.name,
+        "materials": len(held),
+    }
     truths = {i: real_maps(pack, i) for i in held}
-    means = {i: class_mean(pack, [t for t in train if pack.classes[t] == pack.classes[i]] or train) for i in held}
-    scanned_ao = {i for i in held if (options.data / "materials" / pack.assets[i] / "ao.webp").is_file()}
+    means = {
+        i: class_mean(pack, [t for t in train if pack.classes[t] == pack.classes[i]] or train)
+        for i in held
+    }
+    scanned_ao = {
+        i for i in held if (options.data / "materials" / pack.assets[i] / "ao.webp").is_file()
+    }
     for case, given in GIVEN.items():
         for told in (False, True):
             rows: dict[str, list[tuple[float, float]]] = {}
             for i in held:
-                share = class_share(card, pack.classes[i]) if told else np.zeros(len(card.classes), np.float32)
+                share = (
+                    class_share(card, pack.classes[i])
+                    if told
+                    else np.zeros(len(card.classes), np.float32)
+                )
                 for kind, filled in _filled(truths[i], given, backend, share).items():
                     if kind is not MapKind.AO or i in scanned_ao:
                         rows.setdefault(kind, []).append(
-                            (error(kind, filled, truths[i][kind]), error(kind, means[i][kind], truths[i][kind]))
+                            (
+                                error(kind, filled, truths[i][kind]),
+                                error(kind, means[i][kind], truths[i][kind]),
+                            )
                         )
-            result[case + (", class told" if told else "")] = {kind: _row(np.array(pairs)) for kind, pairs in rows.items()}
+            result[case + (", class told" if told else "")] = {
+                kind: _row(np.array(pairs)) for kind, pairs in rows.items()
+            }
     result["seams of crops"] = _seams(truths)
     if options.pictures:
         draw_repaired(truths, {i: pack.assets[i] for i in held}, options.pictures)
-        draw_filled(truths, {i: pack.assets[i] for i in held}, backend, np.zeros(len(card.classes), np.float32), options.pictures)
+        draw_filled(
+            truths,
+            {i: pack.assets[i] for i in held},
+            backend,
+            np.zeros(len(card.classes), np.float32),
+            options.pictures,
+        )
     return result
 
 
 def _seams(truths: dict[int, dict[MapKind, Pixels]]) -> dict[str, float]:
-    """Crops that do not tile, before and after: how often a seam is seen, and the mean percentile of the basecolor's seam."""
+    """Crops that do not tile, before and after: how often a seam is seen, and the mean percentile
+    of the basecolor's seam.
+    """
     before = [cropped(maps) for maps in truths.values()]
     after = [make_tileable(maps, (True, True)) for maps in before]
     out = {}
     for name, crops in (("before", before), ("after", after)):
         out[f"seen {name}"] = float(np.mean([any(seam_axes(maps)) for maps in crops]))
-        out[f"percentile {name}"] = float(np.mean([seam_percentile(maps[MapKind.BASECOLOR]) for maps in crops]))
+        out[f"percentile {name}"] = float(
+            np.mean([seam_percentile(maps[MapKind.BASECOLOR]) for maps in crops])
+        )
     return out
 
 
-def _filled(truth: dict[MapKind, Pixels], given: tuple[MapKind, ...], backend: Backend, share: Picture) -> dict[MapKind, Pixels]:
+def _filled(
+    truth: dict[MapKind, Pixels], given: tuple[MapKind, ...], backend: Backend, share: Picture
+) -> dict[MapKind, Pixels]:
     return fill_maps({k: truth[k] for k in given}, FILLABLE, backend, share).maps
 
 
@@ -92,8 +133,12 @@ def real_maps(pack: Pack, index: int) -> dict[MapKind, Pixels]:
     for kind, channels in PACK_CHANNELS.items():
         top, dtype = (65535.0, np.uint16) if kind is MapKind.HEIGHT else (255.0, np.uint8)
         maps[kind] = np.round(stored[channels] * top).astype(dtype).transpose(1, 2, 0)
-    normal = normal_from_height(maps[MapKind.HEIGHT][..., 0].astype(np.uint16), float(pack.relief[index]) * DENSITY)
-    maps[MapKind.NORMAL] = np.round((normal.transpose(1, 2, 0) * 0.5 + 0.5) * 255.0).astype(np.uint8)
+    normal = normal_from_height(
+        maps[MapKind.HEIGHT][..., 0].astype(np.uint16), float(pack.relief[index]) * DENSITY
+    )
+    maps[MapKind.NORMAL] = np.round((normal.transpose(1, 2, 0) * 0.5 + 0.5) * 255.0).astype(
+        np.uint8
+    )
     return maps
 
 
@@ -107,7 +152,9 @@ def class_mean(pack: Pack, members: list[int]) -> dict[MapKind, Pixels]:
             vectors = mean / 255.0 * 2.0 - 1.0
             mean = (vectors / np.linalg.norm(vectors, axis=2, keepdims=True) * 0.5 + 0.5) * 255.0
         rounded = np.round(mean)
-        means[kind] = rounded.astype(np.uint16) if kind is MapKind.HEIGHT else rounded.astype(np.uint8)
+        means[kind] = (
+            rounded.astype(np.uint16) if kind is MapKind.HEIGHT else rounded.astype(np.uint8)
+        )
     return means
 
 
@@ -117,10 +164,14 @@ def class_share(card: ModelCard, name: str) -> Picture:
 
 
 def error(kind: MapKind, made: Pixels, real: Pixels) -> float:
-    """Root of the mean squared difference of samples in [0, 1]; of normals the mean angle in degrees."""
+    """Root of the mean squared difference of samples in [0, 1]; of normals the mean angle in
+    degrees.
+    """
     ours, theirs = to_unit(made), to_unit(real)
     if kind is MapKind.NORMAL:
         a, b = (v * 2.0 - 1.0 for v in (ours, theirs))
-        cosine = (a * b).sum(2) / np.maximum(np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=2), 1e-6)
+        cosine = (a * b).sum(2) / np.maximum(
+            np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=2), 1e-6
+        )
         return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
     return float(np.sqrt(((ours - theirs) ** 2).mean()))

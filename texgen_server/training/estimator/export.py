@@ -22,9 +22,27 @@ def write_estimator(
     version: str,
     data: dict[str, Any],
 ) -> None:
-    """The averaged weights of a state, float16 in the file. ``classes`` names the training materials of each."""
-    weights = {f"{NETWORK_PREFIX}{k[4:]}": v.astype(np.float16) for k, v in sorted(tensors.items()) if k.startswith("ema/")}
+    """The averaged weights of a state, float16 in the file.
+
+    ``classes`` names the training materials of each.
+    """
+    weights = {
+        f"{NETWORK_PREFIX}{k[4:]}": v.astype(np.float16)
+        for k, v in sorted(tensors.items())
+        if k.startswith("ema/")
+    }
     network = {"classes": params.classes, "widths": list(params.widths)}
-    listed = [{"name": name, "preset": False, "materials": members} for name, members in classes.items()]
+    listed = [
+        {"name": name, "preset": False, "materials": members} for name, members in classes.items()
+    ]
     model = {"title": "Estimator of missing maps", "kind": "estimator", "version": version}
-    write_folder(folder, model, weights, network, {"multiple_px": 1, "min_edge_px": 1, "max_edge_px": 16384}, data, listed, [])
+    write_folder(
+        folder,
+        model,
+        weights,
+        network,
+        {"multiple_px": 1, "min_edge_px": 1, "max_edge_px": 16384},
+        data,
+        listed,
+        [],
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the estimator: root-mean-square error of every missing map, and of its detail alone, in units of how much materials differ."""
+"""Training of the estimator: root-mean-square error of every missing map, and of its detail alone,
+in units of how much materials differ.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,25 @@ from texgen_server.networks.estimator import Estimator
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.params import EstimatorParams
 from texgen_server.precision.autocast import quick
-from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input, targets
+from texgen_server.training.estimator.data import (
+    MAPS,
+    TileSource,
+    random_presence,
+    seen_input,
+    targets,
+)
 from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
 LEVEL_SPREAD = {"normal": 0.07, "roughness": 0.24, "metallic": 0.28, "height": 0.13, "ao": 0.12}
 DETAIL_SPREAD = {"normal": 0.07, "roughness": 0.05, "metallic": 0.03, "height": 0.13, "ao": 0.07}
-"""Deviation of the means of maps over training materials, and within them: what errors are measured in. Slopes and heights have no mean of
-their own."""
+"""Deviation of the means of maps over training materials, and within them: what errors are measured
+in. Slopes and heights have no mean of their own.
+"""
 DETAIL_WEIGHT, LEAST_SQUARE = 0.5, 1e-5
 STEPS_PX = {ESTIMATE_PX // 2: (0.75, 3), ESTIMATE_PX: (0.25, 1)}
-"""Edge of the tiles of a step -> how often, and in how many times the batch: small ones cost a quarter."""
+"""Edge of the tiles of a step -> how often, and in how many times the batch: small ones cost a
+quarter.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,14 +54,18 @@ class EstimatorConfig:
 class EstimatorTrainer:
     """Holds the network, its average and the optimiser."""
 
-    def __init__(self, source: TileSource, train: list[int], params: EstimatorParams, config: EstimatorConfig) -> None:
+    def __init__(
+        self, source: TileSource, train: list[int], params: EstimatorParams, config: EstimatorConfig
+    ) -> None:
         torch.manual_seed(config.seed)
         self.source, self.config = source, config
         self.train_index = torch.tensor(train)
         self.weights = balanced(source, self.train_index)
         self.network = channels_last(Estimator(params))
         self.ema = copy.deepcopy(self.network).eval().requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), config.lr, weight_decay=config.weight_decay, fused=True
+        )
         self.step_number = 0
         self.random = torch.Generator().manual_seed(config.seed)
 
@@ -68,24 +83,39 @@ class EstimatorTrainer:
         config = self.config
         size_px = self._size_px()
         count = config.batch * STEPS_PX[size_px][1]
-        chosen = self.train_index[torch.multinomial(self.weights, count, replacement=True, generator=self.random)]
+        chosen = self.train_index[
+            torch.multinomial(self.weights, count, replacement=True, generator=self.random)
+        ]
         tiles = self.source.random(chosen, size_px, self.random)
         there = random_presence(count, self.random)
         with quick("cpu"):
-            made = self.network(seen_input(tiles.maps, there).contiguous(memory_format=torch.channels_last), tiles.classes)
+            made = self.network(
+                seen_input(tiles.maps, there).contiguous(memory_format=torch.channels_last),
+                tiles.classes,
+            )
         errors = map_errors(made.float(), targets(tiles.maps))
         missing = 1.0 - there[:, [MAPS.index(name) for name in ESTIMATED]]
         loss = (errors * (0.1 + missing)).mean()
         for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * min(1.0, (self.step_number + 1) / 100, 0.02 + 2.0 * (1.0 - self.step_number / config.steps))
+            group["lr"] = config.lr * min(
+                1.0,
+                (self.step_number + 1) / 100,
+                0.02 + 2.0 * (1.0 - self.step_number / config.steps),
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         keep = 0.5 ** (1.0 / min(config.ema_half_life_steps, 10.0 + self.step_number / 4))
-        torch._foreach_lerp_(list(self.ema.parameters()), list(self.network.parameters()), 1.0 - keep)
+        torch._foreach_lerp_(
+            list(self.ema.parameters()), list(self.network.parameters()), 1.0 - keep
+        )
         self.step_number += 1
-        now = {name: float(errors[missing[:, i] > 0, i].detach().mean()) for i, name in enumerate(ESTIMATED) if (missing[:, i] > 0).any()}
+        now = {
+            name: float(errors[missing[:, i] > 0, i].detach().mean())
+            for i, name in enumerate(ESTIMATED)
+            if (missing[:, i] > 0).any()
+        }
         return {"loss": float(loss.detach()), **now}
 
 
@@ -103,7 +133,9 @@ def map_errors(made: Tensor, real: Tensor) -> Tensor:
         mean_square = (difference * difference).mean((1, 2, 3))
         detail = (mean_square - difference.mean((2, 3)).square().mean(1)).clamp_min(0.0)
         whole_error = torch.sqrt(mean_square + LEAST_SQUARE) / LEVEL_SPREAD[name]
-        errors.append(whole_error + DETAIL_WEIGHT * torch.sqrt(detail + LEAST_SQUARE) / DETAIL_SPREAD[name])
+        errors.append(
+            whole_error + DETAIL_WEIGHT * torch.sqrt(detail + LEAST_SQUARE) / DETAIL_SPREAD[name]
+        )
         first += channels
     return torch.stack(errors, 1)
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for the estimator's card: maps filled from a basecolor alone, above the real ones; crops made tileable."""
+"""Pictures for the estimator's card: maps filled from a basecolor alone, above the real ones; crops
+made tileable.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +23,52 @@ CELL_PX = 180
 
 
 def draw_filled(
-    truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str], backend: Backend, share: NDArray[np.float32], folder: Path
+    truths: dict[int, dict[MapKind, Pixels]],
+    names: dict[int, str],
+    backend: Backend,
+    share: NDArray[np.float32],
+    folder: Path,
 ) -> None:
-    """``filled.webp``: for each material basecolor, then each fillable map, estimated above real; at most 300 kB."""
+    """``filled.webp``: for each material basecolor, then each fillable map, estimated above real;
+    at most 300 kB.
+    """
     rows = []
     for index, name in names.items():
         if name in SHOWN:
-            made = fill_maps({MapKind.BASECOLOR: truths[index][MapKind.BASECOLOR]}, FILLABLE, backend, share).maps
+            made = fill_maps(
+                {MapKind.BASECOLOR: truths[index][MapKind.BASECOLOR]}, FILLABLE, backend, share
+            ).maps
             kinds = (MapKind.BASECOLOR, *FILLABLE)
-            rows += [np.concatenate([_cell(maps[kind]) for kind in kinds], 1) for maps in (truths[index] | made, truths[index])]
+            rows += [
+                np.concatenate([_cell(maps[kind]) for kind in kinds], 1)
+                for maps in (truths[index] | made, truths[index])
+            ]
     folder.mkdir(parents=True, exist_ok=True)
     save_webp(Image.fromarray(np.concatenate(rows)), folder / "filled.webp")
 
 
-def draw_repaired(truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str], folder: Path) -> None:
-    """``tiled.webp``: a crop of each material, two by two, as it is and made tileable, basecolor and normal; at most 300 kB."""
+def draw_repaired(
+    truths: dict[int, dict[MapKind, Pixels]], names: dict[int, str], folder: Path
+) -> None:
+    """``tiled.webp``: a crop of each material, two by two, as it is and made tileable, basecolor
+    and normal; at most 300 kB.
+    """
     rows = []
     for index, name in names.items():
         if name in SHOWN:
             crop = cropped(truths[index])
             made = make_tileable(crop, (True, True))
             kinds = (MapKind.BASECOLOR, MapKind.NORMAL)
-            rows.append(np.concatenate([_cell(np.tile(maps[kind], (2, 2, 1)), 2 * CELL_PX) for kind in kinds for maps in (crop, made)], 1))
+            rows.append(
+                np.concatenate(
+                    [
+                        _cell(np.tile(maps[kind], (2, 2, 1)), 2 * CELL_PX)
+                        for kind in kinds
+                        for maps in (crop, made)
+                    ],
+                    1,
+                )
+            )
     folder.mkdir(parents=True, exist_ok=True)
     save_webp(Image.fromarray(np.concatenate(rows)), folder / "tiled.webp")
 

@@ -14,7 +14,13 @@ from texgen_server.training.catalog import read_catalog, read_split
 from texgen_server.training.estimator.data import TileSource
 from texgen_server.training.estimator.evaluate import evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, images_seen, load_estimator, save_estimator
+from texgen_server.training.estimator.loop import (
+    EstimatorConfig,
+    EstimatorTrainer,
+    images_seen,
+    load_estimator,
+    save_estimator,
+)
 from texgen_server.training.material.data import Pack, prepare
 from texgen_server.training.model_folder import data_table
 from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
@@ -23,7 +29,10 @@ STATE_FILE = "estimator.safetensors"
 
 
 def train_estimator(options: StepwiseRun, config: EstimatorConfig | None = None) -> None:
-    """Train to ``steps``; pack, state and log go to ``options.work``. Raises TexgenError on bad input."""
+    """Train to ``steps``; pack, state and log go to ``options.work``.
+
+    Raises TexgenError on bad input.
+    """
     assets = read_catalog(options.data)
     if not (options.work / "pack.json").is_file():
         prepare(options.data, assets, options.work)
@@ -34,12 +43,25 @@ def train_estimator(options: StepwiseRun, config: EstimatorConfig | None = None)
     state = options.work / STATE_FILE
     start(state, resume=options.resume, load=partial(load_estimator, trainer))
     save = partial(save_estimator, trainer, state)
-    run_logged(trainer, options.steps, options.work / "estimator_log.jsonl", save, lambda r: f"error {r['loss']:.3f}")
+    run_logged(
+        trainer,
+        options.steps,
+        options.work / "estimator_log.jsonl",
+        save,
+        lambda r: f"error {r['loss']:.3f}",
+    )
     if options.export:
         chosen = {source.pack.assets[i] for i in train}
-        table = data_table([a for a in assets if a.asset_id in chosen], images_seen(trainer.step_number, trainer.config.batch))
+        table = data_table(
+            [a for a in assets if a.asset_id in chosen],
+            images_seen(trainer.step_number, trainer.config.batch),
+        )
         classes = {
-            c: [a for a, own in zip(source.pack.assets, source.pack.classes, strict=True) if own == c and a in chosen]
+            c: [
+                a
+                for a, own in zip(source.pack.assets, source.pack.classes, strict=True)
+                if own == c and a in chosen
+            ]
             for c in source.class_names
         }
         data = {k: v for k, v in table.items() if k != "loss_network"}
@@ -63,4 +85,6 @@ def tile_source(work: Path) -> TileSource:
 def parts(pack: Pack) -> tuple[list[int], list[int]]:
     """Rows to train on, rows held out."""
     held = read_split()
-    return [i for i, a in enumerate(pack.assets) if a not in held], [i for i, a in enumerate(pack.assets) if a in held]
+    return [i for i, a in enumerate(pack.assets) if a not in held], [
+        i for i, a in enumerate(pack.assets) if a in held
+    ]

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the layout engine gets of a prepared exemplar: its rule, features of its joints, and how much novelty it bears. Made when the bank is built."""
+"""What the layout engine gets of a prepared exemplar: its rule, features of its joints, and how
+much novelty it bears. Made when the bank is built.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ class Override:
 
 def read_overrides(path: Path = OVERRIDES_FILE) -> dict[str, Override]:
     """Read ``layout_overrides.toml``: an override for each asset id that has one."""
-    return {key: Override(**values) for key, values in tomllib.loads(path.read_text(encoding="utf-8")).items()}
+    return {
+        key: Override(**values)
+        for key, values in tomllib.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def layout_rule(layout: Layout, override: Override | None = None) -> Rule:
@@ -55,17 +60,32 @@ def layout_rule(layout: Layout, override: Override | None = None) -> Rule:
 
 
 def make_cells(
-    latents: NDArray[np.int16], maps: NDArray[np.float32], layout: Layout, override: Override | None = None, *, wraps: bool = True
+    latents: NDArray[np.int16],
+    maps: NDArray[np.float32],
+    layout: Layout,
+    override: Override | None = None,
+    *,
+    wraps: bool = True,
 ) -> ExemplarCells:
-    """Join quantised latents (h, w, 32) with what the maps (8 h, 8 w, 9) of the same exemplar say about joints."""
-    cells = ExemplarCells(latents, layout_rule(layout, override), copies=_copies(layout.copies), wraps=wraps)
+    """Join quantised latents (h, w, 32) with what the maps (8 h, 8 w, 9) of the same exemplar say
+    about joints.
+    """
+    cells = ExemplarCells(
+        latents, layout_rule(layout, override), copies=_copies(layout.copies), wraps=wraps
+    )
     if cells.rule.family not in JOINTED or (override is not None and not override.joints):
         return cells
-    joints = find_joints({"height": maps[..., HEIGHT], "ao": maps[..., AO], "luminance": maps[..., COLOUR].mean(-1)})
+    joints = find_joints(
+        {"height": maps[..., HEIGHT], "ao": maps[..., AO], "luminance": maps[..., COLOUR].mean(-1)}
+    )
     if joints is None:
         return cells
     strength = float((latents.astype(np.float64) ** 2).sum(-1).mean())
-    extra = None if cells.rule.group is not None else joint_features(joints.mask, cells.rule, JOINTS_WEIGHT * strength)
+    extra = (
+        None
+        if cells.rule.group is not None
+        else joint_features(joints.mask, cells.rule, JOINTS_WEIGHT * strength)
+    )
     return replace(cells, extra=extra, cut=cut_costs(joints.mask))
 
 

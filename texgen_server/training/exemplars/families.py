@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of layout families: how each exemplar repeats, the grid it is resampled to, and what is known to be wrong with it."""
+"""The table of layout families: how each exemplar repeats, the grid it is resampled to, and what is
+known to be wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,14 @@ class Rows:
     """Rows or columns of a material that is laid in courses."""
 
     axis: str
-    """Direction along which boundaries follow each other: "y" for horizontal courses, "x" for upright ones."""
+    """Direction along which boundaries follow each other: "y" for horizontal courses, "x" for
+    upright ones.
+    """
     count: int
     equal: bool
     boundaries: tuple[float, ...]
-    """Of unlike rows: positions of the boundaries as fractions of the tile, ascending, in [0, 1]."""
+    """Of unlike rows: positions of the boundaries as fractions of the tile, ascending, in [0, 1].
+    """
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ def read_layouts(path: Path) -> dict[str, Layout]:
     Raises InvalidRequestError when the file is missing or a grid is not a multiple of `CELL_PX`.
     """
     if not path.is_file():
-        raise InvalidRequestError(f"no {path.name} in {path.parent}: the data folder must hold materials.csv, families.csv and classes.csv")
+        raise InvalidRequestError(
+            f"no {path.name} in {path.parent}: the data folder must hold materials.csv, "
+            f"families.csv and classes.csv"
+        )
     with path.open(newline="", encoding="utf-8") as file:
         return {row["asset_id"]: _layout(row) for row in csv.DictReader(file)}
 
@@ -90,7 +98,10 @@ def _layout(row: dict[str, str]) -> Layout:
 def _grid(row: dict[str, str], column: str) -> tuple[int, int]:
     width, height = (int(n) for n in row[column].split()[0].split("x"))
     if width % CELL_PX or height % CELL_PX:
-        raise InvalidRequestError(f"families.csv: {row['asset_id']}: {column} {row[column]!r}: edges must be multiples of {CELL_PX} px")
+        raise InvalidRequestError(
+            f"families.csv: {row['asset_id']}: {column} {row[column]!r}: edges must be "
+            f"multiples of {CELL_PX} px"
+        )
     return height, width
 
 
@@ -107,5 +118,9 @@ def _rows(row: dict[str, str]) -> Rows | None:
     axis, equal = row["row_axis"], row["row_equal"] == "yes"
     count = int(row["n_rows" if axis == "y" else "n_cols"])
     stored = int(row["stored_px"])
-    boundaries = () if equal else tuple(sorted(min(float(px) / stored, 1.0) for px in row["row_boundaries_px"].split()))
+    boundaries = (
+        ()
+        if equal
+        else tuple(sorted(min(float(px) / stored, 1.0) for px in row["row_boundaries_px"].split()))
+    )
     return Rows(axis, count, equal, boundaries)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Even light: removes slow changes of brightness that a scan's lamp, not its material, has left in the basecolor."""
+"""Even light: removes slow changes of brightness that a scan's lamp, not its material, has left in
+the basecolor.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ MOST_GAIN = 2.5
 
 
 def flatten_light(basecolor: Array) -> Array:
-    """Divide a periodic sRGB basecolor (H, W, 3) in [0, 1] by its slow luminance; the mean luminance stays."""
+    """Divide a periodic sRGB basecolor (H, W, 3) in [0, 1] by its slow luminance; the mean
+    luminance stays.
+    """
     linear = srgb_to_linear(basecolor)
     luminance = np.maximum(linear @ LUMINANCE, 1e-3)
     slow = slow_part(np.log(luminance), SLOWEST_KEPT_CYCLES)
@@ -27,9 +31,13 @@ def flatten_light(basecolor: Array) -> Array:
 
 
 def slow_part(values: Array, cycles: float) -> Array:
-    """The part of a periodic (H, W) array below ``cycles`` per tile (a soft Gaussian edge), without its mean."""
+    """The part of a periodic (H, W) array below ``cycles`` per tile (a soft Gaussian edge), without
+    its mean.
+    """
     rows, columns = values.shape
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None] * rows, np.fft.fftfreq(columns)[None] * columns)
+    frequency = np.hypot(
+        np.fft.fftfreq(rows)[:, None] * rows, np.fft.fftfreq(columns)[None] * columns
+    )
     keep = np.exp(-0.5 * (frequency / cycles) ** 4)
     keep[0, 0] = 0.0
     return np.real(np.fft.ifft2(np.fft.fft2(values) * keep)).astype(np.float32)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Novelty of many exemplars at the defaults: how much of each is copied in one piece, by family, over several seeds."""
+"""Novelty of many exemplars at the defaults: how much of each is copied in one piece, by family,
+over several seeds.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from texgen_server.layout.measures import LayoutFigures, measure
 
 SEEDS = 20
 MOST_USED, USUAL_PATCH, WORST_PATCH = 0.5, 0.3, 0.45
-"""What the most used offset of each exemplar, the median patch of a family, and nine in ten of its patches must not exceed."""
+"""What the most used offset of each exemplar, the median patch of a family, and nine in ten of its
+patches must not exceed.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,24 +39,41 @@ class ExemplarNovelty:
         return self.median("most_used_offset") > MOST_USED
 
 
-def measure_novelty(analyses: Iterable[tuple[str, Analysis]], seeds: int = SEEDS) -> Iterable[ExemplarNovelty]:
-    """Re-lay each exemplar (asset id, analysis) with seeds 1 to ``seeds``; yields as they finish."""
+def measure_novelty(
+    analyses: Iterable[tuple[str, Analysis]], seeds: int = SEEDS
+) -> Iterable[ExemplarNovelty]:
+    """Re-lay each exemplar (asset id, analysis) with seeds 1 to ``seeds``; yields as they
+    finish.
+    """
     for asset_id, analysis in analyses:
-        maps = (lay_torus(analysis, analysis.cells.shape, Order(seed)) for seed in range(1, seeds + 1))
-        yield ExemplarNovelty(asset_id, analysis.cells.rule.family.value, tuple(measure(analysis, m) for m in maps))
+        maps = (
+            lay_torus(analysis, analysis.cells.shape, Order(seed)) for seed in range(1, seeds + 1)
+        )
+        yield ExemplarNovelty(
+            asset_id, analysis.cells.rule.family.value, tuple(measure(analysis, m) for m in maps)
+        )
 
 
 def novelty_table(found: list[ExemplarNovelty]) -> str:
-    """Tell the figures by family, and who comes out as a shifted scan, as lines of a Markdown table."""
+    """Tell the figures by family, and who comes out as a shifted scan, as lines of a Markdown
+    table.
+    """
     lines = [
-        "| family | exemplars | patch median | nine in ten | most used offset | join energy | duplicates | shifted |",
+        "| family | exemplars | patch median | nine in ten | most used offset | join energy | "
+        "duplicates | shifted |",
         "|" + "---|" * 8,
     ]
     for family in sorted({f.family for f in found}):
         own = [f for f in found if f.family == family]
         patches = np.asarray([p.largest_patch for f in own for p in f.figures])
-        medians = [float(np.median([f.median(name) for f in own])) for name in ("most_used_offset", "join_energy", "duplicates")]
+        medians = [
+            float(np.median([f.median(name) for f in own]))
+            for name in ("most_used_offset", "join_energy", "duplicates")
+        ]
         shifted = " ".join(f.asset_id for f in own if f.shifted)
-        ends = f"{np.median(patches):.2f} | {np.quantile(patches, 0.9):.2f} | {medians[0]:.2f} | {medians[1]:.3f} | {medians[2]:.2f} | {shifted}"
+        ends = (
+            f"{np.median(patches):.2f} | {np.quantile(patches, 0.9):.2f} | {medians[0]:.2f} "
+            f"| {medians[1]:.3f} | {medians[2]:.2f} | {shifted}"
+        )
         lines.append(f"| {family} | {len(own)} | {ends} |")
     return "\n".join(lines)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of prepared exemplars: one safetensors file each, and an index. What codec training, layout and bank read."""
+"""A folder of prepared exemplars: one safetensors file each, and an index.
+
+What codec training, layout and bank read.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,20 @@ from safetensors.numpy import save_file
 from texgen.errors import InvalidRequestError
 from texgen_server.training.catalog import Asset, read_catalog
 from texgen_server.training.exemplars.families import Layout, read_classes, read_layouts
-from texgen_server.training.exemplars.prepare import CHANNELS, HEIGHT, NORMAL, About, Exemplar, read_scan
+from texgen_server.training.exemplars.prepare import (
+    CHANNELS,
+    HEIGHT,
+    NORMAL,
+    About,
+    Exemplar,
+    read_scan,
+)
 
 INDEX_FILE = "exemplars.json"
 GRIDS = ("own", "small")
-"""Sizes that a pack holds: the exemplar's own grid, which keeps all stored detail, and the one near 512 px."""
+"""Sizes that a pack holds: the exemplar's own grid, which keeps all stored detail, and the one near
+512 px.
+"""
 
 Array = NDArray[np.float32]
 
@@ -36,18 +48,35 @@ class CataloguedSet:
     material_class: str
 
     def grids(self) -> dict[str, tuple[int, int]]:
-        """(height, width) in pixels by the name of the grid; "own" only where it differs from "small"."""
+        """(height, width) in pixels by the name of the grid; "own" only where it differs from
+        "small".
+        """
         small, own = self.layout.small_grid_px, self.layout.grid_px
         return {"small": small} if own == small else {"small": small, "own": own}
 
 
 def catalogued_sets(data: Path) -> list[CataloguedSet]:
-    """All sets of ``data``, sorted by asset id. Raises InvalidRequestError when a table is missing or lacks a set."""
-    assets, layouts, classes = read_catalog(data), read_layouts(data / "families.csv"), read_classes(data / "classes.csv")
+    """All sets of ``data``, sorted by asset id.
+
+    Raises InvalidRequestError when a table is missing or lacks a set.
+    """
+    assets, layouts, classes = (
+        read_catalog(data),
+        read_layouts(data / "families.csv"),
+        read_classes(data / "classes.csv"),
+    )
     unknown = [a.asset_id for a in assets if a.asset_id not in layouts]
     if unknown:
-        raise InvalidRequestError(f"families.csv has no row for {', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}")
-    return [CataloguedSet(a, layouts[a.asset_id], classes.get(a.asset_id, layouts[a.asset_id].material_class)) for a in assets]
+        raise InvalidRequestError(
+            f"families.csv has no row for "
+            f"{', '.join(unknown[:5])}{' ...' if len(unknown) > 5 else ''}"
+        )
+    return [
+        CataloguedSet(
+            a, layouts[a.asset_id], classes.get(a.asset_id, layouts[a.asset_id].material_class)
+        )
+        for a in assets
+    ]
 
 
 @dataclass
@@ -63,7 +92,10 @@ class Pack:
         """One exemplar at one of `GRIDS`. Raises InvalidRequestError when it is not in the pack."""
         path = exemplar_file(self.folder, asset_id, grid)
         if not path.is_file():
-            raise InvalidRequestError(f"no exemplar {asset_id!r} at {grid!r} in {self.folder}: run `texgen bank prepare` first")
+            raise InvalidRequestError(
+                f"no exemplar {asset_id!r} at {grid!r} in {self.folder}: run `texgen bank "
+                f"prepare` first"
+            )
         return read_exemplar(path)
 
     def ids(self) -> list[str]:
@@ -76,10 +108,14 @@ def exemplar_file(folder: Path, asset_id: str, grid: str) -> Path:
     return folder / grid / f"{asset_id}.safetensors"
 
 
-def prepare_pack(data: Path, out: Path, jobs: int = 1, only: list[str] | None = None) -> Iterator[tuple[int, int, str]]:
-    """Prepare every set of ``data`` that ``out`` does not hold yet; yields (number, of how many, asset id) as they finish.
+def prepare_pack(
+    data: Path, out: Path, jobs: int = 1, only: list[str] | None = None
+) -> Iterator[tuple[int, int, str]]:
+    """Prepare every set of ``data`` that ``out`` does not hold yet; yields (number, of how many,
+    asset id) as they finish.
 
-    The index is written at the end. Raises InvalidRequestError for missing tables or unreadable sets.
+    The index is written at the end. Raises InvalidRequestError for missing tables or unreadable
+    sets.
     """
     sets = [s for s in catalogued_sets(data) if only is None or s.asset.asset_id in only]
     for grid in GRIDS:
@@ -94,10 +130,17 @@ def read_pack(folder: Path) -> Pack:
     """Read a pack's index. Raises InvalidRequestError when there is none."""
     path = folder / INDEX_FILE
     if not path.is_file():
-        raise InvalidRequestError(f"no {INDEX_FILE} in {folder}: run `texgen bank prepare --data DATA --out {folder}` first")
+        raise InvalidRequestError(
+            f"no {INDEX_FILE} in {folder}: run `texgen bank prepare --data DATA --out "
+            f"{folder}` first"
+        )
     index = json.loads(path.read_text(encoding="utf-8"))
     about = {key: _about(value["about"]) for key, value in index.items()}
-    return Pack(folder, about, {key: {g: tuple(v) for g, v in value["grids"].items()} for key, value in index.items()})
+    return Pack(
+        folder,
+        about,
+        {key: {g: tuple(v) for g, v in value["grids"].items()} for key, value in index.items()},
+    )
 
 
 def write_exemplar(exemplar: Exemplar, path: Path) -> None:
@@ -107,15 +150,28 @@ def write_exemplar(exemplar: Exemplar, path: Path) -> None:
     eight = np.round(np.delete(maps, HEIGHT, -1) * 255.0).astype(np.uint8)
     sixteen = np.round(maps[..., HEIGHT] * 65535.0).astype(np.uint16)
     temporary = path.with_suffix(".partial")
-    save_file({"maps": eight, "height": sixteen}, temporary, {"about": json.dumps(exemplar.about.as_json())})
+    save_file(
+        {"maps": eight, "height": sixteen},
+        temporary,
+        {"about": json.dumps(exemplar.about.as_json())},
+    )
     temporary.replace(path)
 
 
 def read_exemplar(path: Path) -> Exemplar:
     """The inverse of `write_exemplar`, within half a step of each channel."""
     with safe_open(path, "numpy") as file:
-        eight, sixteen, about = file.get_tensor("maps"), file.get_tensor("height"), json.loads(file.metadata()["about"])
-    maps = np.insert(eight.astype(np.float32) / np.float32(255.0), HEIGHT, sixteen.astype(np.float32) / np.float32(65535.0), -1)
+        eight, sixteen, about = (
+            file.get_tensor("maps"),
+            file.get_tensor("height"),
+            json.loads(file.metadata()["about"]),
+        )
+    maps = np.insert(
+        eight.astype(np.float32) / np.float32(255.0),
+        HEIGHT,
+        sixteen.astype(np.float32) / np.float32(65535.0),
+        -1,
+    )
     maps[..., NORMAL] = maps[..., NORMAL] * 2.0 - 1.0
     assert maps.shape[-1] == len(CHANNELS)
     return Exemplar(maps, _about(about))
@@ -127,7 +183,11 @@ def _about(values: dict[str, object]) -> About:
 
 def _prepare_one(data: Path, out: Path, item: CataloguedSet) -> str:
     asset_id, grids = item.asset.asset_id, item.grids()
-    missing = {grid: size for grid, size in grids.items() if not exemplar_file(out, asset_id, grid).is_file()}
+    missing = {
+        grid: size
+        for grid, size in grids.items()
+        if not exemplar_file(out, asset_id, grid).is_file()
+    }
     if missing:
         scan = read_scan(data, item.asset, item.layout, item.material_class)
         for grid, size in missing.items():

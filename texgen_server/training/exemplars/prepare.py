@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stored material set -> one exemplar: nine channels on the exemplar's own grid, constants noted, relief and size kept."""
+"""One stored material set -> one exemplar: nine channels on the exemplar's own grid, constants
+noted, relief and size kept.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,15 @@ from texgen_server.training.scanned_relief import ambient_occlusion
 Array = NDArray[np.float32]
 
 CHANNELS = ("red", "green", "blue", "normal_x", "normal_y", "roughness", "metallic", "height", "ao")
-"""Order of an exemplar's channels. Colours are sRGB; normals x and y of the unit normal; height in units of the relief."""
+"""Order of an exemplar's channels.
+
+Colours are sRGB; normals x and y of the unit normal; height in units of the relief.
+"""
 COLOUR, NORMAL, ROUGHNESS, METALLIC, HEIGHT, AO = slice(0, 3), slice(3, 5), 5, 6, 7, 8
 CONSTANT_RANGE = 2.5 / 255.0
-"""A channel whose values between the 0.1 and 99.9 percentiles span no more than this is stored as a constant."""
+"""A channel whose values between the 0.1 and 99.9 percentiles span no more than this is stored as a
+constant.
+"""
 ASSUMED_ROUGHNESS = 0.9
 UNEVEN_LIGHT = frozenset({"gradient", "baked"})
 METRES_FILE = Path(__file__).with_name("metres.toml")
@@ -64,14 +71,18 @@ class About:
 
 @dataclass(frozen=True)
 class Exemplar:
-    """Nine channels (H, W, 9) float32 in the order of `CHANNELS`: normals in [-1, 1], all others in [0, 1]; periodic in both directions."""
+    """Nine channels (H, W, 9) float32 in the order of `CHANNELS`: normals in [-1, 1], all others in
+    [0, 1]; periodic in both directions.
+    """
 
     maps: Array
     about: About
 
 
 def tile_metres(material_class: str) -> float:
-    """The usual edge of a tile in metres by class (``metres.toml``), 1.0 for classes that are not there."""
+    """The usual edge of a tile in metres by class (``metres.toml``), 1.0 for classes that are not
+    there.
+    """
     return float(tomllib.loads(METRES_FILE.read_text(encoding="utf-8")).get(material_class, 1.0))
 
 
@@ -111,13 +122,16 @@ class Scan:
 
 
 def read_scan(data: Path, asset: Asset, layout: Layout, material_class: str) -> Scan:
-    """Read ``data/materials/<asset>``, join height and normals, flatten light where the table says it is uneven.
+    """Read ``data/materials/<asset>``, join height and normals, flatten light where the table says
+    it is uneven.
 
     Raises InvalidRequestError when basecolor or normal is missing or cannot be read.
     """
     stored = _read_stored(data / "materials" / asset.asset_id)
     surface = make_surface(stored["normal"], stored.get("height"), layout)
-    basecolor = flatten_light(stored["basecolor"]) if UNEVEN_LIGHT & layout.flags else stored["basecolor"]
+    basecolor = (
+        flatten_light(stored["basecolor"]) if UNEVEN_LIGHT & layout.flags else stored["basecolor"]
+    )
     height = surface.height_px
     if np.ptp(surface.normal, (0, 1)).max() <= CONSTANT_RANGE:  # a constant normal holds no relief
         height = np.zeros_like(height)
@@ -127,7 +141,9 @@ def read_scan(data: Path, asset: Asset, layout: Layout, material_class: str) -> 
     metallic = stored.get("metallic", np.full(shape, asset.metallic_default, np.float32))
     ao = stored["ao"] if "ao" in stored else ambient_occlusion(height)
     unit = np.clip(0.5 + height / relief_px, 0.0, 1.0).astype(np.float32)
-    maps = np.concatenate([basecolor, surface.normal, np.stack([roughness, metallic, unit, ao], -1)], -1)
+    maps = np.concatenate(
+        [basecolor, surface.normal, np.stack([roughness, metallic, unit, ao], -1)], -1
+    )
     return Scan(maps, relief_px, surface.source, asset, layout, material_class)
 
 
@@ -136,7 +152,11 @@ def find_constants(maps: Array) -> dict[str, float]:
     low, high = np.quantile(maps.reshape(-1, maps.shape[-1]), [0.001, 0.999], axis=0)
     middle = np.median(maps.reshape(-1, maps.shape[-1]), axis=0)
     spans = high - low
-    return {name: round(float(middle[i]), 4) for i, name in enumerate(CHANNELS) if spans[i] <= CONSTANT_RANGE}
+    return {
+        name: round(float(middle[i]), 4)
+        for i, name in enumerate(CHANNELS)
+        if spans[i] <= CONSTANT_RANGE
+    }
 
 
 def normal_vectors(maps: Array) -> Array:
@@ -149,15 +169,23 @@ def normal_vectors(maps: Array) -> Array:
 def _read_stored(folder: Path) -> dict[str, Array]:
     """The maps of a set at the size of its basecolor."""
     wanted = {"basecolor": 3, "normal": 3, "roughness": 1, "metallic": 1, "height": 1, "ao": 1}
-    maps = {name: values for name, channels in wanted.items() if (values := read_map(folder, name, channels)) is not None}
+    maps = {
+        name: values
+        for name, channels in wanted.items()
+        if (values := read_map(folder, name, channels)) is not None
+    }
     missing = [name for name in ("basecolor", "normal") if name not in maps]
     if missing:
-        raise InvalidRequestError(f"{folder}: no {' and no '.join(missing)}; an exemplar needs both")
+        raise InvalidRequestError(
+            f"{folder}: no {' and no '.join(missing)}; an exemplar needs both"
+        )
     rows, columns = maps["basecolor"].shape[:2]
     for name, values in maps.items():
         for axis, size in ((0, rows), (1, columns)):
             if values.shape[axis] != size:
-                maps[name] = values = resample_axis(values, even_positions(values.shape[axis], size), axis)
+                maps[name] = values = resample_axis(
+                    values, even_positions(values.shape[axis], size), axis
+                )
     return maps
 
 
@@ -166,7 +194,9 @@ def _to_grid(maps: Array, layout: Layout, grid_px: tuple[int, int]) -> Array:
         stored = maps.shape[axis]
         rows = layout.rows
         if rows and not rows.equal and rows.axis == "yx"[axis]:
-            maps = resample_axis(maps, row_positions(stored, wanted, rows.boundaries, CELL_PX), axis)
+            maps = resample_axis(
+                maps, row_positions(stored, wanted, rows.boundaries, CELL_PX), axis
+            )
         elif stored != wanted:
             maps = resample_axis(maps, even_positions(stored, wanted), axis)
     return maps
@@ -182,7 +212,9 @@ def _bounded(maps: Array) -> Array:
 
 
 def _agreement(maps: Array, relief_px: float) -> float:
-    return slope_agreement(normal_vectors(maps), (maps[..., HEIGHT] - maps[..., HEIGHT].mean()) * np.float32(relief_px))
+    return slope_agreement(
+        normal_vectors(maps), (maps[..., HEIGHT] - maps[..., HEIGHT].mean()) * np.float32(relief_px)
+    )
 
 
 def _known_corrections(layout: Layout) -> tuple[str, ...]:

@@ -13,15 +13,23 @@ LOBES = 3
 
 
 def even_positions(stored: int, wanted: int) -> NDArray[np.float64]:
-    """Centres of ``wanted`` equal pixels in the coordinates of ``stored`` ones; pixel 0 has its centre at 0."""
-    positions: NDArray[np.float64] = (np.arange(wanted, dtype=np.float64) + 0.5) * (stored / wanted) - 0.5
+    """Centres of ``wanted`` equal pixels in the coordinates of ``stored`` ones; pixel 0 has its
+    centre at 0.
+    """
+    positions: NDArray[np.float64] = (np.arange(wanted, dtype=np.float64) + 0.5) * (
+        stored / wanted
+    ) - 0.5
     return positions
 
 
-def row_positions(stored: int, wanted: int, boundaries: tuple[float, ...], multiple: int) -> NDArray[np.float64]:
-    """Positions that put each boundary (a fraction of the tile) on a multiple of ``multiple`` pixels: piecewise linear between them.
+def row_positions(
+    stored: int, wanted: int, boundaries: tuple[float, ...], multiple: int
+) -> NDArray[np.float64]:
+    """Positions that put each boundary (a fraction of the tile) on a multiple of ``multiple``
+    pixels: piecewise linear between them.
 
-    Returns (wanted,) positions in stored pixels, ascending. A row that would vanish keeps one ``multiple``.
+    Returns (wanted,) positions in stored pixels, ascending. A row that would vanish keeps one
+    ``multiple``.
     """
     source = np.asarray(boundaries, np.float64) * stored
     cells = wanted // multiple
@@ -31,14 +39,18 @@ def row_positions(stored: int, wanted: int, boundaries: tuple[float, ...], multi
     target = edges.astype(np.float64) * multiple
     known_target = np.concatenate([[target[-1] - wanted], target, [target[0] + wanted]])
     known_source = np.concatenate([[source[-1] - stored], source, [source[0] + stored]])
-    positions: NDArray[np.float64] = np.interp(np.arange(wanted) + 0.5, known_target, known_source) - 0.5
+    positions: NDArray[np.float64] = (
+        np.interp(np.arange(wanted) + 0.5, known_target, known_source) - 0.5
+    )
     return positions
 
 
 def resample_axis(maps: Array, positions: NDArray[np.float64], axis: int) -> Array:
-    """Sample a periodic array at ``positions`` (in pixels, ascending) along ``axis`` with a Lanczos filter as wide as the local step.
+    """Sample a periodic array at ``positions`` (in pixels, ascending) along ``axis`` with a Lanczos
+    filter as wide as the local step.
 
-    Returns float32 with ``len(positions)`` samples along ``axis``; constants stay constant, whole shifts are exact.
+    Returns float32 with ``len(positions)`` samples along ``axis``; constants stay constant, whole
+    shifts are exact.
     """
     moved = np.moveaxis(maps, axis, 0)
     size = len(moved)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contact sheet of prepared exemplars: each lit and as relief, with its name and what was corrected."""
+"""A contact sheet of prepared exemplars: each lit and as relief, with its name and what was
+corrected.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ LIGHT = np.asarray([-0.45, 0.45, 0.77], np.float32)
 
 
 def write_sheets(pack: Pack, out: Path, rows: int = 10) -> list[Path]:
-    """Write ``exemplars_<n>.webp`` pages of all exemplars of a pack, sorted by class; returns their paths."""
+    """Write ``exemplars_<n>.webp`` pages of all exemplars of a pack, sorted by class; returns their
+    paths.
+    """
     out.mkdir(parents=True, exist_ok=True)
     ids = sorted(pack.ids(), key=lambda a: (pack.about[a].material_class, a))
     written = []
@@ -36,7 +40,9 @@ def write_sheets(pack: Pack, out: Path, rows: int = 10) -> list[Path]:
 def lit(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(H, W, 9) maps -> (H, W, 3) basecolor under a light from the upper left."""
     shade = np.clip(normal_vectors(maps) @ LIGHT, 0.0, 1.0) / LIGHT[2]
-    picture: NDArray[np.uint8] = np.round(np.clip(maps[..., COLOUR] * shade[..., None], 0.0, 1.0) * 255.0).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.round(
+        np.clip(maps[..., COLOUR] * shade[..., None], 0.0, 1.0) * 255.0
+    ).astype(np.uint8)
     return picture
 
 
@@ -45,11 +51,19 @@ def _tiles(pack: Pack, ids: list[str]) -> Iterator[Image.Image]:
         exemplar = pack.read(asset_id, "small")
         tile = Image.new("RGB", (2 * THUMB_PX, THUMB_PX + 3 * LINE_PX), "white")
         for i, picture in enumerate(
-            (lit(exemplar.maps), np.repeat(np.round(exemplar.maps[..., HEIGHT, None] * 255).astype(np.uint8), 3, -1))
+            (
+                lit(exemplar.maps),
+                np.repeat(np.round(exemplar.maps[..., HEIGHT, None] * 255).astype(np.uint8), 3, -1),
+            )
         ):
-            tile.paste(Image.fromarray(picture).resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX), (i * THUMB_PX, 0))
+            tile.paste(
+                Image.fromarray(picture).resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX),
+                (i * THUMB_PX, 0),
+            )
         draw = ImageDraw.Draw(tile)
-        for i, line in enumerate(_lines(exemplar, pack.grids[asset_id].get("own", pack.grids[asset_id]["small"]))):
+        for i, line in enumerate(
+            _lines(exemplar, pack.grids[asset_id].get("own", pack.grids[asset_id]["small"]))
+        ):
             draw.text((2, THUMB_PX + i * LINE_PX), line, fill="black")
         yield tile
 
@@ -57,7 +71,10 @@ def _tiles(pack: Pack, ids: list[str]) -> Iterator[Image.Image]:
 def _lines(exemplar: Exemplar, grid: tuple[int, int]) -> tuple[str, str, str]:
     about = exemplar.about
     first = f"{about.asset_id}  {about.material_class}  {about.family}  q{about.quality}"
-    second = f"{grid[1]} x {grid[0]} px  {about.metres:g} m  relief {about.relief_tiles:.3f}  r {about.slope_agreement:.2f}"
+    second = (
+        f"{grid[1]} x {grid[0]} px  {about.metres:g} m  relief {about.relief_tiles:.3f}  "
+        f"r {about.slope_agreement:.2f}"
+    )
     return first, second, "; ".join(about.corrections)[:60]
 
 

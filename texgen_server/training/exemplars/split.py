@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which exemplars are held out for evaluation: the committed split of the first assets, extended by the same rule to those that came later."""
+"""Which exemplars are held out for evaluation: the committed split of the first assets, extended by
+the same rule to those that came later.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,28 @@ def read_validation() -> set[str]:
 
 
 def extend_split(assets: list[Asset], classes: dict[str, str], near_duplicates: Path) -> set[str]:
-    """Asset ids of the validation part: the committed ones, and about a tenth of each class of the assets that the committed split lacks.
+    """Asset ids of the validation part: the committed ones, and about a tenth of each class of the
+    assets that the committed split lacks.
 
-    Near-duplicates and assets of one geometry group stay together; a group that reaches into the committed split follows it. ``classes`` gives the
-    class of each asset, ``near_duplicates`` is the CSV of pairs.
+    Near-duplicates and assets of one geometry group stay together; a group that reaches into the
+    committed split follows it. ``classes`` gives the class of each asset, ``near_duplicates`` is
+    the CSV of pairs.
     """
     with SPLIT_FILE.open(newline="", encoding="utf-8") as file:
         committed = {row["asset_id"]: row["part"] for row in csv.DictReader(file)}
     group = _groups(assets, _pairs(near_duplicates))
     held_groups = {group[a] for a, part in committed.items() if part == "validation" and a in group}
-    trained_groups = {group[a] for a, part in committed.items() if part != "validation" and a in group}
+    trained_groups = {
+        group[a] for a, part in committed.items() if part != "validation" and a in group
+    }
     new = [a for a in assets if a.asset_id not in committed]
     free = [
-        replace(a, geometry_group=group[a.asset_id], material_class=classes.get(a.asset_id, a.material_class), preset=False)
+        replace(
+            a,
+            geometry_group=group[a.asset_id],
+            material_class=classes.get(a.asset_id, a.material_class),
+            preset=False,
+        )
         for a in new
         if group[a.asset_id] not in held_groups | trained_groups
     ]
@@ -39,10 +50,14 @@ def extend_split(assets: list[Asset], classes: dict[str, str], near_duplicates: 
     return held | {a.asset_id for a in new if group[a.asset_id] in held_groups - trained_groups}
 
 
-def write_exemplar_split(assets: list[Asset], classes: dict[str, str], near_duplicates: Path) -> None:
+def write_exemplar_split(
+    assets: list[Asset], classes: dict[str, str], near_duplicates: Path
+) -> None:
     """Write the committed file."""
     held = extend_split(assets, classes, near_duplicates)
-    rows = ((a.asset_id, classes.get(a.asset_id, a.material_class), a.geometry_group) for a in assets)
+    rows = (
+        (a.asset_id, classes.get(a.asset_id, a.material_class), a.geometry_group) for a in assets
+    )
     write_parts(EXEMPLAR_SPLIT_FILE, held, rows, "geometry_group")
 
 
@@ -52,7 +67,9 @@ def _pairs(path: Path) -> Iterable[tuple[str, str]]:
 
 
 def _groups(assets: list[Asset], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The smallest asset id that each asset is joined with, by geometry group or as a near-duplicate."""
+    """The smallest asset id that each asset is joined with, by geometry group or as a
+    near-duplicate.
+    """
     root = {a.asset_id: a.asset_id for a in assets}
 
     def find(name: str) -> str:

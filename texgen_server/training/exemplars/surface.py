@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Height and normals of an exemplar that agree: scanned where that can be trusted, integrated elsewhere, turned where the relief is inverted."""
+"""Height and normals of an exemplar that agree: scanned where that can be trusted, integrated
+elsewhere, turned where the relief is inverted.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,16 @@ class Surface:
     height_px: Array
     """(H, W) height in pixels, mean 0."""
     agreement: float
-    """Correlation of the slopes of ``height_px`` with those of the normal, after all corrections."""
+    """Correlation of the slopes of ``height_px`` with those of the normal, after all corrections.
+    """
     source: str
     """Where the height comes from: "scan", "scan and normal" or "normal"."""
 
 
 def make_surface(normal: Array, scanned: Array | None, layout: Layout) -> Surface:
-    """Join a set's normal (H, W, 3 in [0, 1], OpenGL) and its scanned height (H, W in [0, 1], any unit; None where there is none)."""
+    """Join a set's normal (H, W, 3 in [0, 1], OpenGL) and its scanned height (H, W in [0, 1], any
+    unit; None where there is none).
+    """
     vector = normal * 2.0 - 1.0
     if "normals_swapped" in layout.flags:
         vector = np.stack([vector[..., 1], vector[..., 0], vector[..., 2]], -1)
@@ -49,11 +54,15 @@ def make_surface(normal: Array, scanned: Array | None, layout: Layout) -> Surfac
         vector = vector * np.asarray([-1.0, -1.0, 1.0], np.float32)
         scanned = None if scanned is None else 1.0 - scanned
     height, source = _height(vector, scanned, layout)
-    return Surface(np.ascontiguousarray(vector[..., :2]), height, slope_agreement(vector, height), source)
+    return Surface(
+        np.ascontiguousarray(vector[..., :2]), height, slope_agreement(vector, height), source
+    )
 
 
 def slope_agreement(vector: Array, height_px: Array) -> float:
-    """Correlation, in [-1, 1], of the slopes that a normal (H, W, 3) and a height in pixels (H, W) give; 1 where both are flat."""
+    """Correlation, in [-1, 1], of the slopes that a normal (H, W, 3) and a height in pixels (H, W)
+    give; 1 where both are flat.
+    """
     given, own = np.stack(slopes_from_normal(vector)), np.stack(central_slopes(height_px))
     energy = float((given * given).sum()) * float((own * own).sum())
     return 1.0 if energy < 1e-9 else float((given * own).sum()) / energy**0.5
@@ -73,9 +82,11 @@ def _height(vector: Array, scanned: Array | None, layout: Layout) -> tuple[Array
 
 
 def integrate_without_drift(right: Array, down: Array) -> Array:
-    """Integrate slopes (H, W) to a periodic height in pixels, less the slow hills that are only noise.
+    """Integrate slopes (H, W) to a periodic height in pixels, less the slow hills that are only
+    noise.
 
-    A relief has no curl: what curl there is measures the noise, band by band, and the rest is weighed as by Wiener (1949).
+    A relief has no curl: what curl there is measures the noise, band by band, and the rest is
+    weighed as by Wiener (1949).
     """
     height = integrate(right, down)
     rows, columns = height.shape
@@ -85,11 +96,15 @@ def integrate_without_drift(right: Array, down: Array) -> Array:
     relief = np.abs((x * across + y * along) / cycles) ** 2
     noise = np.abs((y * across - x * along) / cycles) ** 2
     band = np.clip(np.round(OCTAVE_BANDS * np.log2(np.maximum(cycles, 1.0))), 0, None).astype(int)
-    noise_power, relief_power = (np.bincount(band.ravel(), part.ravel()) for part in (noise, relief))
+    noise_power, relief_power = (
+        np.bincount(band.ravel(), part.ravel()) for part in (noise, relief)
+    )
     share = noise_power / np.maximum(relief_power, 1e-9)
     trusted = np.clip(1.0 - share, 0.0, 1.0)[band]
     slow = 1.0 / (1.0 + (cycles / DRIFT_CYCLES) ** 4)
-    return np.real(np.fft.ifft2(np.fft.fft2(height) * (1.0 - slow * (1.0 - trusted)))).astype(np.float32)
+    return np.real(np.fft.ifft2(np.fft.fft2(height) * (1.0 - slow * (1.0 - trusted)))).astype(
+        np.float32
+    )
 
 
 def _without_tilt(vector: Array) -> Array:

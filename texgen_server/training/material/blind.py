@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen eval material --blind``: one offline page that asks a person which pictures are real, and of what class."""
+"""``texgen eval material --blind``: one offline page that asks a person which pictures are real,
+and of what class.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ TILE_PX = 512
 
 
 def write_blind_page(options: EvalOptions, path: Path, seed: int = 0) -> None:
-    """As many held-out scans as there are, as many samples of the same classes, in random order, in one file."""
+    """As many held-out scans as there are, as many samples of the same classes, in random order, in
+    one file.
+    """
     assets = read_catalog(options.data)
     pack = prepared_pack(options.data, assets, options.work / "pack")
     model = load_material(find_card(options.model, options.models))
@@ -39,15 +43,31 @@ def write_blind_page(options: EvalOptions, path: Path, seed: int = 0) -> None:
     items = []
     for number, index in enumerate(held):
         name = pack.classes[index]
-        items.append({"origin": "real", "class": name, "id": pack.assets[index], "picture": _url(_scan(pack, index))})
+        items.append(
+            {
+                "origin": "real",
+                "class": name,
+                "id": pack.assets[index],
+                "picture": _url(_scan(pack, index)),
+            }
+        )
         sample_seed = 9000 + number
         items.append(
-            {"origin": "generated", "class": name, "id": f"seed {sample_seed}", "picture": _url(_sample(model, name, sample_seed))}
+            {
+                "origin": "generated",
+                "class": name,
+                "id": f"seed {sample_seed}",
+                "picture": _url(_sample(model, name, sample_seed)),
+            }
         )
     ordered = [items[i] for i in rng.permutation(len(items))]
     classes = sorted({pack.classes[i] for i in held})
     page = TEMPLATE.read_text(encoding="utf-8")
-    for mark, value in (("/*ITEMS*/[]", ordered), ("/*CLASSES*/[]", classes), ('/*DIGEST*/""', model.card.digest[:12])):
+    for mark, value in (
+        ("/*ITEMS*/[]", ordered),
+        ("/*CLASSES*/[]", classes),
+        ('/*DIGEST*/""', model.card.digest[:12]),
+    ):
         page = page.replace(mark, json.dumps(value))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The material model's controls as data: what an export writes into ``model.toml`` and a client builds its sliders from."""
+"""The material model's controls as data: what an export writes into ``model.toml`` and a client
+builds its sliders from.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from typing import Any
 
 
 def control(
-    name: str, label: str, description: str, limits: tuple[float, float, float], *, unit: str = "", post_process: bool = True
+    name: str,
+    label: str,
+    description: str,
+    limits: tuple[float, float, float],
+    *,
+    unit: str = "",
+    post_process: bool = True,
 ) -> dict[str, Any]:
     """One ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value."""
     minimum, default, maximum = limits
@@ -35,20 +43,53 @@ CONTROLS: list[dict[str, Any]] = [
     control(
         "regularity",
         "Regularity",
-        "Strength of the regular layout, such as brick courses and joints; 0 leaves only what is random.",
+        "Strength of the regular layout, such as brick courses and joints; 0 leaves only what "
+        "is random.",
         (0.0, 1.0, 1.5),
         post_process=False,
     ),
-    control("relief_depth", "Relief depth", "Multiplies the height range, and with it the slopes of the normal map.", (0.0, 1.0, 4.0)),
-    control("roughness_offset", "Roughness offset", "Added to the roughness map: negative is shinier.", (-0.5, 0.0, 0.5)),
-    control("hue_shift", "Hue shift", "Turns the hue of the base colour (in OKLab).", (-180.0, 0.0, 180.0), unit="deg"),
-    control("saturation", "Saturation", "Multiplies the chroma of the base colour (in OKLab); 0 is grey.", (0.0, 1.0, 2.0)),
-    control("brightness", "Brightness", "Multiplies the lightness of the base colour (in OKLab).", (0.25, 1.0, 1.75)),
-    control("contrast", "Contrast", "Spreads the lightness of the base colour around the material's mean.", (0.0, 1.0, 2.0)),
+    control(
+        "relief_depth",
+        "Relief depth",
+        "Multiplies the height range, and with it the slopes of the normal map.",
+        (0.0, 1.0, 4.0),
+    ),
+    control(
+        "roughness_offset",
+        "Roughness offset",
+        "Added to the roughness map: negative is shinier.",
+        (-0.5, 0.0, 0.5),
+    ),
+    control(
+        "hue_shift",
+        "Hue shift",
+        "Turns the hue of the base colour (in OKLab).",
+        (-180.0, 0.0, 180.0),
+        unit="deg",
+    ),
+    control(
+        "saturation",
+        "Saturation",
+        "Multiplies the chroma of the base colour (in OKLab); 0 is grey.",
+        (0.0, 1.0, 2.0),
+    ),
+    control(
+        "brightness",
+        "Brightness",
+        "Multiplies the lightness of the base colour (in OKLab).",
+        (0.25, 1.0, 1.75),
+    ),
+    control(
+        "contrast",
+        "Contrast",
+        "Spreads the lightness of the base colour around the material's mean.",
+        (0.0, 1.0, 2.0),
+    ),
     control(
         "tile_size_m",
         "Real tile size",
-        "Edge of one tile in metres; changes no pixel, only the metadata and the displacement scale.",
+        "Edge of one tile in metres; changes no pixel, only the metadata and the displacement "
+        "scale.",
         (0.01, 1.0, 100.0),
         unit="m",
     ),
@@ -71,10 +112,26 @@ LATENT_CONTROLS: dict[str, dict[str, Any]] = {
             (-1.0, 0.0, 1.0),
             post_process=False,
         ),
-        control("moss", "Moss", "Greener: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
-        control("age", "Age", "Yellowed and faded: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False),
         control(
-            "coarseness", "Coarseness", "Deeper, larger relief: a direction of the latent space.", (-1.0, 0.0, 1.0), post_process=False
+            "moss",
+            "Moss",
+            "Greener: a direction of the latent space.",
+            (-1.0, 0.0, 1.0),
+            post_process=False,
+        ),
+        control(
+            "age",
+            "Age",
+            "Yellowed and faded: a direction of the latent space.",
+            (-1.0, 0.0, 1.0),
+            post_process=False,
+        ),
+        control(
+            "coarseness",
+            "Coarseness",
+            "Deeper, larger relief: a direction of the latent space.",
+            (-1.0, 0.0, 1.0),
+            post_process=False,
         ),
     )
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training data: CC0 sets on disk -> one pack of arrays -> batches.
 
-A pack holds every material at several *densities* (pixels per tile), so that a crop of 128 px can show a whole tile or a
-detail. Height is in units of the material's own range (``relief``), normals are always derived from it, never stored.
+A pack holds every material at several *densities* (pixels per tile), so that a crop of 128 px can
+show a whole tile or a detail. Height is in units of the material's own range (``relief``), normals
+are always derived from it, never stored.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from texgen_server.training.material.layout_fit import MAX_WAVES, fit_layout
 from texgen_server.training.scanned_relief import ambient_occlusion, blend_scanned
 
 DENSITIES = (128, 256, 512, 1024)
-"""Pixels per tile that training crops are cut at. A material is used at the densities that its scan resolves, the first three always."""
+"""Pixels per tile that training crops are cut at.
+
+A material is used at the densities that its scan resolves, the first three always.
+"""
 ALWAYS = 512
 OWN_HEIGHT = {"Fabric010", "Fabric015"}
 """Sets whose normals have steps: their scanned height is used alone."""
@@ -43,14 +47,20 @@ def _read(path: Path, mode: str) -> Array:
 
 def _resize(channel: Array, size: int) -> Array:
     """Area-average a (H, W) array to (size, size)."""
-    return np.asarray(Image.fromarray(channel).resize((size, size), Image.Resampling.BOX), np.float32)
+    return np.asarray(
+        Image.fromarray(channel).resize((size, size), Image.Resampling.BOX), np.float32
+    )
 
 
 def height_px(folder: Path, asset_id: str) -> Array:
-    """The height of a set in pixels of its own resolution, mean 0: integrated normals blended with the scan, if any."""
+    """The height of a set in pixels of its own resolution, mean 0: integrated normals blended with
+    the scan, if any.
+    """
     normal = _read(folder / "normal.webp", "RGB") * 2.0 - 1.0
     integrated = integrate(*slopes_from_normal(normal))
-    scan_path = next((p for p in (folder / "height.webp", folder / "height.png") if p.is_file()), None)
+    scan_path = next(
+        (p for p in (folder / "height.webp", folder / "height.png") if p.is_file()), None
+    )
     if scan_path is None:
         return integrated
     scanned = _resize(_read(scan_path, "L"), integrated.shape[0])
@@ -63,19 +73,24 @@ def height_px(folder: Path, asset_id: str) -> Array:
 def load_set(folder: Path, asset: Asset, size: int) -> tuple[Array, float]:
     """Read one set at ``size`` px per tile.
 
-    Returns (7, size, size) in [0, 1] (basecolor sRGB, height, roughness, metallic, ao) and the relief: the height's range, black
-    to white, as a fraction of the tile's edge. A set that is stored at fewer px than ``size`` is enlarged.
+    Returns (7, size, size) in [0, 1] (basecolor sRGB, height, roughness, metallic, ao) and the
+    relief: the height's range, black to white, as a fraction of the tile's edge. A set that is
+    stored at fewer px than ``size`` is enlarged.
     """
     height = height_px(folder, asset.asset_id)
     native = height.shape[0]
     relief_px = max(2.1 * float(np.quantile(np.abs(height), 0.999)), 1e-3 * native)
     unit = np.clip(0.5 + height / relief_px, 0.0, 1.0).astype(np.float32)
     basecolor = srgb_to_linear(_read(folder / "basecolor.webp", "RGB"))
-    channels = [linear_to_srgb(_resize(np.ascontiguousarray(basecolor[..., i]), size)) for i in range(3)]
+    channels = [
+        linear_to_srgb(_resize(np.ascontiguousarray(basecolor[..., i]), size)) for i in range(3)
+    ]
     channels += [_resize(unit, size), _resize(_read(folder / "roughness.webp", "L"), size)]
     metallic = folder / "metallic.webp"
     channels.append(
-        _resize(_read(metallic, "L"), size) if metallic.is_file() else np.full((size, size), asset.metallic_default, np.float32)
+        _resize(_read(metallic, "L"), size)
+        if metallic.is_file()
+        else np.full((size, size), asset.metallic_default, np.float32)
     )
     ao = folder / "ao.webp"
     channels.append(_resize(_read(ao, "L") if ao.is_file() else ambient_occlusion(height), size))
@@ -89,9 +104,14 @@ def native_px(folder: Path) -> int:
 
 
 def prepare(data: Path, assets: list[Asset], out: Path) -> None:
-    """Write the pack: ``maps_<density>.npy`` (N, 7, d, d) uint16 (zeros where a set does not resolve it), ``layout.npz``, ``pack.json``."""
+    """Write the pack: ``maps_<density>.npy`` (N, 7, d, d) uint16 (zeros where a set does not
+    resolve it), ``layout.npz``, ``pack.json``.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    stacks = {d: np.lib.format.open_memmap(out / f"maps_{d}.npy", "w+", np.uint16, (len(assets), 7, d, d)) for d in DENSITIES}
+    stacks = {
+        d: np.lib.format.open_memmap(out / f"maps_{d}.npy", "w+", np.uint16, (len(assets), 7, d, d))
+        for d in DENSITIES
+    }
     waves = np.zeros((len(assets), MAX_WAVES, 2), np.int16)
     amplitudes = np.zeros((len(assets), MAX_WAVES, 5), np.complex64)
     relief, native = [], []
@@ -107,7 +127,12 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
     for stack in stacks.values():
         stack.flush()
     np.savez(out / "layout.npz", waves=waves, amplitudes=amplitudes)
-    meta = {"assets": [a.asset_id for a in assets], "classes": [a.material_class for a in assets], "relief": relief, "native_px": native}
+    meta = {
+        "assets": [a.asset_id for a in assets],
+        "classes": [a.material_class for a in assets],
+        "relief": relief,
+        "native_px": native,
+    }
     (out / "pack.json").write_text(json.dumps(meta), encoding="utf-8")
 
 
@@ -149,18 +174,23 @@ class Pack:
         return self.native_px.clamp_min(ALWAYS) >= density
 
     def crop(self, index: Tensor, density: int, size_px: int, generator: torch.Generator) -> Batch:
-        """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a rolled whole tile.
+        """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a
+        rolled whole tile.
 
         Corners lie on pixels of the tile at 256 px, so that a crop's guide is not blurred.
         """
         step = max(1, density // BASE_PX)
         corner = torch.randint(density // step, (len(index), 2), generator=generator) * step
         out = np.empty((len(index), 7, size_px, size_px), np.float32)
-        for row, (material, (top, left)) in enumerate(zip(index.tolist(), corner.tolist(), strict=True)):
+        for row, (material, (top, left)) in enumerate(
+            zip(index.tolist(), corner.tolist(), strict=True)
+        ):
             rows = (np.arange(size_px) + top) % density
             columns = (np.arange(size_px) + left) % density
             out[row] = self.maps[density][material][:, rows[:, None], columns[None]]
-        return Batch(torch.from_numpy(out) / 65535.0, index, corner / density, size_px / density, density)
+        return Batch(
+            torch.from_numpy(out) / 65535.0, index, corner / density, size_px / density, density
+        )
 
     def layouts(self, batch: Batch, sizes: list[int], device: torch.device) -> list[Tensor]:
         """The layout of each image of a batch on square grids of the given sizes."""
@@ -169,5 +199,9 @@ class Pack:
         for n in sizes:
             down, right = (sample_places(origin[:, axis], batch.extent_tiles, n) for axis in (0, 1))
             step = (batch.extent_tiles / n, batch.extent_tiles / n)
-            fields.append(torch.from_numpy(layout_field(self.waves[index], self.amplitudes[index], down, right, step)).to(device))
+            fields.append(
+                torch.from_numpy(
+                    layout_field(self.waves[index], self.amplitudes[index], down, right, step)
+                ).to(device)
+            )
         return fields

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latent directions that are named by what they measurably do.
 
-Each attribute below is a differentiable measure of finished maps. Its gradient with respect to the style, averaged over many materials, is a
-row of a Jacobian J; the direction of attribute k is the smallest step d with J d = e_k, so that it moves its own attribute and, to first
-order, none of the others. One unit of the control is the step that moves the attribute by `UNIT` deviations between materials, or
-the longest step that samples bear (`MAX_STEP`).
+Each attribute below is a differentiable measure of finished maps. Its gradient with respect to the
+style, averaged over many materials, is a row of a Jacobian J; the direction of attribute k is the
+smallest step d with J d = e_k, so that it moves its own attribute and, to first order, none of the
+others. One unit of the control is the step that moves the attribute by `UNIT` deviations between
+materials, or the longest step that samples bear (`MAX_STEP`).
 """
 
 from __future__ import annotations
@@ -74,9 +75,10 @@ def find_directions(model: MaterialModel) -> dict[str, NDArray[np.float32]]:
     for k, name in enumerate(ATTRIBUTES):
         direction = raw[:, k] / raw[:, k].norm() * spread * samples.styles.shape[1] ** 0.5
         trial = 0.25
-        moved = (measure(generator, samples, direction * trial)[k] - measure(generator, samples, -direction * trial)[k]).mean() / (
-            2 * trial
-        )
+        moved = (
+            measure(generator, samples, direction * trial)[k]
+            - measure(generator, samples, -direction * trial)[k]
+        ).mean() / (2 * trial)
         step = min(MAX_STEP, UNIT * float(before[k].std()) / max(1e-6, float(moved)))
         out[name] = (direction * step).numpy().astype(np.float32)
     return out
@@ -87,13 +89,21 @@ def draw_samples(model: MaterialModel, generator: MaterialGenerator) -> Samples:
     styles, fields = [], []
     for c in model.card.classes:
         for seed in range(SEEDS_PER_CLASS if not c.preset else 1):
-            plan = make_plan(make_recipe(model.card, [(c.name, 1.0)], seed, (SIZE_PX, SIZE_PX)), model.tables, model.shape)
+            plan = make_plan(
+                make_recipe(model.card, [(c.name, 1.0)], seed, (SIZE_PX, SIZE_PX)),
+                model.tables,
+                model.shape,
+            )
             assert plan.canvas.period is not None
             made = make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
             density = torch.full((1, 1), float(np.log2(plan.canvas.tile_px)) - 8.0)
             with torch.no_grad():
-                styles.append(generator.mapping(torch.from_numpy(plan.sources[0].code[None].copy()), density))
-            layouts, noises = ([torch.from_numpy(f) for f in group] for group in (made.layouts, made.noises))
+                styles.append(
+                    generator.mapping(torch.from_numpy(plan.sources[0].code[None].copy()), density)
+                )
+            layouts, noises = (
+                [torch.from_numpy(f) for f in group] for group in (made.layouts, made.noises)
+            )
             fields.append((torch.from_numpy(made.start), layouts, noises))
     return Samples(torch.cat(styles), fields)
 
@@ -115,6 +125,10 @@ def _jacobian(generator: MaterialGenerator, samples: Samples) -> Tensor:
         leaf = style[None].clone().requires_grad_()
         maps = generator(leaf, *fields)
         values = [attribute(maps).sum() for attribute in ATTRIBUTES.values()]
-        rows.append(torch.stack([torch.autograd.grad(v, leaf, retain_graph=True)[0][0] for v in values]))
-    deviation = measure(generator, samples, torch.zeros(samples.styles.shape[1])).std(1, keepdim=True)
+        rows.append(
+            torch.stack([torch.autograd.grad(v, leaf, retain_graph=True)[0][0] for v in values])
+        )
+    deviation = measure(generator, samples, torch.zeros(samples.styles.shape[1])).std(
+        1, keepdim=True
+    )
     return torch.stack(rows).mean(0) / deviation

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The discriminator: frozen features of two views, randomly mixed (Projected GAN), and a small one on the raw maps.
+"""The discriminator: frozen features of two views, randomly mixed (Projected GAN), and a small one
+on the raw maps.
 
-It judges basecolor and relief together: the features of both views are concatenated at each tap, so maps that do not belong
-together are caught. Used in training only; never shipped.
+It judges basecolor and relief together: the features of both views are concatenated at each tap, so
+maps that do not belong together are caught. Used in training only; never shipped.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ RAW_CHANNELS = 8
 
 
 def make_views(maps: Tensor, scale_px: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 7, H, W) maps and their height range in px -> (B, 3, H, W) basecolor and (slope x, slope y, roughness), in [-1, 1]."""
+    """(B, 7, H, W) maps and their height range in px -> (B, 3, H, W) basecolor and (slope x, slope
+    y, roughness), in [-1, 1].
+    """
     normal = normal_from_height(maps[:, 3:4], scale_px)
     slopes = torch.tanh(1.5 * normal[:, :2] / normal[:, 2:3].clamp_min(0.05))
     return maps[:, :3] * 2.0 - 1.0, torch.cat([slopes, maps[:, 4:5] * 2.0 - 1.0], 1)
@@ -41,7 +44,9 @@ class FeatureMixing(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         wide = [c * VIEWS for c in TAP_CHANNELS]
-        self.channels = nn.ModuleList(nn.Conv2d(c, o, 1) for c, o in zip(wide, MIXED_CHANNELS, strict=True))
+        self.channels = nn.ModuleList(
+            nn.Conv2d(c, o, 1) for c, o in zip(wide, MIXED_CHANNELS, strict=True)
+        )
         pairs = itertools.pairwise(MIXED_CHANNELS)
         self.scales = nn.ModuleList(nn.Conv2d(a + b, a, 3, padding=1) for a, b in pairs)
         for conv in [*self.channels, *self.scales]:
@@ -50,11 +55,15 @@ class FeatureMixing(nn.Module):
         self.requires_grad_(requires_grad=False)
 
     def forward(self, taps: list[Tensor]) -> list[Tensor]:
-        """Taps of both views, stacked along the batch (2B, C, h, w) -> four mixed maps (B, C', h, w)."""
+        """Taps of both views, stacked along the batch (2B, C, h, w) -> four mixed maps (B, C', h,
+        w).
+        """
         joint = [torch.cat(tap.chunk(VIEWS), 1) for tap in taps]
         mixed = [conv(tap) for conv, tap in zip(self.channels, joint, strict=True)]
         for i in (2, 1, 0):
-            finer = F.interpolate(mixed[i + 1], mixed[i].shape[-2:], mode="bilinear", align_corners=False)
+            finer = F.interpolate(
+                mixed[i + 1], mixed[i].shape[-2:], mode="bilinear", align_corners=False
+            )
             mixed[i] = self.scales[i](torch.cat([mixed[i], finer], 1))
         return mixed
 
@@ -66,7 +75,11 @@ class Head(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(halvings):
-            layers += [spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)), nn.GroupNorm(8, width), nn.LeakyReLU(0.2)]
+            layers += [
+                spectral_norm(nn.Conv2d(channels, width, 4, 2, 1)),
+                nn.GroupNorm(8, width),
+                nn.LeakyReLU(0.2),
+            ]
             channels = width
         layers += [spectral_norm(nn.Conv2d(channels, width, 3, 1, 1)), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers)
@@ -75,7 +88,9 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         x = self.body(x)
-        matched = (self.match(x) * condition[:, :, None, None]).sum(1, keepdim=True) / math.sqrt(condition.shape[1])
+        matched = (self.match(x) * condition[:, :, None, None]).sum(1, keepdim=True) / math.sqrt(
+            condition.shape[1]
+        )
         out: Tensor = (self.score(x) + matched).flatten(1)
         return out
 
@@ -83,17 +98,31 @@ class Head(nn.Module):
 class Discriminator(nn.Module):
     """Scores (B, n) of four feature heads and one raw-channel head; higher is more real."""
 
-    def __init__(self, materials: int, classes: int, densities: int, raw_channels: int = RAW_CHANNELS, condition_dim: int = 64) -> None:
+    def __init__(
+        self,
+        materials: int,
+        classes: int,
+        densities: int,
+        raw_channels: int = RAW_CHANNELS,
+        condition_dim: int = 64,
+    ) -> None:
         super().__init__()
         self.mixing = FeatureMixing()
         self.heads = nn.ModuleList(
-            Head(channels, halvings, condition_dim) for channels, halvings in zip(MIXED_CHANNELS, (3, 2, 1, 0), strict=True)
+            Head(channels, halvings, condition_dim)
+            for channels, halvings in zip(MIXED_CHANNELS, (3, 2, 1, 0), strict=True)
         )
-        self.material = nn.Embedding(materials + 1, condition_dim)  # the last one: "some member of the class"
+        self.material = nn.Embedding(
+            materials + 1, condition_dim
+        )  # the last one: "some member of the class"
         self.group = nn.Embedding(classes, condition_dim)
         self.density = nn.Embedding(densities, condition_dim)
         widths = ((raw_channels, 32), (32, 64), (64, 96))
-        raw = [m for a, b in widths for m in (spectral_norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(0.2))]
+        raw = [
+            m
+            for a, b in widths
+            for m in (spectral_norm(nn.Conv2d(a, b, 4, 2, 1)), nn.LeakyReLU(0.2))
+        ]
         self.raw = nn.Sequential(*raw, spectral_norm(nn.Conv2d(96, 1, 3, 1, 1)))
 
     def condition(self, material: Tensor, group: Tensor, density: int) -> Tensor:
@@ -103,6 +132,8 @@ class Discriminator(nn.Module):
         return out
 
     def forward(self, taps: list[Tensor], raw: Tensor, condition: Tensor) -> list[Tensor]:
-        """``taps`` from `FrozenFeatures` on both views stacked along the batch; ``raw`` from `raw_channels`."""
+        """``taps`` from `FrozenFeatures` on both views stacked along the batch; ``raw`` from
+        `raw_channels`.
+        """
         scores = [head(x, condition) for head, x in zip(self.heads, self.mixing(taps), strict=True)]
         return [*scores, self.raw(raw).flatten(1)]

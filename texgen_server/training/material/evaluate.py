@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen eval material``: the metrics table of the model card, in EfficientNet-lite1 features that training never saw."""
+"""``texgen eval material``: the metrics table of the model card, in EfficientNet-lite1 features
+that training never saw.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class Embedder:
 
 
 def evaluate_material(options: EvalOptions) -> dict[str, Any]:
-    """Measure a model: KID excess, precision/recall/coverage, retrieval, classes, spectrum, seams."""
+    """Measure a model: KID excess, precision/recall/coverage, retrieval, classes,
+    spectrum, seams.
+    """
     assets = read_catalog(options.data)
     held = read_split()
     pack = prepared_pack(options.data, assets, options.work / "pack")
@@ -69,7 +73,10 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
     backend = TorchBackend(model, "cpu")
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     validation = [i for i, name in enumerate(pack.assets) if name in held]
-    real = {"train": _real(pack, train, options.size_px), "validation": _real(pack, validation, options.size_px)}
+    real = {
+        "train": _real(pack, train, options.size_px),
+        "validation": _real(pack, validation, options.size_px),
+    }
     own = _generate_rows(model, backend, [pack.assets[i] for i in train], options.size_px)
     new = _generate_classes(model, backend, [pack.classes[i] for i in train], options.size_px)
     relief = {"train": pack.relief[train], "validation": pack.relief[validation]}
@@ -78,7 +85,11 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
         "rendered": lambda maps, scale: _stack(lit(maps, scale * options.size_px)),
     }
     embed = Embedder()
-    result: dict[str, Any] = {"model": model.card.id, "digest": model.card.digest, "size_px": options.size_px}
+    result: dict[str, Any] = {
+        "model": model.card.id,
+        "digest": model.card.digest,
+        "size_px": options.size_px,
+    }
     result["assets"] = {"train": len(train), "validation": len(validation)}
     labels = np.array([sorted(set(pack.classes)).index(c) for c in pack.classes])
     for name, view in views.items():
@@ -93,7 +104,9 @@ def evaluate_material(options: EvalOptions) -> dict[str, Any]:
         result[name] = _scores(vectors, labels[train], labels[validation])
     mixed = _generate_mixed(model, backend, options.size_px)
     result["novelty"] = metrics.novelty(embed(mixed[0][:, :3]), embed(real["train"][:, :3]))
-    luminance = [m[:, :3].mean(1).numpy() for m in (own[0], real["train"], real["train"].roll(1, 0))]
+    luminance = [
+        m[:, :3].mean(1).numpy() for m in (own[0], real["train"], real["train"].roll(1, 0))
+    ]
     result["spectrum_distance"] = {
         "generated": metrics.spectrum_distance(luminance[0], luminance[1]),
         "other material": metrics.spectrum_distance(luminance[2], luminance[1]),
@@ -109,8 +122,13 @@ def draw_pictures(options: EvalOptions, folder: Path) -> None:
     write_pictures(model, TorchBackend(model, "cpu"), pack, folder)
 
 
-def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels: NDArray[np.int64]) -> dict[str, Any]:
-    """All feature-space metrics of one view. ``own``: each training material's code; ``new``: samples of the classes."""
+def _scores(
+    vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """All feature-space metrics of one view.
+
+    ``own``: each training material's code; ``new``: samples of the classes.
+    """
     split = np.random.default_rng(0).permutation(len(vectors["train"]))
     half_a, half_b = split[: len(split) // 2], split[len(split) // 2 :]
     train, flat = vectors["train"], vectors["flat"]
@@ -127,7 +145,9 @@ def _scores(vectors: dict[str, Vectors], labels: NDArray[np.int64], held_labels:
         scores[f"kid_excess_{name}_validation_interval"] = metrics.bootstrap_interval(*held)
         scores[f"manifold_{name}"] = metrics.precision_recall_coverage(made, train)
         scores[f"class_agreement_{name}"] = metrics.class_agreement(made, labels, train, labels)
-    scores["class_agreement_validation"] = metrics.class_agreement(vectors["validation"], held_labels, train, labels)
+    scores["class_agreement_validation"] = metrics.class_agreement(
+        vectors["validation"], held_labels, train, labels
+    )
     scores["retrieval"] = metrics.retrieval(vectors["own"], train)
     return scores
 
@@ -147,29 +167,43 @@ def _stack(pictures: list[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255.0
 
 
-def _generate_rows(model: MaterialModel, backend: TorchBackend, assets: list[str], size_px: int) -> tuple[Tensor, Tensor]:
+def _generate_rows(
+    model: MaterialModel, backend: TorchBackend, assets: list[str], size_px: int
+) -> tuple[Tensor, Tensor]:
     """One tile of each training material from its own code: maps (N, 7, S, S) and relief (N,)."""
     members = [a for c in model.card.classes for a in c.materials]
     made = []
     for number, asset in enumerate(assets):
-        recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], number, (size_px, size_px))
+        recipe = make_recipe(
+            model.card, [(model.card.classes[0].name, 1.0)], number, (size_px, size_px)
+        )
         row = members.index(asset)
-        source = plain_source(recipe, model.tables.codes[row : row + 1], [(row, 1.0)], model.tables, model.shape)
+        source = plain_source(
+            recipe, model.tables.codes[row : row + 1], [(row, 1.0)], model.tables, model.shape
+        )
         plan = replace(make_plan(recipe, model.tables, model.shape), sources=(source,))
         made.append(Synthesis(backend, model.shape).raw(plan))
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
-def _generate_classes(model: MaterialModel, backend: TorchBackend, classes: list[str], size_px: int) -> tuple[Tensor, Tensor]:
+def _generate_classes(
+    model: MaterialModel, backend: TorchBackend, classes: list[str], size_px: int
+) -> tuple[Tensor, Tensor]:
     """One sample for each entry of ``classes``, as a user gets it from class and seed."""
     made = []
     for number, name in enumerate(classes):
-        recipe = make_recipe(model.card, [(exported_name(model, name), 1.0)], 1000 + number, (size_px, size_px))
-        made.append(Synthesis(backend, model.shape).raw(make_plan(recipe, model.tables, model.shape)))
+        recipe = make_recipe(
+            model.card, [(exported_name(model, name), 1.0)], 1000 + number, (size_px, size_px)
+        )
+        made.append(
+            Synthesis(backend, model.shape).raw(make_plan(recipe, model.tables, model.shape))
+        )
     return torch.from_numpy(np.stack([m for m, _ in made])), torch.tensor([r for _, r in made])
 
 
-def _generate_mixed(model: MaterialModel, backend: TorchBackend, size_px: int, per_class: int = 4) -> tuple[Tensor, Tensor]:
+def _generate_mixed(
+    model: MaterialModel, backend: TorchBackend, size_px: int, per_class: int = 4
+) -> tuple[Tensor, Tensor]:
     """Samples half way between two training materials of each class that has several."""
     made = []
     for c in model.card.classes:
@@ -190,13 +224,20 @@ def exported_name(model: MaterialModel, name: str) -> str:
     return name if name in known else f"{name}_1"
 
 
-def seams(model: MaterialModel, backend: TorchBackend, samples: int = 12, size_px: int = 512) -> dict[str, float]:
-    """Seam percentiles of finished maps over several classes: the median and the share at 100 (a seam as sharp as the sharpest edge)."""
+def seams(
+    model: MaterialModel, backend: TorchBackend, samples: int = 12, size_px: int = 512
+) -> dict[str, float]:
+    """Seam percentiles of finished maps over several classes: the median and the share at 100 (a
+    seam as sharp as the sharpest edge).
+    """
     values = []
     for seed, c in enumerate(model.card.classes[:samples]):
         recipe = make_recipe(model.card, [(c.name, 1.0)], seed, (size_px, size_px))
         maps, _ = Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))
-        values += [seam_percentile(maps[k]) for k in (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.HEIGHT)]
+        values += [
+            seam_percentile(maps[k])
+            for k in (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.HEIGHT)
+        ]
     return {
         "seam_percentile_median": float(np.median(values)),
         "share_at_100": float(np.mean(np.array(values) >= 100.0)),
@@ -205,7 +246,9 @@ def seams(model: MaterialModel, backend: TorchBackend, samples: int = 12, size_p
 
 
 def roll_error(model: MaterialModel, size_px: int = 512) -> float:
-    """Largest difference, in fp32, between rolling the inputs by one cell and rolling the output by 32 px; both passes, at this size."""
+    """Largest difference, in fp32, between rolling the inputs by one cell and rolling the output by
+    32 px; both passes, at this size.
+    """
     backend = TorchBackend(model, "cpu", EXACT)
     recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 3, (size_px, size_px))
     plan = make_plan(recipe, model.tables, model.shape)
@@ -230,7 +273,11 @@ def _lines(value: dict[str, Any], depth: int) -> list[str]:
             out += ["  " * depth + key, *_lines(item, depth + 1)]
         else:
             shown = (
-                f"{item:.4g}" if isinstance(item, float) else ", ".join(f"{v:.3f}" for v in item) if isinstance(item, tuple) else str(item)
+                f"{item:.4g}"
+                if isinstance(item, float)
+                else ", ".join(f"{v:.3f}" for v in item)
+                if isinstance(item, tuple)
+                else str(item)
             )
             out.append(f"{'  ' * depth}{key:<{44 - 2 * depth}}{shown}")
     return out

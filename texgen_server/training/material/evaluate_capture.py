@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen eval material --captures``: photographs of held-out materials, captured, against the nearest training material recoloured."""
+"""``texgen eval material --captures``: photographs of held-out materials, captured, against the
+nearest training material recoloured.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ Picture = NDArray[np.float32]
 
 
 def evaluate_captures(options: EvalOptions, pictures: Path | None = None) -> dict[str, Any]:
-    """Distance in EfficientNet-lite1 features, in deviations between training materials, of captures and of the baseline.
+    """Distance in EfficientNet-lite1 features, in deviations between training materials, of
+    captures and of the baseline.
 
     With ``pictures`` a sheet is written into that folder: photograph, capture, baseline.
     """
@@ -40,15 +43,24 @@ def evaluate_captures(options: EvalOptions, pictures: Path | None = None) -> dic
     networks, embed = CaptureNetworks(model), Embedder()
     members = [a for c in model.card.classes for a in c.materials]
     held = [i for i, name in enumerate(pack.assets) if name in read_split()]
-    scale = embed(torch.from_numpy(_colors(pack, [pack.assets.index(m) for m in members], JUDGED_PX))).std(0) + 1e-6
+    scale = (
+        embed(
+            torch.from_numpy(_colors(pack, [pack.assets.index(m) for m in members], JUDGED_PX))
+        ).std(0)
+        + 1e-6
+    )
     ours, baseline, seconds, sheet = [], [], [], []
     for index in held:
         photo = _colors(pack, [index], PHOTO_PX)[0].transpose(1, 2, 0)
         started = time.monotonic()
-        recipe = capture(networks, photo, CaptureOptions(7, (JUDGED_PX, JUDGED_PX)), lambda: None, lambda _: None)
+        recipe = capture(
+            networks, photo, CaptureOptions(7, (JUDGED_PX, JUDGED_PX)), lambda: None, lambda _: None
+        )
         seconds.append(time.monotonic() - started)
         made = _generated(model, recipe)
-        other = _recoloured(pack, pack.assets.index(members[nearest_rows(networks, photo)[0]]), photo)
+        other = _recoloured(
+            pack, pack.assets.index(members[nearest_rows(networks, photo)[0]]), photo
+        )
         real = _colors(pack, [index], JUDGED_PX)
         vectors = embed(torch.from_numpy(np.stack([real[0], made, other])))
         ours.append(float((np.abs(vectors[1] - vectors[0]) / scale).mean()))
@@ -74,7 +86,9 @@ def _colors(pack: Pack, index: list[int], size_px: int) -> Picture:
 def _generated(model: MaterialModel, recipe: Any) -> Picture:
     synthesis = Synthesis(TorchBackend(model, "cpu"), model.shape)
     maps, _ = synthesis.maps(make_plan(recipe, model.tables, model.shape))
-    color: Picture = maps[MapKind.BASECOLOR].transpose(2, 0, 1).astype(np.float32) / np.float32(255.0)
+    color: Picture = maps[MapKind.BASECOLOR].transpose(2, 0, 1).astype(np.float32) / np.float32(
+        255.0
+    )
     return color
 
 
@@ -82,8 +96,12 @@ def _recoloured(pack: Pack, index: int, photo: Picture) -> Picture:
     """A real training material with the photograph's mean and deviation in each channel."""
     color = _colors(pack, [index], JUDGED_PX)[0]
     mean, deviation = (f(color.reshape(3, -1), 1)[:, None, None] for f in (np.mean, np.std))
-    wanted_mean, wanted_deviation = (f(photo.reshape(-1, 3), 0)[:, None, None] for f in (np.mean, np.std))
-    shifted: Picture = np.clip((color - mean) / np.maximum(deviation, 1e-3) * wanted_deviation + wanted_mean, 0.0, 1.0)
+    wanted_mean, wanted_deviation = (
+        f(photo.reshape(-1, 3), 0)[:, None, None] for f in (np.mean, np.std)
+    )
+    shifted: Picture = np.clip(
+        (color - mean) / np.maximum(deviation, 1e-3) * wanted_deviation + wanted_mean, 0.0, 1.0
+    )
     return shifted.astype(np.float32)
 
 

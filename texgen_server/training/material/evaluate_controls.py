@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does every control do what its name says? Each is swept over its range, and what it names is measured in the finished maps."""
+"""Does every control do what its name says?
+
+Each is swept over its range, and what it names is measured in the finished maps.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,14 @@ from texgen_server.training.material.directions import ATTRIBUTES
 STEPS = 5
 SIZE_PX = 256
 Maps = Mapping[MapKind, Pixels]
-STRIP_CLASS = {"moss": "brick", "wetness": "paving", "wear": "painted_wood", "age": "plaster", "coarseness": "rock", "regularity": "brick"}
+STRIP_CLASS = {
+    "moss": "brick",
+    "wetness": "paving",
+    "wear": "painted_wood",
+    "age": "plaster",
+    "coarseness": "rock",
+    "regularity": "brick",
+}
 """What a strip shows a control on; bark for the others."""
 
 
@@ -38,7 +48,9 @@ def _unit(maps: Maps, kind: MapKind) -> NDArray[np.float32]:
 def _network_order(maps: Maps) -> torch.Tensor:
     """(1, 7, H, W), as the attributes of latent directions are measured."""
     kinds = (MapKind.BASECOLOR, MapKind.HEIGHT, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
-    return torch.from_numpy(np.concatenate([_unit(maps, k) for k in kinds], 2).transpose(2, 0, 1)[None].copy())
+    return torch.from_numpy(
+        np.concatenate([_unit(maps, k) for k in kinds], 2).transpose(2, 0, 1)[None].copy()
+    )
 
 
 def _hue(maps: Maps) -> float:
@@ -78,7 +90,9 @@ MEASURES: dict[str, Callable[[Maps], float]] = {
 """Control -> what must grow with it."""
 
 
-def sweep(model: MaterialModel, backend: Backend, name: str, material_class: str, seed: int = 7) -> tuple[list[float], list[Maps]]:
+def sweep(
+    model: MaterialModel, backend: Backend, name: str, material_class: str, seed: int = 7
+) -> tuple[list[float], list[Maps]]:
     """Values over a control's range and the maps at each."""
     control = next(c for c in model.card.controls if c.name == name)
     low, high = (-120.0, 120.0) if name == "hue_shift" else (control.minimum, control.maximum)
@@ -89,18 +103,29 @@ def sweep(model: MaterialModel, backend: Backend, name: str, material_class: str
         values = [size / tiles for tiles in (4, 3, 2, 1)]
     made: list[Maps] = []
     for value in values:
-        recipe = make_recipe(model.card, [(material_class, 1.0)], seed, (size, size), 1.0, {name: value})
-        made.append(Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))[0])
+        recipe = make_recipe(
+            model.card, [(material_class, 1.0)], seed, (size, size), 1.0, {name: value}
+        )
+        made.append(
+            Synthesis(backend, model.shape).maps(make_plan(recipe, model.tables, model.shape))[0]
+        )
     return values, made
 
 
 def evaluate_controls(model: MaterialModel, backend: Backend, classes: list[str]) -> dict[str, Any]:
-    """For each control the mean of what it names at every step, over the classes, and the share of classes in which it only grows."""
+    """For each control the mean of what it names at every step, over the classes, and the share of
+    classes in which it only grows.
+    """
     report: dict[str, Any] = {}
     for control in model.card.controls:
         if control.name not in MEASURES:
             continue
-        measured = np.array([[MEASURES[control.name](maps) for maps in sweep(model, backend, control.name, c)[1]] for c in classes])
+        measured = np.array(
+            [
+                [MEASURES[control.name](maps) for maps in sweep(model, backend, control.name, c)[1]]
+                for c in classes
+            ]
+        )
         if control.name == "hue_shift":
             measured = np.degrees(np.unwrap(np.radians(measured), axis=1))
         means = [float(v) for v in measured.mean(0)]
@@ -127,19 +152,30 @@ def draw_strips(model: MaterialModel, backend: Backend, path: Path, shown_px: in
         if control.name in MEASURES:
             known = model.card.class_names()
             wanted = STRIP_CLASS.get(control.name, "bark")
-            values, made = sweep(model, backend, control.name, wanted if wanted in known else known[0])
+            values, made = sweep(
+                model, backend, control.name, wanted if wanted in known else known[0]
+            )
             rows.append(_strip(control.label, values, made, shown_px))
     Image.fromarray(np.concatenate(rows)).save(path, quality=70, method=6)
 
 
 def _strip(label: str, values: list[float], made: list[Maps], shown_px: int) -> NDArray[np.uint8]:
     title = Image.new("RGB", (130, shown_px), "white")
-    ImageDraw.Draw(title).multiline_text((4, shown_px // 2 - 18), f"{label}\n{values[0]:g} to {values[-1]:g}", fill="black", font_size=13)
+    ImageDraw.Draw(title).multiline_text(
+        (4, shown_px // 2 - 18),
+        f"{label}\n{values[0]:g} to {values[-1]:g}",
+        fill="black",
+        font_size=13,
+    )
     pictures = []
     for maps in made:
         normal = _unit(maps, MapKind.NORMAL) * 2.0 - 1.0
-        roughness, metallic, ao = (_unit(maps, k)[..., 0] for k in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO))
-        lit = Image.fromarray(render_lit(_unit(maps, MapKind.BASECOLOR), normal, roughness, metallic, ao))
+        roughness, metallic, ao = (
+            _unit(maps, k)[..., 0] for k in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
+        )
+        lit = Image.fromarray(
+            render_lit(_unit(maps, MapKind.BASECOLOR), normal, roughness, metallic, ao)
+        )
         pictures.append(np.asarray(lit.resize((shown_px, shown_px), Image.Resampling.LANCZOS)))
     pictures += [np.full((shown_px, shown_px, 3), 255, np.uint8)] * (STEPS - len(pictures))
     return np.concatenate([np.asarray(title), *pictures], 1)

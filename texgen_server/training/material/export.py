@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training state -> a model folder that a server can read: EMA weights as float16 safetensors, and ``model.toml``."""
+"""Training state -> a model folder that a server can read:
+
+EMA weights as float16 safetensors, and ``model.toml``.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class Export:
     colors: NDArray[np.float32]
     """(N, 3) mean basecolor, sRGB in 0..1."""
     moments: NDArray[np.float32]
-    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`tap_moments`)."""
+    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`tap_moments`).
+    """
     assets: list[Asset]
     params: MaterialParams
     version: str
@@ -49,7 +53,8 @@ class Export:
 def class_table(assets: list[Asset]) -> tuple[list[dict[str, Any]], list[int]]:
     """``[[class]]`` entries and the row order of the exported tables.
 
-    Classes first, by name; then one preset for each asset of a preset class (``terrazzo_1``, ``terrazzo_2`` when there are two).
+    Classes first, by name; then one preset for each asset of a preset class (``terrazzo_1``,
+    ``terrazzo_2`` when there are two).
     """
     groups: dict[tuple[bool, str], list[int]] = {}
     for i, asset in enumerate(assets):
@@ -62,7 +67,9 @@ def class_table(assets: list[Asset]) -> tuple[list[dict[str, Any]], list[int]]:
                 classes.append({"name": label, "preset": True, "materials": [assets[row].asset_id]})
                 order.append(row)
         else:
-            classes.append({"name": name, "preset": False, "materials": [assets[row].asset_id for row in rows]})
+            classes.append(
+                {"name": name, "preset": False, "materials": [assets[row].asset_id for row in rows]}
+            )
             order += rows
     return classes, order
 
@@ -71,16 +78,23 @@ def write_model(export: Export, folder: Path) -> None:
     """Write weights and ``model.toml`` into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     classes, order = class_table(export.assets)
-    tensors: dict[str, NDArray[Any]] = {f"{NETWORK_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())}
+    tensors: dict[str, NDArray[Any]] = {
+        f"{NETWORK_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(export.generator.items())
+    }
     tensors["codes"] = export.codes[order].astype(np.float16)
     tensors["colors"] = export.colors[order].astype(np.float16)
     tensors["moments"] = export.moments[order].astype(np.float16)
-    tensors |= {f"{DIRECTION_PREFIX}{name}": v.astype(np.float16) for name, v in export.directions.items()}
+    tensors |= {
+        f"{DIRECTION_PREFIX}{name}": v.astype(np.float16) for name, v in export.directions.items()
+    }
     tensors["layout/waves"] = export.waves[order].astype(np.int8)
     tensors["layout/real"] = export.amplitudes[order].real.astype(np.float16)
     tensors["layout/imaginary"] = export.amplitudes[order].imag.astype(np.float16)
     params = export.params
-    controls = [*CONTROLS, *(LATENT_CONTROLS[name] for name in LATENT_CONTROLS if name in export.directions)]
+    controls = [
+        *CONTROLS,
+        *(LATENT_CONTROLS[name] for name in LATENT_CONTROLS if name in export.directions),
+    ]
     network = {
         "code_dim": params.code_dim,
         "style_dim": params.style_dim,
@@ -93,7 +107,9 @@ def write_model(export: Export, folder: Path) -> None:
     write_folder(folder, model, tensors, network, sizes, export.data, classes, controls)
 
 
-def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], folder: Path, version: str) -> None:
+def export_state(
+    state: Path, pack: Path, assets: list[Asset], held: set[str], folder: Path, version: str
+) -> None:
     """Write a model folder from a training state; only training assets go in, in any case.
 
     It is written twice: latent directions are found in the model as users will have it, then added.
@@ -117,7 +133,9 @@ def export_state(state: Path, pack: Path, assets: list[Asset], held: set[str], f
         data=data_table(train, _images(state)),
     )
     write_model(export, folder)
-    write_model(replace(export, directions=find_directions(load_material(read_card(folder)))), folder)
+    write_model(
+        replace(export, directions=find_directions(load_material(read_card(folder)))), folder
+    )
     write_tags(folder, pack)
     write_data_sheet(folder, assets, held)
 
@@ -135,13 +153,16 @@ def mean_colors(pack: Path) -> NDArray[np.float32]:
 
 
 def write_data_sheet(folder: Path, assets: list[Asset], held: set[str]) -> None:
-    """Write ``DATA.md``: every asset with publisher, licence and source, the balance of the classes, what follows from it."""
+    """Write ``DATA.md``: every asset with publisher, licence and source, the balance of the
+    classes, what follows from it.
+    """
     train = [a for a in assets if a.asset_id not in held]
     sizes = Counter(a.material_class for a in train)
     lines = [
         "# Training data",
         "",
-        f"{len(train)} materials were trained on, {len(assets) - len(train)} were held out. Written from the catalogue by the export.",
+        f"{len(train)} materials were trained on, {len(assets) - len(train)} were held out. "
+        f"Written from the catalogue by the export.",
         "",
         "## Balance",
         "",
@@ -149,15 +170,20 @@ def write_data_sheet(folder: Path, assets: list[Asset], held: set[str]) -> None:
         "|---|---|",
         *(f"| {name} | {count} |" for name, count in sizes.most_common()),
         "",
-        f"A class was drawn with the square root of its size: the largest has {max(sizes.values())}, the smallest {min(sizes.values())}. What",
-        "a class lacks here it cannot make; publishers of such scans favour European and North American building materials.",
+        f"A class was drawn with the square root of its size: the largest has "
+        f"{max(sizes.values())}, the smallest {min(sizes.values())}. What",
+        "a class lacks here it cannot make; publishers of such scans favour European and North "
+        "American building materials.",
         "",
         "## Assets",
         "",
         "| asset | class | publisher | licence | source | part |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {a.asset_id} | {a.material_class} | {a.publisher} | {a.licence} | {a.source} | {'held out' if a.asset_id in held else 'train'} |"
+            (
+                f"| {a.asset_id} | {a.material_class} | {a.publisher} | {a.licence} | {a.source} | "
+                f"{'held out' if a.asset_id in held else 'train'} |"
+            )
             for a in assets
         ),
     ]
@@ -171,7 +197,10 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
     from texgen_server.networks.frozen_features import FrozenFeatures
     from texgen_server.networks.image_statistics import tap_moments
 
-    maps, features = np.load(pack / "maps_256.npy", mmap_mode="r"), FrozenFeatures("efficientnet-lite0")
+    maps, features = (
+        np.load(pack / "maps_256.npy", mmap_mode="r"),
+        FrozenFeatures("efficientnet-lite0"),
+    )
     out = []
     with torch.no_grad():
         for row in rows:

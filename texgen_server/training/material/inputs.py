@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the generator is fed in training: noise, layouts and guides of crops.
 
-A guide shows the same place at 256 px per tile: of the scan itself, or of the generator's own coarse pass.
+A guide shows the same place at 256 px per tile: of the scan itself, or of the generator's own
+coarse pass.
 """
 
 from __future__ import annotations
@@ -28,11 +29,23 @@ GAMMA = 2.2
 def draw_fields(
     pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Fresh noise and the layouts of a batch: (start, layouts, noises) as `MaterialGenerator.forward` takes them."""
-    count, sizes = len(batch.index), [batch.maps.shape[-1] // CELL_PX * 2**i for i in range(params.levels)]
-    start = torch.randn(count, params.noise_channels, sizes[0], sizes[0], generator=random).to(device)
+    """Fresh noise and the layouts of a batch:
+
+    (start, layouts, noises) as `MaterialGenerator.forward` takes them.
+    """
+    count, sizes = (
+        len(batch.index),
+        [batch.maps.shape[-1] // CELL_PX * 2**i for i in range(params.levels)],
+    )
+    start = torch.randn(count, params.noise_channels, sizes[0], sizes[0], generator=random).to(
+        device
+    )
     noises = [torch.randn(count, 1, n, n, generator=random).to(device) for n in sizes]
-    return start.contiguous(memory_format=torch.channels_last), pack.layouts(batch, sizes, device), noises
+    return (
+        start.contiguous(memory_format=torch.channels_last),
+        pack.layouts(batch, sizes, device),
+        noises,
+    )
 
 
 @dataclass
@@ -47,22 +60,40 @@ class Guide:
 def scanned_guide(pack: Pack, batch: Batch) -> Guide:
     """From the scans, shrunk to 256 px per tile."""
     return _read(
-        np.stack([pack.maps[BASE_PX][i] for i in batch.index.tolist()]).astype(np.float32) / np.float32(65535.0), batch, scanned=True
+        np.stack([pack.maps[BASE_PX][i] for i in batch.index.tolist()]).astype(np.float32)
+        / np.float32(65535.0),
+        batch,
+        scanned=True,
     )
 
 
 @torch.no_grad()
-def generated_guide(generator: MaterialGenerator, pack: Pack, batch: Batch, code: Tensor, random: torch.Generator) -> Guide:
-    """From the coarse pass of a generator: whole tiles of the same codes, with noise of their own."""
-    whole = Batch(torch.zeros(len(batch.index), 7, BASE_PX, BASE_PX), batch.index, torch.zeros(len(batch.index), 2), 1.0, BASE_PX)
-    style = generator.mapping(code, torch.full((len(code), 1), math.log2(BASE_PX) - 8.0, device=code.device))
+def generated_guide(
+    generator: MaterialGenerator, pack: Pack, batch: Batch, code: Tensor, random: torch.Generator
+) -> Guide:
+    """From the coarse pass of a generator: whole tiles of the same codes, with noise of
+    their own.
+    """
+    whole = Batch(
+        torch.zeros(len(batch.index), 7, BASE_PX, BASE_PX),
+        batch.index,
+        torch.zeros(len(batch.index), 2),
+        1.0,
+        BASE_PX,
+    )
+    style = generator.mapping(
+        code, torch.full((len(code), 1), math.log2(BASE_PX) - 8.0, device=code.device)
+    )
     with quick(code.device):
         maps = generator(style, *draw_fields(pack, whole, generator.params, random, code.device))
     return _read(maps.float().cpu().numpy(), batch, scanned=False)
 
 
 def guide_error(maps: Tensor, guide: Guide) -> Tensor:
-    """(B,) how far crops, averaged to the guide's pixels, are from it; colours in linear light. A border is not judged."""
+    """(B,) how far crops, averaged to the guide's pixels, are from it; colours in linear light.
+
+    A border is not judged.
+    """
     kept = guide.kept.to(maps.device)
     small = F.adaptive_avg_pool2d(_linear(maps), kept.shape[-1])
     border = max(1, kept.shape[-1] // 16)
@@ -77,8 +108,16 @@ def _read(bases: NDArray[np.float32], batch: Batch, *, scanned: bool) -> Guide:
     """Coarse maps (B, 7, 256, 256) of whole tiles at the places of a batch's crops."""
     step = BASE_PX / batch.density
     edge = batch.maps.shape[-1]
-    fine, kept = (np.arange(edge // 2) + 0.5) * (2.0 * step) - 0.5, np.arange(round(edge * step), dtype=np.float64)
+    fine, kept = (
+        (np.arange(edge // 2) + 0.5) * (2.0 * step) - 0.5,
+        np.arange(round(edge * step), dtype=np.float64),
+    )
     corners = batch.origin_tiles.double().numpy() * BASE_PX
-    inputs = [guide_input(sample_torus(base, fine + y, fine + x)) for base, (y, x) in zip(bases, corners, strict=True)]
-    pixels = [sample_torus(base, kept + y, kept + x) for base, (y, x) in zip(bases, corners, strict=True)]
+    inputs = [
+        guide_input(sample_torus(base, fine + y, fine + x))
+        for base, (y, x) in zip(bases, corners, strict=True)
+    ]
+    pixels = [
+        sample_torus(base, kept + y, kept + x) for base, (y, x) in zip(bases, corners, strict=True)
+    ]
     return Guide(torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(pixels)), scanned)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the periodic layout of a training material: the spectral peaks that stand out of its stochastic background."""
+"""Measure the periodic layout of a training material: the spectral peaks that stand out of its
+stochastic background.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,17 @@ MAX_WAVES = 48
 MAX_CYCLES = 40
 """Highest frequency looked at, in cycles per tile and axis."""
 PEAK_OVER_BACKGROUND = 14.0
-"""A bin is a peak when its power is this many times the median of its ring: by chance about 1 in 16,000 bins."""
+"""A bin is a peak when its power is this many times the median of its ring: by chance about 1 in
+16,000 bins.
+"""
 
 
 def fit_layout(maps: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.complex64]]:
     """Find the waves of a (5, S, S) material: basecolor r, g, b, height, roughness.
 
-    Returns wave vectors (48, 2) as (y, x) cycles per tile and complex amplitudes (48, 5) in units of each channel's standard
-    deviation, such that ``Re(sum a exp(2 pi i k u))`` is the regular part; unused rows are 0.
+    Returns wave vectors (48, 2) as (y, x) cycles per tile and complex amplitudes (48, 5) in units
+    of each channel's standard deviation, such that ``Re(sum a exp(2 pi i k u))`` is the regular
+    part; unused rows are 0.
     """
     size = maps.shape[1]
     deviation = maps.std((1, 2), keepdims=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Losses of the material GAN. Images are (B, 7, H, W) in [0, 1]; taps come from `FrozenFeatures`, both views stacked."""
+"""Losses of the material GAN.
+
+Images are (B, 7, H, W) in [0, 1]; taps come from `FrozenFeatures`, both views stacked.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ from texgen_server.training.material.discriminator import VIEWS
 
 
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Statistics of both views together. Taps (2B, C, h, w), the views stacked along the batch -> list of (B, n)."""
+    """Statistics of both views together.
+
+    Taps (2B, C, h, w), the views stacked along the batch -> list of (B, n).
+    """
     return tap_statistics([torch.cat(tap.float().chunk(VIEWS), 1) for tap in taps])
 
 
@@ -27,18 +33,28 @@ class StatisticsTarget:
 
     @classmethod
     def from_samples(cls, samples: list[list[Tensor]], known: Tensor) -> StatisticsTarget:
-        """Average over several crops of every known material; ``known`` (materials,) says which of all those are."""
+        """Average over several crops of every known material; ``known`` (materials,) says which of
+        all those are.
+        """
         mean = [torch.stack(values).mean(0) for values in zip(*samples, strict=True)]
         scale = [m.std(0, keepdim=True).clamp_min(float(m.std()) * 0.05) for m in mean]
         rows = torch.nonzero(known)[:, 0].to(mean[0].device)
-        return cls([torch.zeros(len(known), m.shape[1], device=m.device).index_copy(0, rows, m) for m in mean], scale)
+        return cls(
+            [
+                torch.zeros(len(known), m.shape[1], device=m.device).index_copy(0, rows, m)
+                for m in mean
+            ],
+            scale,
+        )
 
     def of(self, index: Tensor) -> list[Tensor]:
         """The statistics of some materials, each (B, n)."""
         return [mean[index] for mean in self.mean]
 
     def distance(self, statistics: list[Tensor], aim: list[Tensor], weight: Tensor) -> Tensor:
-        """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches images off."""
+        """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches
+        images off.
+        """
         terms = []
         for value, wanted, scale in zip(statistics, aim, self.scale, strict=True):
             terms.append((((value - wanted) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
@@ -48,7 +64,9 @@ class StatisticsTarget:
 def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Tensor) -> Tensor:
     """Each map's mean and deviation against the material's own (B, 7)."""
     mean_error = (maps.mean((2, 3)) - means).abs().mean(1) * 24.0
-    deviation_error = ((maps.std((2, 3)) - deviations).abs() / (deviations + 0.02)).clamp_max(3.0).mean(1) * 0.5
+    deviation_error = ((maps.std((2, 3)) - deviations).abs() / (deviations + 0.02)).clamp_max(
+        3.0
+    ).mean(1) * 0.5
     return ((mean_error + deviation_error) * weight).mean()
 
 
@@ -60,12 +78,15 @@ def map_spectra(maps: Tensor) -> Tensor:
 def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor) -> Tensor:
     """How far a grid-averaged result is from the material's regular part.
 
-    ``layout`` (B, 5, h, w) is in units of deviations and ``strength`` (B, 5) says how much of the variance it explains: only the
-    component along the layout is judged, so everything irregular stays free.
+    ``layout`` (B, 5, h, w) is in units of deviations and ``strength`` (B, 5) says how much of the
+    variance it explains: only the component along the layout is judged, so everything irregular
+    stays free.
     """
     small = F.adaptive_avg_pool2d(maps[:, :5], (layout.shape[-2], layout.shape[-1]))
     centred = small - small.mean((2, 3), keepdim=True)
     unit = centred / centred.std((2, 3), keepdim=True).clamp_min(0.01)
     energy = layout.square().mean((2, 3))
-    along = (unit * layout).mean((2, 3)) / energy.clamp_min(1e-3)  # 1 where the layout is reproduced in full
+    along = (unit * layout).mean((2, 3)) / energy.clamp_min(
+        1e-3
+    )  # 1 where the layout is reproduced in full
     return (((1.0 - along).clamp(0.0, 2.0) * strength).mean(1) * weight).mean()

@@ -50,20 +50,36 @@ def write_pictures(model: MaterialModel, backend: Backend, pack: Pack, folder: P
     folder.mkdir(parents=True, exist_ok=True)
     classes = model.card.classes
     for number, start in enumerate(range(0, len(classes), CLASSES_PER_PICTURE), 1):
-        rows = [_class_row(model, backend, pack, c.name, c.materials) for c in classes[start : start + CLASSES_PER_PICTURE]]
+        rows = [
+            _class_row(model, backend, pack, c.name, c.materials)
+            for c in classes[start : start + CLASSES_PER_PICTURE]
+        ]
         save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
     draw_strips(model, backend, folder / "controls.webp")
     known = model.card.class_names()
-    shown = [_lit_sample(model, backend, name, seed, PREVIEW_PX) for name, seed in PREVIEW if name in known]
+    shown = [
+        _lit_sample(model, backend, name, seed, PREVIEW_PX)
+        for name, seed in PREVIEW
+        if name in known
+    ]
     half = len(shown) // 2
     save_png(
-        Image.fromarray(np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])), folder / "preview.png"
+        Image.fromarray(
+            np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])
+        ),
+        folder / "preview.png",
     )
 
 
-def _class_row(model: MaterialModel, backend: Backend, pack: Pack, name: str, materials: tuple[str, ...]) -> Picture:
+def _class_row(
+    model: MaterialModel, backend: Backend, pack: Pack, name: str, materials: tuple[str, ...]
+) -> Picture:
     """A label, up to two real materials, a gap, four generated ones; all lit and tiled."""
-    picked = [materials[i * len(materials) // REAL_COLUMNS] for i in range(REAL_COLUMNS)] if len(materials) > 1 else list(materials)
+    picked = (
+        [materials[i * len(materials) // REAL_COLUMNS] for i in range(REAL_COLUMNS)]
+        if len(materials) > 1
+        else list(materials)
+    )
     real = [_lit_real(pack, asset) for asset in picked]
     real += [np.full((SHOWN_PX, SHOWN_PX, 3), 255, np.uint8)] * (REAL_COLUMNS - len(real))
     made = [_tiled(_lit_sample(model, backend, name, seed, TILE_PX)) for seed in SEEDS]
@@ -71,7 +87,9 @@ def _class_row(model: MaterialModel, backend: Backend, pack: Pack, name: str, ma
     return np.concatenate([_label(name), *real, gap, *made], 1)
 
 
-def _lit_sample(model: MaterialModel, backend: Backend, name: str, seed: int, size_px: int) -> Picture:
+def _lit_sample(
+    model: MaterialModel, backend: Backend, name: str, seed: int, size_px: int
+) -> Picture:
     recipe = make_recipe(model.card, [(name, 1.0)], seed, (size_px, size_px))
     plan = make_plan(recipe, model.tables, model.shape)
     raw, relief = Synthesis(backend, model.shape).raw(plan)
@@ -87,7 +105,9 @@ def _lit_real(pack: Pack, asset: str) -> Picture:
 def _tiled(picture: Picture) -> Picture:
     edge = int(TILE_PX * SHOWN_TILES)
     picture = np.tile(picture, (2, 2, 1))[:edge, :edge]
-    return np.asarray(Image.fromarray(picture).resize((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS))
+    return np.asarray(
+        Image.fromarray(picture).resize((SHOWN_PX, SHOWN_PX), Image.Resampling.LANCZOS)
+    )
 
 
 def _label(text: str) -> Picture:
@@ -110,4 +130,6 @@ def save_png(image: Image.Image, path: Path) -> None:
         image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
         if path.stat().st_size <= PREVIEW_BYTES:
             return
-        image = image.resize((int(image.width * 0.9), int(image.height * 0.9)), Image.Resampling.LANCZOS)
+        image = image.resize(
+            (int(image.width * 0.9), int(image.height * 0.9)), Image.Resampling.LANCZOS
+        )

@@ -32,8 +32,14 @@ from texgen_server.training.state import load_state, save_state
 
 STATE_FILE = "state.safetensors"
 SAVE_EVERY_IMAGES = 2000
-DENSITY_SHARES = {128: {128: 0.3, 256: 0.4, 512: 0.3}, 256: {256: 0.2, 512: 0.4, 1024: 0.4}, 512: {512: 0.6, 1024: 0.4}}
-"""Size of training images -> px per tile they are cut at, with probabilities: whole tiles for layout, crops for detail."""
+DENSITY_SHARES = {
+    128: {128: 0.3, 256: 0.4, 512: 0.3},
+    256: {256: 0.2, 512: 0.4, 1024: 0.4},
+    512: {512: 0.6, 1024: 0.4},
+}
+"""Size of training images -> px per tile they are cut at, with probabilities: whole tiles for
+layout, crops for detail.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,20 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     for part in text.split(","):
         size, _, images = part.partition(":")
         if not (size.isdigit() and images.isdigit() and int(size) in {0, *DENSITY_SHARES}):
-            raise InvalidRequestError(f"stage {part!r}: write SIZE:IMAGES with a size of {', '.join(map(str, DENSITY_SHARES))}", "stages")
+            raise InvalidRequestError(
+                f"stage {part!r}: write SIZE:IMAGES with a size of "
+                f"{', '.join(map(str, DENSITY_SHARES))}",
+                "stages",
+            )
         if int(images):
             stages.append(Stage(int(size), int(images), DENSITY_SHARES[int(size)]))
     return tuple(stages)
 
 
 def prepared_pack(data: Path, assets: list[Asset], folder: Path) -> Pack:
-    """The pack of all assets below ``folder``, made when it is not there yet or is of other assets."""
+    """The pack of all assets below ``folder``, made when it is not there yet or is of
+    other assets.
+    """
     meta = folder / "pack.json"
     ids = [a.asset_id for a in assets]
     if not meta.is_file() or _packed_assets(meta) != ids:
@@ -82,12 +94,17 @@ def _packed_assets(meta: Path) -> list[str]:
 
 
 def train_material(options: RunOptions) -> None:
-    """Train through all stages; state, log and samples go to ``options.work``. Raises TexgenError on bad input."""
+    """Train through all stages; state, log and samples go to ``options.work``.
+
+    Raises TexgenError on bad input.
+    """
     device = _device(options.device)
     workers = Workers.join(device)
     data = options.data if (options.data / "materials.csv").is_file() else options.work / "scans"
     if data != options.data and workers.rank == 0:
-        Console(stderr=True).print(import_scans(options.data, data).text(), markup=False, highlight=False)
+        Console(stderr=True).print(
+            import_scans(options.data, data).text(), markup=False, highlight=False
+        )
     workers.barrier()
     assets = read_catalog(data)
     held = read_split()
@@ -98,7 +115,13 @@ def train_material(options: RunOptions) -> None:
     train = [i for i, name in enumerate(pack.assets) if name not in held]
     if options.materials:
         train = fixed_choice(pack.assets, train, options.materials)
-    trainer = Trainer(pack, train, TrainConfig(stages=options.stages, batch=options.batch, game=options.game), device, workers)
+    trainer = Trainer(
+        pack,
+        train,
+        TrainConfig(stages=options.stages, batch=options.batch, game=options.game),
+        device,
+        workers,
+    )
     state = options.work / STATE_FILE
     _start(trainer, state, options)
     if workers.rank == 0:
@@ -106,7 +129,9 @@ def train_material(options: RunOptions) -> None:
             _run(trainer, options.work, update)
         save_state(trainer, state)
         if options.export:
-            export_state(state, options.work / "pack", assets, held, options.export, options.version)
+            export_state(
+                state, options.work / "pack", assets, held, options.export, options.version
+            )
     else:
         for _ in trainer.run(lambda record: None):
             pass
@@ -121,10 +146,14 @@ def fixed_choice(assets: list[str], train: list[int], count: int) -> list[int]:
 def _start(trainer: Trainer, state: Path, options: RunOptions) -> None:
     if options.resume:
         if not state.is_file():
-            raise InvalidRequestError(f"--resume: no state at {state}; start without it, or with --init models/material")
+            raise InvalidRequestError(
+                f"--resume: no state at {state}; start without it, or with --init models/material"
+            )
         load_state(trainer, state)
     elif state.is_file():
-        raise InvalidRequestError(f"{state} exists: pass --resume to go on from it, or another --work")
+        raise InvalidRequestError(
+            f"{state} exists: pass --resume to go on from it, or another --work"
+        )
     elif options.init:
         init_from_model(trainer, options.init, options.work / "pack")
     else:
@@ -132,7 +161,8 @@ def _start(trainer: Trainer, state: Path, options: RunOptions) -> None:
 
 
 def init_from_model(trainer: Trainer, folder: Path, pack_folder: Path) -> None:
-    """Start from a model folder's weights: the generator, and the codes of the materials that it knows.
+    """Start from a model folder's weights: the generator, and the codes of the materials that it
+    knows.
 
     A material that it does not know starts from the codes of those that look most like it.
     """
@@ -140,20 +170,34 @@ def init_from_model(trainer: Trainer, folder: Path, pack_folder: Path) -> None:
     model = load_material(read_card(folder))
     weights = build_generator(model.card.network, model.weights).state_dict()
     members = [asset for c in model.card.classes for asset in c.materials]
-    rows = {asset: torch.from_numpy(code) for asset, code in zip(members, model.tables.codes, strict=True)}
+    rows = {
+        asset: torch.from_numpy(code)
+        for asset, code in zip(members, model.tables.codes, strict=True)
+    }
     near = _near_codes(model, pack_folder, len(trainer.pack.assets))
     with torch.no_grad():
-        for generator, codes in ((trainer.generator, trainer.codes), (trainer.ema_generator, trainer.ema_codes)):
+        for generator, codes in (
+            (trainer.generator, trainer.codes),
+            (trainer.ema_generator, trainer.ema_codes),
+        ):
             generator.load_state_dict(weights)
             for i, asset in enumerate(trainer.pack.assets):
                 codes.table[i] = (rows[asset] if asset in rows else near[i]).to(codes.table.device)
 
 
-def _near_codes(model: MaterialModel, pack_folder: Path, count: int, neighbours: int = 3) -> torch.Tensor:
-    """(count, code_dim): for each material of a pack the mean code of the model's materials that look most like it."""
+def _near_codes(
+    model: MaterialModel, pack_folder: Path, count: int, neighbours: int = 3
+) -> torch.Tensor:
+    """(count, code_dim): for each material of a pack the mean code of the model's materials that
+    look most like it.
+    """
     ours = torch.from_numpy(color_moments(pack_folder, list(range(count)))[:, 0])
     theirs = torch.from_numpy(model.tables.moments[:, 0])
-    nearest = torch.cdist(ours / theirs.std(0), theirs / theirs.std(0)).topk(min(neighbours, len(theirs)), largest=False).indices
+    nearest = (
+        torch.cdist(ours / theirs.std(0), theirs / theirs.std(0))
+        .topk(min(neighbours, len(theirs)), largest=False)
+        .indices
+    )
     return torch.from_numpy(model.tables.codes)[nearest].mean(1)
 
 
@@ -170,7 +214,9 @@ def _run(trainer: Trainer, work: Path, update: Any) -> None:
     for stage in trainer.run(log):
         if trainer.images // SAVE_EVERY_IMAGES != last // SAVE_EVERY_IMAGES:
             save_state(trainer, work / STATE_FILE)
-            save_grid(trainer, work / f"samples_{trainer.images:07d}.png", 256, max(256, stage.size_px))
+            save_grid(
+                trainer, work / f"samples_{trainer.images:07d}.png", 256, max(256, stage.size_px)
+            )
             last = trainer.images
 
 
@@ -181,9 +227,15 @@ def _progress(trainer: Trainer) -> Iterator[Any]:
 
         def update(record: dict[str, float]) -> None:
             if "rolled_back" in record:
-                bar.console.print(f"[yellow]diverged: back to {record['images']:.0f} images at {record['rate']:g} of the learning rate")
+                bar.console.print(
+                    f"[yellow]diverged: back to {record['images']:.0f} images at "
+                    f"{record['rate']:g} of the learning rate"
+                )
                 return
-            text = f"{record['size_px']:.0f} px, {record['images_per_s']:.1f} images/s, statistics {record['statistics']:.3f}, d {record['d']:.2f}"
+            text = (
+                f"{record['size_px']:.0f} px, {record['images_per_s']:.1f} images/s, "
+                f"statistics {record['statistics']:.3f}, d {record['d']:.2f}"
+            )
             bar.update(task, completed=record["images"], description=text)
 
         yield update

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of somebody's own texture sets -> the layout that training reads. Knows the names of ambientCG, Poly Haven and texgen.
+"""A folder of somebody's own texture sets -> the layout that training reads. Knows the names of
+ambientCG, Poly Haven and texgen.
 
-A set is all files that share a stem, in a folder of its own or with others; the class is the name of the folder above the sets when they
-are sorted into folders, else the letters that the stem begins with. The source is only read; what is taken is copied.
+A set is all files that share a stem, in a folder of its own or with others; the class is the name
+of the folder above the sets when they are sorted into folders, else the letters that the stem
+begins with. The source is only read; what is taken is copied.
 """
 
 from __future__ import annotations
@@ -37,14 +39,16 @@ class Report:
     def text(self) -> str:
         """For people: a line a set."""
         lines = [
-            f"taken    {name} (class {kind}){': ' + self.notes[name] if name in self.notes else ''}" for name, kind in self.taken.items()
+            f"taken    {name} (class {kind}){': ' + self.notes[name] if name in self.notes else ''}"
+            for name, kind in self.taken.items()
         ]
         lines += [f"refused  {name}: {reason}" for name, reason in self.refused.items()]
         return "\n".join([*lines, f"{len(self.taken)} sets taken, {len(self.refused)} refused"])
 
 
 def import_scans(source: Path, target: Path) -> Report:
-    """Copy every usable set below ``source`` to ``target``/materials and write ``target``/materials.csv.
+    """Copy every usable set below ``source`` to ``target``/materials and write
+    ``target``/materials.csv.
 
     Raises InvalidRequestError when there is none.
     """
@@ -52,7 +56,11 @@ def import_scans(source: Path, target: Path) -> Report:
     rows = []
     sets, nameless = find_sets(source)
     report.refused |= {
-        path.name: f"its name ends in no map word such as {', '.join(words[0] for words in WORDS.values())}" for path in nameless
+        path.name: (
+            f"its name ends in no map word such as "
+            f"{', '.join(words[0] for words in WORDS.values())}"
+        )
+        for path in nameless
     }
     for (folder, stem), files in sorted(sets.items()):
         try:
@@ -67,10 +75,22 @@ def import_scans(source: Path, target: Path) -> Report:
         _write_set(target / "materials" / name, maps)
         rows.append([name, "own", report.taken[name], OWN_LICENCE, str(folder), "0", name])
     if not rows:
-        raise InvalidRequestError(f"no texture set in {source} can be used\n{report.text()}", "data")
+        raise InvalidRequestError(
+            f"no texture set in {source} can be used\n{report.text()}", "data"
+        )
     with (target / "materials.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["asset_id", "publisher", "class", "licence", "source_repository", "metallic_default", "geometry_group"])
+        writer.writerow(
+            [
+                "asset_id",
+                "publisher",
+                "class",
+                "licence",
+                "source_repository",
+                "metallic_default",
+                "geometry_group",
+            ]
+        )
         writer.writerows(rows)
     return report
 
@@ -85,13 +105,18 @@ def _class_of(source: Path, folder: Path, stem: str) -> str:
 
 
 def _maps(files: dict[str, Path]) -> tuple[dict[str, Gray], str]:
-    """The maps of a set as float arrays in 0..1, and what was filled in. Raises ValueError with the reason it cannot be used."""
+    """The maps of a set as float arrays in 0..1, and what was filled in.
+
+    Raises ValueError with the reason it cannot be used.
+    """
     if "basecolor" not in files:
         raise ValueError("it has no basecolor (also: color, albedo, diffuse)")
     color = _read(files["basecolor"], 3)
     edge = min(MAX_PX, 1 << (min(color.shape[:2]).bit_length() - 1))
     if color.shape[0] != color.shape[1]:
-        raise ValueError(f"its basecolor is {color.shape[1]} x {color.shape[0]} px: square tiles are needed")
+        raise ValueError(
+            f"its basecolor is {color.shape[1]} x {color.shape[0]} px: square tiles are needed"
+        )
     if edge < MIN_PX:
         raise ValueError(f"its basecolor is {color.shape[0]} px: at least {MIN_PX} px are needed")
     notes: list[str] = []
@@ -102,8 +127,15 @@ def _maps(files: dict[str, Path]) -> tuple[dict[str, Gray], str]:
             return _read(files[kind], 1)
         return packed[..., channel] if packed is not None else None
 
-    maps: dict[str, Gray | None] = {"basecolor": color, "height": gray("height", 0) if "height" in files else None}
-    maps |= {"roughness": gray("roughness", 1), "metallic": gray("metallic", 2), "ao": gray("ao", 0)}
+    maps: dict[str, Gray | None] = {
+        "basecolor": color,
+        "height": gray("height", 0) if "height" in files else None,
+    }
+    maps |= {
+        "roughness": gray("roughness", 1),
+        "metallic": gray("metallic", 2),
+        "ao": gray("ao", 0),
+    }
     if maps["roughness"] is None and "gloss" in files:
         maps["roughness"] = 1.0 - _read(files["gloss"], 1)
     if maps["roughness"] is None:
@@ -125,7 +157,9 @@ def _normal(files: dict[str, Path], height: Gray | None, notes: list[str]) -> Gr
     right, down = central_slopes(height * 0.03 * height.shape[0])
     normal = np.stack([-right, down, np.ones_like(right)], -1)
     notes.append("normal made from height")
-    unit: Gray = (normal / np.linalg.norm(normal, axis=-1, keepdims=True) * 0.5 + 0.5).astype(np.float32)
+    unit: Gray = (normal / np.linalg.norm(normal, axis=-1, keepdims=True) * 0.5 + 0.5).astype(
+        np.float32
+    )
     return unit
 
 
@@ -135,13 +169,17 @@ def _read(path: Path, channels: int) -> Gray:
         if picture.mode.startswith("I"):
             values = np.asarray(picture, np.float32) / 65535.0
             return values if channels == 1 else np.repeat(values[..., None], 3, 2)
-        return np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32) / np.float32(255.0)
+        return np.asarray(
+            picture.convert("L" if channels == 1 else "RGB"), np.float32
+        ) / np.float32(255.0)
 
 
 def _resized(values: Gray, edge: int) -> Gray:
     if values.ndim == 3:
         return np.stack([_resized(values[..., i], edge) for i in range(3)], -1)
-    resized: Gray = np.asarray(Image.fromarray(values).resize((edge, edge), Image.Resampling.BOX), np.float32)
+    resized: Gray = np.asarray(
+        Image.fromarray(values).resize((edge, edge), Image.Resampling.BOX), np.float32
+    )
     return resized
 
 
@@ -150,6 +188,10 @@ def _write_set(folder: Path, maps: dict[str, Gray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for kind, values in maps.items():
         if kind == "height":
-            Image.fromarray((values * 65535.0).round().astype(np.uint16)).save(folder / "height.png")
+            Image.fromarray((values * 65535.0).round().astype(np.uint16)).save(
+                folder / "height.png"
+            )
         else:
-            Image.fromarray((values * 255.0).round().astype(np.uint8)).save(folder / f"{kind}.webp", lossless=True)
+            Image.fromarray((values * 255.0).round().astype(np.uint8)).save(
+                folder / f"{kind}.webp", lossless=True
+            )

@@ -10,7 +10,9 @@ from texgen_server.networks.params import MaterialParams
 
 @dataclass(frozen=True)
 class Stage:
-    """One size of training image and the densities (px per tile) it is cut from, with their probabilities."""
+    """One size of training image and the densities (px per tile) it is cut from, with their
+    probabilities.
+    """
 
     size_px: int
     images: int
@@ -25,7 +27,9 @@ class TrainConfig:
     batch: int = 16
     lr_generator: float = 1e-3
     lr_discriminator: float = 3e-4
-    warmup_images: int = 2500  # statistics only, then the adversarial loss ramps in over as many again
+    warmup_images: int = (
+        2500  # statistics only, then the adversarial loss ramps in over as many again
+    )
     game: str = "relativistic"
     """Adversarial loss: hinge, relativistic, wgan-gp (`adversarial.GAMES`)."""
     adversarial: float = 1.0
@@ -37,7 +41,9 @@ class TrainConfig:
     guide: float = 16.0
     """Weight of the mean distance of a guided crop from its guide."""
     scanned_guides: float = 0.8
-    """Share of the guided steps without mixed codes whose guides are the scans'; the others' are the coarse pass's own."""
+    """Share of the guided steps without mixed codes whose guides are the scans'; the others' are
+    the coarse pass's own.
+    """
     code_noise: float = 0.1
     mixed_share: float = 0.15
     ema_half_life_images: float = 4000.0

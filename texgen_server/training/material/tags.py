@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words for training materials, measured: colour, finish, relief. Together with written phrases for the classes they make ``tags.toml``."""
+"""Words for training materials, measured: colour, finish, relief.
+
+Together with written phrases for the classes they make ``tags.toml``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,16 @@ from texgen.modelcard import read_card
 
 CLASS_TAGS_FILE = Path(__file__).with_name("class_tags.toml")
 PUBLISHERS = {"cgbookcase", "textures", "hterrain", "aerial"}
-HUES = ((15, "red"), (40, "brown"), (65, "yellow"), (160, "green"), (200, "cyan"), (260, "blue"), (320, "purple"), (361, "red"))
+HUES = (
+    (15, "red"),
+    (40, "brown"),
+    (65, "yellow"),
+    (160, "green"),
+    (200, "cyan"),
+    (260, "blue"),
+    (320, "purple"),
+    (361, "red"),
+)
 
 
 def write_tags(folder: Path, pack: Path) -> None:
@@ -25,18 +37,29 @@ def write_tags(folder: Path, pack: Path) -> None:
     meta = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
     maps = np.load(pack / "maps_128.npy", mmap_mode="r")
     phrases = tomllib.loads(CLASS_TAGS_FILE.read_text(encoding="utf-8"))["phrases"]
-    lines = ["# SPDX-License-Identifier: CC0-1.0", "# Written by the export of training: what prompts are compared with.", "", "[phrases]"]
-    lines += [f"{c.name} = {json.dumps(phrases.get(c.name, [c.name.replace('_', ' ')]))}" for c in card.classes]
+    lines = [
+        "# SPDX-License-Identifier: CC0-1.0",
+        "# Written by the export of training: what prompts are compared with.",
+        "",
+        "[phrases]",
+    ]
+    lines += [
+        f"{c.name} = {json.dumps(phrases.get(c.name, [c.name.replace('_', ' ')]))}"
+        for c in card.classes
+    ]
     lines += ["", "[materials]"]
     for asset in (asset for c in card.classes for asset in c.materials):
         row = meta["assets"].index(asset)
-        words = f"{material_words(maps[row].astype(np.float32) / 65535.0, meta['relief'][row])} {name_words(asset)}".strip()
+        measured = material_words(maps[row].astype(np.float32) / 65535.0, meta["relief"][row])
+        words = f"{measured} {name_words(asset)}".strip()
         lines.append(f"{json.dumps(asset)} = {json.dumps(words)}")
     (folder / "tags.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def name_words(asset: str) -> str:
-    """``"Wood_Herringbone_Tiles_001"`` -> "wood herringbone tiles"; publishers and numbers say nothing."""
+    """``"Wood_Herringbone_Tiles_001"`` -> "wood herringbone tiles"; publishers and numbers say
+    nothing.
+    """
     words = re.findall(r"[A-Z]?[a-z]{3,}", asset)
     return " ".join(w.lower() for w in words if w.lower() not in PUBLISHERS)
 
@@ -46,7 +69,9 @@ def material_words(maps: NDArray[np.float32], relief_tiles: float) -> str:
     words = [colour_words(maps[:3].mean((1, 2)))]
     roughness = float(maps[4].mean())
     words += ["glossy"] if roughness < 0.35 else ["matte"] if roughness > 0.75 else []
-    words += ["smooth flat"] if relief_tiles < 0.004 else ["deep rough"] if relief_tiles > 0.06 else []
+    words += (
+        ["smooth flat"] if relief_tiles < 0.004 else ["deep rough"] if relief_tiles > 0.06 else []
+    )
     words += ["metallic"] if maps[5].mean() > 0.5 else []
     words += ["multicoloured"] if maps[:3].std((1, 2)).mean() > 0.2 else []
     return " ".join(words)

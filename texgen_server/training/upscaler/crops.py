@@ -32,8 +32,12 @@ SHOWN = (
 Bytes = NDArray[np.uint8]
 
 
-def draw_crops(methods: dict[str, Method], scans: FullScans, held: list[int], scale: int, folder: Path) -> None:
-    """``crops_x<scale>.webp`` or ``cleaned.webp``: what came, each method, the real one; at most 300 kB."""
+def draw_crops(
+    methods: dict[str, Method], scans: FullScans, held: list[int], scale: int, folder: Path
+) -> None:
+    """``crops_x<scale>.webp`` or ``cleaned.webp``: what came, each method, the real one; at most
+    300 kB.
+    """
     names = ["given", *(name for name in methods if name != "as it came"), "real"]
     rows = [_titles(names)]
     for asset, kind in SHOWN:
@@ -41,28 +45,48 @@ def draw_crops(methods: dict[str, Method], scans: FullScans, held: list[int], sc
         if index is not None:
             rows.append(_row(methods, pair(scans, index, scale), kind, scale))
     folder.mkdir(parents=True, exist_ok=True)
-    save_webp(Image.fromarray(np.concatenate(rows)), folder / ("cleaned.webp" if scale == CLEAN_SCALE else f"crops_x{scale}.webp"))
+    save_webp(
+        Image.fromarray(np.concatenate(rows)),
+        folder / ("cleaned.webp" if scale == CLEAN_SCALE else f"crops_x{scale}.webp"),
+    )
 
 
-def _row(methods: dict[str, Method], both: tuple[dict[str, Picture], dict[str, Picture]], kind: str, scale: int) -> Bytes:
+def _row(
+    methods: dict[str, Method],
+    both: tuple[dict[str, Picture], dict[str, Picture]],
+    kind: str,
+    scale: int,
+) -> Bytes:
     """Every method sees the place and `MARGIN_PX` around it."""
     real, given = both
     corner = [edge * 3 // 10 for edge in given[kind].shape[:2]]
-    small = {name: _window(picture, corner, CROP_PX // scale, MARGIN_PX) for name, picture in given.items()}
+    small = {
+        name: _window(picture, corner, CROP_PX // scale, MARGIN_PX)
+        for name, picture in given.items()
+    }
     inside = [MARGIN_PX * scale] * 2
-    shown: list[Picture | None] = [np.kron(_window(given[kind], corner, CROP_PX // scale), np.ones((scale, scale, 1), np.float32))]
+    shown: list[Picture | None] = [
+        np.kron(
+            _window(given[kind], corner, CROP_PX // scale), np.ones((scale, scale, 1), np.float32)
+        )
+    ]
     for name, method in methods.items():
         if name != "as it came":
             made = method(small, scale).get(kind)
             shown.append(None if made is None else _window(made, inside, CROP_PX))
     shown.append(_window(real[kind], [start * scale for start in corner], CROP_PX))
-    low, high = (float(real[kind].min()), float(real[kind].max())) if kind == "height" else (0.0, 1.0)
+    low, high = (
+        (float(real[kind].min()), float(real[kind].max())) if kind == "height" else (0.0, 1.0)
+    )
     return np.concatenate([_crop(picture, low, high) for picture in shown], 1)
 
 
 def _window(picture: Picture, corner: list[int], size: int, margin: int = 0) -> Picture:
     """On the torus."""
-    rows, columns = ((np.arange(size + 2 * margin) + start - margin) % edge for start, edge in zip(corner, picture.shape, strict=False))
+    rows, columns = (
+        (np.arange(size + 2 * margin) + start - margin) % edge
+        for start, edge in zip(corner, picture.shape, strict=False)
+    )
     piece: Picture = picture[rows[:, None], columns]
     return piece
 
@@ -72,7 +96,9 @@ def _crop(picture: Picture | None, low: float, high: float) -> Bytes:
     if picture is None:
         return np.full((CROP_PX, CROP_PX, 3), 255, np.uint8)
     piece = (picture - low) / (high - low)
-    return np.broadcast_to(np.clip(piece * 255.0 + 0.5, 0, 255).astype(np.uint8), (CROP_PX, CROP_PX, 3))
+    return np.broadcast_to(
+        np.clip(piece * 255.0 + 0.5, 0, 255).astype(np.uint8), (CROP_PX, CROP_PX, 3)
+    )
 
 
 def _titles(names: list[str]) -> Bytes:

@@ -14,9 +14,29 @@ from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.model_folder import write_folder
 
 
-def write_upscaler(weights: dict[str, NDArray[Any]], params: UpscalerParams, folder: Path, version: str, data: dict[str, Any]) -> None:
+def write_upscaler(
+    weights: dict[str, NDArray[Any]],
+    params: UpscalerParams,
+    folder: Path,
+    version: str,
+    data: dict[str, Any],
+) -> None:
     """Weights by the names of the torch module; float16 in the file."""
     tensors = {f"{NETWORK_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(weights.items())}
-    network = {"width": params.width, "depth": params.depth, "halo_px": params.halo_px, "contrast_px": CONTRAST_PX}
+    network = {
+        "width": params.width,
+        "depth": params.depth,
+        "halo_px": params.halo_px,
+        "contrast_px": CONTRAST_PX,
+    }
     model = {"title": "Upscaler x2 and x4", "kind": "upscaler", "version": version}
-    write_folder(folder, model, tensors, network, {"multiple_px": 1, "min_edge_px": 1, "max_edge_px": 16384}, data, [], [])
+    write_folder(
+        folder,
+        model,
+        tensors,
+        network,
+        {"multiple_px": 1, "min_edge_px": 1, "max_edge_px": 16384},
+        data,
+        [],
+        [],
+    )

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of one method on one scan, kept in a file as they come: a measurement that was cut off goes on, and peers are run once."""
+"""Figures of one method on one scan, kept in a file as they come: a measurement that was cut off
+goes on, and peers are run once.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,21 @@ class KeptFigures:
         key = (method, scale, scan)
         if key not in self._figures:
             self._figures[key] = measure()
-            row = {"version": MEASURE_VERSION, "method": method, "scale": scale, "scan": scan, "figures": self._figures[key]}
+            row = {
+                "version": MEASURE_VERSION,
+                "method": method,
+                "scale": scale,
+                "scan": scan,
+                "figures": self._figures[key],
+            }
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n" * self._cut_off() + json.dumps(row) + "\n")
         return self._figures[key]
 
     def _cut_off(self) -> bool:
         """Whether the file ends within a line."""
-        return self.path.is_file() and self.path.stat().st_size > 0 and not self.path.read_bytes().endswith(b"\n")
+        return (
+            self.path.is_file()
+            and self.path.stat().st_size > 0
+            and not self.path.read_bytes().endswith(b"\n")
+        )

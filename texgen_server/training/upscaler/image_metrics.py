@@ -37,13 +37,17 @@ def ssim(made: Picture, real: Picture, window_px: int = 11, sigma_px: float = 1.
     mx, my = blur(x), blur(y)
     vx, vy, vxy = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
     c1, c2 = 0.01**2, 0.03**2
-    return float((((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+    return float(
+        (((2 * mx * my + c1) * (2 * vxy + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean()
+    )
 
 
 class FeatureDistance:
-    """Distance of pictures in EfficientNet-lite1 features, as LPIPS takes it (Zhang et al. 2018) but with every channel weighing the same.
+    """Distance of pictures in EfficientNet-lite1 features, as LPIPS takes it (Zhang et al. 2018)
+    but with every channel weighing the same.
 
-    Features of four depths, made unit at each place; mean of the squared difference over places and depths, 0 to 4.
+    Features of four depths, made unit at each place; mean of the squared difference over places and
+    depths, 0 to 4.
     """
 
     def __init__(self) -> None:
@@ -55,7 +59,15 @@ class FeatureDistance:
         pieces = []
         for top in range(0, made.shape[0], FEATURE_PX):
             for left in range(0, made.shape[1], FEATURE_PX):
-                both = np.stack([p[top : top + FEATURE_PX, left : left + FEATURE_PX] for p in (made, real)])
+                both = np.stack(
+                    [p[top : top + FEATURE_PX, left : left + FEATURE_PX] for p in (made, real)]
+                )
                 taps = self.features(torch.from_numpy(both).permute(0, 3, 1, 2) * 2.0 - 1.0)
-                pieces.append(sum(float(((unit[0] - unit[1]) ** 2).sum(0).mean()) for unit in map(F.normalize, taps)) / len(taps))
+                pieces.append(
+                    sum(
+                        float(((unit[0] - unit[1]) ** 2).sum(0).mean())
+                        for unit in map(F.normalize, taps)
+                    )
+                    / len(taps)
+                )
         return float(np.mean(pieces))

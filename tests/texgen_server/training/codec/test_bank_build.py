@@ -18,7 +18,14 @@ from texgen_server.training.codec.previews import apply_linear_head, fit_linear_
 from texgen_server.training.codec.transform import fit_transform
 from texgen_server.training.exemplars.families import read_layouts
 
-PARAMS = CodecParams(latents=6, encoder_width=8, encoder_blocks=1, widths=(8, 8, 8), blocks=(1, 1, 1), noise_channels=2)
+PARAMS = CodecParams(
+    latents=6,
+    encoder_width=8,
+    encoder_blocks=1,
+    widths=(8, 8, 8),
+    blocks=(1, 1, 1),
+    noise_channels=2,
+)
 
 
 def codec_for(pictures: PictureSet) -> Codec:
@@ -37,7 +44,12 @@ def test_a_bank_holds_what_the_encoder_gives_within_its_budget(tmp_path):
     entry = bank.exemplars["Toy001"]
     assert figures["own_grids"] == 1
     assert entry.cells == (8, 9)
-    expected = codec.encoder(pictures.whole(0) * pictures.known[0].view(1, -1, 1, 1)).round()[0].permute(1, 2, 0).numpy()
+    expected = (
+        codec.encoder(pictures.whole(0) * pictures.known[0].view(1, -1, 1, 1))
+        .round()[0]
+        .permute(1, 2, 0)
+        .numpy()
+    )
     assert np.array_equal(bank.latents("Toy001"), expected)
     assert entry.layout["family"] == "S"
     assert entry.drawn
@@ -68,4 +80,6 @@ def test_the_linear_head_is_the_shrunken_decode():
         shrunken = torch.nn.functional.avg_pool2d(decoded, 8 // px)
         made = apply_linear_head(matrix, latents)
         assert made.shape == shrunken.shape
-        assert (made - shrunken).abs().mean() < 0.02 * shrunken.abs().mean() + 1e-4  # an untrained codec is linear
+        assert (
+            made - shrunken
+        ).abs().mean() < 0.02 * shrunken.abs().mean() + 1e-4  # an untrained codec is linear

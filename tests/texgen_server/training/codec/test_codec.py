@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The codec: starts at the linear optimum, commutes with shifts of the torus, sees no further than its halo."""
+"""The codec: starts at the linear optimum, commutes with shifts of the torus, sees no further than
+its halo.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,14 @@ from texgen_server.training.codec.report import compare
 from texgen_server.training.codec.transform import fit_transform
 from texgen_server.training.codec.weights import read_codec, write_codec
 
-PARAMS = CodecParams(latents=6, encoder_width=8, encoder_blocks=1, widths=(8, 8, 8), blocks=(1, 1, 1), noise_channels=2)
+PARAMS = CodecParams(
+    latents=6,
+    encoder_width=8,
+    encoder_blocks=1,
+    widths=(8, 8, 8),
+    blocks=(1, 1, 1),
+    noise_channels=2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +59,9 @@ def test_an_untrained_codec_is_the_quantised_transform(pictures, transform):
     codec = make_codec(transform, trained=False)
     maps = pictures.whole(0)
     latents = codec.encoder(maps).round()
-    linear = torch.nn.functional.conv2d(maps * codec.encoder.weights, transform.basis, stride=CELL_PX)
+    linear = torch.nn.functional.conv2d(
+        maps * codec.encoder.weights, transform.basis, stride=CELL_PX
+    )
     assert torch.equal(latents, (linear / STEP).round())
     assert torch.allclose(codec.decoder(latents), codec.decoder.linear(latents), atol=1e-6)
 
@@ -61,11 +72,16 @@ def test_decoding_commutes_with_shifts_by_cells(pictures, transform):
     latents = torch.randint(-4, 5, (1, PARAMS.latents, 6, 8), generator=random).float()
     noise = draw_noise(PARAMS, (1, 6, 8), latents.device, random)
     plain = codec.decoder(latents, noise)
-    rolled = codec.decoder(latents.roll((2, 3), (2, 3)), tuple(n.roll((2 * k, 3 * k), (2, 3)) for n, k in zip(noise, (2, 4), strict=True)))
+    rolled = codec.decoder(
+        latents.roll((2, 3), (2, 3)),
+        tuple(n.roll((2 * k, 3 * k), (2, 3)) for n, k in zip(noise, (2, 4), strict=True)),
+    )
     assert torch.allclose(rolled, plain.roll((16, 24), (2, 3)), atol=1e-5)
     assert not torch.allclose(plain, codec.decoder(latents), atol=1e-3)  # the noise does something
     maps = pictures.whole(0)
-    assert torch.allclose(codec.encoder(maps.roll(16, 2)), codec.encoder(maps).roll(2, 2), atol=1e-4)
+    assert torch.allclose(
+        codec.encoder(maps.roll(16, 2)), codec.encoder(maps).roll(2, 2), atol=1e-4
+    )
 
 
 def test_a_pixel_depends_on_no_cell_beyond_the_halo(transform):
@@ -74,18 +90,30 @@ def test_a_pixel_depends_on_no_cell_beyond_the_halo(transform):
     latents = torch.zeros(1, PARAMS.latents, size, size)
     moved = latents.clone()
     moved[..., 0, 0] = 5.0
-    difference = (codec.decoder(latents, None, "zeros") - codec.decoder(moved, None, "zeros")).abs().amax((0, 1))
+    difference = (
+        (codec.decoder(latents, None, "zeros") - codec.decoder(moved, None, "zeros"))
+        .abs()
+        .amax((0, 1))
+    )
     reached = difference.view(size, CELL_PX, size, CELL_PX).amax((1, 3)) > 0
     assert not reached[halo + 1 :].any()
     assert not reached[:, halo + 1 :].any()
     assert reached[halo - 1].any()  # the stated halo is no larger than a cell more than needed
     middle = slice(halo, size - halo)
-    around = codec.decoder(torch.randn(1, PARAMS.latents, size, size, generator=torch.Generator().manual_seed(2)), None, "zeros")
+    around = codec.decoder(
+        torch.randn(1, PARAMS.latents, size, size, generator=torch.Generator().manual_seed(2)),
+        None,
+        "zeros",
+    )
     assert torch.isfinite(around[..., middle, middle]).all()
 
 
 def test_turning_turns_normals_with_their_maps():
-    y, x = torch.meshgrid(torch.arange(16) * (2 * torch.pi / 16), torch.arange(16) * (2 * torch.pi / 16), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(16) * (2 * torch.pi / 16),
+        torch.arange(16) * (2 * torch.pi / 16),
+        indexing="ij",
+    )
     height = torch.sin(x) + 0.5 * torch.cos(2 * y) + 0.3 * torch.sin(x + y)
     maps = torch.zeros(1, MAPS, 16, 16)
     maps[0, 7], maps[0, 3], maps[0, 4] = height, -_slope(height, 1), _slope(height, 0)
@@ -105,7 +133,9 @@ def test_bits_are_counted_and_estimated_alike():
     assert counted_bits(uniform) == pytest.approx(6.0, abs=0.02)
     assert counted_bits(torch.zeros(2, 8, 8)) == 0.0
     laplace = torch.distributions.Laplace(0.0, 6.0).sample((1, 1, 200, 200))
-    assert float(estimated_bits(laplace)) == pytest.approx(counted_bits(laplace[0].round()), abs=0.15)
+    assert float(estimated_bits(laplace)) == pytest.approx(
+        counted_bits(laplace[0].round()), abs=0.15
+    )
 
 
 def test_rate_control_pushes_towards_its_target():
@@ -132,7 +162,9 @@ def test_measures_of_the_transform_at_equal_bits(pictures, transform):
     assert report["families"]["S"] == report["all"]
     assert abs(report["all"]["gain_db"]) < 0.3
     blurred = pictures.whole(0).clone()
-    assert top_octave_power(torch.nn.functional.avg_pool2d(blurred, 3, 1, 1)[0]) < 0.2 * top_octave_power(blurred[0])
+    assert top_octave_power(
+        torch.nn.functional.avg_pool2d(blurred, 3, 1, 1)[0]
+    ) < 0.2 * top_octave_power(blurred[0])
 
 
 def test_weights_survive_their_file(tmp_path, transform):
@@ -140,4 +172,7 @@ def test_weights_survive_their_file(tmp_path, transform):
     write_codec(codec, tmp_path / "codec.safetensors")
     again = read_codec(tmp_path / "codec.safetensors")
     assert again.params == PARAMS
-    assert all(torch.equal(a, b) for a, b in zip(codec.state_dict().values(), again.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(codec.state_dict().values(), again.state_dict().values(), strict=True)
+    )

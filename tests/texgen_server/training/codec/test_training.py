@@ -19,9 +19,24 @@ from texgen_server.training.codec.run import CodecRun, train_codec
 from texgen_server.training.codec.settings import CodecConfig
 from texgen_server.training.codec.transform import fit_transform
 
-PARAMS = CodecParams(latents=6, encoder_width=16, encoder_blocks=1, widths=(16, 8, 8), blocks=(1, 1, 1), noise_channels=2)
+PARAMS = CodecParams(
+    latents=6,
+    encoder_width=16,
+    encoder_blocks=1,
+    widths=(16, 8, 8),
+    blocks=(1, 1, 1),
+    noise_channels=2,
+)
 CONFIG = CodecConfig(
-    codec_minutes=100.0, joins_minutes=100.0, batch=4, crop_px=48, margin_px=8, lr=1e-2, critic_width=8, bits=12.0, params=PARAMS
+    codec_minutes=100.0,
+    joins_minutes=100.0,
+    batch=4,
+    crop_px=48,
+    margin_px=8,
+    lr=1e-2,
+    critic_width=8,
+    bits=12.0,
+    params=PARAMS,
 )
 
 

@@ -10,7 +10,9 @@ from texgen_server.training.codec.pixels import Picture
 
 
 def noisy_pictures(count: int, size: int = 64) -> list[Picture]:
-    """Patches with sharp borders, the same in all channels, with a little grain; metallic constant."""
+    """Patches with sharp borders, the same in all channels, with a little grain; metallic
+    constant.
+    """
     found = []
     for i in range(count):
         rng = np.random.default_rng(i)
@@ -18,10 +20,21 @@ def noisy_pictures(count: int, size: int = 64) -> list[Picture]:
         frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
         smooth = np.real(np.fft.ifft2(spectrum * np.exp(-((frequency / 0.06) ** 2))))
         patches = np.sign(smooth)
-        planes = [patches * rng.uniform(0.3, 0.6) + 0.05 * rng.standard_normal((size, size)) for _ in range(MAPS)]
+        planes = [
+            patches * rng.uniform(0.3, 0.6) + 0.05 * rng.standard_normal((size, size))
+            for _ in range(MAPS)
+        ]
         pixels = np.stack(planes, -1) * 127.5 + 127.5
         pixels[..., 6] = 0.0
         known = np.ones(MAPS, np.float32)
         known[6] = 0.0
-        found.append(Picture(f"Toy{i}", "small", np.clip(np.round(pixels), 0, 255).astype(np.uint8), known, wraps=True))
+        found.append(
+            Picture(
+                f"Toy{i}",
+                "small",
+                np.clip(np.round(pixels), 0, 255).astype(np.uint8),
+                known,
+                wraps=True,
+            )
+        )
     return found

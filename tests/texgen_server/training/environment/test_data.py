@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What training knows of a map: its lights, its sky, its split, and what of a new one the known ones can say."""
+"""What training knows of a map: its lights, its sky, its split, and what of a new one the known
+ones can say.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,11 @@ def clear_day(rows=ROWS, light=None):
     """A blue sky over a dark, rough ground, with a wall before it."""
     _, elevation = pixel_angles(rows)
     rng = np.random.default_rng(0)
-    out = np.where((elevation > 0)[:, None, None], np.array([0.4, 0.6, 1.0]), 0.1 * np.exp(rng.normal(0, 0.8, (rows, 2 * rows, 1))))
+    out = np.where(
+        (elevation > 0)[:, None, None],
+        np.array([0.4, 0.6, 1.0]),
+        0.1 * np.exp(rng.normal(0, 0.8, (rows, 2 * rows, 1))),
+    )
     wall = (elevation > 0) & (elevation < 30)
     out[np.ix_(wall, np.arange(rows // 4, rows // 2))] = 0.05
     out = np.ascontiguousarray(out, np.float32)
@@ -41,7 +47,9 @@ def test_a_sun_is_found_where_it_stands_and_taken_out():
     assert take_lights(clear_day())[0] == []
     lost = take_lights(day, 0.5)[0][0]
     total = float((luminance(day) * solid_angles(ROWS)).sum())
-    assert float(luminance(np.array(lost.flux)) - luminance(np.array(found.flux))) == pytest.approx(total, rel=0.01)
+    assert float(luminance(np.array(lost.flux)) - luminance(np.array(found.flux))) == pytest.approx(
+        total, rel=0.01
+    )
 
 
 def test_the_sky_is_what_is_above_and_not_the_wall():
@@ -55,7 +63,9 @@ def test_the_sky_is_what_is_above_and_not_the_wall():
 
 
 def test_a_prepared_map_has_its_sun_at_azimuth_0_and_its_light_in_the_layout():
-    one = prepared(clear_day(light=Light(-120.0, 40.0, 0.5, (30.0, 28.0, 25.0))), 0.0, indoors=False)
+    one = prepared(
+        clear_day(light=Light(-120.0, 40.0, 0.5, (30.0, 28.0, 25.0))), 0.0, indoors=False
+    )
     assert one.lights[0].azimuth_deg == 0.0
     assert one.layout.shape == (4, 64, 128)
     cells = np.exp2(one.stops * 4.0).reshape(3, 64, 8, 128, 8).mean((2, 4))
@@ -64,12 +74,16 @@ def test_a_prepared_map_has_its_sun_at_azimuth_0_and_its_light_in_the_layout():
 
 
 def test_a_layout_between_known_ones_is_come_near_to():
-    """The basis has half as many axes as there are layouts and mirror images: half of unrelated noise is out of its reach."""
+    """The basis has half as many axes as there are layouts and mirror images: half of unrelated
+    noise is out of its reach.
+    """
     rng = np.random.default_rng(1)
     known = rng.normal(0, 0.3, (6, 4, 32, 64)).astype(np.float32)
     basis = layout_basis(known)
     aim = known[2] * 0.5 + known[4] * 0.5
-    before, after = (np.abs(found[:3] - aim[:3]).mean() for found in (basis.mean, inverted(aim, basis)))
+    before, after = (
+        np.abs(found[:3] - aim[:3]).mean() for found in (basis.mean, inverted(aim, basis))
+    )
     assert after < 0.6 * before
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy training of the environment generator from files on: it learns, goes on where it stood, exports, and is measured."""
+"""A toy training of the environment generator from files on: it learns, goes on where it stood,
+exports, and is measured.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,28 @@ from texgen.modelcard import read_card
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import load_model
 from texgen_server.training.environment.data import read_environments
-from texgen_server.training.environment.loop import EnvironmentConfig, EnvironmentTrainer, load_environment, save_environment
-from texgen_server.training.environment.run import measure_environment, parts, prepared_pack, train_environment
+from texgen_server.training.environment.loop import (
+    EnvironmentConfig,
+    EnvironmentTrainer,
+    load_environment,
+    save_environment,
+)
+from texgen_server.training.environment.run import (
+    measure_environment,
+    parts,
+    prepared_pack,
+    train_environment,
+)
 from texgen_server.training.runner import StepwiseEval, StepwiseRun
 
 pytestmark = pytest.mark.slow
 CONFIG = EnvironmentConfig(
-    steps=30, batch=2, warmup_steps=12, lr=3e-3, ema_half_life_steps=5.0, params=EnvironmentParams(6, 16, 2, (12, 12, 8))
+    steps=30,
+    batch=2,
+    warmup_steps=12,
+    lr=3e-3,
+    ema_half_life_steps=5.0,
+    params=EnvironmentParams(6, 16, 2, (12, 12, 8)),
 )
 MAPS = {  # asset: (class, light); the split holds between_bridges out
     "meadow": ("outdoor_clear", Light(40.0, 35.0, 0.5, (10.0, 9.0, 8.0))),
@@ -43,7 +60,9 @@ def data(tmp_path_factory):
         table = csv.DictWriter(file, names)
         table.writeheader()
         for asset, (name, light) in MAPS.items():
-            table.writerow(dict(zip(names, (asset, "us", name, "CC0-1.0", "made", 0.0), strict=True)))
+            table.writerow(
+                dict(zip(names, (asset, "us", name, "CC0-1.0", "made", 0.0), strict=True))
+            )
             data = encode_exr(clear_day(light=light).astype(np.float16), ColorSpace.LINEAR)
             (folder / "environments" / f"{asset}.exr").write_bytes(data)
     return folder
@@ -65,7 +84,12 @@ def test_it_learns_and_goes_on_where_it_stood(data, tmp_path, monkeypatch):
     other = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)
     load_environment(other, tmp_path / "state.safetensors")
     assert other.step_number == CONFIG.steps
-    assert all(torch.equal(a, b) for a, b in zip(trainer.ema_generator.parameters(), other.ema_generator.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            trainer.ema_generator.parameters(), other.ema_generator.parameters(), strict=True
+        )
+    )
 
 
 def test_a_run_exports_a_model_that_is_measured(data, tmp_path):
@@ -76,9 +100,20 @@ def test_a_run_exports_a_model_that_is_measured(data, tmp_path):
     assert "between_bridges" not in {asset for c in card.classes for asset in c.materials}
     assert card.data["training_images"] == 4 * CONFIG.batch
     assert load_model(card).tables.layouts.shape == (3, 4, 64, 128)
-    figures = measure_environment(StepwiseEval(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures"))
+    figures = measure_environment(
+        StepwiseEval(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures")
+    )
     for part in ("training maps through their codes", "held-out maps by 100 steps"):
-        assert figures[part]["irradiance error"] < 0.5 * figures[part]["irradiance error of the class mean"]
+        assert (
+            figures[part]["irradiance error"]
+            < 0.5 * figures[part]["irradiance error of the class mean"]
+        )
     assert figures["samples"]["seam percentile"] < 99.0
-    assert np.isfinite(list(figures["views of samples, held-out maps and training maps"].values())).all()
-    assert {p.name for p in (tmp_path / "pictures").iterdir()} == {"classes_1.webp", "day.webp", "preview.png"}
+    assert np.isfinite(
+        list(figures["views of samples, held-out maps and training maps"].values())
+    ).all()
+    assert {p.name for p in (tmp_path / "pictures").iterdir()} == {
+        "classes_1.webp",
+        "day.webp",
+        "preview.png",
+    }

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy training of the estimator: it learns what depends on what, goes on where it stood, and exports."""
+"""A toy training of the estimator: it learns what depends on what, goes on where it stood, and
+exports.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from texgen_server.networks.torch_parts import build_estimator
 from texgen_server.registry import load_model
 from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.estimator.loop import EstimatorConfig, EstimatorTrainer, load_estimator, save_estimator
+from texgen_server.training.estimator.loop import (
+    EstimatorConfig,
+    EstimatorTrainer,
+    load_estimator,
+    save_estimator,
+)
 from texgen_server.training.material.data import DENSITIES, Pack
 
 PARAMS = EstimatorParams(2, (8, 8, 12, 12))
@@ -31,11 +38,25 @@ def pack(tmp_path_factory):
         for i in range(4 if density <= 256 else 0):
             wave = 0.5 + 0.25 * np.sin((2 + i) * t)[:, None] + 0.2 * np.cos(3 * t)[None]
             bright = i % 2
-            maps = [0.3 + 0.4 * bright + 0.2 * (wave - 0.5)] * 3 + [wave, 0.9 - 0.7 * bright + 0 * wave, 0 * wave, wave]
+            maps = [0.3 + 0.4 * bright + 0.2 * (wave - 0.5)] * 3 + [
+                wave,
+                0.9 - 0.7 * bright + 0 * wave,
+                0 * wave,
+                wave,
+            ]
             stack[i] = np.round(np.stack(maps) * 65535)
         np.save(folder / f"maps_{density}.npy", stack)
-    np.savez(folder / "layout.npz", waves=np.zeros((4, 1, 2)), amplitudes=np.zeros((4, 1, 5), np.complex64))
-    meta = {"assets": list("abcd"), "classes": ["dark", "bright"] * 2, "relief": [0.04] * 4, "native_px": [512] * 4}
+    np.savez(
+        folder / "layout.npz",
+        waves=np.zeros((4, 1, 2)),
+        amplitudes=np.zeros((4, 1, 5), np.complex64),
+    )
+    meta = {
+        "assets": list("abcd"),
+        "classes": ["dark", "bright"] * 2,
+        "relief": [0.04] * 4,
+        "native_px": [512] * 4,
+    }
     (folder / "pack.json").write_text(json.dumps(meta))
     return Pack(folder)
 
@@ -69,14 +90,26 @@ def test_it_learns_goes_on_and_exports(pack, tmp_path):
     trainer = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config)
     records = list(trainer.run())
     for name in ("roughness",):
-        first, last = (np.mean([r[name] for r in part if name in r]) for part in (records[:20], records[-20:]))
+        first, last = (
+            np.mean([r[name] for r in part if name in r]) for part in (records[:20], records[-20:])
+        )
         assert last < 0.7 * first, name
     save_estimator(trainer, tmp_path / "state.safetensors")
     other = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config)
     load_estimator(other, tmp_path / "state.safetensors")
     assert other.step_number == 200
-    assert all(torch.equal(a, b) for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True)
+    )
     weights = {f"ema/{k}": v.numpy() for k, v in other.ema.state_dict().items()}
-    write_estimator(weights, PARAMS, {"bright": ["b", "d"], "dark": ["a", "c"]}, tmp_path / "estimator", "0.0.1", {"training_images": 400})
+    write_estimator(
+        weights,
+        PARAMS,
+        {"bright": ["b", "d"], "dark": ["a", "c"]},
+        tmp_path / "estimator",
+        "0.0.1",
+        {"training_images": 400},
+    )
     model = load_model(read_card(tmp_path / "estimator"))
     assert build_estimator(model.card.network, model.weights).params == PARAMS

@@ -1,4 +1,6 @@
-"""From a prepared exemplar to what the layout engine is given; measures of novelty over exemplars."""
+"""From a prepared exemplar to what the layout engine is given; measures of novelty over
+exemplars.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,30 @@ import numpy as np
 from tests.texgen_server.layout.small import picture
 from tests.texgen_server.layout.test_joints import bricks
 from texgen_server.layout import Family
-from texgen_server.training.exemplars.cells import Override, calibrated, layout_rule, make_cells, read_overrides
+from texgen_server.training.exemplars.cells import (
+    Override,
+    calibrated,
+    layout_rule,
+    make_cells,
+    read_overrides,
+)
 from texgen_server.training.exemplars.families import Layout, Rows
 from texgen_server.training.exemplars.novelty import measure_novelty, novelty_table
 
-LAYOUT = Layout("bricks", "brick", Family.ROWS, 512, (256, 256), (256, 256), Rows("y", 8, True, ()), None, "", "", frozenset(), 4)
+LAYOUT = Layout(
+    "bricks",
+    "brick",
+    Family.ROWS,
+    512,
+    (256, 256),
+    (256, 256),
+    Rows("y", 8, True, ()),
+    None,
+    "",
+    "",
+    frozenset(),
+    4,
+)
 
 
 def maps() -> np.ndarray:
@@ -36,7 +57,9 @@ def test_joints_become_features_and_costs_unless_they_are_overruled():
     assert cells.extra is not None
     assert cells.cut is not None
     assert cells.rule.family is Family.ROWS
-    plain = make_cells(picture((32, 32)), maps(), LAYOUT, Override("mask breaks stones", joints=False))
+    plain = make_cells(
+        picture((32, 32)), maps(), LAYOUT, Override("mask breaks stones", joints=False)
+    )
     assert plain.extra is None
     assert plain.cut is None
 
@@ -44,7 +67,11 @@ def test_joints_become_features_and_costs_unless_they_are_overruled():
 def test_only_copies_that_are_alike_count():
     copies = [
         make_cells(picture((32, 32)), maps(), replace(LAYOUT, copies=text)).copies
-        for text in ("", "4 x (rows 2 cols 2 shift 1; r 0.81)", "2 x (rows 2 cols 1 shift 1; r 0.39)")
+        for text in (
+            "",
+            "4 x (rows 2 cols 2 shift 1; r 0.81)",
+            "2 x (rows 2 cols 1 shift 1; r 0.39)",
+        )
     ]
     assert copies == [None, (2, 2, 1), None]
 

@@ -51,7 +51,9 @@ def normals_of(height: np.ndarray) -> np.ndarray:
 
 
 def save(path, values):
-    Image.fromarray(np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)).save(path, lossless=True)
+    Image.fromarray(np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)).save(
+        path, lossless=True
+    )
 
 
 def make_data(folder, flags="", **columns):
@@ -63,10 +65,20 @@ def make_data(folder, flags="", **columns):
     save(maps / "normal.webp", normals_of(bumps()) * 0.5 + 0.5)
     save(maps / "roughness.webp", rng.random((SIZE, SIZE)))
     save(maps / "height.webp", bumps() / 3.0 + 0.5)
-    row = dict.fromkeys(FAMILY_COLUMNS, "") | {
-        "asset_id": "Toy001", "right_class": "brick", "family": "S", "stored_px": str(SIZE), "native_grid": "72x64", "grid_512": "40x32",
-        "quality": "4", "flags": flags,
-    } | columns  # fmt: skip
+    row = (
+        dict.fromkeys(FAMILY_COLUMNS, "")
+        | {
+            "asset_id": "Toy001",
+            "right_class": "brick",
+            "family": "S",
+            "stored_px": str(SIZE),
+            "native_grid": "72x64",
+            "grid_512": "40x32",
+            "quality": "4",
+            "flags": flags,
+        }
+        | columns
+    )
     material = {
         "asset_id": "Toy001",
         "publisher": "nobody",
@@ -105,8 +117,14 @@ def test_an_exemplar_lies_on_both_grids_with_heights_that_agree(tmp_path):
 
 
 def test_an_inverted_relief_is_turned_with_its_normals(tmp_path):
-    straight, turned = (prepared(tmp_path / name, flags).read("Toy001", "own") for name, flags in (("a", ""), ("b", "inverted")))
-    assert np.corrcoef(straight.maps[..., HEIGHT].ravel(), turned.maps[..., HEIGHT].ravel())[0, 1] < -0.95
+    straight, turned = (
+        prepared(tmp_path / name, flags).read("Toy001", "own")
+        for name, flags in (("a", ""), ("b", "inverted"))
+    )
+    assert (
+        np.corrcoef(straight.maps[..., HEIGHT].ravel(), turned.maps[..., HEIGHT].ravel())[0, 1]
+        < -0.95
+    )
     assert np.abs(straight.maps[..., NORMAL] + turned.maps[..., NORMAL]).max() < 0.05
     assert turned.about.slope_agreement > 0.95
     assert turned.about.corrections == ("relief turned",)
@@ -127,8 +145,14 @@ def test_slopes_that_disagree_are_noticed():
 
 def test_noise_of_normals_does_not_add_up_to_hills():
     rng = np.random.default_rng(0)
-    right, down = (part + 0.1 * rng.standard_normal((SIZE, SIZE)).astype(np.float32) for part in central_slopes(bumps()))
-    hills = [np.abs(np.fft.fft2(made - bumps())[0, 1:3]).mean() for made in (integrate(right, down), integrate_without_drift(right, down))]
+    right, down = (
+        part + 0.1 * rng.standard_normal((SIZE, SIZE)).astype(np.float32)
+        for part in central_slopes(bumps())
+    )
+    hills = [
+        np.abs(np.fft.fft2(made - bumps())[0, 1:3]).mean()
+        for made in (integrate(right, down), integrate_without_drift(right, down))
+    ]
     assert hills[1] < 0.5 * hills[0]
     clean = integrate_without_drift(*central_slopes(bumps()))
     assert np.corrcoef(clean.ravel(), bumps().ravel())[0, 1] > 0.99
@@ -145,7 +169,13 @@ def test_light_is_flattened_and_detail_stays():
 
 
 def test_rows_are_read_and_a_wrong_grid_is_refused(tmp_path):
-    columns = {"family": "L1", "row_axis": "x", "row_equal": "no", "n_cols": "3", "row_boundaries_px": "7 23 46"}
+    columns = {
+        "family": "L1",
+        "row_axis": "x",
+        "row_equal": "no",
+        "n_cols": "3",
+        "row_boundaries_px": "7 23 46",
+    }
     data = make_data(tmp_path / "a", **columns)
     layout = read_layouts(data / "families.csv")["Toy001"]
     assert layout.family is Family.ROWS

@@ -24,7 +24,9 @@ def test_constants_and_whole_shifts_are_exact():
     maps = rng.random((16, 24, 2), np.float32)
     shifted = resample_axis(maps, np.arange(24) + 5.0, 1)
     assert np.abs(shifted - np.roll(maps, -5, 1)).max() < 1e-6
-    assert np.allclose(resample_axis(np.full((16, 1), 0.3, np.float32), even_positions(16, 40), 0), 0.3, atol=1e-6)
+    assert np.allclose(
+        resample_axis(np.full((16, 1), 0.3, np.float32), even_positions(16, 40), 0), 0.3, atol=1e-6
+    )
 
 
 def test_a_shrunken_picture_keeps_its_mean_and_does_not_alias():

@@ -12,7 +12,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import PARAMS, tiny_generator
 from texgen_server.training.material.data import DENSITIES, Pack
-from texgen_server.training.material.inputs import Guide, draw_fields, generated_guide, guide_error, scanned_guide
+from texgen_server.training.material.inputs import (
+    Guide,
+    draw_fields,
+    generated_guide,
+    guide_error,
+    scanned_guide,
+)
 from texgen_server.training.material.layout_fit import MAX_WAVES
 
 MATERIALS = 2
@@ -33,7 +39,12 @@ def pack(tmp_path_factory):
         waves=np.zeros((MATERIALS, MAX_WAVES, 2), np.int16),
         amplitudes=np.zeros((MATERIALS, MAX_WAVES, 5), np.complex64),
     )
-    meta = {"assets": ["a", "b"], "classes": ["rock", "rock"], "relief": [0.02, 0.02], "native_px": [1024, 1024]}
+    meta = {
+        "assets": ["a", "b"],
+        "classes": ["rock", "rock"],
+        "relief": [0.02, 0.02],
+        "native_px": [1024, 1024],
+    }
     (folder / "pack.json").write_text(json.dumps(meta))
     return Pack(folder)
 
@@ -66,7 +77,10 @@ def test_the_generators_own_guide_is_its_coarse_pass(pack):
     generator = tiny_generator()
     batch = crop(pack, 512)
     code = torch.randn(2, PARAMS.code_dim, generator=torch.Generator().manual_seed(2))
-    first, again, other = (generated_guide(generator, pack, batch, code, torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    first, again, other = (
+        generated_guide(generator, pack, batch, code, torch.Generator().manual_seed(s))
+        for s in (1, 1, 2)
+    )
     assert isinstance(first, Guide)
     assert not first.scanned
     assert torch.equal(first.kept, again.kept)

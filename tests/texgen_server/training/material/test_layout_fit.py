@@ -22,7 +22,9 @@ def test_the_regular_part_of_bricks_is_found(rng):
     maps = bricks(rng)
     waves, amplitudes = fit_layout(maps)
     places = sample_places(np.zeros(1), 1.0, 256)
-    field = layout_field(waves[None].astype(np.float32), amplitudes[None], places, places, (1 / 256, 1 / 256))[0]
+    field = layout_field(
+        waves[None].astype(np.float32), amplitudes[None], places, places, (1 / 256, 1 / 256)
+    )[0]
     for channel in range(5):
         assert np.corrcoef(field[channel].ravel(), maps[channel].ravel())[0, 1] > 0.75
 

@@ -18,7 +18,9 @@ def test_hinge_is_zero_for_a_perfect_judge():
 
 @pytest.mark.parametrize("name", GAMES)
 def test_both_players_want_opposite_things(name):
-    """A judge that tells real from fake loses less than a mistaken one; the generator wants it mistaken."""
+    """A judge that tells real from fake loses less than a mistaken one; the generator wants it
+    mistaken.
+    """
     game, high, low = GAMES[name], [torch.full((4, 9), 2.0)], [torch.full((4, 9), -2.0)]
     assert game.discriminator(high, low) < game.discriminator(low, high)
     assert game.generator(high, low) > game.generator(low, high)
@@ -31,7 +33,10 @@ def test_gradient_penalties_reach_the_heads(kind):
     real, fake = (
         Seen(
             torch.zeros(2, 7, 64, 64),
-            [torch.randn(4, c, 64 // 2**i, 64 // 2**i) for i, c in zip((2, 3, 4, 5), TAP_CHANNELS, strict=True)],
+            [
+                torch.randn(4, c, 64 // 2**i, 64 // 2**i)
+                for i, c in zip((2, 3, 4, 5), TAP_CHANNELS, strict=True)
+            ],
             torch.randn(2, 8, 64, 64),
         )
         for _ in range(2)
@@ -40,18 +45,25 @@ def test_gradient_penalties_reach_the_heads(kind):
     penalty = gradient_penalty(judge, kind, real, fake, judge.condition(*told))
     assert penalty > 0
     penalty.backward()
-    assert all(head.score.parametrizations.weight.original.grad.abs().sum() > 0 for head in judge.heads)
+    assert all(
+        head.score.parametrizations.weight.original.grad.abs().sum() > 0 for head in judge.heads
+    )
 
 
 def test_statistics_do_not_see_a_roll():
     tap = torch.randn(4, 6, 8, 8)
-    here, there = losses.texture_statistics([tap, tap]), losses.texture_statistics([torch.roll(tap, 3, 2)] * 2)
+    here, there = (
+        losses.texture_statistics([tap, tap]),
+        losses.texture_statistics([torch.roll(tap, 3, 2)] * 2),
+    )
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(here, there, strict=True))
 
 
 def test_target_distance_is_zero_on_the_target():
     samples = [[torch.randn(5, 7), torch.randn(5, 3)]]
-    target = losses.StatisticsTarget.from_samples(samples, torch.ones(len(samples[0][0]), dtype=torch.bool))
+    target = losses.StatisticsTarget.from_samples(
+        samples, torch.ones(len(samples[0][0]), dtype=torch.bool)
+    )
     index = torch.tensor([3, 1])
     own = [s[index] for s in samples[0]]
     assert target.distance(own, target.of(index), torch.ones(2)) < 1e-6

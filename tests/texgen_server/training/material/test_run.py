@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy training from three synthetic materials: prepare, train, resume, export, serve. Needs the extra ``train``; no shipped weights."""
+"""A toy training from three synthetic materials: prepare, train, resume, export, serve.
+
+Needs the extra ``train``; no shipped weights.
+"""
 
 from __future__ import annotations
 
@@ -40,19 +43,39 @@ def data(tmp_path_factory):
         asset.mkdir(parents=True)
         colour = rng.integers(0, 255, (512, 512, 3)).astype(np.uint8)
         Image.fromarray(colour).save(asset / "basecolor.webp", lossless=True)
-        normal = np.dstack([rng.normal(128, 20, (512, 512)), rng.normal(128, 20, (512, 512)), np.full((512, 512), 250)])
-        Image.fromarray(normal.clip(0, 255).astype(np.uint8)).save(asset / "normal.webp", lossless=True)
+        normal = np.dstack(
+            [
+                rng.normal(128, 20, (512, 512)),
+                rng.normal(128, 20, (512, 512)),
+                np.full((512, 512), 250),
+            ]
+        )
+        Image.fromarray(normal.clip(0, 255).astype(np.uint8)).save(
+            asset / "normal.webp", lossless=True
+        )
         Image.fromarray(colour[..., 0]).save(asset / "roughness.webp", lossless=True)
         rows.append([f"Toy{i}", "me", "metal", "CC0-1.0", "here", "1" if i else "0", f"Toy{i}"])
     with (folder / "materials.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["asset_id", "publisher", "class", "licence", "source_repository", "metallic_default", "geometry_group"])
+        writer.writerow(
+            [
+                "asset_id",
+                "publisher",
+                "class",
+                "licence",
+                "source_repository",
+                "metallic_default",
+                "geometry_group",
+            ]
+        )
         writer.writerows(rows)
     return folder
 
 
 def small_config(images=16):
-    return TrainConfig(stages=(Stage(128, images, {128: 0.5, 256: 0.5}),), batch=4, warmup_images=4, params=SMALL)
+    return TrainConfig(
+        stages=(Stage(128, images, {128: 0.5, 256: 0.5}),), batch=4, warmup_images=4, params=SMALL
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +103,9 @@ def test_crops_above_the_coarse_density_are_guided(pack):
         pass
     assert all("guide" in r and "layout" not in r for r in seen)
     assert any("spectrum" in r for r in seen)
-    assert all(float(block.guide.weight.detach().abs().max()) > 0 for block in trainer.generator.blocks)
+    assert all(
+        float(block.guide.weight.detach().abs().max()) > 0 for block in trainer.generator.blocks
+    )
 
 
 @pytest.mark.held
@@ -92,15 +117,22 @@ def test_a_state_continues_where_it_stood(pack, tmp_path):
     for _ in trainer.run(lambda record: None):
         pass
     assert trainer.images == 16
-    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True))
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True)
+    )
     save_state(trainer, tmp_path / "state.safetensors")
     other = Trainer(pack, [0, 1, 2, 3], small_config(32), torch.device("cpu"), Workers())
     load_state(other, tmp_path / "state.safetensors")
     assert other.images == 16
     for name in ("generator", "ema_generator", "discriminator", "codes"):
-        for a, b in zip(getattr(trainer, name).parameters(), getattr(other, name).parameters(), strict=True):
+        for a, b in zip(
+            getattr(trainer, name).parameters(), getattr(other, name).parameters(), strict=True
+        ):
             assert torch.equal(a, b)
-    assert other.optimizer_g.state_dict()["state"].keys() == trainer.optimizer_g.state_dict()["state"].keys()
+    assert (
+        other.optimizer_g.state_dict()["state"].keys()
+        == trainer.optimizer_g.state_dict()["state"].keys()
+    )
     for _ in other.run(lambda record: None):
         pass
     assert other.images == 32
@@ -116,9 +148,20 @@ def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, mo
     assert load_material(card).tables.codes.shape == (4, 64)
     with pytest.raises(InvalidRequestError, match="--resume"):
         train_material(options)
-    train_material(RunOptions(data, tmp_path / "again", parse_stages("128:8"), batch=8, device="cpu", init=model))
-    train_material(RunOptions(data, work, parse_stages("128:24"), resume=True, batch=8, device="cpu"))
-    assert json.loads((work / "pack" / "pack.json").read_text())["assets"] == ["Toy0", "Toy1", "Toy2", "Toy3"]
+    train_material(
+        RunOptions(
+            data, tmp_path / "again", parse_stages("128:8"), batch=8, device="cpu", init=model
+        )
+    )
+    train_material(
+        RunOptions(data, work, parse_stages("128:24"), resume=True, batch=8, device="cpu")
+    )
+    assert json.loads((work / "pack" / "pack.json").read_text())["assets"] == [
+        "Toy0",
+        "Toy1",
+        "Toy2",
+        "Toy3",
+    ]
 
 
 def test_bad_stages_are_explained():
@@ -128,7 +171,9 @@ def test_bad_stages_are_explained():
 
 @pytest.mark.parametrize("game", ["relativistic", "wgan-gp"])
 def test_every_adversarial_loss_trains(pack, game):
-    trainer = Trainer(pack, [0, 1, 2, 3], replace(small_config(24), game=game), torch.device("cpu"), Workers())
+    trainer = Trainer(
+        pack, [0, 1, 2, 3], replace(small_config(24), game=game), torch.device("cpu"), Workers()
+    )
     trainer.measure_codes()
     records = []
     for _ in trainer.run(records.append, log_every=4):
@@ -155,5 +200,7 @@ def test_a_diverged_run_goes_back_to_its_last_good_state(pack):
 def test_a_run_that_diverges_again_and_again_says_so(pack):
     trainer = Trainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
     with pytest.raises(DivergedError, match="smaller learning rate"):
-        for _ in trainer.run(lambda record: trainer.generator.stem.conv.weight.data.fill_(float("nan")), log_every=4):
+        for _ in trainer.run(
+            lambda record: trainer.generator.stem.conv.weight.data.fill_(float("nan")), log_every=4
+        ):
             trainer.generator.stem.conv.weight.data.fill_(float("nan"))

@@ -47,7 +47,10 @@ def test_sets_of_three_namings_are_taken_and_the_rest_is_explained(scans, tmp_pa
     assert "roughness" in report.refused["bare"]
     assert "at least 256" in report.refused["tiny"]
     assert "no map word" in report.refused["holiday.jpg"]
-    assert report.notes == {"cliff": "normal turned from DirectX to OpenGL", "bark_7": "normal made from height"}
+    assert report.notes == {
+        "cliff": "normal turned from DirectX to OpenGL",
+        "bark_7": "normal made from height",
+    }
     assert "3 sets taken, 3 refused" in report.text()
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy training of the upscaler: it starts as bicubic interpolation, gets ahead of it, goes on where it stood, and exports."""
+"""A toy training of the upscaler: it starts as bicubic interpolation, gets ahead of it, goes on
+where it stood, and exports.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,23 @@ from texgen_server.training.upscaler import evaluate
 from texgen_server.training.upscaler.data import FULL_PX, MAPS, FullScans, made_up_metallic
 from texgen_server.training.upscaler.export import write_upscaler
 from texgen_server.training.upscaler.image_metrics import compare
-from texgen_server.training.upscaler.loop import UpscalerConfig, UpscalerTrainer, load_upscaler, save_upscaler
+from texgen_server.training.upscaler.loop import (
+    UpscalerConfig,
+    UpscalerTrainer,
+    load_upscaler,
+    save_upscaler,
+)
 
 pytestmark = pytest.mark.slow
-CONFIG = UpscalerConfig(steps=160, batch=4, shares=(0.1, 0.45, 0.45), small_px=32, margin_px=6, lr=3e-3, params=UpscalerParams(16, 4))
+CONFIG = UpscalerConfig(
+    steps=160,
+    batch=4,
+    shares=(0.1, 0.45, 0.45),
+    small_px=32,
+    margin_px=6,
+    lr=3e-3,
+    params=UpscalerParams(16, 4),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +46,22 @@ def scans(tmp_path_factory):
     """One scan of sharp blocks, in all maps but metallic."""
     folder = tmp_path_factory.mktemp("scans")
     rng = np.random.default_rng(0)
-    maps = np.kron(rng.random((1, sum(MAP_CHANNELS.values()), 64, 64)), np.ones((16, 16))) * 0.4 + 0.3
+    maps = (
+        np.kron(rng.random((1, sum(MAP_CHANNELS.values()), 64, 64)), np.ones((16, 16))) * 0.4 + 0.3
+    )
     np.save(folder / "upscaler.npy", np.round(maps * 65535).astype(np.uint16))
-    (folder / "upscaler.json").write_text(json.dumps({"assets": ["blocks"], "known": [[name != "metallic" for name in MAP_CHANNELS]]}))
+    (folder / "upscaler.json").write_text(
+        json.dumps({"assets": ["blocks"], "known": [[name != "metallic" for name in MAP_CHANNELS]]})
+    )
     assert maps.shape[-1] == FULL_PX
     return FullScans(folder)
 
 
 def mean_gain(records):
     """Share of bicubic's error that is gone."""
-    return np.mean([v for r in records for k, v in r.items() if k.endswith("_gain") and not k.startswith("x1")])
+    return np.mean(
+        [v for r in records for k, v in r.items() if k.endswith("_gain") and not k.startswith("x1")]
+    )
 
 
 @pytest.mark.held
@@ -55,7 +76,10 @@ def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     other = UpscalerTrainer(scans, [0], CONFIG)
     load_upscaler(other, tmp_path / "state.safetensors")
     assert other.step_number == 160
-    assert all(torch.equal(a, b) for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True)
+    )
     weights = {k: v.numpy() for k, v in other.ema.state_dict().items()}
     write_upscaler(weights, CONFIG.params, tmp_path / "upscaler", "0.0.1", {"training_images": 640})
     model = load_model(read_card(tmp_path / "upscaler"))
@@ -85,24 +109,42 @@ def test_turned_crops_keep_their_normals(scans):
 
 
 def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeypatch):
-    """Figures of every method and map, pictures within their size; what the file keeps is not measured again, but for a line cut off."""
+    """Figures of every method and map, pictures within their size; what the file keeps is not
+    measured again, but for a line cut off.
+    """
     np.save(tmp_path / "upscaler.npy", np.asarray(scans.maps)[:, :, :256, :256])
-    (tmp_path / "upscaler.json").write_text(json.dumps({"assets": ["Tiles045"], "known": scans.known.tolist()}))
+    (tmp_path / "upscaler.json").write_text(
+        json.dumps({"assets": ["Tiles045"], "known": scans.known.tolist()})
+    )
     monkeypatch.setattr(evaluate, "real_esrgan", lambda: None)
     small, options = (
         FullScans(tmp_path),
-        StepwiseEval(tmp_path, tmp_path, tmp_path / "cache", "upscaler", models, device="torch", pictures=tmp_path),
+        StepwiseEval(
+            tmp_path,
+            tmp_path,
+            tmp_path / "cache",
+            "upscaler",
+            models,
+            device="torch",
+            pictures=tmp_path,
+        ),
     )
     first = evaluate.evaluate_upscaler(options, [0], small)
     assert set(first["texgen x4"]) == set(first["lanczos x2"]) == set(MAP_CHANNELS) - {"metallic"}
     assert first["texgen's lead x4"]["ao"] == pytest.approx(
-        first["texgen x4"]["ao"]["psnr_db"] - max(first[f"{peer} x4"]["ao"]["psnr_db"] for peer in ("bicubic", "lanczos"))
+        first["texgen x4"]["ao"]["psnr_db"]
+        - max(first[f"{peer} x4"]["ao"]["psnr_db"] for peer in ("bicubic", "lanczos"))
     )
-    assert all(0 < (tmp_path / name).stat().st_size <= 300_000 for name in ("crops_x2.webp", "crops_x4.webp", "cleaned.webp"))
+    assert all(
+        0 < (tmp_path / name).stat().st_size <= 300_000
+        for name in ("crops_x2.webp", "crops_x4.webp", "cleaned.webp")
+    )
     journal = tmp_path / "upscaler_eval.jsonl"
     journal.write_bytes(journal.read_bytes()[:-40])
     measured = []
-    monkeypatch.setattr(evaluate, "compare", lambda name, *pair: measured.append(name) or compare(name, *pair))
+    monkeypatch.setattr(
+        evaluate, "compare", lambda name, *pair: measured.append(name) or compare(name, *pair)
+    )
     assert evaluate.evaluate_upscaler(replace(options, pictures=None), [0], small) == first
     assert len(measured) == len(first["texgen x1"])
 
