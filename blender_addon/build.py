@@ -40,8 +40,10 @@ TEXGEN_MODULES = (
     "wire/__init__.py",
     "wire/assembly.py",
     "wire/chunks.py",
+    "wire/enums.py",
     "wire/request_fields.py",
     "wire/requests.py",
+    "wire/results.py",
 )
 REQUIREMENTS = (
     "grpclib==0.4.9",

@@ -87,4 +87,4 @@ class Exploration:
                 return TexgenError(answer.error.message)
             assembler.feed(answer.event)
             if answer.event.HasField("summary"):
-                return assembler.result()
+                return assembler.material()

@@ -34,7 +34,7 @@ class Board:
         return (self._jobs[0].call.fraction, self._jobs[0].stage) if self._jobs else (0.0, "")
 
     def ask(self, server, ask, steps):
-        """Start a `texgen.wire.requests.Ask`.
+        """Start a `texgen.wire.requests.TextureCall`.
 
         ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`).
         """

@@ -104,7 +104,7 @@ def _position(scene) -> pb.GenerateMaterialRequest:
     """The settings as they stand, small and raw."""
     mix, options = request_options.generate_options(scene)
     options = request_options.small(options, EDGE_PX) | {"encoding": Encoding.RAW, "maps": SHOWN}
-    return requests.generate(mix, options).request
+    return requests.generate(mix, **options).request
 
 
 def watch():

@@ -3,9 +3,11 @@
 frame waits long.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import bpy
+
+from texgen.maps import Material
 
 from . import frame_times, history, images, jobs, nodes, vertex_blend
 
@@ -120,8 +122,10 @@ def undo_step(name):
 
 
 def kept(result, recipe, height_m):
-    """An enlarged result is still what its recipe says, and as high."""
-    return replace(result, recipe=recipe, height_range_m=height_m)
+    """Return a map set as a material: an enlarged one keeps its recipe and its height in metres."""
+    return Material(
+        **vars(result), recipe=recipe, seed=0, output_licence="", height_range_m=height_m
+    )
 
 
 def _material_for(target):

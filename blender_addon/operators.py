@@ -27,7 +27,7 @@ from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
 def start(server, ask, target, label):
     """Ask for a material and put it where it belongs when it has come."""
     jobs.board.ask(
-        server, ask, lambda assembler: materials.apply_steps(assembler.result(), target, label)
+        server, ask, lambda assembler: materials.apply_steps(assembler.material(), target, label)
     )
 
 
@@ -49,7 +49,7 @@ class TEXGEN_OT_generate(Asking, bpy.types.Operator):
         stem = request_options.stem_of(mix, settings)
         start(
             server,
-            requests.generate(mix, options),
+            requests.generate(mix, **options),
             materials.target_of(context, settings, stem),
             stem,
         )
@@ -72,7 +72,7 @@ class TEXGEN_OT_apply_live(Asking, bpy.types.Operator):
         target = in_place(
             context, settings, request_options.stem_of(mix, settings), bpy.data.materials[name]
         )
-        start(server, requests.generate(mix, options), target, target.stem)
+        start(server, requests.generate(mix, **options), target, target.stem)
 
 
 class TEXGEN_OT_cancel(bpy.types.Operator):
@@ -122,7 +122,7 @@ class TEXGEN_OT_vary(OnTexgenMaterial, Asking, bpy.types.Operator):
             "encoding": Encoding.RAW,
         }
         jobs.board.ask(
-            server, requests.vary(recipe, settings.amount, options), variations.show_steps(recipe)
+            server, requests.vary(recipe, settings.amount, **options), variations.show_steps(recipe)
         )
 
 
@@ -168,7 +168,7 @@ class TEXGEN_OT_mix(OnTexgenMaterial, Asking, bpy.types.Operator):
                 "paint",
                 f"{label}, painted",
             )
-        start(server, requests.mix(parts, mode, options), target, label)
+        start(server, requests.mix(parts, mode, **options), target, label)
 
 
 class TEXGEN_OT_paint_over(OnTexgenMaterial, Acting, bpy.types.Operator):
@@ -246,7 +246,7 @@ class TEXGEN_OT_paste_recipe(Asking, bpy.types.Operator):
         target = materials.target_of(context, settings, "texgen")
         start(
             server,
-            requests.generate("", {"recipe": recipe, "size_px": (int(settings.size),) * 2}),
+            requests.generate(recipe=recipe, size_px=(int(settings.size),) * 2),
             target,
             "pasted",
         )
@@ -277,9 +277,9 @@ class TEXGEN_OT_upscale(Asking, bpy.types.Operator):
         )
         jobs.board.ask(
             server,
-            requests.upscale(maps, int(self.scale), {}),
+            requests.upscale(maps, int(self.scale)),
             lambda assembler: materials.apply_steps(
-                materials.kept(assembler.result(), recipe, height_m), target, label
+                materials.kept(assembler.map_set(), recipe, height_m), target, label
             ),
         )
 
@@ -315,7 +315,7 @@ def remake(context, server, options, label):
     material = active_material(context)
     start(
         server,
-        requests.generate("", options),
+        requests.generate(**options),
         in_place(context, context.scene.texgen, material.name, material),
         label,
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import bpy
 
+from texgen.maps import FILLABLE
 from texgen.wire import requests
-from texgen.wire.request_fields import FILLABLE
 
 from . import assets, catalog, history, images, jobs, materials, presets
 from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
@@ -34,7 +34,7 @@ class TEXGEN_OT_capture(Asking, bpy.types.Operator):
         photo, name = self._photo(settings)
         edge = int(settings.size)
         stem = f"{name}_{settings.seed}"
-        ask = requests.capture(photo, {"seed": settings.seed, "size_px": (edge, edge)})
+        ask = requests.capture(photo, seed=settings.seed, size_px=(edge, edge))
         start(server, ask, materials.target_of(context, settings, stem), f"captured from {name}")
 
     def _photo(self, settings):
@@ -66,11 +66,13 @@ class TEXGEN_OT_repair(Asking, bpy.types.Operator):
             "clean": settings.repair_clean,
             "fill": fill,
         }
-        start(
+        target = aside(context, settings, f"{material.name}_repaired")
+        jobs.board.ask(
             server,
-            requests.repair(maps, options),
-            aside(context, settings, f"{material.name}_repaired"),
-            "repaired",
+            requests.repair(maps, **options),
+            lambda assembler: materials.apply_steps(
+                materials.kept(assembler.map_set(), "", 0.0), target, "repaired"
+            ),
         )
 
 
@@ -91,7 +93,7 @@ class TEXGEN_OT_fill_library(OnTexgenMaterial, Asking, bpy.types.Operator):
             "size_px": (edge, edge),
             "batch": True,
         }
-        ask = requests.vary(history.recipe_of(material), settings.amount, options)
+        ask = requests.vary(history.recipe_of(material), settings.amount, **options)
         target = replace(aside(context, settings, material.name), object_names=())
         jobs.board.ask(server, ask, lambda assembler: _asset_steps(assembler.materials(), target))
 

@@ -89,7 +89,7 @@ class TEXGEN_OT_environment(Asking, bpy.types.Operator):
         mix, options = request_options.environment_options(context.scene)
         stem = f"{'-'.join(mix)}_{settings.environment_seed}"
         beside = settings.files == "BESIDE"
-        ask = requests.generate_environment(mix, options)
+        ask = requests.generate_environment(mix, **options)
         jobs.board.ask(
             server, ask, lambda assembler: world.apply_steps(assembler, scene, stem, beside=beside)
         )

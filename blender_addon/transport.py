@@ -86,7 +86,7 @@ class Transport:
         self._thread = None
 
     def ask(self, server, ask):
-        """Start a `texgen.wire.requests.Ask`; the result is a finished
+        """Start a `texgen.wire.requests.TextureCall`; the result is a finished
         ``texgen.wire.assembly.Assembler``.
         """
         return self.start(lambda call: _ask(call, server, ask))
@@ -179,7 +179,7 @@ async def _ask(call, server, ask):
         await _send(stream, ask.request)
         async for event in stream:
             assembler.feed(event)
-    assembler.results()
+    assembler.check_complete()
     return assembler
 
 

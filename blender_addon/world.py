@@ -12,7 +12,7 @@ FRAME_LABEL = "TexGen"
 
 def apply_steps(assembler, scene_name, stem, *, beside):
     """A generator: load the panorama, then wire the world. Yields messages."""
-    result = assembler.environments()[-1]
+    result = assembler.environment()
     image = yield from images.load_steps(stem, result.panorama, result.recipe, beside=beside)
     try:
         yield "Loaded the panorama"

@@ -49,7 +49,7 @@ BROKEN = {
         "tests/texgen/recipes/test_recipe.py",
     ),
     "chunks are small": (
-        "texgen_server/rpc/map_stream.py",
+        "texgen/wire/chunks.py",
         "CHUNK_BYTES = 512 * 1024",
         "CHUNK_BYTES = 2 << 20",
         "tests/texgen_server/rpc/test_map_stream.py",

@@ -170,28 +170,25 @@ def parse_window(text: str) -> tuple[int, int, int, int]:
 
 def _explain(options: argparse.Namespace, material: Material) -> None:
     """Say what a prompt was understood as."""
-    if not material.understood or options.json:
+    choice = material.prompt_choice
+    if choice is None or options.json:
         return
-    choice = material.understood
-    controls = "".join(f", {name} {value:g}" for name, value in choice["controls"].items())
+    controls = "".join(f", {name} {value:g}" for name, value in choice.controls.items())
     doubt = (
         ""
-        if choice["similarity"] >= UNSURE_BELOW
+        if choice.similarity >= UNSURE_BELOW
         else " (unsure: nothing in the model is near to these words)"
     )
     sys.stderr.write(
-        f"understood as {', '.join(choice['classes'])}, near "
-        f"{choice['material']}{controls}{doubt}\n"
+        f"understood as {', '.join(choice.classes)}, near {choice.material}{controls}{doubt}\n"
     )
 
 
 def _result_stem(options: argparse.Namespace, classes: dict[str, float], material: Material) -> str:
     if options.name:
         return str(options.name)
-    return _stem(
-        classes or material.understood.get("classes") or recipe_classes(options, material.recipe),
-        material.seed,
-    )
+    chosen = material.prompt_choice.classes if material.prompt_choice else {}
+    return _stem(classes or chosen or recipe_classes(options, material.recipe), material.seed)
 
 
 def _merged(mix: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:

@@ -36,8 +36,7 @@ from texgen.errors import InvalidRequestError, NotFoundError
 from texgen.files.images import decode, encode_png
 from texgen.files.material import write_files
 from texgen.files.picture import picture_bytes
-from texgen.maps import MAP_SPECS, Encoding, MapKind, Material
-from texgen.wire.request_fields import FILLABLE, TILINGS
+from texgen.maps import FILLABLE, MAP_SPECS, Encoding, MapKind, Material, Tiling
 
 
 def add_repair(commands: Any) -> None:
@@ -52,7 +51,7 @@ def add_repair(commands: Any) -> None:
     add_source(parser)
     parser.add_argument(
         "--tile",
-        choices=tuple(TILINGS),
+        choices=tuple(map(str, Tiling)),
         default="auto",
         help="make it tileable: auto where a seam shows (default)",
     )

@@ -34,9 +34,7 @@ from texgen.commands.shared import (
 from texgen.files.images import decode
 from texgen.files.material import write_files
 from texgen.files.picture import picture_bytes
-from texgen.maps import Encoding
-
-BORDERS = ("wrap", "wrap-x", "wrap-y", "mirror", "panorama")
+from texgen.maps import Border, Encoding
 
 
 def add_upscale(commands: Any) -> None:
@@ -53,7 +51,7 @@ def add_upscale(commands: Any) -> None:
     )
     parser.add_argument(
         "--border",
-        choices=BORDERS,
+        choices=tuple(map(str, Border)),
         default="wrap",
         help="what lies beyond the edges: wrap tiles (default), mirror does not, panorama is a sky",
     )

@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
             if material.window_px
             else {}
         ),
-        **({"understood": material.understood} if material.understood else {}),
+        **({"understood": asdict(material.prompt_choice)} if material.prompt_choice else {}),
         "files": file_names(material, stem),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

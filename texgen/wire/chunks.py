@@ -16,6 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.varint import varint
 
+CHUNK_BYTES = 512 * 1024
+"""Bytes of map data in one message; the contract allows up to 1 MiB."""
 _LENGTH_DELIMITED = 2
 _EVENT = pb.TextureEvent.DESCRIPTOR.fields_by_name["chunk"].number << 3 | _LENGTH_DELIMITED
 _WHOLE_MAPS = (

@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import CancelledError
-from texgen.maps import Light, MapKind, Pixels
+from texgen.maps import Border, Light, MapKind, Pixels, Tiling
 from texgen.modelcard import ModelCard
 from texgen.recipes.recipe import Recipe
 from texgen_server.config import ServerConfig
 from texgen_server.material.synthesis import Rectangle
-from texgen_server.repair.pipeline import Tiling
-from texgen_server.upscaling.tiled import Border
 
 INTERACTIVE, BATCH = 0, 1
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from texgen.maps import MapKind, Pixels
+from texgen.maps import Border, MapKind, Pixels
 from texgen.recipes.recipe import Recipe
 from texgen_server.backend import Backend
 from texgen_server.engine.base import (
@@ -34,7 +34,7 @@ from texgen_server.material.synthesis import Synthesis
 from texgen_server.networks.channels import CLEAN_SCALE
 from texgen_server.registry import MaterialModel
 from texgen_server.repair.pipeline import Wishes, repair_maps
-from texgen_server.upscaling.tiled import Border, Upscaling
+from texgen_server.upscaling.tiled import Upscaling
 
 COMPUTED = 0.7
 """Share of the progress that computing takes; packing and sending take the rest."""

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MapKind, Pixels
+from texgen.maps import Border, MapKind, Pixels, Tiling
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import fill_maps
 from texgen_server.repair.seams import MIN_TILING_PX, make_tileable, seam_axes
-from texgen_server.upscaling.tiled import Border, Upscaling, common_size
-
-
-class Tiling(StrEnum):
-    """Whether a set is made tileable."""
-
-    AUTO = "auto"
-    """Along the axes on which a seam shows."""
-    ALWAYS = "always"
-    NEVER = "never"
+from texgen_server.upscaling.tiled import Upscaling, common_size
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAX_EDGE_PX, MapKind, Pixels, to_unit
+from texgen.maps import MAX_EDGE_PX, Border, MapKind, Pixels, to_unit
 from texgen_server.backend import Backend
 from texgen_server.networks.channels import MAP_CHANNELS, SLOPE_UNIT
 
@@ -28,23 +27,6 @@ WIDER = 2
 """How many times as wide as high that is: less of it is halo."""
 STORED_ROWS = 32
 TOPS = {"uint8": 255.0, "uint16": 65535.0, "float16": 0.0}
-
-
-class Border(StrEnum):
-    """What lies beyond the edges of a picture."""
-
-    WRAP = "wrap"
-    """The other side: a tileable texture."""
-    WRAP_X = "wrap-x"
-    """The other side to the left and right, a mirror above and below: a trim sheet."""
-    WRAP_Y = "wrap-y"
-    """The other way round."""
-    MIRROR = "mirror"
-    """A mirror on all sides: a photograph that does not tile."""
-    PANORAMA = "panorama"
-    """The other side to the left and right, the other half turn of the sky above and below: an
-    equirectangular panorama.
-    """
 
 
 @dataclass(frozen=True)

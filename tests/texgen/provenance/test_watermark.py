@@ -135,7 +135,15 @@ def material(edge=256, dtype=np.uint8):
         )
         for kind, (p, space) in data.items()
     }
-    return Material(maps, "tg1:x", 1, "ab" * 32, "e", "CC0-1.0", 0.0, 0.0)
+    return Material(
+        maps=maps,
+        recipe="tg1:x",
+        seed=1,
+        model_digest="ab" * 32,
+        engine="e",
+        output_licence="CC0-1.0",
+        height_range_m=0.0,
+    )
 
 
 def test_only_the_basecolor_is_marked():

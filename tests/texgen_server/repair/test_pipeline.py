@@ -11,21 +11,20 @@ import pytest
 from tests.texgen_server.repair.test_seams import blobs
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode
-from texgen.maps import MAP_SPECS, MATERIAL_MAPS, Encoding, MapKind
+from texgen.maps import FILLABLE, MAP_SPECS, MATERIAL_MAPS, Encoding, MapKind, Tiling
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
 from texgen_server.repair.missing_maps import (
-    FILLABLE,
     RELIEF_TILES,
     estimator_input,
     fill_maps,
     resized,
     sharpened,
 )
-from texgen_server.repair.pipeline import Tiling, Wishes, repair_maps
+from texgen_server.repair.pipeline import Wishes, repair_maps
 
 NOBODY = np.zeros(3, np.float32)
 

@@ -13,11 +13,12 @@ import pytest
 from texgen import find_card
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode
-from texgen.maps import Encoding, MapKind, seam_percentile
+from texgen.maps import Encoding, MapKind
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe, with_size
 from texgen.recipes.detail import check_upscaler, with_detail
 from texgen.recipes.recipe import Detail
 from texgen.recipes.text import SHORT_PREFIX, read_recipe, write_recipe
+from texgen.seams import seam_percentile
 from texgen_server.material.postprocess import normal_from_height
 
 

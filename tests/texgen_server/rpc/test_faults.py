@@ -41,6 +41,7 @@ from texgen.errors import (
 from texgen.maps import Encoding, MapKind
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen.wire.requests import TextureCall
 
 pytestmark = pytest.mark.slow
 LIMITS = ("-rss_limit_mb=0", "-malloc_limit_mb=700")
@@ -310,9 +311,7 @@ def test_bombs(served, expected, tally):
                 )
                 for at in range(0, len(bomb), 1 << 19)
             ]
-            upload = partial(
-                client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {}
-            )
+            upload = partial(client.stream, TextureCall("UpscaleMaterial", iter(pieces)))
             tally.call(upload, None, (InvalidRequestError, CapacityError))
     tally.check()
     assert tally.right == 0

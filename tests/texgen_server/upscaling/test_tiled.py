@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import UPSCALER_PARAMS, tiny_upscaler, write_tiny_upscaler
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAP_SPECS, MapKind
+from texgen.maps import MAP_SPECS, Border, MapKind
 from texgen.modelcard import read_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
@@ -20,7 +20,7 @@ from texgen_server.networks.params import UPSCALED, bicubic_kernel
 from texgen_server.networks.upscaler import bicubic
 from texgen_server.precision import allowed
 from texgen_server.registry import load_model
-from texgen_server.upscaling.tiled import Border, Upscaling, normal_from_slopes, slopes_from_normal
+from texgen_server.upscaling.tiled import Upscaling, normal_from_slopes, slopes_from_normal
 
 SCALE = pytest.mark.parametrize("scale", [2, 4])
 

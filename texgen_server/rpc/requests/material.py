@@ -24,20 +24,12 @@ from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe, with_cont
 from texgen.recipes.detail import MATERIAL_SCALES, check_upscaler, panorama_size, with_detail
 from texgen.recipes.recipe import DEFAULT_SIZE_PX, Lock, MixMode, Mixture, Recipe
 from texgen.recipes.text import read_recipe, write_recipe
-from texgen.wire.assembly import ENCODING_FROM_PB, KIND_FROM_PB
+from texgen.wire.enums import ENCODING_FROM_PB, KIND_FROM_PB, LOCK_FROM_PB, MIX_MODE_FROM_PB
 from texgen_server.engine.base import BATCH, INTERACTIVE, EnvironmentJob, Job, MaterialJob
 from texgen_server.material.synthesis import Rectangle
 
 MAX_COUNT = 64
 MAX_WINDOW_OFFSET_PX = 2**40
-LOCKS = {pb.LOCK_LAYOUT: Lock.LAYOUT, pb.LOCK_COLOUR: Lock.COLOUR, pb.LOCK_RELIEF: Lock.RELIEF}
-MODES = {
-    pb.MIX_MODE_UNSPECIFIED: MixMode.BLEND,
-    pb.MIX_MODE_BLEND: MixMode.BLEND,
-    pb.MIX_MODE_LOOK: MixMode.LOOK,
-    pb.MIX_MODE_PAINT: MixMode.PAINT,
-    pb.MIX_MODE_TRANSITION: MixMode.TRANSITION,
-}
 
 
 @dataclass(frozen=True)
@@ -177,21 +169,21 @@ def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) ->
         raise InvalidRequestError(
             "no recipe given: a variation starts from one (the 'recipe' of a sidecar)", "recipe"
         )
-    unknown = [lock for lock in request.locks if lock not in LOCKS]
+    unknown = [lock for lock in request.locks if lock not in LOCK_FROM_PB]
     if unknown:
         raise InvalidRequestError(f"lock {unknown[0]}: allowed are {', '.join(Lock)}", "locks")
     base = read_recipe(request.recipe, card, _size(request))
     first = _seed(request)
-    locks = [LOCKS[lock] for lock in request.locks]
+    locks = [LOCK_FROM_PB[lock] for lock in request.locks]
     recipes = [vary_recipe(card, base, first + i, request.amount, locks) for i in range(count)]
     return [_order(request, card, host, MaterialJob(recipe)) for recipe in recipes]
 
 
 def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, host: Host) -> list[Order]:
     """MixMaterials -> one order, or one a tile of a transition."""
-    if request.mode not in MODES:
+    if request.mode not in MIX_MODE_FROM_PB:
         raise InvalidRequestError(f"mode {request.mode}: allowed are {', '.join(MixMode)}", "mode")
-    mode = MODES[request.mode]
+    mode = MIX_MODE_FROM_PB[request.mode]
     chosen = mode in (MixMode.PAINT, MixMode.TRANSITION)
     parts = [
         (read_recipe(part.recipe, card), 1.0 if chosen else part.weight) for part in request.parts

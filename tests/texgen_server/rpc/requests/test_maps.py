@@ -10,6 +10,7 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import decode, encode_png
 from texgen.maps import Encoding, MapKind
 from texgen.pb import texgen_pb2 as pb
+from texgen.wire.requests import TextureCall
 
 
 def header(**changes):
@@ -28,7 +29,7 @@ def send(client, options, *chunks):
     """The messages of a call as a foreign client may send them."""
     first = [pb.UpscaleMaterialRequest(options=options)] if options else []
     requests = iter([*first, *(pb.UpscaleMaterialRequest(chunk=c) for c in chunks)])
-    return client._connection.stream(client._textures["UpscaleMaterial"], requests, {}).result()
+    return client.stream(TextureCall("UpscaleMaterial", requests)).map_set()
 
 
 def whole(data, offset=0, kind=pb.MAP_KIND_AO):
