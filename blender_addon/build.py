@@ -34,6 +34,8 @@ TEXGEN_MODULES = (
     "pb/texgen_pb2.py",
     "recipes/__init__.py",
     "recipes/build.py",
+    "recipes/decode.py",
+    "recipes/encode.py",
     "recipes/recipe.py",
     "recipes/text.py",
     "recipes/varint.py",

@@ -206,7 +206,7 @@ BROKEN = {
     ),
     "a client notices damage": (
         "texgen/wire/assembly.py",
-        "found == end.crc32",
+        "checksum == end.crc32",
         "True",
         "tests/texgen/wire/test_assembly.py",
     ),

@@ -107,7 +107,7 @@ FILLABLE = (MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.HEIGHT,
 
 @dataclass(frozen=True)
 class PackedMap:
-    """One map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or EXR
+    """A map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or EXR
     file.
     """
 

@@ -43,9 +43,9 @@ def _sample_columns(image: NDArray[np.generic]) -> NDArray[np.generic]:
     longer than comparing them.
     """
     height, width = image.shape[:2]
-    apart = SEAM_RUN * max(1, width // SEAM_SAMPLES)
+    stride = SEAM_RUN * max(1, width // SEAM_SAMPLES)
     return np.concatenate(
-        [image[:, at : at + SEAM_RUN] for at in range(0, width, apart)], 1
+        [image[:, start : start + SEAM_RUN] for start in range(0, width, stride)], 1
     ).reshape(height, -1)
 
 
@@ -55,8 +55,8 @@ def _steps(lines: NDArray[np.generic], distance: int, axis: int) -> NDArray[np.f
     """
     if lines.dtype.kind == "f":
         lines = lines.astype(np.float32)
-    before = np.roll(lines, distance, axis)
-    difference = np.subtract(np.maximum(lines, before), np.minimum(lines, before))
+    previous = np.roll(lines, distance, axis)
+    difference = np.subtract(np.maximum(lines, previous), np.minimum(lines, previous))
     steps: NDArray[np.float32] = difference.astype(np.float32, copy=False)
     return steps
 

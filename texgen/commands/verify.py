@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen verify``: where files come from, and whether they are as they were; ``texgen
-certificate``: one to try signing with.
+"""``texgen verify``: checks where files come from and whether they were changed; ``texgen
+certificate``: makes a certificate to try signing with.
 """
 
 from __future__ import annotations
@@ -11,22 +11,32 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from texgen.commands.check import EXIT_PROBLEMS
-from texgen.commands.shared import add_connection, add_parser, connected, read_file, write_paths
+from texgen.commands.shared import (
+    Commands,
+    add_connection,
+    add_parser,
+    open_client,
+    print_paths,
+    read_file,
+)
 from texgen.errors import InvalidRequestError, LoadError, NotFoundError
-from texgen.provenance.verify import Status, Verdict, Verifier, paths_of
+from texgen.files.material import check_output, write_files
+from texgen.provenance.regenerate import Regenerator
+from texgen.provenance.signing import load_c2pa
+from texgen.provenance.trial_certificate import KEY_FILE, make_test_certificate
+from texgen.provenance.verify import Status, Verdict, Verifier, files_to_verify
 
 
-def add_verify(commands: Any) -> None:
-    """``texgen verify``"""
+def add_verify(commands: Commands) -> None:
+    """Add ``texgen verify``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "verify",
         "Tell where files come from: signed, unsigned, tampered with or unknown; exit code 11 "
         "where something is wrong.",
         "texgen verify textures --trust studio_root.pem --require-signature",
-        "verify",
     )
     parser.add_argument(
         "paths",
@@ -57,14 +67,14 @@ def add_verify(commands: Any) -> None:
     parser.set_defaults(run=_verify)
 
 
-def add_certificate(commands: Any) -> None:
-    """``texgen certificate``"""
+def add_certificate(commands: Commands) -> None:
+    """Add ``texgen certificate``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "certificate",
         "Make a certificate to try signing with: its name says that it is a test and proves "
         "nothing.",
         "texgen certificate --test --out certs",
-        "certificate",
     )
     parser.add_argument(
         "--test",
@@ -89,7 +99,7 @@ def _verify(options: argparse.Namespace) -> int:
         watermarks=not options.no_watermark,
         models=options.models,
     )
-    paths = list(dict.fromkeys(path for given in options.paths for path in paths_of(given)))
+    paths = list(dict.fromkeys(path for given in options.paths for path in files_to_verify(given)))
     if not paths:
         raise InvalidRequestError(
             f"there are no files to look at in {', '.join(map(str, options.paths))}", "path"
@@ -107,23 +117,21 @@ def _verify(options: argparse.Namespace) -> int:
 def _regenerate(
     options: argparse.Namespace, verifier: Verifier, verdicts: Sequence[Verdict]
 ) -> None:
-    """Compare what can be made again."""
-    from texgen.provenance.regenerating import Regenerator
-
-    with connected(options) as client:
+    """Generate each file again from its recipe and compare."""
+    with open_client(options) as client:
         regenerator = Regenerator(client)
         for verdict in verdicts:
             if not verdict.recipe or not verdict.path.is_file():
                 verdict.notes.append("no recipe: it cannot be made again")
                 continue
             try:
-                same, told = regenerator.compare(
+                same, finding = regenerator.compare(
                     verdict.path, verdict.recipe, verifier.sidecar(verdict.path)
                 )
             except (InvalidRequestError, LoadError, NotFoundError) as error:
                 verdict.notes.append(f"not made again: {error}")
                 continue
-            (verdict.notes if same else verdict.problems).append(told)
+            (verdict.notes if same else verdict.problems).append(finding)
             if not same:
                 verdict.status = Status.TAMPERED
 
@@ -136,9 +144,10 @@ def _print(verdicts: Sequence[Verdict]) -> None:
         "file", "status", "signer", "model", "watermark", "notes", box=None, pad_edge=False
     )
     for v in verdicts:
-        told = "; ".join([*v.problems, *v.notes]) or "-"
+        findings = "; ".join([*v.problems, *v.notes]) or "-"
         signer = f"{v.signer}{' (trusted)' if v.trusted else ''}" or "-"
-        table.add_row(v.path.name, v.status, signer, v.model[:24] or "-", v.watermark or "-", told)
+        row = (v.path.name, v.status, signer, v.model[:24] or "-", v.watermark or "-", findings)
+        table.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 240, markup=False, highlight=False)
     console.print(table)
     for recipe in dict.fromkeys(v.recipe for v in verdicts if v.recipe):
@@ -146,14 +155,10 @@ def _print(verdicts: Sequence[Verdict]) -> None:
 
 
 def _certificate(options: argparse.Namespace) -> int:
-    from texgen.files.material import check_output, write_files
-    from texgen.provenance.signing import load_c2pa
-    from texgen.provenance.trial import KEY_FILE, make_test_certificate
-
     load_c2pa()
     contents = make_test_certificate()
     check_output(options.out, list(contents), force=options.force)
     paths = write_files(contents, options.out, force=options.force)
     (options.out / KEY_FILE).chmod(0o600)
-    write_paths(options, paths)
+    print_paths(options, paths)
     return 0

@@ -33,7 +33,7 @@ class TextureCall:
 
     method: str
     request: Message | Iterator[Message]
-    """One message, or an iterator of messages where the method takes a stream."""
+    """A message, or an iterator of messages where the method takes a stream."""
 
 
 def generate(

@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from texgen_server.cli.shared import add_parser, require
+from texgen.commands.shared import add_parser
+from texgen_server.cli.shared import require
 
 
 def add_bank(commands: Any) -> None:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from texgen.commands.shared import add_parser
 from texgen.errors import InvalidRequestError
-from texgen_server.cli.shared import add_parser, cache_folder, require
+from texgen_server.cli.shared import cache_folder, require
 
 
 def add_bench(commands: Any) -> None:

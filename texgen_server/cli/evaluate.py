@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from texgen_server.cli.shared import add_parser, cache_folder, require
+from texgen.commands.shared import add_parser
+from texgen_server.cli.shared import cache_folder, require
 
 
 def add_eval(commands: Any) -> None:

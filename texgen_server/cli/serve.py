@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from texgen_server.cli.shared import add_parser
+from texgen.commands.shared import add_parser, read_token
 
 PATHS = {
     "tokens_file": "ask clients for one of the tokens whose hashes are in this file (see "
@@ -124,7 +124,6 @@ def _create_token(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from texgen.commands.shared import read_token
     from texgen_server.config import load_config, parse_listen, printed
     from texgen_server.observability.logs import start_log
     from texgen_server.rpc.server import RunningServer, serve_forever

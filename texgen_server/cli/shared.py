@@ -3,25 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from pathlib import Path
-from typing import Any
 
 from texgen.errors import InvalidRequestError
 from texgen_server.config import default_cache_folder
-
-
-def add_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
-    """A parser whose help ends in an example."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=description,
-        description=description,
-        epilog=f"example:  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
 
 
 def cache_folder() -> Path:

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from texgen_server.cli.shared import add_parser, require
+from texgen.commands.shared import add_parser
+from texgen_server.cli.shared import require
 from texgen_server.process.settings import tune_this_process
 
 

@@ -80,7 +80,9 @@ def run_job(job: Job, loaded: Sequence[Loaded], kept: Kept) -> Result:
 def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Result:
     model, backend = loaded[0]
     recipe = _captured(job, model, kept) if job.photo else job.recipe
-    plan = make_plan(recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask)
+    plan = make_plan(
+        recipe.before_upscaling(), model.tables, model.shape, endless=job.endless, mask=job.mask
+    )
     drawn = DRAWN if recipe.detail else 1.0
     show = partial(job.on_preview, MapKind.BASECOLOR)
     report = _reporter(job, 0.0, drawn)

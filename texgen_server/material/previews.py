@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import Pixels
-from texgen.render.panorama import tone_mapped
+from texgen.render.panorama import tone_map
 from texgen_server.material.plan import Array
 from texgen_server.material.postprocess import Finish, adjust_color
 
@@ -38,7 +38,7 @@ def pixels_preview(pixels: Pixels) -> NDArray[np.uint8]:
 
 def panorama_preview(radiance: Array) -> NDArray[np.uint8]:
     """(H, 2 H, 3) -> (h, 2 h, 3) sRGB, tone-mapped as a panorama's preview file is."""
-    return tone_mapped(_shrunk(radiance.transpose(2, 0, 1)).transpose(1, 2, 0))
+    return tone_map(_shrunk(radiance.transpose(2, 0, 1)).transpose(1, 2, 0))
 
 
 def _shrunk(planes: Array) -> Array:

@@ -18,7 +18,7 @@ import pytest
 
 from texgen.batch.check import check_items
 from texgen.batch.lock import changes, difference, read_lock
-from texgen.batch.spec import MOST_SETS, read_spec
+from texgen.batch.spec import MAX_SETS, read_spec
 from texgen.batch.state import JOURNAL
 from texgen.cli import main
 from texgen.errors import InvalidRequestError
@@ -184,8 +184,8 @@ def test_what_is_no_spec_is_refused(tmp_path, name, text, why):
 
 def test_the_largest_spec_is_counted_before_it_is_made(tmp_path):
     assert (
-        len(read_spec(spec(tmp_path, f'[[set]]\nclass = "bark"\nseeds = "1..{MOST_SETS}"')))
-        == MOST_SETS
+        len(read_spec(spec(tmp_path, f'[[set]]\nclass = "bark"\nseeds = "1..{MAX_SETS}"')))
+        == MAX_SETS
     )
     many = ", ".join(str(n / 100) for n in range(100))
     sweep = "{ " + ", ".join(f"c{i} = [{many}]" for i in range(5)) + " }"

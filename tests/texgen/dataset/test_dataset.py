@@ -17,8 +17,8 @@ import pytest
 import webdataset
 
 from texgen.cli import main
-from texgen.dataset.plan import draw_sample, make_plan
-from texgen.dataset.view import View, draw_view, metered, render_view
+from texgen.dataset.plan import choose_sample, make_plan
+from texgen.dataset.view import View, auto_exposure, random_view, render_view
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode_png
 from texgen.maps import MapKind
@@ -168,7 +168,7 @@ def plan_of(model, *chosen, balance=False, **rest):
 
 
 def counted(plan, first, last):
-    return Counter(draw_sample(plan, n).class_name for n in range(first, last))
+    return Counter(choose_sample(plan, n).class_name for n in range(first, last))
 
 
 def test_classes_come_in_their_shares_in_any_stretch():
@@ -181,13 +181,13 @@ def test_classes_come_in_their_shares_in_any_stretch():
 
 
 def test_controls_stay_in_their_ranges_and_sizes_alone():
-    samples = [draw_sample(plan_of(model(wood=1)), n) for n in range(300)]
+    samples = [choose_sample(plan_of(model(wood=1)), n) for n in range(300)]
     relief = np.array([s.controls["relief"] for s in samples])
     assert relief.min() >= 0.0 and relief.max() <= 4.0 and relief.max() > 3.0
     assert np.median(np.abs(relief - 1.0)) < 0.4
     assert all("tile_px" not in s.controls for s in samples)
     assert len({s.seed for s in samples}) == 300
-    still = draw_sample(plan_of(model(wood=1), spread=0.0), 5)
+    still = choose_sample(plan_of(model(wood=1), spread=0.0), 5)
     assert still.controls == {"age": 0.0, "relief": 1.0}
 
 
@@ -242,21 +242,21 @@ def test_bright_materials_are_not_merely_white():
         white[MapKind.BASECOLOR].astype(int) // 8 + 225, 0, 255
     ).astype(np.uint8)
     rng = np.random.default_rng(4)
-    for view in (draw_view(rng) for _ in range(20)):
-        assert (render_view(white, view, 32, metered(white)) == 255).mean() < 0.05
+    for view in (random_view(rng) for _ in range(20)):
+        assert (render_view(white, view, 32, auto_exposure(white)) == 255).mean() < 0.05
     assert (
-        metered(maps()) <= 1.0
-        and metered(maps() | {MapKind.BASECOLOR: maps()[MapKind.BASECOLOR] // 8}) == 1.0
+        auto_exposure(maps()) <= 1.0
+        and auto_exposure(maps() | {MapKind.BASECOLOR: maps()[MapKind.BASECOLOR] // 8}) == 1.0
     )
 
 
 def test_drawn_views_look_down_on_the_plane():
     rng = np.random.default_rng(2)
     for _ in range(200):
-        view = draw_view(rng)
+        view = random_view(rng)
         assert view.camera[2] > 0.5 and view.light[2] > 0.3
         assert np.isclose(np.linalg.norm(view.light), 1.0)
-    picture = render_view(maps(), draw_view(rng), 32)
+    picture = render_view(maps(), random_view(rng), 32)
     assert picture.std() > 5
 
 

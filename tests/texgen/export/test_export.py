@@ -244,7 +244,7 @@ def test_a_folder_goes_to_unreal_and_back_without_loss(tmp_path, capsys):
     for kind, pixels in made.maps.items():
         data = encode_png(pixels, srgb=kind is MapKind.BASECOLOR)
         (source / f"{STEM}{MAP_SPECS[kind].suffix}.png").write_bytes(data)
-    (source / f"{STEM}.json").write_text(json.dumps(dict(made.about)))
+    (source / f"{STEM}.json").write_text(json.dumps(dict(made.sidecar)))
     assert main(["export", str(source), "--preset", "unity-urp", "--out", str(there)]) == 0
     sidecar = json.loads((there / f"{STEM}.json").read_text())
     assert sidecar["preset"] == "unity-urp" and sidecar["recipe"] == "tg1:x"
@@ -282,7 +282,7 @@ def own_preset(folder, head):
 def test_a_preset_shrinks_maps_as_what_they_are(tmp_path):
     smooth = textures(edge=64)
     ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64, 1).astype(np.uint16)
-    smooth = TextureSet(STEM, {**smooth.maps, MapKind.HEIGHT: ramp}, smooth.about)
+    smooth = TextureSet(STEM, {**smooth.maps, MapKind.HEIGHT: ramp}, smooth.sidecar)
     made = pack(smooth, own_preset(tmp_path, "max_edge_px = 48\n"))
     normal, height = decode_png(made[f"{STEM}_n.png"]), decode_png(made[f"{STEM}_h.png"])
     assert normal.shape == (48, 48, 3) and height.shape == (48, 48, 1)

@@ -32,7 +32,7 @@ def folder_with(tmp_path, *presets, edge=64):
         files = pack(made, load_preset(preset))
         stem = f"{preset}_set"
         files = {name.replace(STEM, stem): data for name, data in files.items()}
-        about = dict(made.about) | {
+        about = dict(made.sidecar) | {
             "preset": preset,
             "files": sorted(files),
             "size_px": [edge, edge],

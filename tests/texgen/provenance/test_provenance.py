@@ -25,20 +25,20 @@ from texgen.errors import InvalidRequestError
 from texgen.export.packing import pack
 from texgen.export.preset import load_preset
 from texgen.files.images import decode_png, encode_exr, encode_png
-from texgen.files.material import sealed
+from texgen.files.material import sealed_contents
 from texgen.maps import ColorSpace
 from texgen.modelcard import find_card
 from texgen.provenance import signing
-from texgen.provenance.regenerating import compared
-from texgen.provenance.signing import PASSWORD_VARIABLE, Signer, wanted_signer
-from texgen.provenance.trial import (
+from texgen.provenance.regenerate import compare_samples
+from texgen.provenance.signing import PASSWORD_VARIABLE, Signer, requested_signer
+from texgen.provenance.trial_certificate import (
     CHAIN_FILE,
     KEY_FILE,
     ROOT_FILE,
     TEST_NAME,
     make_test_certificate,
 )
-from texgen.provenance.verify import Status, Verifier, paths_of
+from texgen.provenance.verify import Status, Verifier, files_to_verify
 
 ABOUT = {
     "generator": "texgen 0",
@@ -114,7 +114,7 @@ def written(folder, contents):
 
 @pytest.fixture
 def signed(tmp_path, signer):
-    return written(tmp_path / "signed", sealed(samples(), ABOUT, "set", signer))
+    return written(tmp_path / "signed", sealed_contents(samples(), ABOUT, "set", signer))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -174,7 +174,7 @@ def test_a_signature_that_is_gone_or_anothers_is_found(signed, certificates):
     for name in ("map.exr", "colour.png", "set.usdz"):
         assert verifier.verify(signed / name).status is Status.TAMPERED, name
     (signed / "map.ktx2").unlink()
-    missing = next(p for p in paths_of(signed) if p.name == "map.ktx2")
+    missing = next(p for p in files_to_verify(signed) if p.name == "map.ktx2")
     assert verifier.verify(missing).status is Status.TAMPERED
 
 
@@ -188,9 +188,9 @@ def test_a_sidecar_that_names_another_recipe_is_found(signed, certificates):
 
 
 def test_unsigned_files_are_called_unsigned_and_strangers_unknown(tmp_path, certificates):
-    folder = written(tmp_path / "plain", sealed(samples(), ABOUT, "set"))
+    folder = written(tmp_path / "plain", sealed_contents(samples(), ABOUT, "set"))
     verifier = Verifier(trust(certificates))
-    assert {verifier.verify(p).status for p in paths_of(folder)} == {Status.UNSIGNED}
+    assert {verifier.verify(p).status for p in files_to_verify(folder)} == {Status.UNSIGNED}
     assert Verifier(require_signature=True).verify(folder / "grey.png").problems == [
         "it is not signed"
     ]
@@ -224,7 +224,7 @@ def test_signing_changes_no_pixel_and_unsigned_files_stay_the_same_bytes(signed)
         decode_png((signed / "colour.png").read_bytes()), decode_png(samples()["colour.png"])
     )
     assert (signed / "map.exr").read_bytes() == samples()["map.exr"]
-    assert sealed(samples(), ABOUT, "set") == sealed(samples(), ABOUT, "set")
+    assert sealed_contents(samples(), ABOUT, "set") == sealed_contents(samples(), ABOUT, "set")
 
 
 def pem(key):
@@ -322,12 +322,12 @@ def test_a_certificate_that_cannot_sign_is_refused_with_the_reason(
 
 
 def test_the_signer_of_the_environment_and_of_flags(certificates, monkeypatch):
-    assert wanted_signer(None, None) is None
+    assert requested_signer(None, None) is None
     with pytest.raises(InvalidRequestError, match="--sign CERT"):
-        wanted_signer(None, certificates / KEY_FILE)
+        requested_signer(None, certificates / KEY_FILE)
     monkeypatch.setenv(signing.CERT_VARIABLE, str(certificates / CHAIN_FILE))
     monkeypatch.setenv(signing.KEY_VARIABLE, str(certificates / KEY_FILE))
-    assert TEST_NAME.split(",")[0] in wanted_signer(None, None).name
+    assert TEST_NAME.split(",")[0] in requested_signer(None, None).name
 
 
 @pytest.fixture
@@ -520,9 +520,9 @@ def test_a_batch_marks_what_its_spec_says(texgen, tmp_path):
 def test_another_engine_may_differ_a_little_in_half_floats_too():
     here = np.random.default_rng(1).random((32, 32, 3)).astype(np.float16) * np.float16(9.0)
     near, far = here * np.float16(1.001), here[::-1] * np.float16(0.5)
-    assert compared(near, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
-    assert not compared(far, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
-    assert not compared(near, here, "torch-cpu/f32", "torch-cpu/f32")[0]
+    assert compare_samples(near, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
+    assert not compare_samples(far, here, "torch-cpu/f32", "openvino-cpu/bf16")[0]
+    assert not compare_samples(near, here, "torch-cpu/f32", "torch-cpu/f32")[0]
 
 
 def test_a_recipe_of_a_model_that_is_not_here_is_told_and_the_rest_goes_on(texgen, tmp_path):

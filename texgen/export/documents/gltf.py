@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""glTF 2.0: a ball with the material, all in one .glb. Source: Khronos glTF 2.0 specification."""
+"""Writes glTF 2.0: a ball with the material, all in one .glb. Source: Khronos glTF 2.0
+specification.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,15 @@ REPEATS = (4.0, 2.0)
 def write(
     textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """``<stem>.glb``."""
+    """Write ``<stem>.glb``."""
     document = gl.GLTF2(
         asset=gl.Asset(
             version="2.0",
             generator="texgen",
-            copyright=str(textures.about.get("output_licence", "")) or None,
+            copyright=str(textures.sidecar.get("output_licence", "")) or None,
         )
     )
-    if recipe := textures.about.get("recipe"):
+    if recipe := textures.sidecar.get("recipe"):
         document.asset.extras = {"texgen:recipe": recipe}
     blob = bytearray()
 
@@ -142,7 +144,9 @@ def _accessor(
 
 
 def _ball() -> tuple[NDArray[Any], ...]:
-    """Positions, normals, tangents (x, y, z, handedness), UVs, indices of a sphere of 1 m."""
+    """Return positions, normals, tangents (x, y, z, handedness), UVs, indices of a
+    sphere of 1 m.
+    """
     row, column = (
         a.ravel() for a in np.meshgrid(np.arange(RINGS + 1), np.arange(SEGMENTS + 1), indexing="ij")
     )
@@ -157,12 +161,10 @@ def _ball() -> tuple[NDArray[Any], ...]:
     first = (np.arange(RINGS)[:, None] * (SEGMENTS + 1) + np.arange(SEGMENTS)).ravel()
     below = first + SEGMENTS + 1
     quads = np.stack([first, below, first + 1, first + 1, below, below + 1], 1)
-    kept = np.ones((RINGS, SEGMENTS, 2), bool)
-    kept[0, :, 0], kept[-1, :, 1] = (
-        False,
-        False,
-    )  # at the poles one of the two triangles has no area
-    indices = quads.reshape(RINGS, SEGMENTS, 2, 3)[kept].ravel()
+    valid = np.ones((RINGS, SEGMENTS, 2), bool)
+    # at the poles one of the two triangles has no area
+    valid[0, :, 0], valid[-1, :, 1] = False, False
+    indices = quads.reshape(RINGS, SEGMENTS, 2, 3)[valid].ravel()
     floats = (
         (normal * 0.5).astype(np.float32),
         normal.astype(np.float32),

@@ -316,6 +316,6 @@ def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
             "the mask is not the one the recipe was made with (its SHA-256 differs)", "mask"
         )
     picture = open_picture(data, "mask", formats=("PNG",), modes=("L", "1"))
-    drawn = recipe.drawn()
+    drawn = recipe.before_upscaling()
     values = np.asarray(picture.convert("L").resize((drawn.width_px, drawn.height_px)), np.float32)
     return np.round(values / 255.0 * (len(recipe.origin.parts) - 1)).astype(np.uint8)

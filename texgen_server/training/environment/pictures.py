@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from texgen.render.panorama import (
     MIDDLE_GREY,
-    developed,
+    expose,
     geometric_mean,
     harmonics,
     irradiance_harmonics,
@@ -86,11 +86,11 @@ def framed(panorama: Array) -> Bytes:
         panorama.shape[0] // step, step, panorama.shape[1] // step, step, 3
     ).mean((1, 3))
     picture = np.asarray(
-        Image.fromarray(developed(small, exposure)).resize(
+        Image.fromarray(expose(small, exposure)).resize(
             (SHOWN_PX, SHOWN_PX // 2), Image.Resampling.LANCZOS
         )
     )
-    balls = np.concatenate([developed(ball, exposure) for ball in relit_balls(panorama)], 1)
+    balls = np.concatenate([expose(ball, exposure) for ball in relit_balls(panorama)], 1)
     strip = np.zeros((BALL_PX, SHOWN_PX, 3), np.uint8)
     left = (SHOWN_PX - balls.shape[1]) // 2
     strip[:, left : left + balls.shape[1]] = balls

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A certificate to try signing with. Its name says that it proves nothing."""
+"""Makes a certificate to try signing with; its name says that it proves nothing."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.x509 import Certificate, KeyUsage, Name
 
 TEST_NAME = "texgen local test certificate, proves nothing"
 ROOT_FILE, CHAIN_FILE, KEY_FILE = "test_root.pem", "test_cert.pem", "test_key.pem"
@@ -12,8 +16,8 @@ DAYS = 365
 
 
 def make_test_certificate(days: int = DAYS) -> dict[str, bytes]:
-    """File name -> content: a root to trust (``--trust``), a certificate under it (``--sign``), its
-    key (``--sign-key``).
+    """Return the contents of three files by name: a root to trust (``--trust``), a certificate
+    under it (``--sign``), and its key (``--sign-key``).
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,7 +39,14 @@ def make_test_certificate(days: int = DAYS) -> dict[str, bytes]:
     }
 
 
-def _certificate(role: str, key: Any, issuer_key: Any, days: int, *, authority: bool) -> Any:
+def _certificate(
+    role: str,
+    key: EllipticCurvePrivateKey,
+    issuer_key: EllipticCurvePrivateKey,
+    days: int,
+    *,
+    authority: bool,
+) -> Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -64,7 +75,7 @@ def _certificate(role: str, key: Any, issuer_key: Any, days: int, *, authority: 
     return builder.sign(issuer_key, hashes.SHA256())
 
 
-def _name(role: str) -> Any:
+def _name(role: str) -> Name:
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -79,7 +90,7 @@ def _name(role: str) -> Any:
     )
 
 
-def _usage(*, authority: bool) -> Any:
+def _usage(*, authority: bool) -> KeyUsage:
     from cryptography import x509
 
     return x509.KeyUsage(

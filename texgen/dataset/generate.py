@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples by way of a server, several in flight, handed on in their order."""
+"""Generates samples with a server, several requests in flight, and yields them in their order."""
 
 from __future__ import annotations
 
@@ -7,25 +7,52 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from texgen._version import __version__
-from texgen.batch.run import asked
-from texgen.dataset.keeping import Files
-from texgen.dataset.plan import Plan, Sample
-from texgen.dataset.view import metered, render_view
+from texgen.batch.item import ItemRequest
+from texgen.batch.run import generate_with_retries
+from texgen.dataset.folder import SampleFiles
+from texgen.dataset.plan import DatasetPlan, Sample
+from texgen.dataset.view import auto_exposure, render_view
+from texgen.files.document import json_bytes
 from texgen.files.images import decode, encode_png
-from texgen.files.material import json_bytes
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Material
 
+if TYPE_CHECKING:
+    from texgen.client import Client
 
-def make_samples(client: Any, plan: Plan, samples: Sequence[Sample], jobs: int) -> Iterator[Files]:
-    """The files of each sample. Raises the TexgenError of the first that cannot be made."""
-    waiting: deque[Future[Files]] = deque()
+Label = TypedDict(
+    "Label",
+    {
+        "class": str,
+        "class_index": int,
+        "seed": int,
+        "controls": dict[str, float],
+        "recipe": str,
+        "model_digest": str,
+        "engine": str,
+        "height_range_tiles": float,
+        "output_licence": str,
+        "generator": str,
+        "views": list[dict[str, float | tuple[float, float, float]]],
+        "exposure": float,
+    },
+)
+
+
+def generate_samples(
+    client: Client, plan: DatasetPlan, samples: Sequence[Sample], jobs: int
+) -> Iterator[SampleFiles]:
+    """Yield the files of each sample.
+
+    Raises the TexgenError of the first one that cannot be generated.
+    """
+    waiting: deque[Future[SampleFiles]] = deque()
     with ThreadPoolExecutor(jobs, "texgen-dataset") as pool:
         try:
             for sample in samples:
-                waiting.append(pool.submit(_make, client, plan, sample))
+                waiting.append(pool.submit(_generate, client, plan, sample))
                 if len(waiting) > 2 * jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -35,16 +62,15 @@ def make_samples(client: Any, plan: Plan, samples: Sequence[Sample], jobs: int) 
                 future.cancel()
 
 
-def _make(client: Any, plan: Plan, sample: Sample) -> Files:
-    size = (plan.size_px, plan.size_px)
-    request = {
-        "classes": sample.class_name,
+def _generate(client: Client, plan: DatasetPlan, sample: Sample) -> SampleFiles:
+    request: ItemRequest = {
+        "classes": {sample.class_name: 1.0},
         "seed": sample.seed,
         "controls": sample.controls,
-        "size_px": size,
+        "size_px": (plan.size_px, plan.size_px),
         "model": plan.model,
     }
-    material: Material = asked(client, {**request, "encoding": Encoding.RAW, "batch": True})
+    material = generate_with_retries(client, request, encoding=Encoding.RAW)
     maps = {kind: decode(packed) for kind, packed in material.maps.items()}
     text = {"texgen:recipe": material.recipe}
     files = {
@@ -53,15 +79,15 @@ def _make(client: Any, plan: Plan, sample: Sample) -> Files:
         )
         for kind, pixels in maps.items()
     }
-    exposure = metered(maps)
+    exposure = auto_exposure(maps)
     for number, view in enumerate(sample.views):
         files[f"view{number}.png"] = encode_png(
             render_view(maps, view, plan.size_px, exposure), srgb=True, text=text
         )
-    return files | {"json": json_bytes(_label(sample, material) | {"exposure": exposure})}
+    return files | {"json": json_bytes(_label(sample, material, exposure))}
 
 
-def _label(sample: Sample, material: Material) -> dict[str, Any]:
+def _label(sample: Sample, material: Material, exposure: float) -> Label:
     return {
         "class": sample.class_name,
         "class_index": sample.class_index,
@@ -74,4 +100,5 @@ def _label(sample: Sample, material: Material) -> dict[str, Any]:
         "output_licence": material.output_licence,
         "generator": f"texgen {__version__}",
         "views": [asdict(view) for view in sample.views],
+        "exposure": exposure,
     }

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files -> what they say of themselves: a signed manifest in or beside them, a sidecar that names
-them, a note, a watermark.
-"""
+"""Reads the claims about a file: its signed manifest, the sidecar that names it, a text note."""
 
 from __future__ import annotations
 
@@ -10,46 +8,43 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
+from texgen.files.document import JsonObject, Sidecar
 from texgen.files.images import MAX_DECODED_PIXELS
 from texgen.provenance.manifest import RECIPE_LABEL
 from texgen.provenance.signing import DETACHED, DETACHED_SUFFIX, EMBEDDED, load_c2pa
-from texgen.provenance.trial import TEST_NAME
+from texgen.provenance.trial_certificate import TEST_NAME
 
-MOST_SIDECAR_BYTES = 16 * 2**20
+MAX_SIDECAR_BYTES = 16 * 2**20
 MARKERS = (b"jumb", b"c2pa")
-"""Stand in every manifest: a file without them has none, and the library is not asked for."""
+"""Bytes that every manifest contains; a file without them has none, and c2pa is not loaded."""
 NOTE = "texgen:recipe"
 _IN_TIFF = re.compile(rf"{NOTE}=(tg1x?:\S+?)(?:;|$)")
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a signed manifest says, and whether it holds."""
+    """The content of a signed manifest and its validity."""
 
-    whole: bool
-    """The file is as it was when it was signed."""
+    valid: bool
+    """True when the file is as it was signed."""
     why: str
-    """What is wrong where it is not whole."""
+    """Reason why it is not valid."""
     trusted: bool
-    """The signer is vouched for by a certificate that the reader named."""
+    """True when a certificate that the reader named vouches for the signer."""
     signer: str = ""
     test_certificate: bool = False
-    told: dict[str, Any] = field(default_factory=dict)
-    """Our assertion: recipe, model, model_digest, ...
-
-    Empty where somebody else's program signed.
-    """
+    assertion: Sidecar = field(default_factory=dict)
+    """Texgen's assertion: recipe, model, model_digest, ...; empty where another program signed."""
 
 
 def read_claims(path: Path, data: bytes, trust: str = "") -> Claims | None:
-    """The manifest in a file or beside it; None where there is none.
+    """Read the manifest in a file or beside it; None where there is none.
 
-    ``trust``: certificates as PEM. Nothing is fetched from anywhere.
+    ``trust`` are certificates as PEM. Nothing is fetched from a network.
     """
     beside = path.with_name(path.name + DETACHED_SUFFIX)
     kind = EMBEDDED.get(path.suffix.lower(), DETACHED)
@@ -60,7 +55,7 @@ def read_claims(path: Path, data: bytes, trust: str = "") -> Claims | None:
 
 def _claims(kind: str, data: bytes, store: bytes | None, trust: str) -> Claims | None:
     c2pa = load_c2pa()
-    settings: dict[str, Any] = {
+    settings: JsonObject = {
         "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False}
     }
     if trust:
@@ -74,37 +69,37 @@ def _claims(kind: str, data: bytes, store: bytes | None, trust: str) -> Claims |
         return (
             None
             if store is None
-            else Claims(whole=False, why="its manifest cannot be read", trusted=False)
+            else Claims(valid=False, why="its manifest cannot be read", trusted=False)
         )
     except c2pa.C2paError as error:
         return Claims(
-            whole=False, why=f"its manifest cannot be read ({str(error)[:120]})", trusted=False
+            valid=False, why=f"its manifest cannot be read ({str(error)[:120]})", trusted=False
         )
-    return _judged(state, document)
+    return _claims_of(state, document)
 
 
-def _judged(state: str, document: dict[str, Any]) -> Claims:
-    """The active manifest, in our words."""
+def _claims_of(state: str, document: JsonObject) -> Claims:
+    """Return the claims of the active manifest."""
     active = document.get("manifests", {}).get(document.get("active_manifest", ""), {})
     signature = active.get("signature_info", {})
     codes = [entry["code"] for entry in document.get("validation_status", [])]
     wrong = [code for code in codes if code != "signingCredential.untrusted"]
     name = str(signature.get("common_name") or signature.get("issuer") or "")
-    told: Any = next(
+    assertion: Sidecar = next(
         (a["data"] for a in active.get("assertions", []) if a["label"] == RECIPE_LABEL), {}
     )
     return Claims(
-        whole=state in ("Valid", "Trusted"),
-        why=_words(wrong),
+        valid=state in ("Valid", "Trusted"),
+        why=_explain(wrong),
         trusted=state == "Trusted",
         signer=name,
         test_certificate=TEST_NAME in name,
-        told=told if isinstance(told, dict) else {},
+        assertion=assertion if isinstance(assertion, dict) else {},
     )
 
 
-def _words(codes: list[str]) -> str:
-    """Codes of the C2PA specification, the usual ones in words."""
+def _explain(codes: list[str]) -> str:
+    """Explain status codes of the C2PA specification."""
     known = {
         "assertion.dataHash.mismatch": "it was changed after it was signed",
         "assertion.hashedURI.mismatch": "its manifest was changed after it was signed",
@@ -116,7 +111,7 @@ def _words(codes: list[str]) -> str:
 
 
 def read_note(path: Path, data: bytes) -> str:
-    """The recipe in a picture's text; empty where there is none."""
+    """Read the recipe in a picture's text; empty where there is none."""
     if path.suffix.lower() not in (".png", ".tif", ".tiff"):
         return ""
     try:
@@ -131,47 +126,47 @@ def read_note(path: Path, data: bytes) -> str:
         return ""
 
 
-def read_sidecars(folder: Path) -> dict[str, dict[str, Any]]:
-    """File name -> the sidecar of texgen that names it, for all files of a folder that one names.
+def read_sidecars(folder: Path) -> dict[str, Sidecar]:
+    """Read the sidecars of a folder by the names of the files that they list.
 
-    The sidecar's own path is ``"path"``.
+    Each has its own path as ``"path"``.
     """
-    named: dict[str, dict[str, Any]] = {}
+    named: dict[str, Sidecar] = {}
     for path in sorted(folder.glob("*.json")):
         try:
-            about = read_sidecar(path)
+            sidecar = read_sidecar(path)
         except InvalidRequestError:
             continue
-        named |= {str(name): about | {"path": path} for name in about["sha256"]}
+        named |= {str(name): sidecar | {"path": path} for name in sidecar["sha256"]}
     return named
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """A sidecar of texgen that lists its files' hashes.
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar of texgen that lists the hashes of its files.
 
     Raises InvalidRequestError for any other file.
     """
     try:
-        if path.stat().st_size > MOST_SIDECAR_BYTES:
+        if path.stat().st_size > MAX_SIDECAR_BYTES:
             raise InvalidRequestError(
-                f"{path} has more than {MOST_SIDECAR_BYTES} bytes: that is no sidecar", "path"
+                f"{path} has more than {MAX_SIDECAR_BYTES} bytes: that is no sidecar", "path"
             )
-        about = json.loads(path.read_text(encoding="utf-8"))
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidRequestError(f"cannot read {path}: {error.strerror}", "path") from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError(f"{path} is no sidecar of texgen", "path") from error
     ours = (
-        isinstance(about, dict)
-        and str(about.get("generator", "")).startswith("texgen")
-        and isinstance(about.get("sha256"), dict)
+        isinstance(sidecar, dict)
+        and str(sidecar.get("generator", "")).startswith("texgen")
+        and isinstance(sidecar.get("sha256"), dict)
     )
     if not ours:
         raise InvalidRequestError(f"{path} is no sidecar of texgen that lists hashes", "path")
-    if strange := [
-        name for name in about["sha256"] if Path(name).name != name or name in ("", "..")
+    if unsafe := [
+        name for name in sidecar["sha256"] if Path(name).name != name or name in ("", "..")
     ]:
         raise InvalidRequestError(
-            f"{path} names {strange[0]!r}: a sidecar names files beside it, without folders", "path"
+            f"{path} names {unsafe[0]!r}: a sidecar names files beside it, without folders", "path"
         )
-    return dict(about)
+    return dict(sidecar)

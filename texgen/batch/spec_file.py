@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spec files as tables that know their lines:
-
-TOML, JSON (both with ``defaults`` and ``set``), CSV (a set a row).
+"""Reads spec files as tables that know their lines: TOML and JSON, both with ``defaults`` and
+``set``, and CSV with one set in each row.
 """
 
 from __future__ import annotations
@@ -11,42 +10,45 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from texgen.errors import InvalidRequestError
 
-MOST_BYTES = 16 * 2**20
-TOP = {"defaults", "set"}
-CONTROL = "control."
-"""CSV: a column ``control.age`` is the control age."""
+SpecTable: TypeAlias = dict[str, Any]
+"""A table of a spec; `texgen.batch.spec_entry` checks the types of its values."""
+MAX_BYTES = 16 * 2**20
+TOP_LEVEL_KEYS = {"defaults", "set"}
+CONTROL_PREFIX = "control."
+"""Prefix of CSV columns that hold a control: ``control.age``."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One set of the spec."""
+    """An entry of the spec, as it was written."""
 
-    values: Mapping[str, Any]
-    """Its keys over the defaults."""
-    own: Mapping[str, Any]
-    """Its keys alone."""
+    values: SpecTable
+    """Values of its keys, with the defaults."""
+    own: SpecTable
+    """Values of its keys, without the defaults."""
     line: Callable[..., int]
-    """``line()`` of the set, ``line(key)`` of one of its keys."""
+    """Returns the line of the entry, or with a key the line of that key."""
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """Raises InvalidRequestError for what cannot be read, is no such file, or has unknown
-    tables.
+    """Read the entries of a spec.
+
+    Raises InvalidRequestError for a file that cannot be read, has another format or unknown tables.
     """
     readers = {".toml": _toml, ".json": _json, ".csv": _csv}
     if path.suffix.lower() not in readers:
         raise InvalidRequestError(f"{path}: a spec is a .toml, .json or .csv file", "spec")
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise InvalidRequestError(
-                f"{path} has more than {MOST_BYTES} bytes: that is no spec", "spec"
+                f"{path} has more than {MAX_BYTES} bytes: that is no spec", "spec"
             )
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -76,7 +78,9 @@ def _toml(text: str, path: Path) -> Iterator[Entry]:
         else []
     )
     places = [
-        _place(lines, start, defaults_at, r'^\s*(?:\[\s*set\s*\.\s*)?["\']?{key}["\']?\s*[=.\]]')
+        _line_finder(
+            lines, start, defaults_at, r'^\s*(?:\[\s*set\s*\.\s*)?["\']?{key}["\']?\s*[=.\]]'
+        )
         for start in starts
     ]
     yield from _entries(document, path, places)
@@ -87,14 +91,14 @@ def _json(text: str, path: Path) -> Iterator[Entry]:
         document = json.loads(text)
     except ValueError as error:
         raise InvalidRequestError(f"{path} is not valid JSON: {error}", "spec") from error
-    places = []
+    places: list[Callable[..., int]] = []
     if found := re.search(r'"set"\s*:\s*\[', text):
         decoder, at, lines = json.JSONDecoder(), found.end(), text.splitlines()
         while True:
             at = re.compile(r"[\s,]*").match(text, at).end()  # type: ignore[union-attr]
             if at >= len(text) or text[at] == "]":
                 break
-            places.append(_place(lines, text.count("\n", 0, at) + 1, 1, r'"{key}"\s*:'))
+            places.append(_line_finder(lines, text.count("\n", 0, at) + 1, 1, r'"{key}"\s*:'))
             _, at = decoder.raw_decode(text, at)
     yield from _entries(document, path, places)
 
@@ -109,13 +113,13 @@ def _csv(text: str, path: Path) -> Iterator[Entry]:
                 f"row has another count",
                 "spec",
             )
-        values: dict[str, Any] = {}
+        values: SpecTable = {}
         for name, cell in row.items():
             cell = cell.strip()
             if not cell:
                 continue
-            if name.startswith(CONTROL):
-                values.setdefault("controls", {})[name.removeprefix(CONTROL)] = _numbers(
+            if name.startswith(CONTROL_PREFIX):
+                values.setdefault("controls", {})[name.removeprefix(CONTROL_PREFIX)] = _numbers(
                     cell, name, path, number
                 )
             else:
@@ -123,8 +127,8 @@ def _csv(text: str, path: Path) -> Iterator[Entry]:
         yield Entry(values, values, lambda _key="", number=number: number)
 
 
-def _cell(name: str, cell: str) -> Any:
-    """As TOML would have it."""
+def _cell(name: str, cell: str) -> str | float | bool | list[float]:
+    """Convert a cell to the value that TOML would give."""
     if name in ("count", "psi") or (name == "seeds" and ".." not in cell):
         try:
             found = [json.loads(part) for part in cell.replace(";", " ").split()]
@@ -148,8 +152,8 @@ def _numbers(cell: str, name: str, path: Path, line: int) -> float | list[float]
     return found[0] if len(found) == 1 else found
 
 
-def _entries(document: Any, path: Path, places: list[Callable[..., int]]) -> Iterator[Entry]:
-    if not isinstance(document, dict) or (unknown := sorted(set(document) - TOP)):
+def _entries(document: SpecTable, path: Path, places: list[Callable[..., int]]) -> Iterator[Entry]:
+    if not isinstance(document, dict) or (unknown := sorted(set(document) - TOP_LEVEL_KEYS)):
         what = f"unknown key {unknown[0]!r}" if isinstance(document, dict) else "no table"
         raise InvalidRequestError(
             f"{path}: {what}; a spec has defaults, and set once or more", "spec"
@@ -176,8 +180,12 @@ def _entries(document: Any, path: Path, places: list[Callable[..., int]]) -> Ite
         yield Entry(values, own, place)
 
 
-def _place(lines: list[str], start: int, defaults_at: int, pattern: str) -> Callable[..., int]:
-    """Where a set begins, or one of its keys: in it, else in the defaults."""
+def _line_finder(
+    lines: list[str], start: int, defaults_at: int, pattern: str
+) -> Callable[..., int]:
+    """Return a function for the line of a set or of one of its keys: in the set, else in the
+    defaults.
+    """
 
     def line(key: str = "") -> int:
         if key:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples -> files: tar shards as WebDataset reads them, or a folder a class.
+"""Writes the samples of a data set: tar shards as WebDataset reads them, or one folder per class.
 
-What is there is whole, so a run goes on where one ended.
+Shards and labels exist only complete, so a run continues where an earlier one ended.
 """
 
 from __future__ import annotations
@@ -13,82 +13,85 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from texgen._version import __version__
-from texgen.dataset.plan import Plan, Sample, draw_sample
+from texgen.dataset.plan import DatasetPlan, Sample, choose_sample
 from texgen.errors import InvalidRequestError, OutputError
-from texgen.files.material import json_bytes
+from texgen.files.document import JsonObject, json_bytes
 
-ABOUT = "dataset.json"
-Files = Mapping[str, bytes]
-"""Extension (``basecolor.png``, ``json``) -> content."""
+DESCRIPTION = "dataset.json"
+SampleFiles = Mapping[str, bytes]
+"""Contents of a sample's files by extension (``basecolor.png``, ``json``)."""
 
 
-class Keeper:
-    """A data set's folder. Raises OutputError where it cannot be written, or holds
-    something else.
-    """
+class DatasetFolder:
+    """The folder of a data set."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: DatasetPlan) -> None:
+        """Create the folder, or continue it.
+
+        Raises OutputError where it cannot be written or holds something else, InvalidRequestError
+        where it holds the data set of another plan.
+        """
         self.folder, self.plan = folder, plan
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            there = [p.name for p in folder.iterdir()]
+            names = [p.name for p in folder.iterdir()]
         except OSError as error:
             raise OutputError(
                 f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
             ) from error
-        if ABOUT in there:
+        if DESCRIPTION in names:
             self._check_plan()
-        elif there:
-            raise OutputError(f"{folder} holds {there[0]} and no {ABOUT}: choose an empty folder")
+        elif names:
+            raise OutputError(
+                f"{folder} holds {names[0]} and no {DESCRIPTION}: choose an empty folder"
+            )
         for partial in folder.rglob(".*.partial"):
             partial.unlink(missing_ok=True)
-        self._write(folder / ABOUT, json_bytes(self._about()))
+        self._write_file(folder / DESCRIPTION, json_bytes(self._description()))
 
     def missing(self) -> Iterator[list[Sample]]:
-        """What is to be made, a shard's worth at a time.
+        """Yield the samples that are missing, those of one shard at a time.
 
-        A shard is there whole or not; in folders each sample is for itself.
+        A shard exists completely or not at all; in class folders each sample counts by itself.
         """
         step = self.plan.shard
         for first in range(0, self.plan.count, step):
             samples = [
-                draw_sample(self.plan, n) for n in range(first, min(first + step, self.plan.count))
+                choose_sample(self.plan, n)
+                for n in range(first, min(first + step, self.plan.count))
             ]
-            if missing := [sample for sample in samples if not self._place(sample).is_file()]:
+            if missing := [sample for sample in samples if not self._marker_file(sample).is_file()]:
                 yield missing
 
-    def keep(self, samples: list[Sample], made: Iterator[Files]) -> None:
-        """Write them as they come; what is there is whole."""
+    def write(self, samples: list[Sample], generated: Iterator[SampleFiles]) -> None:
+        """Write the samples as they are generated. Raises OutputError."""
         if self.plan.form == "webdataset":
-            self._keep_shard(samples, made)
+            self._write_shard(samples, generated)
             return
-        for sample, files in zip(samples, made, strict=True):
+        for sample, files in zip(samples, generated, strict=True):
             folder = self.folder / sample.class_name
             folder.mkdir(exist_ok=True)
-            for extension in sorted(
-                files, key=lambda name: name == "json"
-            ):  # the label last: it says that the sample is whole
-                self._write(folder / f"{sample.key}.{extension}", files[extension])
+            # the label last: it marks the sample as complete
+            for extension in sorted(files, key=lambda name: name == "json"):
+                self._write_file(folder / f"{sample.key}.{extension}", files[extension])
 
-    def _place(self, sample: Sample) -> Path:
-        """The file that says that a sample is there: its shard, or its label."""
+    def _marker_file(self, sample: Sample) -> Path:
+        """Return the file whose existence marks a sample as complete: its shard, or its label."""
         if self.plan.form == "webdataset":
             return self.folder / f"texgen-{sample.number // self.plan.shard:06d}.tar"
         return self.folder / sample.class_name / f"{sample.key}.json"
 
-    def _keep_shard(self, samples: list[Sample], made: Iterator[Files]) -> None:
-        path = self._place(samples[0])
+    def _write_shard(self, samples: list[Sample], generated: Iterator[SampleFiles]) -> None:
+        path = self._marker_file(samples[0])
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-                for sample, files in zip(samples, made, strict=True):
+                for sample, files in zip(samples, generated, strict=True):
                     for extension, data in sorted(files.items()):
-                        member = tarfile.TarInfo(
-                            f"{sample.key}.{extension}"
-                        )  # of 1970, of nobody: the same samples, the same bytes
+                        # without date and owner: the same samples give the same bytes
+                        member = tarfile.TarInfo(f"{sample.key}.{extension}")
                         member.size, member.mode = len(data), 0o644
                         tar.addfile(member, io.BytesIO(data))
             partial.replace(path)
@@ -97,7 +100,7 @@ class Keeper:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write_file(self, path: Path, data: bytes) -> None:
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             partial.write_bytes(data)
@@ -107,7 +110,7 @@ class Keeper:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _about(self) -> dict[str, Any]:
+    def _description(self) -> JsonObject:
         return {
             "generator": f"texgen {__version__}",
             "synthetic": "made by a model; every label says by which recipe",
@@ -116,14 +119,14 @@ class Keeper:
         }
 
     def _check_plan(self) -> None:
-        path = self.folder / ABOUT
+        path = self.folder / DESCRIPTION
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))["digest"]
+            digest = json.loads(path.read_text(encoding="utf-8"))["digest"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidRequestError(
                 f"{path} is no description of a texgen data set", "out"
             ) from error
-        if there != self.plan.digest():
+        if digest != self.plan.digest():
             raise InvalidRequestError(
                 f"{self.folder} holds a data set of another plan (other arguments, or another "
                 f"model): choose another folder",
