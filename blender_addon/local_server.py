@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server on this computer, as a child of Blender: started with a button, ended with Blender.
-
-Knows nothing of bpy.
+"""Runs a server on this computer as a child process of Blender: started by a button, ended with
+Blender. Does not use bpy.
 """
 
 import atexit
@@ -23,7 +22,7 @@ _process = None
 def start(command):
     """Start ``command serve`` on a free loopback port.
 
-    Raises ValueError with the one command that installs what is missing.
+    Raises ValueError with the command that installs what is missing.
     """
     global _process
     if running():
@@ -44,7 +43,7 @@ def start(command):
 
 
 def _read(process):
-    """Keep the last lines; notice the address."""
+    """Store the last lines of output, and queue the address once it is printed."""
     for line in process.stdout:
         _lines.append(line.rstrip())
         if STARTED in line:
@@ -53,7 +52,7 @@ def _read(process):
 
 
 def address():
-    """HOST:PORT, once, when a server that was started listens; else an empty text."""
+    """Return HOST:PORT once after a started server begins to listen; otherwise an empty string."""
     return "" if _addresses.empty() else _addresses.get()
 
 
@@ -61,13 +60,13 @@ def running():
     return _process is not None and _process.poll() is None
 
 
-def tail(count):
-    """The last lines of its log."""
+def last_lines(count):
+    """Return the last lines of the server's log."""
     return list(_lines)[-count:]
 
 
 def stop():
-    """End it, gently at first. Safe to call twice."""
+    """Terminate the server, and kill it if it does not end. Safe to call twice."""
     global _process
     if _process is None:
         return

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which servers there are. Kept in Blender's preferences, never in a .blend file."""
+"""Server profiles and other preferences.
+
+Stored in Blender's preferences, never in a .blend file.
+"""
 
 import ipaddress
 from pathlib import Path
@@ -12,7 +15,7 @@ DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
 class TexGenProfile(bpy.types.PropertyGroup):
-    """One server. Its ``name`` is shown in the list."""
+    """A server profile. Its ``name`` is shown in the list."""
 
     address: bpy.props.StringProperty(
         name="Address", description="Of the texgen server, HOST:PORT", default=DEFAULT_ADDRESS
@@ -80,17 +83,17 @@ def _draw_local_server(box, settings):
         "texgen.start_server" if not local_server.running() else "texgen.stop_server",
         icon="CONSOLE",
     )
-    for line in local_server.tail(6):
+    for line in local_server.last_lines(6):
         box.label(text=line)
 
 
 def get():
-    """The add-on's preferences."""
+    """Return the add-on's preferences."""
     return bpy.context.preferences.addons[__package__].preferences
 
 
 def active_profile():
-    """The server that is used; a first one is made where there is none."""
+    """Return the active server profile; creates a first one if there is none."""
     settings = get()
     if not settings.profiles:
         settings.profiles.add().name = "This computer"
@@ -98,7 +101,7 @@ def active_profile():
 
 
 def server():
-    """The server to call. Raises ValueError with a message for the user."""
+    """Return the server to call. Raises ValueError with a message for the user."""
     profile = active_profile()
     host, port = split_address(profile.address)
     refuse_offline(host)
@@ -111,7 +114,10 @@ def server():
 
 
 def split_address(address):
-    """``"127.0.0.1:50051"`` -> (host, port). Raises ValueError with a message for the user."""
+    """Split ``"127.0.0.1:50051"`` into (host, port).
+
+    Raises ValueError with a message for the user.
+    """
     host, _, port = address.strip().rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(
@@ -122,7 +128,7 @@ def split_address(address):
 
 
 def refuse_offline(host):
-    """Blender's "Allow Online Access" rules over every host but this machine. Raises ValueError."""
+    """Raise ValueError for another machine while Blender's "Allow Online Access" is off."""
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:

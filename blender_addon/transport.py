@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls to the server from one worker thread, with pure-Python gRPC (grpclib). Knows nothing of
-bpy.
+"""Calls the server from one worker thread with pure-Python gRPC (grpclib).
 
-Every call puts its outcome into its own thread-safe queue; whoever started it polls. Cancelling a
+Does not use bpy.
+
+Every call puts its outcome into its own thread-safe queue, which the caller polls. Cancelling a
 call cancels the server's work.
 """
 
@@ -28,15 +29,15 @@ CALL_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Server:
-    """Where to call, and what to show there."""
+    """Address and credentials of a server."""
 
     host: str
     port: int
     token: str = ""
     tls: bool = False
     tls_ca: str = ""
-    """PEM file of the authority that signed the server's certificate; empty: those that this system
-    trusts.
+    """PEM file of the authority that signed the server's certificate; empty: the system's trusted
+    authorities.
     """
 
     def metadata(self):
@@ -45,7 +46,7 @@ class Server:
         )
 
     def channel(self):
-        """Raises OSError where the CA file cannot be read."""
+        """Open a channel. Raises OSError if the CA file cannot be read."""
         return Channel(self.host, self.port, ssl=self._context() if self.tls else None)
 
     def _context(self):
@@ -56,9 +57,9 @@ class Server:
 
 @dataclass
 class Call:
-    """A call in flight. ``outcome`` receives one item:
+    """A call in flight.
 
-    ("done", result) or ("failed", message) or ("cancelled", "").
+    ``outcome`` receives one item: ("done", result), ("failed", message) or ("cancelled", "").
     """
 
     fraction: float = 0.0
@@ -67,11 +68,11 @@ class Call:
     future: object = None
 
     def cancel(self):
-        """Ask the call to end; its outcome follows."""
+        """Request the end of the call; its outcome follows."""
         self.future.cancel()
 
-    def show(self, progress):
-        """Take a `texgen.wire.assembly.Progress`."""
+    def update(self, progress):
+        """Update fraction and stage from a `texgen.wire.assembly.Progress`."""
         self.fraction = progress.fraction
         self.stage = progress.stage + (
             f" ({progress.queue_position} ahead)" if progress.queue_position else ""
@@ -79,21 +80,21 @@ class Call:
 
 
 class Transport:
-    """One worker thread with one event loop; started with the first call, ended by `close`."""
+    """A worker thread with an event loop; started with the first call, ended by `close`."""
 
     def __init__(self):
         self._loop = None
         self._thread = None
 
-    def ask(self, server, ask):
-        """Start a `texgen.wire.requests.Ask`; the result is a finished
+    def start_texture_call(self, server, texture_call):
+        """Start a `texgen.wire.requests.TextureCall`; its result is a finished
         ``texgen.wire.assembly.Assembler``.
         """
-        return self.start(lambda call: _ask(call, server, ask))
+        return self.start(lambda call: _stream_texture_call(call, server, texture_call))
 
-    def tell(self, server, service, method, request):
-        """Start a call with one answer; the result is that message."""
-        return self.start(lambda call: _tell(server, service, method, request))
+    def start_unary_call(self, server, service, method, request):
+        """Start a call with a single answer; its result is that message."""
+        return self.start(lambda call: _unary_call(server, service, method, request))
 
     def start(self, work, timeout_s=CALL_TIMEOUT_S):
         """Run ``work(call)``, a coroutine, in the worker thread. Returns its `Call`."""
@@ -104,11 +105,13 @@ class Transport:
             )
             self._thread.start()
         call = Call()
-        call.future = asyncio.run_coroutine_threadsafe(_report(call, work, timeout_s), self._loop)
+        call.future = asyncio.run_coroutine_threadsafe(
+            _run_to_outcome(call, work, timeout_s), self._loop
+        )
         return call
 
-    def soon(self, function, *arguments):
-        """Call a function in the worker thread, if there is one."""
+    def call_soon(self, function, *arguments):
+        """Call a function in the worker thread, if the thread runs."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -136,21 +139,21 @@ async def _cancel_all():
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _report(call, work, timeout_s):
-    """Run a call and put what came of it into its queue, whatever that is."""
+async def _run_to_outcome(call, work, timeout_s):
+    """Run a call and put its outcome, whatever it is, into its queue."""
     try:
         result = await asyncio.wait_for(work(call), timeout_s)
     except asyncio.CancelledError:
         call.outcome.put(("cancelled", ""))
         raise
     except Exception as error:  # noqa: BLE001 - shown to the user instead of lost in a thread
-        call.outcome.put(("failed", explained(error)))
+        call.outcome.put(("failed", error_message(error)))
     else:
         call.outcome.put(("done", result))
 
 
-def explained(error):
-    """An error as a sentence that says what to do."""
+def error_message(error):
+    """Return an error as a sentence that says what to do."""
     if isinstance(error, TimeoutError):
         return f"The server did not answer within {CALL_TIMEOUT_S:.0f} s"
     if isinstance(error, GRPCError):
@@ -169,14 +172,14 @@ def explained(error):
     return f"Unexpected {type(error).__name__}: {error}"
 
 
-async def _ask(call, server, ask):
-    method = pb.DESCRIPTOR.services_by_name["TextureService"].methods_by_name[ask.method]
-    assembler = Assembler(call.show)
+async def _stream_texture_call(call, server, texture_call):
+    method = pb.DESCRIPTOR.services_by_name["TextureService"].methods_by_name[texture_call.method]
+    assembler = Assembler(call.update)
     async with (
         server.channel() as channel,
         open_stream(channel, server, method, CALL_TIMEOUT_S) as stream,
     ):
-        await _send(stream, ask.request)
+        await _send(stream, texture_call.request)
         async for event in stream:
             assembler.feed(event)
     assembler.results()
@@ -184,9 +187,7 @@ async def _ask(call, server, ask):
 
 
 async def _send(stream, request):
-    """One message, or all of an iterator; a server that refuses early is heard when its answer is
-    read.
-    """
+    """Send one message, or all of an iterator. If the server refuses early, its error is raised."""
     try:
         if isinstance(request, Message):
             await asyncio.wait_for(stream.send_message(request, end=True), CONNECT_TIMEOUT_S)
@@ -200,7 +201,7 @@ async def _send(stream, request):
 
 
 def open_stream(channel, server, method, timeout_s):
-    """A stream of a method with streamed answers, by its descriptor."""
+    """Open a stream of a method that streams its answers, by the method's descriptor."""
     kind = StreamStreamMethod if method.client_streaming else UnaryStreamMethod
     request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
     return kind(channel, _path(method), request, reply).open(
@@ -208,7 +209,7 @@ def open_stream(channel, server, method, timeout_s):
     )
 
 
-async def _tell(server, service, method, request):
+async def _unary_call(server, service, method, request):
     described = pb.DESCRIPTOR.services_by_name[service].methods_by_name[method]
     async with server.channel() as channel:
         call = UnaryUnaryMethod(
