@@ -14,6 +14,7 @@ import argparse
 import base64
 import hashlib
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -70,9 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build(out: Path) -> Path:
     """Write ``texgen-<version>.zip`` into ``out``; the same sources give the same bytes."""
-    version = re.search(
-        r'__version__ = "(.+)"', (ROOT / "texgen" / "_version.py").read_text(encoding="utf-8")
-    ).group(1)
+    version = runpy.run_path(str(ROOT / "texgen" / "_version.py"))["__version__"]
     wheels = {p.name: p.read_bytes() for p in third_party_wheels()}
     wheels[f"texgen_blender-{version}-py3-none-any.whl"] = texgen_wheel(version)
     manifest = (HERE / "blender_manifest.toml").read_text(encoding="utf-8")

@@ -6,8 +6,10 @@ Does not use bpy.
 
 import asyncio
 import queue
+from typing import Any
 
 from texgen.errors import TexgenError
+from texgen.maps import Material
 from texgen.pb import texgen_pb2 as pb
 from texgen.wire.assembly import Assembler
 
@@ -23,20 +25,20 @@ class Exploration:
     `move` and `latest_answer` never block; positions that were overtaken are not sent.
     """
 
-    def __init__(self, worker, server):
+    def __init__(self, worker: transport.Transport, server: transport.Server) -> None:
         self._worker = worker
-        self._latest = None
+        self._latest: pb.GenerateMaterialRequest | None = None
         self._changed = asyncio.Event()
-        self._answers = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Material | TexgenError] = queue.SimpleQueue()
         self.call = worker.start(lambda call: self._follow(server), LONGEST_S)
 
-    def move(self, request):
+    def move(self, request: pb.GenerateMaterialRequest) -> None:
         """Set the position to render next, a `pb.GenerateMaterialRequest`; replaces one that still
         waits.
         """
         self._worker.call_soon(self._set_latest, request)
 
-    def latest_answer(self):
+    def latest_answer(self) -> Material | TexgenError | None:
         """Return the newest answer, a ``texgen.maps.Material`` or a ``TexgenError``; None if there
         is none yet.
         """
@@ -46,21 +48,21 @@ class Exploration:
         return newest
 
     @property
-    def ended(self):
+    def ended(self) -> str | None:
         """Return None while the stream runs, else an error message (empty if the stream was closed
         on purpose).
         """
-        return None if self.call.outcome.empty() else self.call.outcome.get()[1]
+        return None if self.call.outcome.empty() else str(self.call.outcome.get()[1])
 
-    def close(self):
+    def close(self) -> None:
         """End the stream; the server stops its work."""
         self.call.cancel()
 
-    def _set_latest(self, request):
+    def _set_latest(self, request: pb.GenerateMaterialRequest) -> None:
         self._latest = request
         self._changed.set()
 
-    async def _follow(self, server):
+    async def _follow(self, server: transport.Server) -> None:
         async with (
             server.channel() as channel,
             transport.open_stream(channel, server, METHOD, LONGEST_S) as stream,
@@ -75,7 +77,7 @@ class Exploration:
                 )
                 self._answers.put(await self._answer(stream, sequence))
 
-    async def _answer(self, stream, sequence):
+    async def _answer(self, stream: Any, sequence: int) -> Material | TexgenError:
         """Receive the material of a position, or the error that the server reported for it."""
         assembler = Assembler()
         while True:

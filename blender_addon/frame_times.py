@@ -7,6 +7,7 @@ other programs.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
@@ -26,7 +27,7 @@ _blender = _blender_processor = 0.0
 
 
 @contextmanager
-def blender_work():
+def blender_work() -> Iterator[None]:
     """Time a block in which Blender works for us."""
     global _blender, _blender_processor, _depth
     _depth += 1
@@ -41,7 +42,7 @@ def blender_work():
 
 
 @contextmanager
-def tick():
+def tick() -> Iterator[None]:
     """Time one tick."""
     global _blender, _blender_processor, slowest
     _blender = _blender_processor = 0.0
@@ -52,7 +53,7 @@ def tick():
     slowest = Times(*map(max, astuple(slowest), astuple(now)))
 
 
-def reset():
+def reset() -> None:
     """Reset the slowest times."""
     global slowest
     slowest = Times()

@@ -14,12 +14,12 @@ STARTED = "texgen is serving on "
 KEPT_LINES = 50
 STOP_S = 5.0
 
-_lines = collections.deque(maxlen=KEPT_LINES)
-_addresses = queue.SimpleQueue()
-_process = None
+_lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+_addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
+_process: subprocess.Popen[str] | None = None
 
 
-def start(command):
+def start(command: str) -> None:
     """Start ``command serve`` on a free loopback port.
 
     Raises ValueError with the command that installs what is missing.
@@ -42,8 +42,9 @@ def start(command):
     threading.Thread(target=_read, args=(_process,), name="texgen-log", daemon=True).start()
 
 
-def _read(process):
+def _read(process: subprocess.Popen[str]) -> None:
     """Store the last lines of output, and queue the address once it is printed."""
+    assert process.stdout is not None
     for line in process.stdout:
         _lines.append(line.rstrip())
         if STARTED in line:
@@ -51,21 +52,21 @@ def _read(process):
     _lines.append(f"The server ended with code {process.wait()}")
 
 
-def address():
+def address() -> str:
     """Return HOST:PORT once after a started server begins to listen; otherwise an empty string."""
     return "" if _addresses.empty() else _addresses.get()
 
 
-def running():
+def running() -> bool:
     return _process is not None and _process.poll() is None
 
 
-def last_lines(count):
+def last_lines(count: int) -> list[str]:
     """Return the last lines of the server's log."""
     return list(_lines)[-count:]
 
 
-def stop():
+def stop() -> None:
     """Terminate the server, and kill it if it does not end. Safe to call twice."""
     global _process
     if _process is None:
@@ -75,7 +76,8 @@ def stop():
         _process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         _process.kill()
-    _process.stdout.close()
+    if _process.stdout is not None:
+        _process.stdout.close()
     _process = None
 
 

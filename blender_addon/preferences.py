@@ -4,14 +4,12 @@
 Stored in Blender's preferences, never in a .blend file.
 """
 
-import ipaddress
 from pathlib import Path
 
 import bpy
 
 from . import local_server, transport
-
-DEFAULT_ADDRESS = "127.0.0.1:50051"
+from .addresses import DEFAULT_ADDRESS, check_online_access, split_address
 
 
 class TexGenProfile(bpy.types.PropertyGroup):
@@ -104,40 +102,13 @@ def server():
     """Return the server to call. Raises ValueError with a message for the user."""
     profile = active_profile()
     host, port = split_address(profile.address)
-    refuse_offline(host)
+    check_online_access(host, allowed=bpy.app.online_access)
     authority = bpy.path.abspath(profile.tls_ca) if profile.tls_ca else ""
     if profile.tls and authority and not Path(authority).is_file():
         raise ValueError(
             f"There is no CA file {authority}: choose it in Preferences > Add-ons > TexGen"
         )
     return transport.Server(host, port, profile.token, profile.tls, authority)
-
-
-def split_address(address):
-    """Split ``"127.0.0.1:50051"`` into (host, port).
-
-    Raises ValueError with a message for the user.
-    """
-    host, _, port = address.strip().rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(
-            f"Server address {address!r}: write HOST:PORT, such as {DEFAULT_ADDRESS} "
-            f"(Preferences > Add-ons > TexGen)"
-        )
-    return host.strip("[]"), int(port)
-
-
-def refuse_offline(host):
-    """Raise ValueError for another machine while Blender's "Allow Online Access" is off."""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback and not bpy.app.online_access:
-        raise ValueError(
-            f"Online access is off, and {host} is another machine: enable it in Preferences > "
-            f"System > Network"
-        )
 
 
 CLASSES = (TexGenProfile, TEXGEN_UL_profiles, TexGenPreferences)

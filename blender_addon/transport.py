@@ -11,8 +11,12 @@ import asyncio
 import queue
 import ssl
 import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from grpclib.client import Channel, StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
@@ -21,7 +25,8 @@ from grpclib.exceptions import GRPCError, StreamTerminatedError
 
 from texgen.errors import TexgenError
 from texgen.pb import texgen_pb2 as pb
-from texgen.wire.assembly import WHOLE_MAPS, Assembler
+from texgen.wire.assembly import WHOLE_MAPS, Assembler, Progress
+from texgen.wire.requests import Ask
 
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 600.0
@@ -40,16 +45,16 @@ class Server:
     authorities.
     """
 
-    def metadata(self):
+    def metadata(self) -> dict[str, str]:
         return dict([WHOLE_MAPS]) | (
             {"authorization": f"Bearer {self.token}"} if self.token else {}
         )
 
-    def channel(self):
+    def channel(self) -> Channel:
         """Open a channel. Raises OSError if the CA file cannot be read."""
         return Channel(self.host, self.port, ssl=self._context() if self.tls else None)
 
-    def _context(self):
+    def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self.tls_ca or None)
         context.set_alpn_protocols(["h2"])
         return context
@@ -64,14 +69,15 @@ class Call:
 
     fraction: float = 0.0
     stage: str = "connecting"
-    outcome: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
-    future: object = None
+    outcome: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
+    future: Future[None] | None = None
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Request the end of the call; its outcome follows."""
-        self.future.cancel()
+        if self.future is not None:
+            self.future.cancel()
 
-    def update(self, progress):
+    def update(self, progress: Progress) -> None:
         """Update fraction and stage from a `texgen.wire.assembly.Progress`."""
         self.fraction = progress.fraction
         self.stage = progress.stage + (
@@ -82,23 +88,25 @@ class Call:
 class Transport:
     """A worker thread with an event loop; started with the first call, ended by `close`."""
 
-    def __init__(self):
-        self._loop = None
-        self._thread = None
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
-    def start_texture_call(self, server, texture_call):
+    def start_texture_call(self, server: Server, texture_call: Ask) -> Call:
         """Start a `texgen.wire.requests.TextureCall`; its result is a finished
         ``texgen.wire.assembly.Assembler``.
         """
         return self.start(lambda call: _stream_texture_call(call, server, texture_call))
 
-    def start_unary_call(self, server, service, method, request):
+    def start_unary_call(self, server: Server, service: str, method: str, request: Message) -> Call:
         """Start a call with a single answer; its result is that message."""
         return self.start(lambda call: _unary_call(server, service, method, request))
 
-    def start(self, work, timeout_s=CALL_TIMEOUT_S):
+    def start(
+        self, work: Callable[[Call], Awaitable[Any]], timeout_s: float = CALL_TIMEOUT_S
+    ) -> Call:
         """Run ``work(call)``, a coroutine, in the worker thread. Returns its `Call`."""
-        if self._thread is None:
+        if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
                 target=_run_loop, args=(self._loop,), name="texgen", daemon=True
@@ -110,14 +118,14 @@ class Transport:
         )
         return call
 
-    def call_soon(self, function, *arguments):
+    def call_soon(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a function in the worker thread, if the thread runs."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(function, *arguments)
 
-    def close(self):
+    def close(self) -> None:
         """Cancel everything and end the thread. Safe to call twice."""
-        if self._thread is None:
+        if self._thread is None or self._loop is None:
             return
         asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result(5.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -125,13 +133,13 @@ class Transport:
         self._thread = self._loop = None
 
 
-def _run_loop(loop):
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
     loop.close()
 
 
-async def _cancel_all():
+async def _cancel_all() -> None:
     mine = asyncio.current_task()
     others = [t for t in asyncio.all_tasks() if t is not mine]
     for task in others:
@@ -139,7 +147,9 @@ async def _cancel_all():
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _run_to_outcome(call, work, timeout_s):
+async def _run_to_outcome(
+    call: Call, work: Callable[[Call], Awaitable[Any]], timeout_s: float
+) -> None:
     """Run a call and put its outcome, whatever it is, into its queue."""
     try:
         result = await asyncio.wait_for(work(call), timeout_s)
@@ -152,7 +162,7 @@ async def _run_to_outcome(call, work, timeout_s):
         call.outcome.put(("done", result))
 
 
-def error_message(error):
+def error_message(error: Exception) -> str:
     """Return an error as a sentence that says what to do."""
     if isinstance(error, TimeoutError):
         return f"The server did not answer within {CALL_TIMEOUT_S:.0f} s"
@@ -162,8 +172,8 @@ def error_message(error):
         return error.message or f"The server answered {error.status.name}"
     if isinstance(error, ssl.SSLError):
         return (
-            f"No safe connection: check TLS and the CA file in Preferences > Add-ons > "
-            f"TexGen ({error.reason or error})"
+            "No safe connection: check TLS and the CA file in Preferences > Add-ons > "
+            f"TexGen ({getattr(error, 'reason', None) or error})"
         )
     if isinstance(error, OSError | StreamTerminatedError):
         return f"No answer from the server: is 'texgen serve' running at that address? ({error})"
@@ -172,7 +182,7 @@ def error_message(error):
     return f"Unexpected {type(error).__name__}: {error}"
 
 
-async def _stream_texture_call(call, server, texture_call):
+async def _stream_texture_call(call: Call, server: Server, texture_call: Ask) -> Assembler:
     method = pb.DESCRIPTOR.services_by_name["TextureService"].methods_by_name[texture_call.method]
     assembler = Assembler(call.update)
     async with (
@@ -186,7 +196,7 @@ async def _stream_texture_call(call, server, texture_call):
     return assembler
 
 
-async def _send(stream, request):
+async def _send(stream: Any, request: Any) -> None:
     """Send one message, or all of an iterator. If the server refuses early, its error is raised."""
     try:
         if isinstance(request, Message):
@@ -200,7 +210,9 @@ async def _send(stream, request):
         raise
 
 
-def open_stream(channel, server, method, timeout_s):
+def open_stream(
+    channel: Channel, server: Server, method: MethodDescriptor, timeout_s: float
+) -> Any:
     """Open a stream of a method that streams its answers, by the method's descriptor."""
     kind = StreamStreamMethod if method.client_streaming else UnaryStreamMethod
     request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
@@ -209,7 +221,7 @@ def open_stream(channel, server, method, timeout_s):
     )
 
 
-async def _unary_call(server, service, method, request):
+async def _unary_call(server: Server, service: str, method: str, request: Message) -> Any:
     described = pb.DESCRIPTOR.services_by_name[service].methods_by_name[method]
     async with server.channel() as channel:
         call = UnaryUnaryMethod(
@@ -218,5 +230,5 @@ async def _unary_call(server, service, method, request):
         return await call(request, metadata=server.metadata(), timeout=CONNECT_TIMEOUT_S)
 
 
-def _path(method):
+def _path(method: MethodDescriptor) -> str:
     return f"/{method.containing_service.full_name}/{method.name}"
