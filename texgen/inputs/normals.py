@@ -39,7 +39,7 @@ class NormalDirection:
 
     @property
     def green(self) -> str:
-        """ "gl", "dx", or "" if the map does not say."""
+        """Green direction: `gl`, `dx`, or empty if the map does not say."""
         if abs(self.integrability) < CERTAIN or self.axes_swapped:
             return ""
         return "gl" if self.integrability > 0 else "dx"
