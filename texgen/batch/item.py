@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One texture set that a batch generates."""
+"""The texture sets that a batch generates, and their requests."""
 
 from __future__ import annotations
 

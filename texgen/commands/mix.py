@@ -49,6 +49,21 @@ def add_mix(commands: Commands) -> None:
     parser.add_argument(
         "--weights", metavar="W,W,...", help="one for each material (default: equal)"
     )
+    _add_modes(parser)
+    parser.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="repeatable: controls of the finished maps",
+    )
+    parser.add_argument("--size", metavar="N|WxH", help="pixels (default: the first material's)")
+    add_output(parser)
+    parser.set_defaults(run=_mix)
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose another mode than blending."""
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--look",
@@ -70,16 +85,6 @@ def add_mix(commands: Commands) -> None:
         metavar="N",
         help="N tiles from the first material (left) to the second (right)",
     )
-    parser.add_argument(
-        "--control",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="repeatable: controls of the finished maps",
-    )
-    parser.add_argument("--size", metavar="N|WxH", help="pixels (default: the first material's)")
-    add_output(parser)
-    parser.set_defaults(run=_mix)
 
 
 def _mix(options: argparse.Namespace) -> int:

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons beside materials: connection, profiles, the server on this computer, environments,
-assets.
-"""
+"""Operators on servers: test the connection, edit the list, start and stop a local one."""
 
 import bpy
 
-from texgen.wire import requests
-
-from . import assets, catalog, history, jobs, local_server, preferences, request_options, world
-from .operator_base import Acting, Asking, OnTexgenMaterial, active_material
+from .. import catalog, jobs, local_server, preferences
+from .base import ServerOperator, TexgenOperator
 
 
-class TEXGEN_OT_test_connection(Asking, bpy.types.Operator):
+class TEXGEN_OT_test_connection(ServerOperator, bpy.types.Operator):
     bl_idname = "texgen.test_connection"
     bl_label = "Connect"
     bl_description = "Ask the server for its models; sliders are built from what it tells"
 
-    def ask(self, context, server):
-        catalog.ask(jobs.board, server)
+    def request(self, context, server):
+        catalog.request_models(jobs.board, server)
 
 
 class TEXGEN_OT_add_profile(bpy.types.Operator):
@@ -49,23 +45,26 @@ class TEXGEN_OT_remove_profile(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TEXGEN_OT_start_server(Acting, bpy.types.Operator):
+class TEXGEN_OT_start_server(TexgenOperator, bpy.types.Operator):
     bl_idname = "texgen.start_server"
     bl_label = "Start Local Server"
     bl_description = "Run a texgen server on this computer until Blender ends"
 
-    def act(self, context):
+    def run(self, context):
         local_server.start(preferences.get().command)
-        jobs.board.watch(_server_started)
+        jobs.board.on_tick(_server_started)
 
 
 def _server_started():
-    """Until the server tells its address: then it is the one that is used."""
+    """Poll until the started server prints its address, then use that address.
+
+    Returns whether to continue.
+    """
     address = local_server.address()
     if address:
         profile = preferences.active_profile()
         profile.address, profile.token, profile.tls = address, "", False
-        catalog.ask(jobs.board, preferences.server())
+        catalog.request_models(jobs.board, preferences.server())
     return not address and local_server.running()
 
 
@@ -79,43 +78,10 @@ class TEXGEN_OT_stop_server(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TEXGEN_OT_environment(Asking, bpy.types.Operator):
-    bl_idname = "texgen.environment"
-    bl_label = "Generate Environment"
-    bl_description = "Light the scene with a generated panorama of the surroundings"
-
-    def ask(self, context, server):
-        settings, scene = context.scene.texgen, context.scene.name
-        mix, options = request_options.environment_options(context.scene)
-        stem = f"{'-'.join(mix)}_{settings.environment_seed}"
-        beside = settings.files == "BESIDE"
-        ask = requests.generate_environment(mix, **options)
-        jobs.board.ask(
-            server, ask, lambda assembler: world.apply_steps(assembler, scene, stem, beside=beside)
-        )
-
-
-class TEXGEN_OT_mark_asset(OnTexgenMaterial, Acting, bpy.types.Operator):
-    bl_idname = "texgen.mark_asset"
-    bl_label = "Mark as Asset"
-    bl_description = "Show the material in the asset browser, with its picture, recipe and licence"
-
-    def act(self, context):
-        assets.mark(active_material(context))
-        jobs.board.tell_user(
-            f"{active_material(context).name} is an asset: "
-            f"{history.current(active_material(context)).label}"
-        )
-
-
 CLASSES = (
     TEXGEN_OT_test_connection,
     TEXGEN_OT_add_profile,
     TEXGEN_OT_remove_profile,
     TEXGEN_OT_start_server,
     TEXGEN_OT_stop_server,
-    TEXGEN_OT_environment,
-    TEXGEN_OT_mark_asset,
 )
-
-register, unregister = bpy.utils.register_classes_factory(CLASSES)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What our operators have in common: errors are said where the artist looks, and most wait until
-nothing else runs.
+"""Base classes of operators: they report errors to the user, and most are disabled while a job
+runs.
 """
 
 from texgen.errors import TexgenError
 
-from . import history, jobs, preferences
+from .. import history, jobs, preferences
 
 
-class Acting:
-    """An operator that does something at once, in ``act``: what is wrong is told to the artist."""
+class TexgenOperator:
+    """Base of operators that finish at once, in ``run``. Errors are shown to the user."""
 
     bl_options = {"REGISTER"}
 
@@ -19,23 +19,23 @@ class Acting:
 
     def execute(self, context):
         try:
-            self.act(context)
+            self.run(context)
         except (ValueError, OSError, TexgenError) as error:
-            jobs.board.tell_user(str(error), failed=True)
+            jobs.board.show_message(str(error), failed=True)
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
 
-class Asking(Acting):
-    """An operator that asks the server for something, in ``ask``."""
+class ServerOperator(TexgenOperator):
+    """Base of operators that request something from the server, in ``request``."""
 
-    def act(self, context):
-        self.ask(context, preferences.server())
+    def run(self, context):
+        self.request(context, preferences.server())
 
 
 class OnTexgenMaterial:
-    """For an operator on the active object's material, which must be ours."""
+    """Mixin for operators that need an active material made by texgen."""
 
     @classmethod
     def poll(cls, context):
@@ -50,5 +50,5 @@ class OnTexgenMaterial:
 
 
 def active_material(context):
-    """Of the active object; None where there is none."""
+    """Return the active object's active material; None if there is none."""
     return context.active_object.active_material if context.active_object is not None else None
