@@ -67,7 +67,7 @@ def add_batch(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "batch",
-        "Make all texture sets of a spec file; what is there already is left alone.",
+        "Generate all texture sets of a spec file; existing ones are kept.",
         "texgen batch textures.toml --out build/textures --preset unreal --report report.json",
     )
     _add_spec(parser)
@@ -81,16 +81,16 @@ def _add_spec(parser: argparse.ArgumentParser) -> None:
     """Add the spec, the folder and how they are worked through."""
     parser.add_argument("spec", type=Path, metavar="SPEC", help="a .toml, .json or .csv file")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where the files go, flat"
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the files, flat"
     )
     parser.add_argument(
-        "--preset", default="", metavar="NAME|TOML", help="for sets that name none of their own"
+        "--preset", default="", metavar="NAME|TOML", help="preset of sets that name none"
     )
     parser.add_argument(
         "--jobs", type=int, default=4, metavar="N", help="requests in flight (default 4)"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="make sets again that are half written or out of date"
+        "--resume", action="store_true", help="regenerate sets that are half written or out of date"
     )
 
 
@@ -103,24 +103,24 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         help="only sets whose name matches, such as 'castle_*'",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="tell what would be done, and do nothing"
+        "--dry-run", action="store_true", help="print what would be done, and do nothing"
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="JSON: what became of every set, and why"
+        "--report", type=Path, metavar="FILE", help="JSON: the outcome of every set"
     )
     parser.add_argument(
         "--lock",
         type=Path,
         metavar="FILE",
-        help="recipes and hashes: written at first, then every set must come out the same",
+        help="recipes and hashes: the first run writes it, later ones must give the same sets",
     )
     parser.add_argument(
         "--update-lock",
         action="store_true",
-        help="take what changed in spec or model into the lock",
+        help="write changes of spec and model into the lock",
     )
     parser.add_argument(
-        "--gallery", action="store_true", help="also write gallery.html, a page to look at them"
+        "--gallery", action="store_true", help="also write gallery.html, a page that shows them"
     )
     parser.add_argument(
         "--json", action="store_true", help="the report on stdout, progress on stderr"

@@ -31,7 +31,7 @@ def add_capture(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "capture",
-        "Make a material that looks like a photograph.",
+        "Find a material that looks like a photograph.",
         "texgen capture photo.jpg --size 1024 --out textures --name my_wall",
     )
     parser.add_argument(
@@ -53,11 +53,9 @@ def add_capture(commands: Commands) -> None:
         help="colours for a grey photograph, darkest first",
     )
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="of refinement, 0 to 200 (default 100)"
+        "--steps", type=int, metavar="N", help="steps of refinement, 0 to 200 (default 100)"
     )
-    parser.add_argument(
-        "--seed", type=int, help="of the result's noise; without it one is chosen and told"
-    )
+    parser.add_argument("--seed", type=int, help="seed of the noise (default: chosen and printed)")
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     add_output(parser)
     parser.set_defaults(run=_capture)

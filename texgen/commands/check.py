@@ -33,7 +33,7 @@ def add_check(commands: Commands) -> None:
         commands,
         "check",
         "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code "
-        "11 where something is wrong.",
+        "11 if there are problems.",
         "texgen check textures --min-tileability 0.9",
     )
     parser.add_argument(
@@ -54,7 +54,7 @@ def add_check(commands: Commands) -> None:
         "--preset",
         default="",
         metavar="NAME|TOML",
-        help=f"also: are all files of the preset there, as it wants them? "
+        help=f"also check that all files of a preset exist with its depth and channels: "
         f"{', '.join(preset_names())}",
     )
     parser.add_argument(

@@ -35,8 +35,8 @@ def add_dataset(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "dataset",
-        "Make a labelled data set: maps, random views under random light, class, controls and "
-        "recipe of every sample. Run it again to go on.",
+        "Generate a labelled data set: maps, random views under random light, class, controls and "
+        "recipe of every sample. Run it again to continue.",
         "texgen dataset --out data --count 10000 --balance",
     )
     _add_contents(parser)
@@ -56,13 +56,13 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--form",
         choices=FORMS,
         default="webdataset",
-        help="tar shards, or a folder a class (default webdataset)",
+        help="tar shards, or one folder per class (default webdataset)",
     )
     parser.add_argument("--classes", default="", metavar="A,B", help="default: all")
     parser.add_argument(
         "--balance",
         action="store_true",
-        help="every class equally often; default: as often as in the model's training",
+        help="all classes equally often (default: as often as in the model's training)",
     )
     parser.add_argument(
         "--views", type=int, default=2, metavar="N", help="pictures of each material (default 2)"
@@ -76,7 +76,7 @@ def _add_work(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.35,
         metavar="X",
-        help="0 to 1: how far controls go (default 0.35)",
+        help="0 to 1: distance of controls from their defaults (default 0.35)",
     )
     parser.add_argument("--seed", type=int, default=0, help="another seed is another data set")
     parser.add_argument(

@@ -47,9 +47,7 @@ def add_environment(commands: Commands) -> None:
         metavar="MIX",
         help="a class, or a mix such as outdoor_clear=0.7,overcast=0.3",
     )
-    parser.add_argument(
-        "--seed", type=int, help="a whole number; without it one is chosen and told"
-    )
+    parser.add_argument("--seed", type=int, help="a whole number (default: chosen and printed)")
     parser.add_argument(
         "--size",
         type=int,

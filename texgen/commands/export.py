@@ -43,7 +43,7 @@ def add_export(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "export",
-        "Write texture sets as an engine wants them: packed channels, names, normal "
+        "Pack texture sets for an engine: packed channels, names, normal "
         "convention, material files.",
         "texgen export textures --preset unreal --out packed",
     )

@@ -71,9 +71,7 @@ def _add_classes(parser: argparse.ArgumentParser) -> None:
         metavar="MIX",
         help="a class, or a mix such as brick=0.7,rock=0.3",
     )
-    parser.add_argument(
-        "--seed", type=int, help="a whole number; without it one is chosen and told"
-    )
+    parser.add_argument("--seed", type=int, help="a whole number (default: chosen and printed)")
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     parser.add_argument(
         "--control",
@@ -90,7 +88,7 @@ def _add_classes(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="this many, with seeds counting up (default 1)",
+        help="number of materials, with seeds counting up (default 1)",
     )
 
 
@@ -109,18 +107,18 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--window",
         metavar="X,Y,WxH",
-        help="make only this part, in pixels; X and Y may lie anywhere",
+        help="generate only this part, in pixels; X and Y may be negative",
     )
     parser.add_argument(
         "--endless",
         action="store_true",
-        help="the window lies in a field that never ends nor repeats",
+        help="place the window in a field that never repeats",
     )
     parser.add_argument(
         "--detail",
         choices=("sr",),
         default="",
-        help="sr: draw the picture four times smaller and let the upscaler enlarge it, up to "
+        help="sr: generate the maps four times smaller and enlarge them with the upscaler, up to "
         "16384 px",
     )
     parser.add_argument(

@@ -21,11 +21,11 @@ def add_info(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "info",
-        "Show how a server is doing, or how this machine computes.",
+        "Show the state of a server, or how this machine computes.",
         "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2",
     )
     parser.add_argument(
-        "--watch", type=float, metavar="S", help="again every S seconds, until Ctrl+C"
+        "--watch", type=float, metavar="S", help="repeat every S seconds, until Ctrl+C"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)

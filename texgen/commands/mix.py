@@ -36,8 +36,8 @@ def add_mix(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "mix",
-        "Mix materials: blend them, give one the look of another, paint with them, lead from "
-        "one to the other.",
+        "Mix materials: blend them, give one the look of another, paint with them, or make a "
+        "transition.",
         "texgen mix textures/brick_7.json textures/rock_3.json --weights 0.6,0.4 --out textures",
     )
     parser.add_argument(
@@ -70,7 +70,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT|SIDECAR|PHOTO",
-        help="layout of the materials, colours and finish of this",
+        help="layout of the materials, colours and finish of this one",
     )
     kind.add_argument(
         "--mask",

@@ -24,7 +24,7 @@ def add_recipe(commands: Commands) -> None:
     """Add ``texgen recipe``."""
     parser = add_parser(commands, "recipe", "Read and write recipes.", "texgen recipe show tg1:...")
     actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    show = add_parser(actions, "show", "Say what a recipe makes.", "texgen recipe show bark_7.json")
+    show = add_parser(actions, "show", "Explain a recipe.", "texgen recipe show bark_7.json")
     show.add_argument("recipe", metavar="TEXT|SIDECAR")
     show.add_argument("--models", type=Path, metavar="DIR")
     show.add_argument("--json", action="store_true")
@@ -32,7 +32,7 @@ def add_recipe(commands: Commands) -> None:
     make = add_parser(
         actions,
         "make",
-        "Make a recipe; nothing is generated.",
+        "Write a recipe; nothing is generated.",
         "texgen recipe make --class bark --seed 7",
     )
     make.add_argument("--class", dest="classes", required=True, metavar="MIX")

@@ -58,8 +58,8 @@ def add_repair(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "repair",
-        "Make texture sets or photographs tileable, fill missing maps, take JPEG blocks and "
-        "noise away.",
+        "Make texture sets or photographs tileable, compute missing maps, remove JPEG blocks "
+        "and noise.",
         "texgen repair photo.jpg --clean --out textures",
     )
     add_source(parser)
@@ -76,15 +76,13 @@ def add_repair(commands: Commands) -> None:
         help=f"missing maps to make: auto (default: all, where a normal or height is there), "
         f"none, all, or some of {','.join(FILLABLE)}",
     )
-    parser.add_argument(
-        "--clean", action="store_true", help="take JPEG blocks and noise away first"
-    )
+    parser.add_argument("--clean", action="store_true", help="remove JPEG blocks and noise first")
     parser.add_argument(
         "--class",
         dest="class_name",
         default="",
         metavar="NAME",
-        help="what it shows, such as brick: estimates get better (default: by the name, where "
+        help="class of the texture, such as brick, for better estimates (default: by the name, if "
         "that holds a class)",
     )
     parser.add_argument("--model", default="", metavar="ID", help="default: estimator")

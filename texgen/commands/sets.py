@@ -52,7 +52,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="where the files go, flat, under their own names",
+        help="folder for the files, flat, under their own names",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.add_argument(

@@ -58,7 +58,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--tls-cert",
         type=Path,
         metavar="F",
-        help="PEM file: our certificate, for a server that asks for one",
+        help="PEM file: client certificate, for a server that requires one",
     )
     group.add_argument("--tls-key", type=Path, metavar="F", help="PEM file: its key")
     group.add_argument(
@@ -80,13 +80,13 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=[str(e) for e in Encoding],
         default="png",
-        help="of the map files (default png)",
+        help="format of the map files (default png)",
     )
     parser.add_argument(
         "--preset",
         default="",
         metavar="NAME|TOML",
-        help="files as an engine wants them; see 'texgen export --help'",
+        help="pack the files for an engine; see 'texgen export --help'",
     )
     parser.add_argument(
         "--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2"
@@ -94,7 +94,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watermark",
         action="store_true",
-        help="an invisible mark in the basecolor, which 'texgen verify' finds again",
+        help="embed an invisible watermark in the basecolor, which 'texgen verify' finds",
     )
     add_signing(parser)
     add_files(parser, "material")
@@ -104,7 +104,11 @@ def add_files(parser: argparse.ArgumentParser, model: str) -> None:
     """Add the options of every command that generates files; ``model`` is the default model."""
     parser.add_argument("--model", default="", metavar="ID", help=f"default: {model}")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)"
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder for the files (default: the current one)",
     )
     parser.add_argument(
         "--name", metavar="STEM", help="file names start with this (default: class and seed)"

@@ -58,7 +58,7 @@ def add_upscale(commands: Commands) -> None:
         "--border",
         choices=tuple(map(str, Border)),
         default="wrap",
-        help="what lies beyond the edges: wrap tiles (default), mirror does not, panorama is a sky",
+        help="content beyond the edges: wrap tiles (default), mirror does not, panorama is a sky",
     )
     parser.add_argument("--model", default="", metavar="ID", help="default: upscaler")
     add_connection(parser)

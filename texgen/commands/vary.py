@@ -27,7 +27,7 @@ def add_vary(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "vary",
-        "Make other members near a material.",
+        "Generate variations of a material.",
         "texgen vary textures/bark_7.json --amount 0.3 --count 4 --lock layout --out textures",
     )
     parser.add_argument(
@@ -51,9 +51,9 @@ def add_vary(commands: Commands) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="this many, with seeds counting up (default 1)",
+        help="number of materials, with seeds counting up (default 1)",
     )
-    parser.add_argument("--seed", type=int, help="of the first; without it one is chosen and told")
+    parser.add_argument("--seed", type=int, help="seed of the first (default: chosen and printed)")
     parser.add_argument("--size", metavar="N|WxH", help="pixels (default: the recipe's)")
     add_output(parser)
     parser.set_defaults(run=_vary)

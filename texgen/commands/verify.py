@@ -34,7 +34,7 @@ def add_verify(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "verify",
-        "Tell where files come from: signed, unsigned, tampered with or unknown; exit code 11 "
+        "Check the origin of files: signed, unsigned, tampered with or unknown; exit code 11 "
         "where something is wrong.",
         "texgen verify textures --trust studio_root.pem --require-signature",
     )
@@ -43,7 +43,7 @@ def add_verify(commands: Commands) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="files, folders, or sidecars for all that they name",
+        help="files, folders, or sidecars for all files that they list",
     )
     parser.add_argument(
         "--trust",
@@ -60,7 +60,7 @@ def add_verify(commands: Commands) -> None:
     parser.add_argument(
         "--no-watermark",
         action="store_true",
-        help="do not look for watermarks (saves 84 ms a picture of 1024 px)",
+        help="do not search for watermarks (saves 84 ms per picture of 1024 px)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)
@@ -72,18 +72,21 @@ def add_certificate(commands: Commands) -> None:
     parser = add_parser(
         commands,
         "certificate",
-        "Make a certificate to try signing with: its name says that it is a test and proves "
-        "nothing.",
+        "Make a certificate for trying out signatures: its name says that it proves nothing.",
         "texgen certificate --test --out certs",
     )
     parser.add_argument(
         "--test",
         action="store_true",
         required=True,
-        help="real ones come from a certificate authority",
+        help="required: a real certificate comes from a certificate authority",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="where root, certificate and key go"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for root, certificate and key",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.set_defaults(run=_certificate, json=False)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from texgen._version import __version__
 from texgen.batch.item import ItemRequest
@@ -15,30 +15,12 @@ from texgen.batch.run import generate_with_retries
 from texgen.dataset.folder import SampleFiles
 from texgen.dataset.plan import DatasetPlan, Sample
 from texgen.dataset.view import auto_exposure, render_view
-from texgen.files.document import json_bytes
+from texgen.files.document import JsonObject, json_bytes
 from texgen.files.images import decode, encode_png
 from texgen.maps import MAP_SPECS, ColorSpace, Encoding, Material
 
 if TYPE_CHECKING:
     from texgen.client import Client
-
-Label = TypedDict(
-    "Label",
-    {
-        "class": str,
-        "class_index": int,
-        "seed": int,
-        "controls": dict[str, float],
-        "recipe": str,
-        "model_digest": str,
-        "engine": str,
-        "height_range_tiles": float,
-        "output_licence": str,
-        "generator": str,
-        "views": list[dict[str, float | tuple[float, float, float]]],
-        "exposure": float,
-    },
-)
 
 
 def generate_samples(
@@ -87,7 +69,7 @@ def _generate(client: Client, plan: DatasetPlan, sample: Sample) -> SampleFiles:
     return files | {"json": json_bytes(_label(sample, material, exposure))}
 
 
-def _label(sample: Sample, material: Material, exposure: float) -> Label:
+def _label(sample: Sample, material: Material, exposure: float) -> JsonObject:
     return {
         "class": sample.class_name,
         "class_index": sample.class_index,

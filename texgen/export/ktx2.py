@@ -37,7 +37,7 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
     height, width, channels = pixels.shape
     if height % BLOCK_PX or width % BLOCK_PX:
         raise InvalidRequestError(
-            f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not",
+            f"KTX2 needs edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not",
             "preset",
         )
     alktx2 = _load()

@@ -113,9 +113,9 @@ def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
             )
             bands, srgb = len(picture.getbands()), "srgb" in picture.info
         if deep != (layout.bit_depth == 16):
-            yield f"{path.name} has {16 if deep else 8} bits, the preset wants {layout.bit_depth}"
+            yield f"{path.name} has {16 if deep else 8} bits, the preset needs {layout.bit_depth}"
         if bands != len(layout.channels):
-            yield f"{path.name} has {bands} channels, the preset wants {len(layout.channels)}"
+            yield f"{path.name} has {bands} channels, the preset needs {len(layout.channels)}"
         if srgb and layout.color_space == "data":
             yield f"{path.name} holds data but is marked as sRGB"
 

@@ -142,7 +142,7 @@ class Verifier:
         verdict.model = self._models.get(digest, digest)
         if verdict.status is Status.UNKNOWN and verdict.recipe:
             verdict.status = Status.UNSIGNED
-            verdict.notes.append("no sidecar lists its hash: whether it was changed cannot be told")
+            verdict.notes.append("no sidecar lists its hash, so changes cannot be detected")
         if (
             verdict.status is Status.SIGNED
             and path.suffix.lower() in SUFFIXES

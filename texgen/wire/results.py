@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from texgen.errors import ConnectionFailedError
 from texgen.maps import (
@@ -30,7 +31,8 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-class ReceivedResult(NamedTuple):
+@dataclass(frozen=True)
+class ReceivedResult:
     """A complete result, as it was received."""
 
     maps: dict[MapKind, PackedMap]

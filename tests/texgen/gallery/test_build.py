@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.texgen.export.test_export import STEM, textures
+from tests.texgen.export.sets import STEM, textures
 from texgen.cli import main
 from texgen.errors import InvalidRequestError
 from texgen.export.packing import pack
