@@ -34,7 +34,7 @@ PEER_PX = 1024
 
 
 @dataclass(frozen=True)
-class BenchOptions:
+class MaterialBench:
     """What the command line says."""
 
     models: Path | None
@@ -45,7 +45,7 @@ class BenchOptions:
     peers: bool = True
 
 
-def bench_material(options: BenchOptions) -> dict[str, Any]:
+def bench_material(options: MaterialBench) -> dict[str, Any]:
     """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers
     and the ratios to them.
     """

@@ -17,8 +17,8 @@ from texgen_server.environment.sky_model import SkyModel
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.environment.data import HdrPack
-from texgen_server.training.material.controls import control
-from texgen_server.training.model_folder import write_folder
+from texgen_server.training.model_folder import control, write_folder
+from texgen_server.training.state import network_tensors
 
 UNDER_THE_SUN = (
     "outdoor_clear",
@@ -117,12 +117,8 @@ def write_environment(
         }
         for n in names
     ]
-    prefix = "ema_generator/"
-    weights = {
-        f"{NETWORK_PREFIX}{k.removeprefix(prefix)}": v
-        for k, v in sorted(tensors.items())
-        if k.startswith(prefix)
-    }
+    generator = network_tensors(tensors, "ema_generator")
+    weights = {f"{NETWORK_PREFIX}{k}": v for k, v in sorted(generator.items())}
     tables = {
         "codes": tensors["ema_codes/table"][order],
         "layouts": pack.layouts[order],

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.files.images import linear_to_srgb, srgb_to_linear
+from texgen.maps import MapKind
 from texgen_server.material.canvas import BASE_PX
 from texgen_server.networks.waves import layout_field, sample_places
 from texgen_server.repair.normal_integration import integrate, slopes_from_normal
@@ -34,6 +35,19 @@ A material is used at the densities that its scan resolves, the first three alwa
 ALWAYS = 512
 OWN_HEIGHT = {"Fabric010", "Fabric015"}
 """Sets whose normals have steps: their scanned height is used alone."""
+
+PACK_CHANNELS = {
+    MapKind.BASECOLOR: slice(0, 3),
+    MapKind.HEIGHT: slice(3, 4),
+    MapKind.ROUGHNESS: slice(4, 5),
+    MapKind.METALLIC: slice(5, 6),
+    MapKind.AO: slice(6, 7),
+}
+"""Map -> its channels in a pack and in what the generator makes."""
+COLOR, HEIGHT = PACK_CHANNELS[MapKind.BASECOLOR], PACK_CHANNELS[MapKind.HEIGHT]
+ROUGHNESS, METALLIC, AO = (
+    PACK_CHANNELS[kind].start for kind in (MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
+)
 
 Array = NDArray[np.float32]
 
@@ -205,3 +219,20 @@ class Pack:
                 ).to(device)
             )
         return fields
+
+
+def prepared_pack(data: Path, assets: list[Asset], folder: Path) -> Pack:
+    """The pack of all assets below ``folder``, made when it is not there yet or is of
+    other assets.
+    """
+    meta = folder / "pack.json"
+    ids = [a.asset_id for a in assets]
+    if not meta.is_file() or _packed_assets(meta) != ids:
+        prepare(data, assets, folder)
+    return Pack(folder)
+
+
+def _packed_assets(meta: Path) -> list[str]:
+    """The assets of a pack; none when an older version of texgen made it."""
+    document = json.loads(meta.read_text(encoding="utf-8"))
+    return list(document["assets"]) if "native_px" in document else []

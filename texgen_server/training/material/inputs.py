@@ -26,7 +26,7 @@ from texgen_server.training.material.data import Batch, Pack
 GAMMA = 2.2
 
 
-def draw_fields(
+def random_inputs(
     pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Fresh noise and the layouts of a batch:
@@ -85,7 +85,7 @@ def generated_guide(
         code, torch.full((len(code), 1), math.log2(BASE_PX) - 8.0, device=code.device)
     )
     with quick(code.device):
-        maps = generator(style, *draw_fields(pack, whole, generator.params, random, code.device))
+        maps = generator(style, *random_inputs(pack, whole, generator.params, random, code.device))
     return _read(maps.float().cpu().numpy(), batch, scanned=False)
 
 

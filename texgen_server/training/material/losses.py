@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.image_statistics import radial_spectrum, tap_statistics
-from texgen_server.training.material.discriminator import VIEWS
+from texgen_server.training.discriminator import VIEWS
 
 
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:

@@ -13,7 +13,7 @@ from texgen.render.panorama import luminance, pixel_angles, solid_angles
 from texgen_server.environment.lights import draw_light
 from texgen_server.training.catalog import read_split
 from texgen_server.training.environment.data import ROWS, SPLIT_FILE, place_of, prepared
-from texgen_server.training.environment.invert import inverted, layout_basis
+from texgen_server.training.environment.invert import fit_layout, layout_basis
 from texgen_server.training.environment.lights import take_lights
 from texgen_server.training.environment.sky import filled_sky, sky_mask
 
@@ -82,7 +82,7 @@ def test_a_layout_between_known_ones_is_come_near_to():
     basis = layout_basis(known)
     aim = known[2] * 0.5 + known[4] * 0.5
     before, after = (
-        np.abs(found[:3] - aim[:3]).mean() for found in (basis.mean, inverted(aim, basis))
+        np.abs(found[:3] - aim[:3]).mean() for found in (basis.mean, fit_layout(aim, basis))
     )
     assert after < 0.6 * before
 

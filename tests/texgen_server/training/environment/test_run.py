@@ -6,7 +6,6 @@ exports, and is measured.
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,28 +17,26 @@ from texgen.maps import ColorSpace, Light
 from texgen.modelcard import read_card
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import load_model
-from texgen_server.training.environment.data import read_environments
-from texgen_server.training.environment.loop import (
-    EnvironmentConfig,
-    EnvironmentTrainer,
-    load_environment,
-    save_environment,
-)
+from texgen_server.training.catalog import read_split, split_rows
+from texgen_server.training.environment.data import SPLIT_FILE, read_environments
 from texgen_server.training.environment.run import (
     measure_environment,
-    parts,
     prepared_pack,
     train_environment,
 )
-from texgen_server.training.runner import StepwiseEval, StepwiseRun
+from texgen_server.training.environment.settings import EnvironmentConfig
+from texgen_server.training.environment.trainer import EnvironmentTrainer
+from texgen_server.training.runner import EvalOptions, TrainOptions
+from texgen_server.training.schedule import EmaSchedule
 
 pytestmark = pytest.mark.slow
+CPU = torch.device("cpu")
 CONFIG = EnvironmentConfig(
     steps=30,
     batch=2,
     warmup_steps=12,
     lr=3e-3,
-    ema_half_life_steps=5.0,
+    ema=EmaSchedule(5.0),
     params=EnvironmentParams(6, 16, 2, (12, 12, 8)),
 )
 MAPS = {  # asset: (class, light); the split holds between_bridges out
@@ -48,6 +45,10 @@ MAPS = {  # asset: (class, light); the split holds between_bridges out
     "between_bridges": ("outdoor_clear", Light(10.0, 40.0, 0.5, (10.0, 9.0, 8.0))),
     "hall": ("indoor", Light(0.0, 60.0, 3.0, (0.5, 0.4, 0.3))),
 }
+
+
+def train_rows(pack):
+    return split_rows(pack.assets, read_split(SPLIT_FILE))[0]
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +73,18 @@ def data(tmp_path_factory):
 @pytest.mark.usefixtures("nothing_emulated")
 def test_it_learns_and_goes_on_where_it_stood(data, tmp_path, monkeypatch):
     pack = prepared_pack(data, read_environments(data), tmp_path / "work")
-    trainer = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)
+    trainer = EnvironmentTrainer(pack, train_rows(pack), CONFIG, CPU)
     with torch.no_grad():
         trainer.generator.head.conv.weight.normal_(0.0, 0.3)  # noise, which it has to unlearn
-    once = next(drawn for drawn in iter(trainer._draw, None) if drawn.own.all())
-    monkeypatch.setattr(trainer, "_draw", lambda: replace(once, codes=once.codes.detach()))
+    once = next(windows for windows in iter(trainer.windows, None) if windows.own.all())
+    monkeypatch.setattr(trainer, "windows", lambda: once)
     records = list(trainer.run())
     assert records[CONFIG.warmup_steps - 1]["loss"] < 0.8 * records[0]["loss"]
     assert all(("g" in r) == (step >= CONFIG.warmup_steps) for step, r in enumerate(records))
-    save_environment(trainer, tmp_path / "state.safetensors")
-    other = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)
-    load_environment(other, tmp_path / "state.safetensors")
-    assert other.step_number == CONFIG.steps
+    trainer.save(tmp_path / "state.safetensors")
+    other = EnvironmentTrainer(pack, train_rows(pack), CONFIG, CPU)
+    other.load(tmp_path / "state.safetensors")
+    assert other.position == CONFIG.steps
     assert all(
         torch.equal(a, b)
         for a, b in zip(
@@ -94,14 +95,16 @@ def test_it_learns_and_goes_on_where_it_stood(data, tmp_path, monkeypatch):
 
 def test_a_run_exports_a_model_that_is_measured(data, tmp_path):
     work, models = tmp_path / "work", tmp_path / "models"
-    train_environment(StepwiseRun(data, work, 4, export=models / "environment"), CONFIG)
+    train_environment(
+        TrainOptions(data, work, 4, export=models / "environment", device="cpu"), CONFIG
+    )
     card = read_card(models / "environment")
     assert [c.name for c in card.classes] == ["indoor", "outdoor_clear"]
     assert "between_bridges" not in {asset for c in card.classes for asset in c.materials}
     assert card.data["training_images"] == 4 * CONFIG.batch
     assert load_model(card).tables.layouts.shape == (3, 4, 64, 128)
     figures = measure_environment(
-        StepwiseEval(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures")
+        EvalOptions(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures")
     )
     for part in ("training maps through their codes", "held-out maps by 100 steps"):
         assert (

@@ -15,14 +15,10 @@ from texgen.modelcard import read_card
 from texgen_server.networks.params import EstimatorParams
 from texgen_server.networks.torch_parts import build_estimator
 from texgen_server.registry import load_model
-from texgen_server.training.estimator.data import MAPS, TileSource, random_presence, seen_input
+from texgen_server.training.estimator.data import MAPS, TileSource, estimator_input, random_presence
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.estimator.loop import (
-    EstimatorConfig,
-    EstimatorTrainer,
-    load_estimator,
-    save_estimator,
-)
+from texgen_server.training.estimator.settings import EstimatorConfig
+from texgen_server.training.estimator.trainer import EstimatorTrainer
 from texgen_server.training.material.data import DENSITIES, Pack
 
 PARAMS = EstimatorParams(2, (8, 8, 12, 12))
@@ -75,7 +71,7 @@ def test_tiles_turn_with_their_slopes(pack):
 def test_something_is_always_there_and_something_missing():
     there = random_presence(2000, torch.Generator().manual_seed(0))
     assert set(there.sum(1).int().tolist()) <= set(range(1, len(MAPS)))
-    seen = seen_input(torch.ones(2000, 9, 1, 1), there)
+    seen = estimator_input(torch.ones(2000, 9, 1, 1), there)
     assert torch.equal(seen[:, 9:, 0, 0], there)
     assert torch.equal(seen[:, 0, 0, 0], there[:, 0])
     assert torch.equal(seen[:, 8, 0, 0], there[:, 5])
@@ -87,17 +83,17 @@ def test_something_is_always_there_and_something_missing():
 def test_it_learns_goes_on_and_exports(pack, tmp_path):
     source = TileSource(pack, ["bright", "dark"])
     config = EstimatorConfig(steps=200, batch=2, lr=2e-2)
-    trainer = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config)
+    trainer = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config, torch.device("cpu"))
     records = list(trainer.run())
     for name in ("roughness",):
         first, last = (
             np.mean([r[name] for r in part if name in r]) for part in (records[:20], records[-20:])
         )
         assert last < 0.7 * first, name
-    save_estimator(trainer, tmp_path / "state.safetensors")
-    other = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config)
-    load_estimator(other, tmp_path / "state.safetensors")
-    assert other.step_number == 200
+    trainer.save(tmp_path / "state.safetensors")
+    other = EstimatorTrainer(source, [0, 1, 2, 3], PARAMS, config, torch.device("cpu"))
+    other.load(tmp_path / "state.safetensors")
+    assert other.position == 200
     assert all(
         torch.equal(a, b)
         for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True)

@@ -21,13 +21,11 @@ from texgen_server.networks.params import MaterialParams
 from texgen_server.registry import load_material
 from texgen_server.training.catalog import read_catalog
 from texgen_server.training.distributed import Workers
-from texgen_server.training.material import run as run_module
-from texgen_server.training.material.data import Pack
-from texgen_server.training.material.loop import Trainer
-from texgen_server.training.material.run import RunOptions, parse_stages, train_material
-from texgen_server.training.material.settings import Stage, TrainConfig
-from texgen_server.training.material.stability import DivergedError
-from texgen_server.training.state import load_state, save_state
+from texgen_server.training.divergence import DivergedError
+from texgen_server.training.material.data import Pack, prepared_pack
+from texgen_server.training.material.run import MaterialTrainOptions, parse_stages, train_material
+from texgen_server.training.material.settings import MaterialConfig, Stage
+from texgen_server.training.material.trainer import MaterialTrainer
 
 pytestmark = pytest.mark.slow
 SMALL = MaterialParams(code_dim=24, style_dim=32, noise_channels=4, widths=(16, 16, 16, 8, 8))
@@ -73,14 +71,14 @@ def data(tmp_path_factory):
 
 
 def small_config(images=16):
-    return TrainConfig(
+    return MaterialConfig(
         stages=(Stage(128, images, {128: 0.5, 256: 0.5}),), batch=4, warmup_images=4, params=SMALL
     )
 
 
 @pytest.fixture(scope="module")
 def pack(data, tmp_path_factory):
-    return run_module.prepared_pack(data, read_catalog(data), tmp_path_factory.mktemp("pack"))
+    return prepared_pack(data, read_catalog(data), tmp_path_factory.mktemp("pack"))
 
 
 def test_the_pack_keeps_what_the_set_says(pack):
@@ -97,10 +95,8 @@ def test_the_pack_keeps_what_the_set_says(pack):
 @pytest.mark.usefixtures("nothing_emulated")
 def test_crops_above_the_coarse_density_are_guided(pack):
     config = replace(small_config(), stages=(Stage(256, 16, {512: 1.0}),), scanned_guides=0.5)
-    trainer = Trainer(pack, [0, 1, 2, 3], config, torch.device("cpu"), Workers())
-    seen = []
-    for _ in trainer.run(seen.append, log_every=4):
-        pass
+    trainer = MaterialTrainer(pack, [0, 1, 2, 3], config, torch.device("cpu"), Workers())
+    seen = list(trainer.run())
     assert all("guide" in r and "layout" not in r for r in seen)
     assert any("spectrum" in r for r in seen)
     assert all(
@@ -111,19 +107,18 @@ def test_crops_above_the_coarse_density_are_guided(pack):
 @pytest.mark.held
 @pytest.mark.usefixtures("nothing_emulated")
 def test_a_state_continues_where_it_stood(pack, tmp_path):
-    trainer = Trainer(pack, [0, 1, 2, 3], small_config(), torch.device("cpu"), Workers())
+    trainer = MaterialTrainer(pack, [0, 1, 2, 3], small_config(), torch.device("cpu"), Workers())
     trainer.measure_codes()
     before = [p.detach().clone() for p in trainer.generator.parameters()]
-    for _ in trainer.run(lambda record: None):
-        pass
-    assert trainer.images == 16
+    assert len(list(trainer.run())) == 4
+    assert trainer.position == 16
     assert any(
         not torch.equal(a, b) for a, b in zip(before, trainer.generator.parameters(), strict=True)
     )
-    save_state(trainer, tmp_path / "state.safetensors")
-    other = Trainer(pack, [0, 1, 2, 3], small_config(32), torch.device("cpu"), Workers())
-    load_state(other, tmp_path / "state.safetensors")
-    assert other.images == 16
+    trainer.save(tmp_path / "state.safetensors")
+    other = MaterialTrainer(pack, [0, 1, 2, 3], small_config(32), torch.device("cpu"), Workers())
+    other.load(tmp_path / "state.safetensors")
+    assert other.position == 16
     for name in ("generator", "ema_generator", "discriminator", "codes"):
         for a, b in zip(
             getattr(trainer, name).parameters(), getattr(other, name).parameters(), strict=True
@@ -133,14 +128,15 @@ def test_a_state_continues_where_it_stood(pack, tmp_path):
         other.optimizer_g.state_dict()["state"].keys()
         == trainer.optimizer_g.state_dict()["state"].keys()
     )
-    for _ in other.run(lambda record: None):
-        pass
-    assert other.images == 32
+    assert len(list(other.run())) == 4
+    assert other.position == 32
 
 
 def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, monkeypatch):
     work, model = tmp_path / "work", tmp_path / "models" / "material"
-    options = RunOptions(data, work, parse_stages("128:16"), batch=8, device="cpu", export=model)
+    options = MaterialTrainOptions(
+        data, work, parse_stages("128:16"), batch=8, device="cpu", export=model
+    )
     train_material(options)
     assert (work / "state.safetensors").is_file()
     card = read_card(model)
@@ -149,12 +145,12 @@ def test_the_command_trains_exports_and_restarts_from_weights(data, tmp_path, mo
     with pytest.raises(InvalidRequestError, match="--resume"):
         train_material(options)
     train_material(
-        RunOptions(
+        MaterialTrainOptions(
             data, tmp_path / "again", parse_stages("128:8"), batch=8, device="cpu", init=model
         )
     )
     train_material(
-        RunOptions(data, work, parse_stages("128:24"), resume=True, batch=8, device="cpu")
+        MaterialTrainOptions(data, work, parse_stages("128:24"), resume=True, batch=8, device="cpu")
     )
     assert json.loads((work / "pack" / "pack.json").read_text())["assets"] == [
         "Toy0",
@@ -171,36 +167,33 @@ def test_bad_stages_are_explained():
 
 @pytest.mark.parametrize("game", ["relativistic", "wgan-gp"])
 def test_every_adversarial_loss_trains(pack, game):
-    trainer = Trainer(
+    trainer = MaterialTrainer(
         pack, [0, 1, 2, 3], replace(small_config(24), game=game), torch.device("cpu"), Workers()
     )
     trainer.measure_codes()
-    records = []
-    for _ in trainer.run(records.append, log_every=4):
-        pass
-    assert trainer.images == 24
+    records = list(trainer.run())
+    assert trainer.position == 24
     assert all(np.isfinite(v) for record in records for v in record.values())
 
 
 def test_a_diverged_run_goes_back_to_its_last_good_state(pack):
-    trainer = Trainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
+    trainer = MaterialTrainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
     trainer.measure_codes()
     records, broken = [], []
-    for _ in trainer.run(records.append, log_every=4):
-        if trainer.images == 24 and not broken:
+    for record in trainer.run():
+        records.append(record)
+        if trainer.position == 24 and not broken:
             broken.append(True)
             with torch.no_grad():
                 trainer.generator.stem.conv.weight.fill_(float("nan"))
     assert [r["rolled_back"] for r in records if "rolled_back" in r] == [1]
-    assert trainer.images == 48
-    assert trainer.rate == 0.5
+    assert trainer.position == 48
+    assert trainer.rate_scale == 0.5
     assert all(torch.isfinite(p).all() for p in trainer.ema_generator.parameters())
 
 
 def test_a_run_that_diverges_again_and_again_says_so(pack):
-    trainer = Trainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
+    trainer = MaterialTrainer(pack, [0, 1, 2, 3], small_config(48), torch.device("cpu"), Workers())
     with pytest.raises(DivergedError, match="smaller learning rate"):
-        for _ in trainer.run(
-            lambda record: trainer.generator.stem.conv.weight.data.fill_(float("nan")), log_every=4
-        ):
+        for _ in trainer.run():
             trainer.generator.stem.conv.weight.data.fill_(float("nan"))

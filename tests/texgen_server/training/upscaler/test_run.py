@@ -17,17 +17,19 @@ from texgen_server.networks.channels import MAP_CHANNELS
 from texgen_server.networks.params import UPSCALED, UpscalerParams
 from texgen_server.networks.torch_parts import build_upscaler
 from texgen_server.registry import load_model
-from texgen_server.training.runner import StepwiseEval
+from texgen_server.training.runner import EvalOptions
 from texgen_server.training.upscaler import evaluate
-from texgen_server.training.upscaler.data import FULL_PX, MAPS, FullScans, made_up_metallic
+from texgen_server.training.upscaler.degradations import (
+    MAPS,
+    flipped,
+    synthetic_metallic,
+    with_slopes,
+)
 from texgen_server.training.upscaler.export import write_upscaler
 from texgen_server.training.upscaler.image_metrics import compare
-from texgen_server.training.upscaler.loop import (
-    UpscalerConfig,
-    UpscalerTrainer,
-    load_upscaler,
-    save_upscaler,
-)
+from texgen_server.training.upscaler.scans import FULL_PX, FullScans
+from texgen_server.training.upscaler.settings import UpscalerConfig
+from texgen_server.training.upscaler.trainer import UpscalerTrainer
 
 pytestmark = pytest.mark.slow
 CONFIG = UpscalerConfig(
@@ -67,15 +69,15 @@ def mean_gain(records):
 @pytest.mark.held
 @pytest.mark.usefixtures("nothing_emulated")
 def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
-    trainer = UpscalerTrainer(scans, [0], CONFIG)
+    trainer = UpscalerTrainer(scans, [0], CONFIG, torch.device("cpu"))
     records = list(trainer.run())
     assert mean_gain(records[:3]) == pytest.approx(0.0, abs=0.02)
     assert mean_gain(records[-32:]) > 0.05
     assert any("metallic" in key for r in records for key in r)  # made up: the scan has none
-    save_upscaler(trainer, tmp_path / "state.safetensors")
-    other = UpscalerTrainer(scans, [0], CONFIG)
-    load_upscaler(other, tmp_path / "state.safetensors")
-    assert other.step_number == 160
+    trainer.save(tmp_path / "state.safetensors")
+    other = UpscalerTrainer(scans, [0], CONFIG, torch.device("cpu"))
+    other.load(tmp_path / "state.safetensors")
+    assert other.position == 160
     assert all(
         torch.equal(a, b)
         for a, b in zip(trainer.ema.parameters(), other.ema.parameters(), strict=True)
@@ -88,8 +90,6 @@ def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
 
 def test_turned_crops_keep_their_normals(scans):
     """A map whose normals were made from its height still agrees after flips and turns."""
-    from texgen_server.training.upscaler.data import _turned, with_slopes
-
     rows = torch.arange(32.0)
     height = torch.sin(rows / 5)[:, None] + torch.cos(rows / 7)[None]
     down, right = torch.gradient(height)
@@ -99,7 +99,7 @@ def test_turned_crops_keep_their_normals(scans):
     maps[0, 3:5], maps[0, 7] = normal[:2] * 0.5 + 0.5, height
     seen = set()
     for seed in range(24):
-        turned = _turned(maps, torch.Generator().manual_seed(seed))
+        turned = flipped(maps, torch.Generator().manual_seed(seed))
         slopes = with_slopes(turned)[0, 3:5] * 2.0
         want = torch.gradient(turned[0, 7])
         seen.add(round(float(turned[0, 7, 3, 11]), 4))
@@ -119,7 +119,7 @@ def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeyp
     monkeypatch.setattr(evaluate, "real_esrgan", lambda: None)
     small, options = (
         FullScans(tmp_path),
-        StepwiseEval(
+        EvalOptions(
             tmp_path,
             tmp_path,
             tmp_path / "cache",
@@ -156,7 +156,7 @@ def test_metallic_maps_are_made_up_only_where_there_is_none():
     place = MAPS.index("metallic")
     known[::2, place] = False
     after = before.clone()
-    made = made_up_metallic(after, known, random)
+    made = synthetic_metallic(after, known, random)
     assert made[:, place].any()
     assert not made[1::2].any()
     assert not made[:, [i for i in range(len(MAPS)) if i != place]].any()
