@@ -21,11 +21,11 @@ class Backend(Protocol):
     threads: int
     """CPU threads that it uses; 0 when unknown."""
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the
         part need not, the backend's precision.
 
-        With ``fleeting`` the results need to last only until the same part runs so again, which
+        With ``reuse_outputs`` the results need to last only until the same part runs so again, which
         saves a copy. Raises MemoryError when the device has too little.
         """
         ...

@@ -89,12 +89,12 @@ class OpenVinoBackend:
         )
         return core.compile_model(self._built[part], "CPU", hints)
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         if part not in self._compiled:
             self._compiled[part] = self._compile(part)
         compiled = self._compiled[part]
         try:
-            if fleeting:
+            if reuse_outputs:
                 if part not in self._lending:
                     self._lending[part] = compiled.create_infer_request()
                 result = self._lending[part].infer(inputs, share_inputs=True, share_outputs=True)

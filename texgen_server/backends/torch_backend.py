@@ -36,7 +36,7 @@ class TorchBackend:
             channels_last(part.to(self.device))
 
     @torch.inference_mode()
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         chosen = self._parts[part]
         try:
             with (

@@ -63,9 +63,9 @@ class Timed:
             0.0,
         )
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         started = time.perf_counter()
-        result = self.backend.run(part, inputs, fleeting=fleeting)
+        result = self.backend.run(part, inputs, reuse_outputs=reuse_outputs)
         self.spent_s += time.perf_counter() - started
         return result
 

@@ -22,7 +22,7 @@ from texgen.recipes.build import capture_recipe, make_recipe
 from texgen.recipes.recipe import Captured, Recipe
 from texgen_server.capture.photo_waves import photo_layout
 from texgen_server.material.canvas import Window
-from texgen_server.material.network_inputs import make_fields
+from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.plan import Layout, Plan
 from texgen_server.material.sampling import make_plan, plain_source
 from texgen_server.networks.frozen_features import FrozenFeatures
@@ -296,7 +296,7 @@ def _render(networks: CaptureNetworks, plan: Plan, style: Tensor, step: int) -> 
     """
     cells, source = WORK_PX // networks.model.shape.cell_px, plan.sources[0]
     moved = replace(plan, sources=(replace(source, seed=(source.seed + step) % 2**64),))
-    fields = make_fields(moved, networks.model.shape, Window(0, 0, cells, cells))
+    fields = build_inputs(moved, networks.model.shape, Window(0, 0, cells, cells))
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
     with quick("cpu"):
         maps: Tensor = networks.generator(style, torch.from_numpy(fields.start), *tensors)

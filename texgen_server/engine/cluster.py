@@ -25,8 +25,8 @@ from texgen.errors import CancelledError, CapacityError, InvalidRequestError, Lo
 from texgen.modelcard import ModelCard
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, Job, Result, jobs_at_a_time
-from texgen_server.engine.model_catalog import Cards
-from texgen_server.engine.replica import Replica, Told, travelling
+from texgen_server.engine.model_catalog import ModelCatalog
+from texgen_server.engine.replica import Replica, Update, portable_job
 
 APPLICATION = "texgen"
 USAGE = "RAY_USAGE_STATS_ENABLED"
@@ -44,7 +44,7 @@ class RayEngine:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._cards = Cards(config.models)
+        self._catalog = ModelCatalog(config.models)
         self._handle = _deployed(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -60,13 +60,13 @@ class RayEngine:
         self._loaded: set[str] = set()
 
     def cards(self) -> list[ModelCard]:
-        return self._cards.all()
+        return self._catalog.all()
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
-        return self._cards.of_kind(model_id, kind)
+        return self._catalog.of_kind(model_id, kind)
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
-        card = self._cards.find(model_id)
+        card = self._catalog.find(model_id)
         with self._lock:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
@@ -95,7 +95,7 @@ class RayEngine:
             return dict(self._batches)
 
     def load(self, model_id: str) -> Future[None]:
-        card = self._cards.find(model_id)
+        card = self._catalog.find(model_id)
 
         async def load() -> None:
             await self._handle.load.remote(card.id)
@@ -176,7 +176,7 @@ class RayEngine:
         raise AssertionError
 
     async def _attempt(self, model_id: str, job: Job) -> Result:
-        sent, left_s = travelling(job)
+        sent, left_s = portable_job(job)
         response = self._handle.options(stream=True).run.remote(model_id, sent, left_s)
         stream = aiter(response)
         upcoming = asyncio.ensure_future(anext(stream))
@@ -192,7 +192,7 @@ class RayEngine:
             upcoming.cancel()
             response.cancel()
 
-    def _told(self, job: Job, told: Told) -> Result | None:
+    def _told(self, job: Job, told: Update) -> Result | None:
         """Pass on what a replica tells; the result at the end. Raises what it raised."""
         what, about = told
         with self._lock:

@@ -43,7 +43,7 @@ class Call:
     backend: Backend
     part: str
     inputs: list[Array]
-    fleeting: bool
+    reuse_outputs: bool
     check: Callable[[], None]
     """Called before it runs; raises where nobody wants it any more."""
     future: Future[list[Array]] = field(default_factory=Future)
@@ -138,10 +138,10 @@ class Device:
                     self._changed.wait_for(
                         lambda: len(self._waiting) >= self.jobs - 1, self.window_s
                     )
-                group += self._fellows(first)
+                group += self._batch_mates(first)
             return group
 
-    def _fellows(self, first: Call) -> list[Call]:
+    def _batch_mates(self, first: Call) -> list[Call]:
         """Calls that go with this one: as many as are known, or not yet known, to be worth it
         together; a power of two in all.
         """
@@ -175,7 +175,7 @@ class Device:
         """Whether its outputs may lie in memory of the backend: one job at a time has the use of
         that.
         """
-        if not call.fleeting:
+        if not call.reuse_outputs:
             return False
         with self._changed:
             return (
@@ -185,7 +185,7 @@ class Device:
     @staticmethod
     def _outcome(call: Call, *, lent: bool) -> list[Array] | BaseException:
         try:
-            return call.backend.run(call.part, call.inputs, fleeting=lent)
+            return call.backend.run(call.part, call.inputs, reuse_outputs=lent)
         except MemoryError:
             return CapacityError(
                 "the device is out of memory: ask for a smaller size, or try again in a moment"
@@ -255,7 +255,7 @@ def _batch(group: list[Call]) -> list[list[Array]]:
     joined = [
         np.concatenate(inputs) for inputs in zip(*(call.inputs for call in group), strict=True)
     ]
-    outputs = first.backend.run(first.part, joined, fleeting=False)
+    outputs = first.backend.run(first.part, joined, reuse_outputs=False)
     return [
         list(pieces)
         for pieces in zip(*(np.split(output, len(group)) for output in outputs), strict=True)
@@ -274,7 +274,7 @@ def _fail(group: list[Call], error: BaseException) -> None:
             call.future.set_exception(error)
 
 
-class Shared:
+class QueuedBackend:
     """A `Backend` for one job: its calls wait for their turn on the device."""
 
     def __init__(
@@ -294,9 +294,10 @@ class Shared:
             check,
         )
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         return self._device.run(
-            Call(self._owner, self._backend, part, inputs, fleeting, self._check), self._priority
+            Call(self._owner, self._backend, part, inputs, reuse_outputs, self._check),
+            self._priority,
         )
 
     def close(self) -> None:

@@ -17,15 +17,15 @@ from texgen_server.backends import load_backend
 from texgen_server.cache_folder import usable_folder
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Job, Result
-from texgen_server.engine.device import Device, Shared
-from texgen_server.engine.runners import Kept, Loaded, run_job
+from texgen_server.engine.device import Device, QueuedBackend
+from texgen_server.engine.runners import DeviceCaches, LoadedNetwork, run_job
 from texgen_server.registry import load_model
 
 BATCH_WINDOW_S = 0.002
 """How long a call waits for others to go with it, where the device gains by that."""
 
 
-class Station:
+class DeviceWorker:
     """Runs jobs, several at a time: while one waits for the device the maps of another are
     finished. Safe to use from any thread.
     """
@@ -34,12 +34,12 @@ class Station:
         self.name = name
         self.device = Device(BATCH_WINDOW_S if name.startswith("cuda") else 0.0)
         self._config = config
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[str, LoadedNetwork] = {}
         """The one used last stands last."""
         self._users: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._kept = Kept()
+        self._caches = DeviceCaches()
 
     def run(self, job: Job, cards: Sequence[ModelCard], queued_at: float) -> Result:
         """Do a job with its model and its helpers.
@@ -51,11 +51,13 @@ class Station:
             loaded = [self.load(card) for card in cards]
             started = time.monotonic()
             shared = [
-                Loaded(m, Shared(self.device, backend, job, job.priority, job.token.check))
+                LoadedNetwork(
+                    m, QueuedBackend(self.device, backend, job, job.priority, job.token.check)
+                )
                 for m, backend in loaded
             ]
             try:
-                result = run_job(job, shared, self._kept)
+                result = run_job(job, shared, self._caches)
             finally:
                 self.device.release(job)
         name = loaded[0].backend.name
@@ -63,7 +65,7 @@ class Station:
             result, engine=name, queue_s=started - queued_at, compute_s=time.monotonic() - started
         )
 
-    def load(self, card: ModelCard) -> Loaded:
+    def load(self, card: ModelCard) -> LoadedNetwork:
         """A model in memory; others that nobody uses, and nobody has for longest, make room for it.
         Raises LoadError.
         """
@@ -79,7 +81,7 @@ class Station:
                     model, self.name, config.precision, self._graphs(), config.threads
                 )
                 with self._lock:
-                    self._loaded[card.id] = Loaded(model, backend)
+                    self._loaded[card.id] = LoadedNetwork(model, backend)
             return self._loaded[card.id]
 
     def _graphs(self) -> Path | None:
@@ -93,7 +95,7 @@ class Station:
             loaded = self._loaded.pop(model_id, None)
             if loaded is None:
                 return False
-            self._kept.clear()
+            self._caches.clear()
         loaded.backend.close()
         self.device.forget(loaded.backend)
         del loaded

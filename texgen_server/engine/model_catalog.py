@@ -12,7 +12,7 @@ from texgen.modelcard import ModelCard, find_card, list_cards, models_folder
 from texgen_server.registry import KINDS
 
 
-class Cards:
+class ModelCatalog:
     """Of one folder of models; None: the one that `texgen.modelcard.models_folder` finds."""
 
     def __init__(self, folder: Path | None) -> None:

@@ -20,7 +20,7 @@ from texgen_server.engine.base import CancelToken, Job
 from texgen_server.engine.local import LocalEngine
 from texgen_server.process.settings import tune_this_process
 
-Told = tuple[str, Any]
+Update = tuple[str, Any]
 """"progress", (fraction, stage); "preview", (kind, pixels); at the end "batches", {calls together:
 runs} since somebody was told, and "result", a `Result`, or "error", (kind, message, field).
 """
@@ -34,12 +34,12 @@ class Replica:
         self._engine = LocalEngine(config)
         self._batches_told: Counter[int] = Counter()
 
-    async def run(self, model_id: str, job: Job, left_s: float) -> AsyncIterator[Told]:
-        """Do a job that `travelling` packed; ``left_s`` until its deadline.
+    async def run(self, model_id: str, job: Job, left_s: float) -> AsyncIterator[Update]:
+        """Do a job that `portable_job` packed; ``left_s`` until its deadline.
 
         Whoever stops listening cancels it.
         """
-        told: asyncio.Queue[Told] = asyncio.Queue()
+        told: asyncio.Queue[Update] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
         def tell(what: str, about: Any) -> None:
@@ -84,7 +84,7 @@ class Replica:
         return self._engine.name(), self._engine.loaded()
 
 
-def travelling(job: Job) -> tuple[Job, float]:
+def portable_job(job: Job) -> tuple[Job, float]:
     """A job as it can be sent, and the seconds until its deadline: nobody's callbacks, a token of
     its own, no clock but a distance.
     """

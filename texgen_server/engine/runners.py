@@ -23,18 +23,18 @@ from texgen_server.engine.base import (
     Result,
     UpscaleJob,
 )
-from texgen_server.environment.controls import controlled
-from texgen_server.environment.render import Drawing
+from texgen_server.environment.controls import apply_controls
+from texgen_server.environment.render import PanoramaRenderer
 from texgen_server.environment.scene import draw_scene
 from texgen_server.material.postprocess import store_normal
 from texgen_server.material.previews import pixels_preview
-from texgen_server.material.raw_cache import RecentDrawings
+from texgen_server.material.raw_cache import RawMapCache
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.networks.channels import CLEAN_SCALE
 from texgen_server.registry import MaterialModel
-from texgen_server.repair.pipeline import Wishes, repair_maps
-from texgen_server.upscaling.tiled import Border, Upscaling
+from texgen_server.repair.pipeline import RepairOptions, repair_maps
+from texgen_server.upscaling.tiled import Border, TiledUpscaler
 
 COMPUTED = 0.7
 """Share of the progress that computing takes; packing and sending take the rest."""
@@ -46,12 +46,12 @@ ENLARGING = {2: (2,), 4: (4,), 8: (4, 2)}
 
 
 @dataclass(frozen=True)
-class Kept:
+class DeviceCaches:
     """What a device keeps from one job for the next."""
 
     captures: dict[str, Any] = field(default_factory=dict)
     """By the model's digest."""
-    recent: RecentDrawings = field(default_factory=RecentDrawings)
+    recent: RawMapCache = field(default_factory=RawMapCache)
 
     def clear(self) -> None:
         """Forget all."""
@@ -59,32 +59,34 @@ class Kept:
         self.recent.clear()
 
 
-class Loaded(NamedTuple):
+class LoadedNetwork(NamedTuple):
     """A model and what runs it."""
 
     model: Any
     backend: Backend
 
 
-def run_job(job: Job, loaded: Sequence[Loaded], kept: Kept) -> Result:
+def run_job(job: Job, loaded: Sequence[LoadedNetwork], caches: DeviceCaches) -> Result:
     """Do a job's work with its model and its helpers.
 
     Raises CancelledError, InvalidRequestError, LoadError.
     """
     job.on_progress(0.05, "computing")
-    result = RUNNERS[type(job)](job, loaded, kept)
+    result = RUNNERS[type(job)](job, loaded, caches)
     job.on_progress(COMPUTED, "encoding")
     return result
 
 
-def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Result:
+def _run_material(
+    job: MaterialJob, loaded: Sequence[LoadedNetwork], caches: DeviceCaches
+) -> Result:
     model, backend = loaded[0]
-    recipe = _captured(job, model, kept) if job.photo else job.recipe
+    recipe = _captured(job, model, caches) if job.photo else job.recipe
     plan = make_plan(recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask)
     drawn = DRAWN if recipe.detail else 1.0
     show = partial(job.on_preview, MapKind.BASECOLOR)
     report = _reporter(job, 0.0, drawn)
-    recent = kept.recent if job.exploring else RecentDrawings(0)
+    recent = caches.recent if job.exploring else RawMapCache(0)
     synthesis = Synthesis(
         backend,
         model.shape,
@@ -104,19 +106,19 @@ def _run_material(job: MaterialJob, loaded: Sequence[Loaded], kept: Kept) -> Res
     return Result(maps, recipe, relief_tiles)
 
 
-def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
+def _captured(job: MaterialJob, model: MaterialModel, caches: DeviceCaches) -> Recipe:
     """Find the recipe of a job's photograph; torch is imported here, when it is needed."""
     from texgen_server.capture.fit import CaptureNetworks, CaptureOptions, capture
 
-    if model.card.digest not in kept.captures:
-        kept.captures.clear()
-        kept.captures[model.card.digest] = CaptureNetworks(model)
+    if model.card.digest not in caches.captures:
+        caches.captures.clear()
+        caches.captures[model.card.digest] = CaptureNetworks(model)
     assert job.photo is not None
     size = (job.recipe.width_px, job.recipe.height_px)
     options = CaptureOptions(
         job.recipe.seed, size, job.photo.class_name, job.photo.palette, job.photo.steps
     )
-    networks: CaptureNetworks = kept.captures[model.card.digest]
+    networks: CaptureNetworks = caches.captures[model.card.digest]
     return capture(
         networks,
         job.photo.pixels,
@@ -126,12 +128,14 @@ def _captured(job: MaterialJob, model: MaterialModel, kept: Kept) -> Recipe:
     )
 
 
-def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+def _run_environment(
+    job: EnvironmentJob, loaded: Sequence[LoadedNetwork], _caches: DeviceCaches
+) -> Result:
     model, backend = loaded[0]
-    scene = controlled(draw_scene(job.recipe, model.tables), job.recipe.controls, model.tables)
+    scene = apply_controls(draw_scene(job.recipe, model.tables), job.recipe.controls, model.tables)
     network = model.card.network
     show = partial(job.on_preview, MapKind.ENVIRONMENT)
-    drawing = Drawing(
+    drawing = PanoramaRenderer(
         backend,
         network["noise_channels"],
         len(network["widths"]),
@@ -146,7 +150,7 @@ def _run_environment(job: EnvironmentJob, loaded: Sequence[Loaded], _kept: Kept)
 
 
 def _enlarger(
-    upscaler: Loaded, job: Job, scale: int
+    upscaler: LoadedNetwork, job: Job, scale: int
 ) -> Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]:
     """Four times at most at once; a panorama goes on over its poles."""
     steps = ENLARGING[scale]
@@ -164,28 +168,32 @@ def _enlarger(
     return enlarge
 
 
-def _run_upscale(job: UpscaleJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+def _run_upscale(job: UpscaleJob, loaded: Sequence[LoadedNetwork], _caches: DeviceCaches) -> Result:
     return Result(_upscaling(loaded[0], job, job.scale, job.border, _reporter(job)).maps(job.maps))
 
 
-def _run_repair(job: RepairJob, loaded: Sequence[Loaded], _kept: Kept) -> Result:
+def _run_repair(job: RepairJob, loaded: Sequence[LoadedNetwork], _caches: DeviceCaches) -> Result:
     card = loaded[0].model.card
     share = np.array([name == job.class_name for name in card.class_names()], np.float32)
     cleaner = (
         _upscaling(loaded[-1], job, CLEAN_SCALE, Border.WRAP, lambda _: None) if job.clean else None
     )
-    wishes = Wishes(job.tiling, job.clean, job.fill, share)
+    options = RepairOptions(job.tiling, job.clean, job.fill, share)
     repaired = repair_maps(
-        job.maps, wishes, cleaner, loaded[0].backend, job.token.check, _reporter(job)
+        job.maps, options, cleaner, loaded[0].backend, job.token.check, _reporter(job)
     )
     return Result(repaired.maps, relief_tiles=repaired.relief_tiles, steps=repaired.steps)
 
 
 def _upscaling(
-    upscaler: Loaded, job: Job, scale: int, border: Border, on_progress: Callable[[float], None]
-) -> Upscaling:
+    upscaler: LoadedNetwork,
+    job: Job,
+    scale: int,
+    border: Border,
+    on_progress: Callable[[float], None],
+) -> TiledUpscaler:
     halo_px = int(upscaler.model.card.network["halo_px"])
-    return Upscaling(
+    return TiledUpscaler(
         upscaler.backend, halo_px, scale, border, check=job.token.check, on_progress=on_progress
     )
 
@@ -197,7 +205,7 @@ def _reporter(job: Job, start: float = 0.0, end: float = 1.0) -> Callable[[float
     )
 
 
-RUNNERS: dict[type[Job], Callable[[Any, Sequence[Loaded], Kept], Result]] = {
+RUNNERS: dict[type[Job], Callable[[Any, Sequence[LoadedNetwork], DeviceCaches], Result]] = {
     MaterialJob: _run_material,
     EnvironmentJob: _run_environment,
     UpscaleJob: _run_upscale,

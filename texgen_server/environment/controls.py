@@ -32,7 +32,7 @@ GLOW_REACH_DEG = 18.0
 USUAL_ELEVATION_DEG = 35.0
 
 
-def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
+def apply_controls(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
     """The scene with every control at its value."""
     drawn = scene.layout
     if value["sun_elevation_deg"] != AS_DRAWN_DEG:

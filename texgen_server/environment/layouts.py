@@ -44,7 +44,7 @@ class Surroundings:
         return Surroundings(mirrored(self.layout), mirrored(self.sky), light)
 
 
-def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
+def sky_over_ground(above: Surroundings, below: Surroundings, share: Array) -> Array:
     """The layout of one place under the sky of another; without skies, both side by side: ``share``
     (2 L,) of the first for each column.
 
@@ -91,9 +91,9 @@ def mirrored(layout: Array) -> Array:
     return layout[:, :, ::-1]
 
 
-def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
+def conditioning(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
     """(8, rows, 2 rows): what the network is told at a level
-    (`networks.environment.PLAN_CHANNELS`).
+    (`networks.environment.CONDITIONING_CHANNELS`).
 
     ``light`` is azimuth and elevation of the brightest light in degrees; None: there is none.
     """

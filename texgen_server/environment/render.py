@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from texgen.maps import Light, MapKind, Pixels
 from texgen_server.backend import Backend
-from texgen_server.environment.layouts import enlarged, plan_at
+from texgen_server.environment.layouts import conditioning, enlarged
 from texgen_server.environment.lights import draw_light, half_safe
 from texgen_server.environment.scene import Scene
 from texgen_server.material.previews import panorama_preview
@@ -31,7 +31,7 @@ STRIP_ROWS = 256
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PanoramaRenderer:
     """How to draw."""
 
     backend: Backend
@@ -85,11 +85,11 @@ class Drawing:
         light = (key.azimuth_deg, key.elevation_deg) if key else None
         small = scene.layout.shape[1]
         rows = [small * 2**i for i in range(self.levels)]
-        plans = [plan_at(scene.layout, light, n)[None] for n in rows]
+        plans = [conditioning(scene.layout, light, n)[None] for n in rows]
         noises = [_noise(scene.seed, 1 + i, 1, n) for i, n in enumerate(rows)]
         start = _noise(scene.seed, 0, self.noise_channels, small)
         features = self.backend.run(
-            "trunk", [scene.codes[None], start, *plans, *noises], fleeting=True
+            "trunk", [scene.codes[None], start, *plans, *noises], reuse_outputs=True
         )
         self.check()
         (made,) = self.backend.run("head", [features[0], plans[-1]])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from texgen.maps import Light
 from texgen.recipes.recipe import Recipe
-from texgen_server.environment.layouts import Surroundings, joined, sides
+from texgen_server.environment.layouts import Surroundings, sides, sky_over_ground
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.noise import uniforms
 
@@ -74,10 +74,10 @@ def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
     if draw[3] < 0.5:
         second = second.mirrored()
     if first.outdoors and second.outdoors:
-        layout = joined(first, second, np.ones(first.layout.shape[2], np.float32))
+        layout = sky_over_ground(first, second, np.ones(first.layout.shape[2], np.float32))
     else:
         other = _surroundings(tables, _pick(recipe, tables, draw[4]))
-        layout = joined(
+        layout = sky_over_ground(
             first,
             other.mirrored() if draw[5] < 0.5 else other,
             sides(draw[6], first.layout.shape[2]),

@@ -28,7 +28,7 @@ from texgen_server.graphs.layers import (
 )
 from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.params import (
-    PLAN_CHANNELS,
+    CONDITIONING_CHANNELS,
     STYLES,
     EnvironmentParams,
     Weights,
@@ -60,7 +60,7 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
     start = _panorama(params.noise_channels, params.layout_rows)
     plans, noises = (
         [_panorama(n, params.layout_rows * 2**i) for i in range(len(widths))]
-        for n in (PLAN_CHANNELS, 1)
+        for n in (CONDITIONING_CHANNELS, 1)
     )
     mapping = weights.at("mapping")
     style = linear(
@@ -69,7 +69,7 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
     x = _convolution(
         concat([plans[0], start]),
         weights.at("stem"),
-        PLAN_CHANNELS + params.noise_channels,
+        CONDITIONING_CHANNELS + params.noise_channels,
         widths[0],
     )
     for i, channels in enumerate(widths):
@@ -100,7 +100,7 @@ def _block(
     share = concat([sky, ops.subtract(constant(1.0), sky)])
     y = ops.add(
         _convolution(x, weights.at("conv1"), channels_in, channels),
-        pointwise(plan, weights.at("plan"), PLAN_CHANNELS, channels),
+        pointwise(plan, weights.at("plan"), CONDITIONING_CHANNELS, channels),
     )
     y = modulated(y, style, weights.at("style1"), channels, dim, share)
     y = leaky_relu(
@@ -128,7 +128,7 @@ def _block(
 def _head(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
     """(finest features, finest plan) -> panorama."""
     channels = params.widths[-1]
-    features, plan = (_panorama(n, params.rows // 2) for n in (channels, PLAN_CHANNELS))
+    features, plan = (_panorama(n, params.rows // 2) for n in (channels, CONDITIONING_CHANNELS))
     fine = _convolution(features, weights.at("head"), channels, 4 * COLOURS)
     fine = without_grid(fine, _padded(_padded(fine)), COLOURS)
     return model([features, plan], [ops.add(shuffle(fine, 2), _enlarged(cut(plan, 0, COLOURS, 1)))])

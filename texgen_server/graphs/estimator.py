@@ -35,10 +35,10 @@ from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import MAP_CHANNELS
 from texgen_server.networks.params import (
     DETAIL_GAIN,
+    ESTIMATOR_INPUTS,
+    ESTIMATOR_OUTPUTS,
     GROUPS,
     LEVEL_GAIN,
-    MADE,
-    SEEN,
     SLOPE_GAIN,
     Weights,
     estimator_params,
@@ -52,18 +52,21 @@ SLOPES = 2
 def estimator_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
     """Build the graph of an estimator. Raises LoadError."""
     params, named = estimator_params(network), NamedWeights(weights)
-    seen, classes = parameter(places(SEEN)), parameter([OPEN, params.classes])
+    seen, classes = parameter(places(ESTIMATOR_INPUTS)), parameter([OPEN, params.classes])
     x, kept = _down(seen, named, params.widths)
     whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)
     shift = linear(whole, named.at("shift"), params.widths[-1], params.widths[-1])
     x = _up(ops.add(x, everywhere(shift)), kept, named, params.widths)
     level = ops.multiply(
-        constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], MADE)
+        constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], ESTIMATOR_OUTPUTS)
     )
     level = ops.add(
-        level, linear(classes, named.at("class_level"), params.classes, MADE, bias=False)
+        level,
+        linear(classes, named.at("class_level"), params.classes, ESTIMATOR_OUTPUTS, bias=False),
     )
-    detail = shuffle(circular_convolution(x, named.at("head"), params.widths[0], MADE * 4), 2)
+    detail = shuffle(
+        circular_convolution(x, named.at("head"), params.widths[0], ESTIMATOR_OUTPUTS * 4), 2
+    )
     detail = ops.multiply(constant(DETAIL_GAIN), ops.subtract(detail, mean(detail, ROWS, COLUMNS)))
     others = ops.add(cut(detail, SLOPES, END, 1), everywhere(cut(level, SLOPES, END, 1)))
     named.check_all_taken()
@@ -83,7 +86,12 @@ def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[
     maps, there = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
     shown = concat([ops.subtract(maps, constant(0.25)), ops.subtract(there, constant(0.5))])
     x = _block(
-        _stage(unshuffle(shown, SEEN, 2), weights.at("stem"), 4 * SEEN, widths[0]),
+        _stage(
+            unshuffle(shown, ESTIMATOR_INPUTS, 2),
+            weights.at("stem"),
+            4 * ESTIMATOR_INPUTS,
+            widths[0],
+        ),
         weights.at("down_blocks").at(0),
         widths[0],
     )

@@ -33,7 +33,7 @@ from texgen_server.networks.params import (
     DETAIL_REACH_PX,
     LEAST_CONTRAST,
     MEAN_PX,
-    UPSCALED,
+    UPSCALER_CHANNELS,
     USUAL_CONTRAST,
     UpscalerParams,
     Weights,
@@ -58,7 +58,7 @@ def _detail(params: UpscalerParams) -> ov.Model:
     """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
     border that it saw; the contrast, inside.
     """
-    maps = parameter(places(UPSCALED))
+    maps = parameter(places(UPSCALER_CHANNELS))
     detail = ops.subtract(maps, _local_mean(maps, MEAN_PX))
     ends = list(accumulate(MAP_CHANNELS.values(), initial=0))
     own = [cut(detail, start, stop, 1) for start, stop in pairwise(ends)]
@@ -82,17 +82,21 @@ def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.M
     that one becomes: both less the border.
     """
     width, count = params.width, scale * scale
-    detail = parameter(places(UPSCALED))
-    x = first = convolution(detail, weights.at("stem").take("weight", width, UPSCALED, 3, 3), 1)
+    detail = parameter(places(UPSCALER_CHANNELS))
+    x = first = convolution(
+        detail, weights.at("stem").take("weight", width, UPSCALER_CHANNELS, 3, 3), 1
+    )
     for i in range(0, params.depth, 2):
         x = ops.add(x, _body(_body(x, weights, i, width), weights, i + 1, width))
     features = inside(ops.add(x, first), params.body_reach_px)
-    head = weights.at("heads").at(f"x{scale}").take("weight", UPSCALED * count, width, 3, 3)
+    head = (
+        weights.at("heads").at(f"x{scale}").take("weight", UPSCALER_CHANNELS * count, width, 3, 3)
+    )
     return model(
         [detail],
         [
             convolution(features, head),
-            convolution(features, head.reshape(UPSCALED, count, width, 3, 3).mean(1)),
+            convolution(features, head.reshape(UPSCALER_CHANNELS, count, width, 3, 3).mean(1)),
         ],
     )
 
@@ -109,19 +113,27 @@ def _compose(params: UpscalerParams, scale: int) -> ov.Model:
     """
     count = scale * scale
     maps, contrast, residual, means = (
-        parameter(places(n)) for n in (UPSCALED, UPSCALED, UPSCALED * count, UPSCALED)
+        parameter(places(n))
+        for n in (
+            UPSCALER_CHANNELS,
+            UPSCALER_CHANNELS,
+            UPSCALER_CHANNELS * count,
+            UPSCALER_CHANNELS,
+        )
     )
     around = _local_mean(
         ops.multiply(means, contrast), CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX
     )
-    blocks = ops.multiply(grouped(residual, UPSCALED, count), grouped(contrast, UPSCALED, 1))
+    blocks = ops.multiply(
+        grouped(residual, UPSCALER_CHANNELS, count), grouped(contrast, UPSCALER_CHANNELS, 1)
+    )
     blocks = ops.reshape(
-        ops.subtract(blocks, grouped(around, UPSCALED, 1)),
+        ops.subtract(blocks, grouped(around, UPSCALER_CHANNELS, 1)),
         ops.shape_of(residual),
         special_zero=False,
     )
-    kernel = np.tile(bicubic_kernel(scale), (UPSCALED, 1, 1, 1, 1)).reshape(
-        UPSCALED, count, 1, 5, 5
+    kernel = np.tile(bicubic_kernel(scale), (UPSCALER_CHANNELS, 1, 1, 1, 1)).reshape(
+        UPSCALER_CHANNELS, count, 1, 5, 5
     )
     smooth = ops.group_convolution(
         inside(maps, params.halo_px - COMPOSE_REACH_PX),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-BASE_PX = 256
+COARSE_PX = 256
 """Pixels per tile of the coarse pass."""
 GUIDED_ABOVE_PX = 320
 """Pixels per tile above which there is one."""
@@ -85,13 +85,13 @@ def whole(canvas: Canvas, window: Window) -> bool:
     return canvas.period == (window.rows, window.columns)
 
 
-def base_canvas(canvas: Canvas, cell_px: int) -> Canvas | None:
+def coarse_canvas(canvas: Canvas, cell_px: int) -> Canvas | None:
     """The canvas of the coarse pass: the same plane in fewer cells. None where none is needed."""
     if canvas.tile_px <= GUIDED_ABOVE_PX:
         return None
     if canvas.period is None:
-        return Canvas(None, (cell_px / BASE_PX, cell_px / BASE_PX), float(BASE_PX))
-    down, right = (max(1, round(cells * BASE_PX / canvas.tile_px)) for cells in canvas.period)
+        return Canvas(None, (cell_px / COARSE_PX, cell_px / COARSE_PX), float(COARSE_PX))
+    down, right = (max(1, round(cells * COARSE_PX / canvas.tile_px)) for cells in canvas.period)
     tile_px = cell_px * math.sqrt(down / canvas.tiles[0] * right / canvas.tiles[1])
     return Canvas((down, right), canvas.tiles, tile_px)
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.material.canvas import Canvas, Window, base_canvas
+from texgen_server.material.canvas import Canvas, Window, coarse_canvas
 from texgen_server.material.plan import Array, Plan
 
 
-def base_plan(plan: Plan, cell_px: int) -> Plan | None:
+def coarse_plan(plan: Plan, cell_px: int) -> Plan | None:
     """The plan of the coarse pass; None where none is needed."""
-    canvas = base_canvas(plan.canvas, cell_px)
+    canvas = coarse_canvas(plan.canvas, cell_px)
     if canvas is None:
         return None
     mask = plan.mask
@@ -36,7 +36,7 @@ def base_plan(plan: Plan, cell_px: int) -> Plan | None:
 
 
 @dataclass(frozen=True)
-class Base:
+class CoarseMaps:
     """Maps of the coarse pass over a window of its canvas."""
 
     maps: Array  # (7, H, W) in [0, 1]
@@ -61,7 +61,7 @@ class Base:
         return result
 
 
-def base_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
+def coarse_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
     """The cells of the coarse canvas that a window of the fine one is read from, a cell to spare on
     each side.
     """

@@ -21,7 +21,7 @@ FINE_NOISE = 16
 
 
 @dataclass(frozen=True)
-class Fields:
+class NetworkInputs:
     """Inputs of the network for one window; leading axis 1."""
 
     start: Array  # (1, noise_channels, h, w)
@@ -32,9 +32,9 @@ class Fields:
     guided: bool
 
 
-def make_fields(
+def build_inputs(
     plan: Plan, shape: NetworkShape, window: Window, guide: Array | None = None
-) -> Fields:
+) -> NetworkInputs:
     """All fields of a window. Where several sources meet, noise keeps its variance of 1.
 
     ``guide`` (8, h 2^n, w 2^n) is that of a fine pass (`guide.guide_input`).
@@ -57,7 +57,7 @@ def make_fields(
     )[None]
     finest = 2 ** (shape.levels - 1)
     none = np.zeros((GUIDE_CHANNELS, window.rows * finest, window.columns * finest), np.float32)
-    return Fields(
+    return NetworkInputs(
         start, layouts, noises, shares, (none if guide is None else guide)[None], guide is not None
     )
 

@@ -21,7 +21,9 @@ from texgen_server.material.plan import Array, Plan
 STRIP_ROWS = 32
 """So many at a time stay in the processor's cache."""
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")
-FINISHING_CONTROLS = frozenset({*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"})
+POSTPROCESS_CONTROLS = frozenset(
+    {*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"}
+)
 """Controls that are read after the network alone (``tile_size_m`` by the client): its picture is
 the same whatever they say.
 """
@@ -43,7 +45,7 @@ _TO_LAB = np.array(
 
 
 @dataclass(frozen=True)
-class Finish:
+class Postprocess:
     """What is done to the raw maps of a plan."""
 
     relief_tiles: float
@@ -58,7 +60,7 @@ class Finish:
     """(parts, 3) colour correction of each part: that of the captures in it."""
 
 
-def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
+def make_postprocess(plan: Plan, part_relief_tiles: Array) -> Postprocess:
     """``part_relief_tiles`` (parts,): the height range of each part in tiles."""
     recipe, parts = plan.recipe, len(part_relief_tiles)
     largest = float(part_relief_tiles.max())
@@ -70,7 +72,7 @@ def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
         gain[s.part] += share * s.gain
         offset[s.part] += share * s.offset
         color[s.part] += share * s.color
-    return Finish(
+    return Postprocess(
         relief_tiles=largest * recipe.controls["relief_depth"],
         part_reliefs=part_relief_tiles / np.float32(largest),
         controls=dict(recipe.controls),
@@ -93,7 +95,7 @@ def store_window(
     raw: Array,
     top: int,
     left: int,
-    finish: Finish,
+    finish: Postprocess,
     shares: Array | None,
 ) -> None:
     """Round (7, h, w) network output in [0, 1] into the maps at a place; all but the normal.
@@ -113,7 +115,7 @@ def _store_strip(
     raw: Array,
     top: int,
     left: int,
-    finish: Finish,
+    finish: Postprocess,
     shares: Array | None,
 ) -> None:
     area = np.s_[top : top + raw.shape[1], left : left + raw.shape[2]]
@@ -121,13 +123,13 @@ def _store_strip(
     if shares is not None:
         height = 0.5 + (height - 0.5) * np.tensordot(finish.part_reliefs, shares, 1)
     roughness = np.clip(raw[4] + np.float32(finish.controls["roughness_offset"]), 0.0, 1.0)
-    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish, shares), 255).transpose(
-        1, 2, 0
-    )
-    maps[MapKind.ROUGHNESS][area] = _to_uint(roughness, 255)[..., None]
-    maps[MapKind.METALLIC][area] = _to_uint(raw[5], 255)[..., None]
-    maps[MapKind.HEIGHT][area] = _to_uint(height, 65535)[..., None]
-    maps[MapKind.AO][area] = _to_uint(raw[6], 255)[..., None]
+    maps[MapKind.BASECOLOR][area] = _quantized(
+        adjust_color(raw[:3], finish, shares), 255
+    ).transpose(1, 2, 0)
+    maps[MapKind.ROUGHNESS][area] = _quantized(roughness, 255)[..., None]
+    maps[MapKind.METALLIC][area] = _quantized(raw[5], 255)[..., None]
+    maps[MapKind.HEIGHT][area] = _quantized(height, 65535)[..., None]
+    maps[MapKind.AO][area] = _quantized(raw[6], 255)[..., None]
 
 
 def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
@@ -142,7 +144,7 @@ def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
         normal = normal_from_height(strip, range_px)[:, 1:-1]
         normal *= np.float32(0.5)
         normal += np.float32(0.5)
-        maps[MapKind.NORMAL][top:bottom] = _to_uint(normal, 255).transpose(1, 2, 0)
+        maps[MapKind.NORMAL][top:bottom] = _quantized(normal, 255).transpose(1, 2, 0)
 
 
 def crop_maps(
@@ -177,7 +179,7 @@ def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
     return normal
 
 
-def adjust_color(basecolor: Array, finish: Finish, shares: Array | None = None) -> Array:
+def adjust_color(basecolor: Array, finish: Postprocess, shares: Array | None = None) -> Array:
     """(3, H, W) sRGB in [0, 1] with the captures' correction, then hue, saturation, brightness and
     contrast.
     """
@@ -215,7 +217,7 @@ def _srgb(lab: Array) -> Array:
     return linear_to_srgb(np.clip(linear, 0.0, 1.0))
 
 
-def _to_uint(values: Array, top: int) -> Array:
+def _quantized(values: Array, top: int) -> Array:
     rounded = values * np.float32(top)
     rounded += np.float32(0.5)
     np.floor(rounded, out=rounded)

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from texgen.maps import Pixels
 from texgen.render.panorama import tone_mapped
 from texgen_server.material.plan import Array
-from texgen_server.material.postprocess import Finish, adjust_color
+from texgen_server.material.postprocess import Postprocess, adjust_color
 
 PREVIEW_PX = 256
 """The longest edge, at most."""
 
 
-def basecolor_preview(raw: Array, finish: Finish) -> NDArray[np.uint8]:
+def basecolor_preview(raw: Array, finish: Postprocess) -> NDArray[np.uint8]:
     """(7, H, W) network output -> (h, w, 3) sRGB."""
     color = adjust_color(_shrunk(raw[:3]), finish)
     return (

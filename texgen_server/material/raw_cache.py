@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from texgen_server.material.canvas import Window
 from texgen_server.material.plan import Array, Plan
-from texgen_server.material.postprocess import FINISHING_CONTROLS
+from texgen_server.material.postprocess import POSTPROCESS_CONTROLS
 
 MOST_BYTES = 64 * 2**20
 LARGEST_BYTES = 32 * 2**20
@@ -19,7 +19,7 @@ LARGEST_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RawMaps:
     """What the network made of a plan."""
 
     raw: Array
@@ -28,24 +28,24 @@ class Drawn:
     """(parts,) height range of each part in tiles."""
 
 
-class RecentDrawings:
+class RawMapCache:
     """The last few small pictures of a device, by everything that shapes them; with ``most_bytes``
     0 none. Safe to use from any thread.
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._drawn: OrderedDict[str, Drawn] = OrderedDict()
+        self._drawn: OrderedDict[str, RawMaps] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str) -> Drawn | None:
+    def get(self, name: str) -> RawMaps | None:
         """One that is still there."""
         with self._lock:
             if name in self._drawn:
                 self._drawn.move_to_end(name)
             return self._drawn.get(name)
 
-    def put(self, name: str, drawn: Drawn) -> None:
+    def put(self, name: str, drawn: RawMaps) -> None:
         """Keep one, where it is small; the oldest make room."""
         if drawn.raw.nbytes > min(LARGEST_BYTES, self._most_bytes):
             return
@@ -62,13 +62,13 @@ class RecentDrawings:
             self._drawn.clear()
 
 
-def drawing_name(plan: Plan, window: Window, engine: str) -> str:
+def raw_key(plan: Plan, window: Window, engine: str) -> str:
     """Everything that shapes the network's picture of a window, and nothing that only shapes its
     finish.
     """
     early = {
         name: value
         for name, value in plan.recipe.controls.items()
-        if name not in FINISHING_CONTROLS
+        if name not in POSTPROCESS_CONTROLS
     }
     return repr((engine, replace(plan.recipe, controls=early), plan.canvas, window))

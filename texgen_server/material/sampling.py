@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.recipes.recipe import Captured, Lock, MixMode, Mixture, Recipe, Variation
-from texgen_server.material.canvas import Canvas, base_canvas, halo_cells
+from texgen_server.material.canvas import Canvas, coarse_canvas, halo_cells
 from texgen_server.material.plan import (
     SHAPE_LEVELS,
     Array,
@@ -105,7 +105,7 @@ def _reach_cells(canvas: Canvas, shape: NetworkShape) -> int:
     one.
     """
     halo = halo_cells(shape.levels, shape.cell_px)
-    coarse = base_canvas(canvas, shape.cell_px)
+    coarse = coarse_canvas(canvas, shape.cell_px)
     if coarse is None:
         return halo
     ratio = coarse.step_tiles(1)[1] / canvas.step_tiles(1)[1]

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from texgen.maps import MapKind, Pixels
 from texgen_server.backend import Backend
 from texgen_server.material.canvas import Canvas, Window, halo_cells, whole
-from texgen_server.material.coarse_pass import Base, base_plan, base_window, guide_input
-from texgen_server.material.network_inputs import Fields, make_fields, pixel_shares
+from texgen_server.material.coarse_pass import CoarseMaps, coarse_plan, coarse_window, guide_input
+from texgen_server.material.network_inputs import NetworkInputs, build_inputs, pixel_shares
 from texgen_server.material.plan import Array, NetworkShape, Plan
 from texgen_server.material.postprocess import (
     crop_maps,
     empty_maps,
-    make_finish,
+    make_postprocess,
     store_normal,
     store_window,
 )
 from texgen_server.material.previews import basecolor_preview
-from texgen_server.material.raw_cache import Drawn, RecentDrawings, drawing_name
+from texgen_server.material.raw_cache import RawMapCache, RawMaps, raw_key
 
 MAX_EDGE_CELLS = 56
 """Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px
@@ -55,7 +55,7 @@ class Synthesis:
     on_progress: Callable[[float], None] = lambda fraction: None
     on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
     """Called once, where there is a coarse pass, with its basecolor: (h, w, 3) sRGB."""
-    recent: RecentDrawings = field(default_factory=lambda: RecentDrawings(0))
+    recent: RawMapCache = field(default_factory=lambda: RawMapCache(0))
 
     def maps(
         self, plan: Plan, rectangle: Rectangle | None = None
@@ -64,7 +64,7 @@ class Synthesis:
         window, (top, left, rows, columns) = self._window(plan, rectangle)
         cell = self.shape.cell_px
         reliefs, drawn = self._drawn(plan, window)
-        finish = make_finish(plan.relief or plan, reliefs)
+        finish = make_postprocess(plan.relief or plan, reliefs)
         maps = empty_maps(window.rows * cell, window.columns * cell)
         for piece, raw in drawn:
             shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
@@ -83,7 +83,7 @@ class Synthesis:
         """The relief of each part in tiles, and what the network makes of the window, piece by
         piece; kept where it is a single one.
         """
-        name = drawing_name(plan, window, self.backend.name)
+        name = raw_key(plan, window, self.backend.name)
         if known := self.recent.get(name):
             return known.reliefs, iter([(window, known.raw)])
         steps = _Steps(
@@ -95,7 +95,7 @@ class Synthesis:
         reliefs = (relief or network).reliefs
         if network.base is not None and whole(plan.canvas, window) and plan.mask is None:
             self.on_preview(
-                basecolor_preview(network.base.maps, make_finish(plan.relief or plan, reliefs))
+                basecolor_preview(network.base.maps, make_postprocess(plan.relief or plan, reliefs))
             )
 
         def pieces() -> Iterator[tuple[Window, Array]]:
@@ -105,7 +105,7 @@ class Synthesis:
                 if relief:
                     raw[[3, 6]] = self._raw(relief, piece)[[3, 6]]
                 if len(todo) == 1:
-                    self.recent.put(name, Drawn(raw, reliefs))
+                    self.recent.put(name, RawMaps(raw, reliefs))
                 yield piece, raw
                 steps.done()
 
@@ -137,7 +137,7 @@ class Synthesis:
     def _network(self, plan: Plan, window: Window, steps: _Steps) -> _Network:
         """What `_raw` needs for the pieces of a window, the coarse pass under them included."""
         styles, reliefs = self._styles(plan)
-        coarse = base_plan(plan, self.shape.cell_px)
+        coarse = coarse_plan(plan, self.shape.cell_px)
         if coarse is None:
             return _Network(plan, styles, reliefs, None)
         under = self._under(plan, coarse, window)
@@ -146,7 +146,7 @@ class Synthesis:
             plan,
             styles,
             reliefs,
-            Base(self._assembled(network, under, steps), under, coarse.canvas),
+            CoarseMaps(self._assembled(network, under, steps), under, coarse.canvas),
         )
 
     def _under(self, plan: Plan, coarse: Plan, window: Window) -> Window:
@@ -154,7 +154,7 @@ class Synthesis:
         if whole(plan.canvas, window):
             assert coarse.canvas.period is not None
             return Window(0, 0, *coarse.canvas.period)
-        return base_window(plan.canvas, coarse.canvas, window.grown(self._halo))
+        return coarse_window(plan.canvas, coarse.canvas, window.grown(self._halo))
 
     def _assembled(self, network: _Network, window: Window, steps: _Steps) -> Array:
         """(7, H, W) of a window, piece by piece."""
@@ -185,7 +185,7 @@ class Synthesis:
 
     def _count(self, plan: Plan, window: Window) -> int:
         """Pieces to compute, those of the coarse pass included."""
-        coarse = base_plan(plan, self.shape.cell_px)
+        coarse = coarse_plan(plan, self.shape.cell_px)
         below = len(self._pieces(coarse.canvas, self._under(plan, coarse, window))) if coarse else 0
         return len(self._pieces(plan.canvas, window)) + below
 
@@ -254,21 +254,21 @@ class Synthesis:
             guide = guide_input(
                 network.base.at(network.plan.canvas, window, 2 ** (self.shape.levels - 1))
             )
-        fields = make_fields(network.plan, self.shape, window, guide)
+        fields = build_inputs(network.plan, self.shape, window, guide)
         features = run_trunk(self.backend, network.styles, fields)
         self.check()
         return run_head(self.backend, features, fields)[0]  # type: ignore[no-any-return]
 
 
-def run_trunk(backend: Backend, styles: Array, fields: Fields) -> list[Array]:
+def run_trunk(backend: Backend, styles: Array, fields: NetworkInputs) -> list[Array]:
     """Style (B, levels, D), or where the fields have shares (B, sources, D) -> what `run_head`
     takes.
     """
     inputs = [styles, fields.start, fields.guide, *fields.layouts, *fields.noises, *fields.shares]
-    return backend.run("painted_trunk" if fields.shares else "trunk", inputs, fleeting=True)
+    return backend.run("painted_trunk" if fields.shares else "trunk", inputs, reuse_outputs=True)
 
 
-def run_head(backend: Backend, features: list[Array], fields: Fields) -> Array:
+def run_head(backend: Backend, features: list[Array], fields: NetworkInputs) -> Array:
     """The last convolution: -> (B, 7, H, W) in [0, 1]."""
     return (
         backend.run("guided_head", [features[0], fields.guide])[0]
@@ -284,7 +284,7 @@ class _Network:
     plan: Plan
     styles: Array
     reliefs: Array
-    base: Base | None
+    base: CoarseMaps | None
 
 
 class _Steps:

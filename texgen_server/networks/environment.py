@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
-from texgen_server.networks.params import PLAN_CHANNELS, EnvironmentParams
+from texgen_server.networks.params import CONDITIONING_CHANNELS, EnvironmentParams
 from texgen_server.precision.autocast import exact
 
 
@@ -95,7 +95,7 @@ class _Block(nn.Module):
             StyleModulation(channels_out, style_dim),
             StyleModulation(channels_out, style_dim),
         )
-        self.plan = nn.Conv2d(PLAN_CHANNELS, channels_out, 1, bias=False)
+        self.plan = nn.Conv2d(CONDITIONING_CHANNELS, channels_out, 1, bias=False)
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.noise_gain = nn.Parameter(torch.full((channels_out,), 0.1))
         nn.init.normal_(self.plan.weight, 0.0, 0.3)
@@ -120,7 +120,7 @@ class EnvironmentGenerator(nn.Module):
         self.mapping = nn.Sequential(
             nn.Linear(params.code_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)
         )
-        self.stem = PanoramaConv(PLAN_CHANNELS + params.noise_channels, widths[0], gain=1.0)
+        self.stem = PanoramaConv(CONDITIONING_CHANNELS + params.noise_channels, widths[0], gain=1.0)
         pairs = zip((widths[0], *widths[:-1]), widths, strict=True)
         self.blocks = nn.ModuleList(_Block(a, b, dim, grow=i > 0) for i, (a, b) in enumerate(pairs))
         self.head = PanoramaConv(widths[-1], 3 * 4, gain=0.1)
@@ -132,7 +132,7 @@ class EnvironmentGenerator(nn.Module):
 
         ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L)
         ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``plans[i]`` (B, 8, 2^i L,
-        2^(i+1) L), see `network_params.PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
+        2^(i+1) L), see `network_params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
         N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
         `EnvironmentParams.rows`.
         """

@@ -19,10 +19,10 @@ from texgen_server.networks.channels import ESTIMATE_MULTIPLE_PX, MAP_CHANNELS
 from texgen_server.networks.layers import CircularConv, upsample
 from texgen_server.networks.params import (
     DETAIL_GAIN,
+    ESTIMATOR_INPUTS,
+    ESTIMATOR_OUTPUTS,
     GROUPS,
     LEVEL_GAIN,
-    MADE,
-    SEEN,
     SLOPE_GAIN,
     EstimatorParams,
 )
@@ -69,7 +69,7 @@ class Estimator(nn.Module):
         assert ESTIMATE_MULTIPLE_PX % 2 ** len(widths) == 0, (
             "a picture must halve down to the coarsest level"
         )
-        self.stem = _Stage(SEEN * 4, widths[0])
+        self.stem = _Stage(ESTIMATOR_INPUTS * 4, widths[0])
         self.down_blocks = nn.ModuleList(_Block(w) for w in widths)
         self.downs = nn.ModuleList(_Stage(4 * a, b) for a, b in pairwise(widths))
         self.whole = nn.Sequential(
@@ -77,14 +77,14 @@ class Estimator(nn.Module):
         )
         self.forget = nn.Dropout(LEVEL_DROPOUT)
         self.shift = nn.Linear(widths[-1], widths[-1])
-        self.level = nn.Linear(widths[-1], MADE)
+        self.level = nn.Linear(widths[-1], ESTIMATOR_OUTPUTS)
         with torch.no_grad():
             self.level.bias.copy_(torch.tensor(FIRST_LEVELS) / LEVEL_GAIN)
-        self.class_level = nn.Linear(params.classes, MADE, bias=False)
+        self.class_level = nn.Linear(params.classes, ESTIMATOR_OUTPUTS, bias=False)
         nn.init.zeros_(self.class_level.weight)
         self.ups = nn.ModuleList(_Stage(b + a, a) for a, b in pairwise(widths))
         self.up_blocks = nn.ModuleList(_Block(a) for a in widths[:-1])
-        self.head = CircularConv(widths[0], MADE * 4, gain=0.1)
+        self.head = CircularConv(widths[0], ESTIMATOR_OUTPUTS * 4, gain=0.1)
 
     def forward(self, seen: Tensor, classes: Tensor) -> Tensor:
         count = len(MAP_CHANNELS)

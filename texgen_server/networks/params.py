@@ -27,7 +27,7 @@ fault.
 CELL_PX = 32
 """Pixels per cell of a material: every size is a multiple of it."""
 
-PLAN_CHANNELS = 8
+CONDITIONING_CHANNELS = 8
 """Of what every level of an environment is told: log2 radiance of red, green and blue (in units of
 `channels.STOPS`), share of sky, share of ground below the horizon, sine and cosine of the
 elevation, glow around the brightest light.
@@ -35,11 +35,11 @@ elevation, glow around the brightest light.
 STYLES = 2
 """Of an environment: of the sky, of all else."""
 
-SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
+ESTIMATOR_INPUTS = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
 """Channels of the estimator's input: the maps, zero where missing, then for each map 1 where it is
 there.
 """
-MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
+ESTIMATOR_OUTPUTS = sum(MAP_CHANNELS[name] for name in ESTIMATED)
 """Channels of what the estimator makes."""
 GROUPS = 4
 """Of channels that the estimator normalises together."""
@@ -50,7 +50,7 @@ of a map jumps about, and its detail is never learned.
 SLOPE_GAIN = 3.0
 """What the estimator's detail is multiplied by where it is a slope."""
 
-UPSCALED = sum(MAP_CHANNELS.values())
+UPSCALER_CHANNELS = sum(MAP_CHANNELS.values())
 """Channels that the upscaler sees and makes."""
 MEAN_PX, CLEAN_MEAN_PX = 5, 9
 """Edge of the window, in px of the small size, over which the upscaler takes the local mean: for

@@ -28,7 +28,7 @@ from texgen_server.networks.params import (
     CONTRAST_PX,
     LEAST_CONTRAST,
     MEAN_PX,
-    UPSCALED,
+    UPSCALER_CHANNELS,
     USUAL_CONTRAST,
     UpscalerParams,
     bicubic_kernel,
@@ -44,14 +44,14 @@ class Upscaler(nn.Module):
     def __init__(self, params: UpscalerParams) -> None:
         super().__init__()
         self.params = params
-        self.stem = _conv(UPSCALED, params.width)
+        self.stem = _conv(UPSCALER_CHANNELS, params.width)
         self.body = nn.ModuleList(
             _conv(params.width, params.width, gain=0.5) for _ in range(params.depth)
         )
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
         self.heads = nn.ModuleDict(
             {
-                f"x{s}": _conv(params.width, UPSCALED * s * s, gain=0.01)
+                f"x{s}": _conv(params.width, UPSCALER_CHANNELS * s * s, gain=0.01)
                 for s in (CLEAN_SCALE, *SCALES)
             }
         )
@@ -76,7 +76,7 @@ class Upscaler(nn.Module):
         """The head of a scale: as `residual`; without padding a px less on each side."""
         head = cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
         mean = F.conv2d(
-            features, head.unflatten(0, (UPSCALED, scale * scale)).mean(1), padding=padding
+            features, head.unflatten(0, (UPSCALER_CHANNELS, scale * scale)).mean(1), padding=padding
         )
         return F.conv2d(features, head, padding=padding), mean
 
@@ -123,7 +123,7 @@ def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, sc
             mean.float() * contrast, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX
         )
         blocks = (
-            residual.float().unflatten(1, (UPSCALED, scale * scale)) * contrast[:, :, None]
+            residual.float().unflatten(1, (UPSCALER_CHANNELS, scale * scale)) * contrast[:, :, None]
             - around[:, :, None]
         )
         return F.pixel_shuffle(bicubic(maps.float(), scale) + torch.flatten(blocks, 1, 2), scale)

@@ -27,7 +27,7 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class Made:
+class ResultRecord:
     """A result of a call."""
 
     queue_s: float = 0.0
@@ -51,7 +51,7 @@ class CallRecord:
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     started_ns: int = field(default_factory=time.time_ns)
     model: str = ""
-    results: list[Made] = field(default_factory=list)
+    results: list[ResultRecord] = field(default_factory=list)
     status: str = "OK"
     why: str = ""
     """What the client was told of an error."""
@@ -83,7 +83,7 @@ class CallRecord:
         return figures
 
 
-class Watcher(Protocol):
+class CallObserver(Protocol):
     """Is told of each call that ended."""
 
     def ended(self, call: CallRecord) -> None:
@@ -92,7 +92,7 @@ class Watcher(Protocol):
 
 
 class Logger:
-    """A `Watcher` that writes to the log: one line, with the figures as fields for a formatter that
+    """A `CallObserver` that writes to the log: one line, with the figures as fields for a formatter that
     wants them.
     """
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from texgen._version import __version__
 from texgen.errors import LoadError
-from texgen_server.observability.call_record import CallRecord, Made
+from texgen_server.observability.call_record import CallRecord, ResultRecord
 
 
 class Tracer:
-    """A `Watcher` that sends spans over OTLP (gRPC) to ``endpoint``, such as
+    """A `CallObserver` that sends spans over OTLP (gRPC) to ``endpoint``, such as
     ``http://127.0.0.1:4317``. Raises LoadError without the extra.
     """
 
@@ -60,7 +60,7 @@ class Tracer:
         """Send what is left."""
         self._provider.shutdown()
 
-    def _stages(self, made: Made, above: object) -> None:
+    def _stages(self, made: ResultRecord, above: object) -> None:
         """Told from the end backwards: a result ends when it is packed."""
         end = made.ended_ns
         for stage, seconds in (

@@ -46,7 +46,7 @@ guide counts as flat.
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledMaps:
     """The maps that were made, how, and how deep the relief is."""
 
     maps: dict[MapKind, Pixels]
@@ -63,7 +63,7 @@ def fill_maps(
     wanted: Iterable[MapKind],
     estimator: Backend,
     class_share: Array,
-) -> Filled:
+) -> FilledMaps:
     """Make those of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
     ``class_share`` (K,) is 1 at the class told.
 
@@ -71,7 +71,7 @@ def fill_maps(
     """
     missing = [k for k in FILLABLE if k in set(wanted) - set(maps)]
     if not missing:
-        return Filled({}, {}, 0.0)
+        return FilledMaps({}, {}, 0.0)
     if not set(maps) & {MapKind.BASECOLOR, MapKind.NORMAL, MapKind.HEIGHT}:
         raise InvalidRequestError(
             "missing maps are made from basecolor, normal or height: send at least one of them",
@@ -93,7 +93,7 @@ def fill_maps(
         made |= {k: p for k, p in relief.items() if k in missing}
         sources |= {k: s for k, s in sources_of_relief.items() if k in missing}
     edge = min(next(iter(maps.values())).shape[:2])
-    return Filled({k: made[k] for k in missing}, sources, relief_px / edge)
+    return FilledMaps({k: made[k] for k in missing}, sources, relief_px / edge)
 
 
 def _stretched(metallic: Array) -> Array:

@@ -17,7 +17,7 @@ from texgen.maps import MapKind, Pixels
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import fill_maps
 from texgen_server.repair.seams import MIN_TILING_PX, make_tileable, seam_axes
-from texgen_server.upscaling.tiled import Border, Upscaling, common_size
+from texgen_server.upscaling.tiled import Border, TiledUpscaler, common_size
 
 
 class Tiling(StrEnum):
@@ -30,7 +30,7 @@ class Tiling(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RepairOptions:
     """What is to be done."""
 
     tiling: Tiling
@@ -42,7 +42,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Repaired:
+class RepairResult:
     """All maps that came and all that were made."""
 
     maps: dict[MapKind, Pixels]
@@ -55,21 +55,21 @@ class Repaired:
 
 def repair_maps(
     maps: Mapping[MapKind, Pixels],
-    wishes: Wishes,
-    cleaner: Upscaling | None,
+    options: RepairOptions,
+    cleaner: TiledUpscaler | None,
     estimator: Backend | None,
     check: Callable[[], None] = lambda: None,
     on_progress: Callable[[float], None] = lambda fraction: None,
-) -> Repaired:
-    """Repair maps (H, W, C) of one size. ``cleaner`` is an `Upscaling` of scale 1; it and the
+) -> RepairResult:
+    """Repair maps (H, W, C) of one size. ``cleaner`` is an `TiledUpscaler` of scale 1; it and the
     estimator are needed where they are used.
 
     Raises InvalidRequestError.
     """
     height, width = common_size(maps)
     made, steps = dict(maps), {kind: list[str]() for kind in maps}
-    axes = _axes(made, wishes.tiling, (height, width))
-    if wishes.clean:
+    axes = _axes(made, options.tiling, (height, width))
+    if options.clean:
         assert cleaner is not None
         border = Border.MIRROR if any(axes) else Border.WRAP
         made = replace(
@@ -82,16 +82,16 @@ def repair_maps(
         _note(steps, made, "tiled")
     on_progress(0.7)
     check()
-    if wishes.fill - set(made):
+    if options.fill - set(made):
         assert estimator is not None
-        filled = fill_maps(made, wishes.fill, estimator, wishes.class_share)
+        filled = fill_maps(made, options.fill, estimator, options.class_share)
         steps |= {kind: [f"from {source}"] for kind, source in filled.sources.items()}
         made |= filled.maps
         relief_tiles = filled.relief_tiles
     else:
         relief_tiles = 0.0
     on_progress(1.0)
-    return Repaired(made, {k: tuple(s) for k, s in steps.items()}, relief_tiles)
+    return RepairResult(made, {k: tuple(s) for k, s in steps.items()}, relief_tiles)
 
 
 def _note(steps: dict[MapKind, list[str]], kinds: Mapping[MapKind, Pixels], step: str) -> None:

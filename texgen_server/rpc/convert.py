@@ -20,14 +20,14 @@ from texgen_server.config import ServerConfig
 from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, Result
 from texgen_server.observability.model_statistics import STAGES, ModelFigures
 from texgen_server.prompt import reads_prompts
-from texgen_server.rpc.map_encoding import Parcel
+from texgen_server.rpc.map_encoding import EncodedMap
 from texgen_server.rpc.requests.material import Order
 from texgen_server.rpc.requests.photo import can_capture
 
 
-def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
+def frame_of(encoded: EncodedMap) -> tuple[pb.MapHeader, pb.MapEnd]:
     """What begins and what ends a map."""
-    packed = parcel.packed
+    packed = encoded.packed
     kind, size = KIND_TO_PB[packed.kind], len(packed.data)
     header = pb.MapHeader(
         kind=kind,
@@ -39,7 +39,7 @@ def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
         color_space=SPACE_TO_PB[packed.color_space],
         byte_size=size,
     )
-    return header, pb.MapEnd(kind=kind, byte_size=size, sha256=parcel.sha256, crc32=parcel.crc32)
+    return header, pb.MapEnd(kind=kind, byte_size=size, sha256=encoded.sha256, crc32=encoded.crc32)
 
 
 def accepted_event(

@@ -20,7 +20,7 @@ class IdleMemory:
     minutes without such a pause.
 
     Not sooner: the next texture would have to take it anew, page by page. Is a
-    `call_record.Watcher`.
+    `call_record.CallObserver`.
     """
 
     IDLE_S, LONGEST_S = 30.0, 600.0

@@ -29,7 +29,7 @@ from texgen.errors import (
 )
 from texgen.wire.assembly import WHOLE_MAPS
 from texgen.wire.chunks import serialized
-from texgen_server.observability.call_record import CALL, CallRecord, Peer, Watcher
+from texgen_server.observability.call_record import CALL, CallObserver, CallRecord, Peer
 from texgen_server.tokens import Token, find_token
 
 log = logging.getLogger("texgen.server")
@@ -77,11 +77,11 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
 
 class Guard(grpc.aio.ServerInterceptor):
     """Checks the token of every call but health, turns exceptions into status, and tells
-    ``watchers`` of each call that ended.
+    ``observers`` of each call that ended.
     """
 
-    def __init__(self, tokens: tuple[Token, ...], watchers: Sequence[Watcher] = ()) -> None:
-        self._tokens, self._watchers = tokens, watchers
+    def __init__(self, tokens: tuple[Token, ...], observers: Sequence[CallObserver] = ()) -> None:
+        self._tokens, self._observers = tokens, observers
 
     async def intercept_service(
         self,
@@ -92,12 +92,12 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         is_open = not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX)
-        token = None if is_open else self._shown(handler_call_details)
+        token = None if is_open else self._token_of(handler_call_details)
         return self._wrapped(
             handler, handler_call_details, token, allowed=is_open or token is not None
         )
 
-    def _shown(self, details: grpc.HandlerCallDetails) -> Token | None:
+    def _token_of(self, details: grpc.HandlerCallDetails) -> Token | None:
         text = _metadata(details).get("authorization", "")
         return (
             find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
@@ -134,8 +134,8 @@ class Guard(grpc.aio.ServerInterceptor):
                     None  # contextlib of 3.12 holds the error in a frame that its traceback holds
                 )
             finally:
-                for watcher in self._watchers:
-                    watcher.ended(call)
+                for observer in self._observers:
+                    observer.ended(call)
 
         def admit() -> None:
             if not allowed:

@@ -34,7 +34,7 @@ more; from here on one after the other.
 
 
 @dataclass(frozen=True)
-class Parcel:
+class EncodedMap:
     """A map ready to be sent."""
 
     packed: PackedMap
@@ -43,7 +43,7 @@ class Parcel:
     seam_percentile: float
 
 
-def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> Parcel:
+def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> EncodedMap:
     """Pack one map, hash it, look at its seam."""
     spec = MAP_SPECS[kind]
     text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
@@ -65,14 +65,14 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
         space,
         data,
     )
-    return Parcel(
+    return EncodedMap(
         packed, hashlib.sha256(data).digest(), isal_zlib.crc32(data), seam_percentile(pixels)
     )
 
 
 async def packed(
     pool: Executor, maps: dict[MapKind, Pixels], delivery: Delivery, recipe_text: str
-) -> AsyncIterator[Parcel]:
+) -> AsyncIterator[EncodedMap]:
     """Those that are wanted, in their order.
 
     ``maps`` is emptied: each map is let go once it is packed.
@@ -81,7 +81,7 @@ async def packed(
     kinds, together = delivery.maps, max(1, len(delivery.maps) if size <= SMALL_BYTES else 1)
     groups = deque(kinds[at : at + together] for at in range(0, len(kinds), together))
     ahead = 1 if size > HUGE_BYTES else len(groups)
-    packing: deque[asyncio.Future[list[Parcel]]] = deque()
+    packing: deque[asyncio.Future[list[EncodedMap]]] = deque()
     while groups or packing:
         while groups and len(packing) < ahead:
             group = groups.popleft()
@@ -94,9 +94,9 @@ async def packed(
                     recipe_text,
                 )
             )
-        for parcel in await packing.popleft():
-            yield parcel
+        for encoded in await packing.popleft():
+            yield encoded
 
 
-def _pack(maps: dict[MapKind, Pixels], encoding: Encoding, recipe_text: str) -> list[Parcel]:
+def _pack(maps: dict[MapKind, Pixels], encoding: Encoding, recipe_text: str) -> list[EncodedMap]:
     return [pack_map(kind, pixels, encoding, recipe_text) for kind, pixels in maps.items()]

@@ -28,7 +28,7 @@ everybody would cost more than the result.
 """
 
 
-class Heard:
+class JobObserver:
     """What a job has told so far.
 
     Made before the job is submitted, or its first words would be lost; in the loop that watches it.
@@ -61,7 +61,7 @@ class Heard:
 
 
 async def watch(
-    engine: Engine, heard: Heard, future: Future[Result], pool: Executor
+    engine: Engine, heard: JobObserver, future: Future[Result], pool: Executor
 ) -> AsyncIterator[pb.TextureEvent]:
     """Progress and preview events until the future is done; the latest state only.
 

@@ -22,7 +22,7 @@ from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
 from texgen_server.engine.base import Engine
-from texgen_server.observability.call_record import Logger, Watcher
+from texgen_server.observability.call_record import CallObserver, Logger
 from texgen_server.observability.model_statistics import Statistics
 from texgen_server.observability.prometheus import Exporter, families
 from texgen_server.observability.traces import Tracer
@@ -52,13 +52,13 @@ class RunningServer:
         self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
         self._health, statistics = HealthServicer(), Statistics()
         textures = TextureService(engine, config, self._pool, statistics)
-        watchers: list[Watcher] = [
+        observers: list[CallObserver] = [
             Logger(),
             IdleMemory(textures.in_flight, self._pool),
             *([self._tracer] if self._tracer else []),
         ]
         self._server = grpc.aio.server(
-            interceptors=[Guard(_tokens(config), watchers)], options=options
+            interceptors=[Guard(_tokens(config), observers)], options=options
         )
         pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
         self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)

@@ -24,7 +24,7 @@ from texgen_server.cache import CachedResult, open_cache
 from texgen_server.cache_folder import usable_folder
 from texgen_server.config import ServerConfig
 from texgen_server.engine.base import Engine, MaterialJob, Result
-from texgen_server.observability.call_record import CALL, Made
+from texgen_server.observability.call_record import CALL, ResultRecord
 from texgen_server.observability.model_statistics import Statistics
 from texgen_server.rpc import convert
 from texgen_server.rpc.admission import Admission
@@ -32,10 +32,10 @@ from texgen_server.rpc.interceptors import status_of
 from texgen_server.rpc.latest import latest
 from texgen_server.rpc.map_encoding import HUGE_BYTES, packed
 from texgen_server.rpc.map_stream import Event, MapSender
-from texgen_server.rpc.progress import Heard, watch
+from texgen_server.rpc.progress import JobObserver, watch
 from texgen_server.rpc.requests import maps, material
 from texgen_server.rpc.requests.photo import capture_order, receive_photo
-from texgen_server.rpc.requests.prompt import understood
+from texgen_server.rpc.requests.prompt import resolve_prompt
 from texgen_server.rpc.result_cache_key import cached_events, header_of, result_key
 
 AHEAD = 2
@@ -77,7 +77,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         choice = None
         if request.prompt:
             request, choice = await asyncio.get_running_loop().run_in_executor(
-                self._pool, understood, request, card
+                self._pool, resolve_prompt, request, card
             )
         async for event in self._run(
             context, card, material.generate_orders(request, card, self._host()), choice
@@ -200,7 +200,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
         )
         known: dict[int, CachedResult] = {}
         earlier = len(call.results)  # of an exploration
-        heard = [Heard(order.job) for order in orders]
+        heard = [JobObserver(order.job) for order in orders]
         engine = self._engine.name()
         wanted = [Wanted(order, self._key(order, card, engine), engine) for order in orders]
         try:
@@ -216,7 +216,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
                         yield event
                     self._statistics.hit(card.id)
                     call.results.append(
-                        Made(size_bytes=sum(map(len, cached.parts)), cache_hit=True)
+                        ResultRecord(size_bytes=sum(map(len, cached.parts)), cache_hit=True)
                     )
                     continue
                 async for told in watch(self._engine, heard[index], pending[index], self._pool):
@@ -280,24 +280,26 @@ class TextureService(pb_grpc.TextureServiceServicer):
         data: list[bytes | memoryview] = []
         sender = MapSender(whole=CALL.get().takes_whole_maps)
         waited = 0.0
-        async for parcel in packed(
+        async for encoded in packed(
             self._pool, result.maps, order.delivery, convert.recipe_of(order, card, result)
         ):
-            seams[parcel.packed.kind] = parcel.seam_percentile
-            size_bytes += len(parcel.packed.data)
+            seams[encoded.packed.kind] = encoded.seam_percentile
+            size_bytes += len(encoded.packed.data)
             waited = time.monotonic() - started
-            header, end = convert.frame_of(parcel)
-            for event in sender.add(header, parcel.packed.data, end):
+            header, end = convert.frame_of(encoded)
+            for event in sender.add(header, encoded.packed.data, end):
                 yield event
             if key:
                 told += [pb.TextureEvent(map_header=header), pb.TextureEvent(map_end=end)]
-                data.append(parcel.packed.data)
+                data.append(encoded.packed.data)
         for event in sender.rest():
             yield event
         told.append(convert.summary_event(order, card, result, waited, seams))
         yield told[-1]
         self._statistics.delivered(card.id, result.queue_s, result.compute_s, waited)
-        CALL.get().results.append(Made(result.queue_s, result.compute_s, waited, size_bytes))
+        CALL.get().results.append(
+            ResultRecord(result.queue_s, result.compute_s, waited, size_bytes)
+        )
         if self.cache and key:
             self._pool.submit(self.cache.put, key, header_of(told), data)
 

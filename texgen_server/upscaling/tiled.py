@@ -48,7 +48,7 @@ class Border(StrEnum):
 
 
 @dataclass(frozen=True)
-class Upscaling:
+class TiledUpscaler:
     """How to enlarge."""
 
     backend: Backend
@@ -141,12 +141,12 @@ class Upscaling:
                 )
                 small[0, first : first + channels] = _planes(kind, cut)
             first += channels
-        detail, contrast = self.backend.run("detail", [small], fleeting=True)
-        found = self.backend.run(f"residual_x{self.scale}", [detail], fleeting=True)
+        detail, contrast = self.backend.run("detail", [small], reuse_outputs=True)
+        found = self.backend.run(f"residual_x{self.scale}", [detail], reuse_outputs=True)
         if stored:
             stored.result()
         (large,) = self.backend.run(
-            f"compose_x{self.scale}", [small, contrast, *found], fleeting=True
+            f"compose_x{self.scale}", [small, contrast, *found], reuse_outputs=True
         )
         border = (large.shape[2] - (bottom - top) * self.scale) // 2  # what of the halo is left
         inside: Array = large[0, :, border:-border, border:-border]

@@ -47,10 +47,10 @@ class Doubler:
         self.gate = threading.Event()
         self.gate.set()
 
-    def run(self, part, inputs, *, fleeting=False):
+    def run(self, part, inputs, *, reuse_outputs=False):
         self.gate.wait(10)
         count = len(inputs[0])
-        self.sizes.append((count, fleeting))
+        self.sizes.append((count, reuse_outputs))
         if count > self.most:
             raise MemoryError
         time.sleep(self.alone_s if count == 1 else self.together_s)
@@ -84,9 +84,9 @@ def at_once(device, backend, values, priority=INTERACTIVE, **options):
     return results
 
 
-def call(backend, value, owner=None, shape=(1, 2), fleeting=False, check=lambda: None):
+def call(backend, value, owner=None, shape=(1, 2), reuse_outputs=False, check=lambda: None):
     return Call(
-        owner or object(), backend, "x", [np.full(shape, value, np.float32)], fleeting, check
+        owner or object(), backend, "x", [np.full(shape, value, np.float32)], reuse_outputs, check
     )
 
 
@@ -187,10 +187,10 @@ def test_a_call_that_nobody_wants_any_more_never_runs(device):
 def test_memory_is_lent_to_one_job_at_a_time(device):
     backend, one, two = Doubler(), object(), object()
     for owner in (one, two, one):
-        outcome(device, call(backend, 1.0, owner, fleeting=True), INTERACTIVE)
+        outcome(device, call(backend, 1.0, owner, reuse_outputs=True), INTERACTIVE)
     device.release(one)
-    outcome(device, call(backend, 1.0, two, fleeting=True), INTERACTIVE)
-    assert [fleeting for _, fleeting in backend.sizes] == [True, False, True, True]
+    outcome(device, call(backend, 1.0, two, reuse_outputs=True), INTERACTIVE)
+    assert [reuse_outputs for _, reuse_outputs in backend.sizes] == [True, False, True, True]
 
 
 def test_a_batch_has_a_limit():

@@ -18,10 +18,10 @@ _readers: dict[str, PromptReader] = {}
 _lock = threading.Lock()
 
 
-def understood(
+def resolve_prompt(
     request: pb.GenerateMaterialRequest, card: ModelCard
 ) -> tuple[pb.GenerateMaterialRequest, pb.PromptChoice]:
-    """The request without its prompt, and what the prompt was understood as. Controls that the
+    """The request without its prompt, and what the prompt was resolve_prompt as. Controls that the
     request names win.
 
     The seed is the first one, from the request's (or a random one) on, that draws the chosen

@@ -24,9 +24,9 @@ from texgen.render.panorama import (
     solid_angles,
 )
 from texgen_server.backends import load_backend
-from texgen_server.environment.controls import controlled
+from texgen_server.environment.controls import apply_controls
 from texgen_server.environment.lights import draw_light
-from texgen_server.environment.render import Drawing
+from texgen_server.environment.render import PanoramaRenderer
 from texgen_server.environment.scene import EnvironmentTables, Scene, draw_scene
 from texgen_server.networks.channels import STOPS
 from texgen_server.networks.frozen_features import FrozenFeatures
@@ -52,7 +52,7 @@ class Judged:
 
     card: ModelCard
     tables: EnvironmentTables
-    drawing: Drawing
+    drawing: PanoramaRenderer
     pack: HdrPack
 
     def made(self, scene: Scene) -> Array:
@@ -63,7 +63,9 @@ class Judged:
         """A generated environment of a class."""
         own = self.card.max_edge_px
         recipe = make_recipe(self.card, [(name, 1.0)], seed, (own, own // 2), controls=controls)
-        return self.made(controlled(draw_scene(recipe, self.tables), recipe.controls, self.tables))
+        return self.made(
+            apply_controls(draw_scene(recipe, self.tables), recipe.controls, self.tables)
+        )
 
     def through_code(self, row: int) -> Array:
         """The training map of a row, as the model knows it."""
@@ -102,7 +104,7 @@ def judged(options: StepwiseEval, pack: HdrPack) -> Judged:
     return Judged(
         card,
         model.tables,
-        Drawing(backend, card.network["noise_channels"], len(card.network["widths"])),
+        PanoramaRenderer(backend, card.network["noise_channels"], len(card.network["widths"])),
         pack,
     )
 

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
+from texgen_server.environment.layouts import (
+    Surroundings,
+    conditioning,
+    mirrored,
+    sides,
+    sky_over_ground,
+)
 from texgen_server.networks.channels import STOPS
 from texgen_server.networks.environment import EnvironmentGenerator
 from texgen_server.networks.frozen_features import FrozenFeatures
@@ -180,13 +186,15 @@ class EnvironmentTrainer:
                 surroundings(self.pack, other, flip=flip_sky if mixed else flip),
             )
             layout = (
-                joined(above, below, sides(float(torch.rand(1, generator=self.random)), 2 * rows))
+                sky_over_ground(
+                    above, below, sides(float(torch.rand(1, generator=self.random)), 2 * rows)
+                )
                 if mixed
                 else below.layout
             )
             plans.append(
                 [
-                    self._window(plan_at(layout, above.light, rows * 2**i), first)
+                    self._window(conditioning(layout, above.light, rows * 2**i), first)
                     for i in range(len(self.config.params.widths))
                 ]
             )

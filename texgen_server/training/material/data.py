@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.files.images import linear_to_srgb, srgb_to_linear
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
 from texgen_server.networks.waves import layout_field, sample_places
 from texgen_server.repair.normal_integration import integrate, slopes_from_normal
 from texgen_server.training.catalog import Asset
@@ -179,7 +179,7 @@ class Pack:
 
         Corners lie on pixels of the tile at 256 px, so that a crop's guide is not blurred.
         """
-        step = max(1, density // BASE_PX)
+        step = max(1, density // COARSE_PX)
         corner = torch.randint(density // step, (len(index), 2), generator=generator) * step
         out = np.empty((len(index), 7, size_px, size_px), np.float32)
         for row, (material, (top, left)) in enumerate(

@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen.recipes.build import make_recipe
 from texgen_server.material.canvas import Window
-from texgen_server.material.network_inputs import make_fields
+from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.sampling import make_plan
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.torch_parts import build_generator
@@ -95,7 +95,7 @@ def draw_samples(model: MaterialModel, generator: MaterialGenerator) -> Samples:
                 model.shape,
             )
             assert plan.canvas.period is not None
-            made = make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
+            made = build_inputs(plan, model.shape, Window(0, 0, *plan.canvas.period))
             density = torch.full((1, 1), float(np.log2(plan.canvas.tile_px)) - 8.0)
             with torch.no_grad():
                 styles.append(

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
@@ -333,7 +333,7 @@ class Trainer:
 
     def _guide(self, real: Batch, code: Tensor, mixed: Tensor) -> Guide | None:
         """The scans, or what the coarse pass makes, as a user's are; mixed codes have no scan."""
-        if real.density <= BASE_PX:
+        if real.density <= COARSE_PX:
             return None
         if not bool(mixed.any()) and bool(
             torch.rand(1, generator=self.random) < self.config.scanned_guides

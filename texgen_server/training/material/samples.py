@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.render.shading import render_lit
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
 from texgen_server.networks.material import normal_from_height
 from texgen_server.precision.autocast import quick
 from texgen_server.training.material.data import Batch
@@ -35,7 +35,7 @@ def generate_like(trainer: Trainer, batch: Batch, seed: int) -> Tensor:
     start, layouts, noises = draw_fields(trainer.pack, batch, trainer.config.params, random, device)
     guide = (
         generated_guide(trainer.ema_generator, trainer.pack, batch, code, random).input.to(device)
-        if batch.density > BASE_PX
+        if batch.density > COARSE_PX
         else None
     )
     with quick(device):

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS
-from texgen_server.networks.params import UPSCALED
+from texgen_server.networks.params import UPSCALER_CHANNELS
 from texgen_server.networks.upscaler import bicubic
 from texgen_server.training.catalog import Asset
 from texgen_server.training.material.data import height_px, native_px
@@ -55,7 +55,7 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
     chosen = [a for a in assets if native_px(data / "materials" / a.asset_id) >= FULL_PX]
     out.mkdir(parents=True, exist_ok=True)
     stack = np.lib.format.open_memmap(
-        out / "upscaler.npy", "w+", np.uint16, (len(chosen), UPSCALED, FULL_PX, FULL_PX)
+        out / "upscaler.npy", "w+", np.uint16, (len(chosen), UPSCALER_CHANNELS, FULL_PX, FULL_PX)
     )
     known = []
     for i, asset in enumerate(chosen):
@@ -144,7 +144,7 @@ class FullScans:
         """Random crops of these scans, flipped and turned, and their degraded small versions."""
         edge = small_px * scale
         corner = torch.randint(FULL_PX, (len(index), 2), generator=random)
-        crops = np.empty((len(index), UPSCALED, edge, edge), np.float32)
+        crops = np.empty((len(index), UPSCALER_CHANNELS, edge, edge), np.float32)
         for row, (scan, (top, left)) in enumerate(
             zip(index.tolist(), corner.tolist(), strict=True)
         ):
@@ -251,7 +251,7 @@ def degraded(large: Tensor, scale: int, random: torch.Generator) -> Tensor:
 
 def quantised(maps: Tensor) -> Tensor:
     """Rounded to what files hold: 8 bits, height 16."""
-    steps = torch.full((UPSCALED, 1, 1), 255.0)
+    steps = torch.full((UPSCALER_CHANNELS, 1, 1), 255.0)
     steps[7] = 65535.0
     return (maps * steps).round() / steps
 

@@ -36,7 +36,7 @@ from texgen_server.training.upscaler.methods import (
     to_pixels,
     unchanged,
 )
-from texgen_server.upscaling.tiled import Upscaling
+from texgen_server.upscaling.tiled import TiledUpscaler
 
 LEAST_DEVIATION = 0.5 / 255.0
 SPOILED_QUALITY, SPOILED_NOISE = 60, 0.02
@@ -55,7 +55,7 @@ def evaluate_upscaler(options: StepwiseEval, held: list[int], scans: FullScans) 
     halo = int(card.network["halo_px"])
 
     def ours(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
-        made = Upscaling(backend, halo, scale).maps(
+        made = TiledUpscaler(backend, halo, scale).maps(
             {MapKind(k): to_pixels(k, v) for k, v in small.items()}
         )
         return {str(k): from_pixels(v) for k, v in made.items()}
