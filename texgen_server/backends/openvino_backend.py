@@ -84,9 +84,7 @@ class OpenVinoBackend:
                     error,
                 )
                 self._folder = None
-        self._built = self._built or build_graphs(
-            self._model.card.kind, self._model.card.network, self._model.weights
-        )
+        self._built = self._built or build_graphs(self._model.params, self._model.weights)
         return core.compile_model(self._built[part], "CPU", hints)
 
     def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
@@ -120,7 +118,7 @@ def _kept_graphs(model: LoadedModel, cache: Path) -> Path | None:
     """
     folder = cache / f"{model.card.digest[:32]}-g{GRAPH_VERSION}-ov{ov.__version__.split('-')[0]}"
     if not folder.is_dir():
-        graphs = build_graphs(model.card.kind, model.card.network, model.weights)
+        graphs = build_graphs(model.params, model.weights)
         try:
             _save(graphs, folder)
         except (OSError, RuntimeError) as error:

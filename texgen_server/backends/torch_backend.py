@@ -30,7 +30,7 @@ class TorchBackend:
         self.name, self.precision = decided.name, decided.precision
         self.threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         with as_guest():
-            self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+            self._parts = build_parts(model.params, model.weights)
         self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
             channels_last(part.to(self.device))

@@ -90,7 +90,7 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
 
 def flops_per_pixel(model: MaterialModel) -> float:
     """Floating-point operations a pixel."""
-    generator = build_generator(model.card.network, model.weights)
+    generator = build_generator(model.params, model.weights)
     fields = _fields(model, 256)
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
     style = torch.zeros(1, model.shape.style_dim)

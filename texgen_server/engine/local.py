@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of one machine: one queue of jobs, and threads that take from it for each device."""
+"""The engine of one machine: one queue of jobs, and for each device threads that take from it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from texgen.errors import CancelledError, CapacityError
 from texgen.modelcard import ModelCard
 from texgen_server.backends import arithmetic, device_names, engine_name
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import BATCH, DeviceInfo, Job, MaterialJob, Result, jobs_at_a_time
 from texgen_server.engine.device_worker import DeviceWorker
 from texgen_server.engine.fair_queue import FairQueue
+from texgen_server.engine.jobs import BATCH, Job, Result
 from texgen_server.engine.model_catalog import ModelCatalog
+from texgen_server.engine.protocol import DeviceInfo, jobs_at_a_time
 
 BEFORE_ALL = -1
 """Priority of loading and unloading."""
-LARGE_PIXELS = 2048 * 2048
-"""A job of more is alone of its size on a device, or memory would run out; smaller ones run beside
-it.
-"""
 
 
 @dataclass(eq=False)
 class _Entry:
-    """What waits: a job, or a change of the models in memory, which is for one worker."""
+    """An entry of the queue: a job, or a change of the models in memory, which is for one
+    worker.
+    """
 
     work: Callable[[DeviceWorker], Any]
     job: Job | None = None
@@ -41,26 +40,23 @@ class _Entry:
 
     @property
     def large(self) -> bool:
-        return self.job is not None and (
-            self.job.pixels > LARGE_PIXELS
-            or (isinstance(self.job, MaterialJob) and self.job.photo is not None)
-        )
+        return self.job is not None and self.job.large
 
     @property
-    def patient(self) -> bool:
+    def is_batch(self) -> bool:
         return self.job is not None and self.job.priority >= BATCH
 
 
 class LocalEngine:
-    """An `Engine` on the configured devices; models are loaded when first asked for. It changes no
-    setting of the process (`own_process` does).
+    """An `Engine` on the configured devices; a model is loaded at its first job. It changes no
+    setting of the process (`process.settings` does).
 
     Raises InvalidRequestError for a device or a precision that is not here.
     """
 
     def __init__(self, config: ServerConfig) -> None:
         names = device_names(config.device)
-        for name in names:  # what the hardware does not have is refused before anything starts
+        for name in names:  # refuse a precision that the hardware lacks before anything starts
             arithmetic(name, config.precision)
         self._config = config
         self._catalog = ModelCatalog(config.models)
@@ -71,7 +67,10 @@ class LocalEngine:
         self._workers = [DeviceWorker(name, config) for name in names]
         self._threads = [
             threading.Thread(
-                target=self._work, args=(worker,), name=f"texgen-job-{number}", daemon=True
+                target=self._work,
+                args=(worker,),
+                name=f"texgen-job-{worker.name}-{number}",
+                daemon=True,
             )
             for worker in self._workers
             for number in range(self._jobs(worker))
@@ -105,7 +104,7 @@ class LocalEngine:
             _Entry(lambda worker: worker.load(card) and None, worker=worker)
             for worker in self._workers
         ]
-        return _last_of(self._push(BEFORE_ALL, loading), lambda results: None)
+        return _combined(self._push(BEFORE_ALL, loading), lambda results: None)
 
     def unload(self, model_id: str) -> Future[bool]:
         card = self._catalog.find(model_id)
@@ -113,7 +112,7 @@ class LocalEngine:
             _Entry(lambda worker: worker.unload(card.id), models=(card.id,), worker=worker)
             for worker in self._workers
         ]
-        return _last_of(self._push(BEFORE_ALL, entries), any)
+        return _combined(self._push(BEFORE_ALL, entries), any)
 
     def loaded(self) -> list[str]:
         return sorted({name for worker in self._workers for name in worker.loaded()})
@@ -139,10 +138,15 @@ class LocalEngine:
         return engine_name(self._workers[0].name, self._config.precision)
 
     def _device(self, worker: DeviceWorker, used_bytes: int) -> DeviceInfo:
-        how = arithmetic(worker.name, self._config.precision)
-        engine = next(iter(worker.loaded().values()), "")
+        decided = arithmetic(worker.name, self._config.precision)
         return DeviceInfo(
-            worker.name, engine, used_bytes, how.precision, how.kind, worker.threads(), how.why
+            worker.name,
+            next(iter(worker.loaded().values()), ""),
+            used_bytes,
+            decided.precision,
+            decided.kind,
+            worker.threads(),
+            decided.why,
         )
 
     def close(self, grace_s: float) -> None:
@@ -185,7 +189,7 @@ class LocalEngine:
         while (entry := self._take(worker)) is not None:
             try:
                 if entry.future.set_running_or_notify_cancel():
-                    _settle(entry, worker)
+                    _run_entry(entry, worker)
             finally:
                 with self._changed:
                     del self._running[entry]
@@ -193,7 +197,7 @@ class LocalEngine:
             del entry  # nor its result: this thread may wait long for the next one
 
     def _take(self, worker: DeviceWorker) -> _Entry | None:
-        """The next entry for a worker; None at the end."""
+        """Wait for the next entry of a worker; None at the end."""
         with self._changed:
             while not self._closing:
                 if (entry := self._queue.pop(lambda e: self._ready(e, worker))) is not None:
@@ -203,30 +207,30 @@ class LocalEngine:
             return None
 
     def _ready(self, entry: _Entry, worker: DeviceWorker) -> bool:
-        """Whether a worker may begin it now."""
-        here = [e for e, where in self._running.items() if where is worker]
+        """Return True if the worker may begin the entry now."""
+        running = [e for e, where in self._running.items() if where is worker]
         if entry.job is None:
             return entry.worker is worker and not any(
-                set(entry.models) & set(e.models) for e in here
+                set(entry.models) & set(e.models) for e in running
             )
-        leaving = {
+        unloading = {
             name
-            for e in [*self._queue, *here]
+            for e in [*self._queue, *running]
             if e.job is None and e.worker is worker
             for name in e.models
         }
-        if leaving & set(entry.models):
+        if unloading & set(entry.models):
             return False
-        if entry.large and any(e.large for e in here):
+        if entry.large and any(e.large for e in running):
             return False
         jobs = self._jobs(worker)
         return (
-            not entry.patient or jobs == 1 or sum(e.patient for e in here) < jobs - 1
-        )  # room is kept for whoever cannot wait
+            not entry.is_batch or jobs == 1 or sum(e.is_batch for e in running) < jobs - 1
+        )  # one place is kept for an interactive job
 
 
-def _settle(entry: _Entry, worker: DeviceWorker) -> None:
-    """Do the work, and tell whoever waits."""
+def _run_entry(entry: _Entry, worker: DeviceWorker) -> None:
+    """Do an entry's work and set its future."""
     try:
         result = entry.work(worker)
     except MemoryError:
@@ -241,13 +245,13 @@ def _settle(entry: _Entry, worker: DeviceWorker) -> None:
         entry.future.set_result(result)
 
 
-def _last_of(futures: list[Future[Any]], combine: Callable[[list[Any]], Any]) -> Future[Any]:
-    """Done when all are."""
+def _combined(futures: list[Future[Any]], combine: Callable[[list[Any]], Any]) -> Future[Any]:
+    """Make a future that is done when all are, with their combined results or the first error."""
     whole: Future[Any] = Future()
     left = [len(futures)]
     lock = threading.Lock()
 
-    def ended(_: Future[Any]) -> None:
+    def on_done(_: Future[Any]) -> None:
         with lock:
             left[0] -= 1
             if left[0]:
@@ -259,12 +263,12 @@ def _last_of(futures: list[Future[Any]], combine: Callable[[list[Any]], Any]) ->
             whole.set_result(combine([f.result() for f in futures]))
 
     for future in futures:
-        future.add_done_callback(ended)
+        future.add_done_callback(on_done)
     return whole
 
 
 def _resident_bytes() -> int:
-    """Memory of this process; 0 where the system does not tell."""
+    """Return the resident memory of this process; 0 where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):

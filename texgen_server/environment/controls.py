@@ -16,7 +16,7 @@ from texgen_server.environment.layouts import angles_from
 from texgen_server.environment.scene import EnvironmentTables, Scene
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.environment.white_balance import white_balance
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, SKY, STOPS
 
 Array = NDArray[np.float32]
 
@@ -67,11 +67,13 @@ def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
     what it has never seen, and draw grain.
     """
     weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
-    shift = np.float32(((scene.layout - drawn)[:3].mean((0, 2)) * weights).sum() / weights.sum())
+    shift = np.float32(
+        ((scene.layout - drawn)[RADIANCE].mean((0, 2)) * weights).sum() / weights.sum()
+    )
     if not shift:
         return scene
     layout, factor = scene.layout.copy(), float(2.0 ** (shift * STOPS))
-    layout[:3] -= shift
+    layout[RADIANCE] -= shift
     lights = tuple(
         replace(light, flux=_scaled(light.flux, np.full(3, 1.0 / factor))) for light in scene.lights
     )
@@ -82,9 +84,11 @@ def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
     """(4, L, 2 L) to add: a brighter band at the horizon, a brighter ground."""
     _, elevation = pixel_angles(layout.shape[1])
     added = np.zeros_like(layout)
-    added[:3] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
-    below = 1.0 - layout[3] if layout[3].any() else (elevation < 0.0).astype(np.float32)[:, None]
-    added[:3] += ground_ev / STOPS * below
+    added[RADIANCE] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
+    below = (
+        1.0 - layout[SKY] if layout[SKY].any() else (elevation < 0.0).astype(np.float32)[:, None]
+    )
+    added[RADIANCE] += ground_ev / STOPS * below
     return added
 
 
@@ -110,9 +114,9 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
     ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(
         model, old, sunlit=bool(scene.lights)
     )
-    share = scene.layout[3]
+    share = scene.layout[SKY]
     layout = scene.layout.copy()
-    layout[:3] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
+    layout[RADIANCE] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
     if scene.lights:
         azimuth = scene.lights[0].azimuth_deg
         layout = with_glow_moved(
@@ -127,15 +131,15 @@ def with_glow_moved(
     """What the sky has around a sun beyond its surroundings, at another place (azimuth and
     elevation in degrees); None: nowhere.
     """
-    away, sky = angles_from(old, layout.shape[1]), layout[3]
+    away, sky = angles_from(old, layout.shape[1]), layout[SKY]
     around = (away > GLOW_REACH_DEG) & (away < 1.5 * GLOW_REACH_DEG) & (sky > 0.5)
     if not around.any():
         return layout
-    level = layout[:3, around].mean(1)[:, None, None]
+    level = layout[RADIANCE, around].mean(1)[:, None, None]
     inside = np.clip((GLOW_REACH_DEG - away) / (GLOW_REACH_DEG / 3.0), 0.0, 1.0) * sky
-    glow = np.maximum(layout[:3] - level, 0.0) * inside
+    glow = np.maximum(layout[RADIANCE] - level, 0.0) * inside
     moved = layout.copy()
-    moved[:3] -= glow
+    moved[RADIANCE] -= glow
     _fill(moved, away < GLOW_REACH_DEG, around, sky)
     if new is not None:
         angles = np.arange(0.5, 5.0) * (GLOW_REACH_DEG / 5.0)
@@ -146,7 +150,7 @@ def with_glow_moved(
             (glow[c] * near).sum((1, 2)) / np.maximum(near.sum((1, 2)), 1e-6) for c in range(3)
         ]
         there = angles_from(new, layout.shape[1])
-        moved[:3] += (
+        moved[RADIANCE] += (
             np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32)
             * sky
         )
@@ -162,8 +166,8 @@ def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], s
     near = np.exp(
         (rays[left] @ rays[around].T - 1.0) / (1.0 - math.cos(math.radians(GLOW_REACH_DEG / 2.0)))
     )
-    level = (near @ layout[:3, around].T / near.sum(1, keepdims=True)).T
-    layout[:3, left] = np.maximum(layout[:3, left], level)
+    level = (near @ layout[RADIANCE, around].T / near.sum(1, keepdims=True)).T
+    layout[RADIANCE, left] = np.maximum(layout[RADIANCE, left], level)
 
 
 def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:
@@ -190,11 +194,11 @@ def _likely_elevation(tables: EnvironmentTables, row: int) -> float:
 
 def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
     """Above 0 towards an overcast sky, below 0 towards a clear one."""
-    share = scene.layout[3]
+    share = scene.layout[SKY]
     if not tables.sunny[scene.row] or not share.any():
         return scene
     weight = share / share.sum()
-    level = (scene.layout[:3] * weight).sum((1, 2))
+    level = (scene.layout[RADIANCE] * weight).sum((1, 2))
     if cover > 0:
         _, elevation = pixel_angles(share.shape[0])
         gradient = (
@@ -218,7 +222,7 @@ def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
         lights, code = scene.lights, _class_code(tables, "outdoor_clear")
     amount = np.float32(abs(cover))
     layout, codes = scene.layout.copy(), scene.codes.copy()
-    layout[:3] += amount * share * (aim - layout[:3])
+    layout[RADIANCE] += amount * share * (aim - layout[RADIANCE])
     if code is not None:
         codes[0] += amount * (code - codes[0])
     return replace(scene, layout=layout, codes=codes, lights=lights)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.render.panorama import direction, pixel_angles, pixel_directions
+from texgen_server.networks.channels import RADIANCE, SKY
 
 Array = NDArray[np.float32]
 
@@ -36,7 +37,7 @@ class Surroundings:
     @property
     def outdoors(self) -> bool:
         """Whether it has a sky."""
-        return bool(self.layout[3].any())
+        return bool(self.layout[SKY].any())
 
     def mirrored(self) -> Surroundings:
         """Left and right exchanged; what lies at azimuth 0 stays there."""
@@ -54,11 +55,11 @@ def sky_over_ground(above: Surroundings, below: Surroundings, share: Array) -> A
     """
     if not (above.outdoors and below.outdoors):
         other = below.layout.copy()
-        other[:3] += _apart_where_they_meet(above.layout[:3], other[:3], share)
+        other[RADIANCE] += _apart_where_they_meet(above.layout[RADIANCE], other[RADIANCE], share)
         return (above.layout * share + other * (1.0 - share)).astype(np.float32)
-    sky_share = below.layout[3]
+    sky_share = below.layout[SKY]
     brighter = _sky_level(above.sky) - _sky_level(below.sky)
-    colors = above.sky * sky_share + (below.layout[:3] + brighter) * (1.0 - sky_share)
+    colors = above.sky * sky_share + (below.layout[RADIANCE] + brighter) * (1.0 - sky_share)
     return np.concatenate([colors, sky_share[None]]).astype(np.float32)
 
 

@@ -11,22 +11,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import Light, MapKind, Pixels
+from texgen.maps import Light
 from texgen_server.backend import Backend
 from texgen_server.environment.layouts import conditioning, enlarged
 from texgen_server.environment.lights import draw_light, half_safe
+from texgen_server.environment.previews import panorama_preview
 from texgen_server.environment.scene import Scene
-from texgen_server.material.previews import panorama_preview
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, STOPS
 from texgen_server.noise import gaussian_field
 
 Array = NDArray[np.float32]
-Enlarge = Callable[[dict[MapKind, Pixels]], dict[MapKind, Pixels]]
+Enlarge = Callable[[Array], Array]
+"""Enlarges (3, H, 2 H) float32, of about [0, 1], to a multiple of its size."""
 
 CORRECTED_STOPS = 2.0
 """How far the network's cells may be brought back to the brightness that they should have."""
 DARKEST, BRIGHTEST = -14.0, 14.0
-"""Stops that the upscaler sees, in 16 bits: 2340 steps each."""
+"""Stops that the upscaler gets as 0 and as 1; values beyond them are not clipped."""
 STRIP_ROWS = 256
 
 
@@ -60,7 +61,7 @@ class PanoramaRenderer:
                     np.exp2(turned * np.float32(STOPS)).transpose(1, 2, 0) * scene.gains
                 )
             )
-            stops = _through(enlarge, stops)
+            stops = _enlarged(enlarge, stops)
         height = stops.shape[1]
         turn = round(scene.azimuth_deg / 180.0 * height)
         out = np.empty((height, 2 * height, 3), np.float16)
@@ -105,7 +106,7 @@ class PanoramaRenderer:
         radiance = (
             np.exp2(stops * np.float32(STOPS)).reshape(3, small, cell, 2 * small, cell).mean((2, 4))
         )
-        missing = layout[:3] - np.log2(np.maximum(radiance, 1e-6)) / np.float32(STOPS)
+        missing = layout[RADIANCE] - np.log2(np.maximum(radiance, 1e-6)) / np.float32(STOPS)
         limit = np.float32(CORRECTED_STOPS / STOPS)
         return stops + enlarged(np.clip(missing, -limit, limit).astype(np.float32), cell)
 
@@ -121,12 +122,7 @@ def _placed(light: Light, scene: Scene) -> Light:
     return replace(light, azimuth_deg=azimuth, flux=(red, green, blue))
 
 
-def _through(enlarge: Enlarge, stops: Array) -> Array:
-    """The upscaler sees colours; logarithms in 16 bits serve it as such."""
+def _enlarged(enlarge: Enlarge, stops: Array) -> Array:
+    """Enlarge log2 radiance in units of `STOPS` by a network for colours in [0, 1]."""
     unit = (stops * np.float32(STOPS) - np.float32(DARKEST)) / np.float32(BRIGHTEST - DARKEST)
-    coded = np.round(np.clip(unit, 0.0, 1.0) * 65535.0).astype(np.uint16).transpose(1, 2, 0)
-    large = enlarge({MapKind.BASECOLOR: coded})[MapKind.BASECOLOR]
-    decoded: Array = large.transpose(2, 0, 1).astype(np.float32) * np.float32(
-        (BRIGHTEST - DARKEST) / 65535.0 / STOPS
-    ) + np.float32(DARKEST / STOPS)
-    return decoded
+    return enlarge(unit) * np.float32((BRIGHTEST - DARKEST) / STOPS) + np.float32(DARKEST / STOPS)

@@ -60,7 +60,7 @@ class Scene:
     row: int  # whose sky it is
 
 
-def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
+def make_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
     """What the classes and the seed of a recipe say: a place under a sky, mirrored or not.
 
     Its controls come after (`controls`).

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from texgen_server.graphs.layers import (
     COLUMNS,
     END,
@@ -27,23 +24,21 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
+from texgen_server.networks.channels import SKY
 from texgen_server.networks.params import (
     CONDITIONING_CHANNELS,
     STYLES,
     EnvironmentParams,
     Weights,
-    environment_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
 COLOURS = 3
-SKY = 3
-"""Channel of a plan that holds the share of sky."""
 
 
-def environment_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def environment_graphs(params: EnvironmentParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of an environment model. Raises LoadError."""
-    params, named = environment_params(network), NamedWeights(weights)
+    named = NamedWeights(weights)
     graphs = {"trunk": _trunk(params, named), "head": _head(params, named)}
     named.check_all_taken()
     return graphs

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -40,8 +38,8 @@ from texgen_server.networks.params import (
     GROUPS,
     LEVEL_GAIN,
     SLOPE_GAIN,
+    EstimatorParams,
     Weights,
-    estimator_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
@@ -49,9 +47,9 @@ SLOPES = 2
 """Channels of the result that are slopes."""
 
 
-def estimator_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def estimator_graphs(params: EstimatorParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graph of an estimator. Raises LoadError."""
-    params, named = estimator_params(network), NamedWeights(weights)
+    named = NamedWeights(weights)
     seen, classes = parameter(places(ESTIMATOR_INPUTS)), parameter([OPEN, params.classes])
     x, kept = _down(seen, named, params.widths)
     whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from texgen_server.graphs.layers import (
@@ -30,17 +27,16 @@ from texgen_server.graphs.layers import (
 )
 from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.networks.params import GRID_PX, MaterialParams, Weights, material_params
+from texgen_server.networks.params import GRID_PX, MaterialParams, Weights
 from texgen_server.networks.waves import LAYOUT_CHANNELS
 from texgen_server.process.quiet_openvino import ops, ov
 
 
-def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def material_graphs(params: MaterialParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of a material model.
 
     Weights from before there were guides leave those at zero. Raises LoadError.
     """
-    params = material_params(network)
     named = NamedWeights(_with_guides(params, weights))
     graphs = {
         "mapping": _mapping(params, named),

@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import accumulate, pairwise
-from typing import Any
-
 import numpy as np
 
 from texgen_server.graphs.layers import (
@@ -25,7 +21,7 @@ from texgen_server.graphs.layers import (
     shuffle,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES, channel_slices
 from texgen_server.networks.params import (
     CLEAN_MEAN_PX,
     COMPOSE_REACH_PX,
@@ -38,14 +34,13 @@ from texgen_server.networks.params import (
     UpscalerParams,
     Weights,
     bicubic_kernel,
-    upscaler_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
 
-def upscaler_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def upscaler_graphs(params: UpscalerParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of an upscaler. Raises LoadError."""
-    params, named = upscaler_params(network), NamedWeights(weights)
+    named = NamedWeights(weights)
     graphs = {"detail": _detail(params)}
     for scale in (CLEAN_SCALE, *SCALES):
         graphs[f"residual_x{scale}"] = _residual(params, named, scale)
@@ -60,8 +55,7 @@ def _detail(params: UpscalerParams) -> ov.Model:
     """
     maps = parameter(places(UPSCALER_CHANNELS))
     detail = ops.subtract(maps, _local_mean(maps, MEAN_PX))
-    ends = list(accumulate(MAP_CHANNELS.values(), initial=0))
-    own = [cut(detail, start, stop, 1) for start, stop in pairwise(ends)]
+    own = [cut(detail, part.start, part.stop, 1) for part in channel_slices().values()]
     contrasts = ops.sqrt(
         _local_mean(concat([mean(ops.multiply(x, x), 1) for x in own]), CONTRAST_PX)
     )

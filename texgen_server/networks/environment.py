@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.networks.channels import RADIANCE, SKY
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
 from texgen_server.networks.params import CONDITIONING_CHANNELS, EnvironmentParams
 from texgen_server.precision.autocast import exact
@@ -103,7 +104,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, style: Tensor, plan: Tensor, noise: Tensor) -> Tensor:
         if self.grow:
             x = enlarged(x)
-        share = torch.cat([plan[:, 3:4], 1.0 - plan[:, 3:4]], 1)
+        sky = plan[:, SKY : SKY + 1]
+        share = torch.cat([sky, 1.0 - sky], 1)
         y = self.style1(self.conv1(x) + self.plan(plan), style, share)
         y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
         y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
@@ -132,7 +134,7 @@ class EnvironmentGenerator(nn.Module):
 
         ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L)
         ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``plans[i]`` (B, 8, 2^i L,
-        2^(i+1) L), see `network_params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
+        2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
         N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
         `EnvironmentParams.rows`.
         """
@@ -158,4 +160,4 @@ class EnvironmentGenerator(nn.Module):
                 None if conv.bias is None else conv.bias.float(),
             )
             fine = without_grid(fine, panorama_pad(panorama_pad(fine)))
-            return F.pixel_shuffle(fine, 2) + enlarged(plan[:, :3].float())
+            return F.pixel_shuffle(fine, 2) + enlarged(plan[:, RADIANCE].float())

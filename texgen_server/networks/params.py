@@ -87,6 +87,11 @@ class MaterialParams:
         """
         return len(self.widths)
 
+    @property
+    def cell_px(self) -> int:
+        """Pixels per cell."""
+        return CELL_PX
+
 
 @dataclass(frozen=True)
 class EnvironmentParams:
@@ -100,9 +105,14 @@ class EnvironmentParams:
     """Of the small panorama that it starts from; it has twice as many columns."""
 
     @property
+    def levels(self) -> int:
+        """Number of resolutions, coarsest first."""
+        return len(self.widths)
+
+    @property
     def rows(self) -> int:
-        """Of the result."""
-        return int(self.layout_rows * 2 ** len(self.widths))
+        """Rows of the result."""
+        return int(self.layout_rows * 2**self.levels)
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,9 @@ class UpscalerParams:
     def body_reach_px(self) -> int:
         """How far the convolutions before the heads see."""
         return self.depth + 1
+
+
+NetworkParams = MaterialParams | EnvironmentParams | EstimatorParams | UpscalerParams
 
 
 def material_params(network: Mapping[str, Any]) -> MaterialParams:

@@ -92,8 +92,8 @@ class CallObserver(Protocol):
 
 
 class Logger:
-    """A `CallObserver` that writes to the log: one line, with the figures as fields for a formatter that
-    wants them.
+    """Logs each call: a `CallObserver` that writes one line, with the figures as fields for a
+    formatter that uses them.
     """
 
     def ended(self, call: CallRecord) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from texgen.errors import OutputError
 from texgen_server.cache import ResultCache
-from texgen_server.engine.base import Engine
+from texgen_server.engine.protocol import Engine
 from texgen_server.observability.model_statistics import STAGES, Statistics
 
 

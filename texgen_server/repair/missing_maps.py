@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAP_SPECS, MapKind, Pixels, to_unit
+from texgen.maps import MAP_SPECS, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.material.postprocess import store_normal
 from texgen_server.networks.channels import (
@@ -26,6 +26,7 @@ from texgen_server.networks.channels import (
     ESTIMATED,
     MAP_CHANNELS,
     SLOPE_UNIT,
+    split_channels,
 )
 from texgen_server.repair.normal_integration import central_slopes, integrate, slopes_from_normal
 
@@ -161,11 +162,7 @@ def _estimate(
     """The estimator's maps, (C, h, w) each, at the small size."""
     seen = estimator_input(maps)
     (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
-    out, first = {}, 0
-    for name in ESTIMATED:
-        out[MapKind(name)] = made[0, first : first + MAP_CHANNELS[name]]
-        first += MAP_CHANNELS[name]
-    return out
+    return {MapKind(name): planes for name, planes in split_channels(made[0], ESTIMATED).items()}
 
 
 def estimator_input(maps: Mapping[MapKind, Pixels]) -> Array:
@@ -258,8 +255,4 @@ def _box(plane: Array) -> Array:
 
 
 def _stored(kind: MapKind, unit: Array) -> Pixels:
-    top, dtype = (65535.0, np.uint16) if MAP_SPECS[kind].dtype == "uint16" else (255.0, np.uint8)
-    stored: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * np.float32(top) + np.float32(0.5)).astype(
-        dtype
-    )[..., None]
-    return stored
+    return from_unit(unit, MAP_SPECS[kind].dtype)[..., None]

@@ -7,38 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import MapKind, Pixels
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import fill_maps
+from texgen_server.repair.options import RepairOptions, Tiling
 from texgen_server.repair.seams import MIN_TILING_PX, make_tileable, seam_axes
-from texgen_server.upscaling.tiled import Border, TiledUpscaler, common_size
-
-
-class Tiling(StrEnum):
-    """Whether a set is made tileable."""
-
-    AUTO = "auto"
-    """Along the axes on which a seam shows."""
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-@dataclass(frozen=True)
-class RepairOptions:
-    """What is to be done."""
-
-    tiling: Tiling
-    clean: bool
-    fill: frozenset[MapKind]
-    """Maps to make if they are missing."""
-    class_share: NDArray[np.float32]
-    """(K,) 1 at the class that was told; zeros if none."""
+from texgen_server.upscaling.border import Border
+from texgen_server.upscaling.tiled import TiledUpscaler, common_size
 
 
 @dataclass(frozen=True)

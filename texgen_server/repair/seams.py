@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import MapKind, Pixels, to_unit
+from texgen.maps import MapKind, Pixels, from_unit, to_unit
 
 Array = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -131,9 +131,8 @@ def _even(pixels: Pixels) -> Pixels:
     share = float(surface.var() / max(1e-9, float(grey.var())))
     if share < CHANCE:
         return pixels
-    top = 255.0 if pixels.dtype == np.uint8 else 65535.0
     unit[..., :3] -= surface[..., None]
-    return _as(pixels, np.clip(unit, 0.0, 1.0) * np.float32(top))
+    return from_unit(unit, pixels.dtype)
 
 
 def _weights(maps: Mapping[MapKind, Pixels]) -> dict[MapKind, float]:

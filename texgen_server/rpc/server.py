@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -21,15 +22,17 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
-from texgen_server.engine.base import Engine
+from texgen_server.engine.protocol import Engine
 from texgen_server.observability.call_record import CallObserver, Logger
 from texgen_server.observability.model_statistics import Statistics
 from texgen_server.observability.prometheus import Exporter, families
 from texgen_server.observability.traces import Tracer
 from texgen_server.process.settings import tune_this_process
+from texgen_server.rpc import convert
 from texgen_server.rpc.idle_memory import IdleMemory
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
+from texgen_server.rpc.texture_call import TextureCalls
 from texgen_server.tokens import Token, hashed, read_tokens
 
 SERVICES = tuple(
@@ -51,19 +54,20 @@ class RunningServer:
         ]
         self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
         self._health, statistics = HealthServicer(), Statistics()
-        textures = TextureService(engine, config, self._pool, statistics)
+        calls = TextureCalls(engine, config, self._pool, statistics)
         observers: list[CallObserver] = [
             Logger(),
-            IdleMemory(textures.in_flight, self._pool),
+            IdleMemory(calls.in_flight, self._pool),
             *([self._tracer] if self._tracer else []),
         ]
         self._server = grpc.aio.server(
             interceptors=[Guard(_tokens(config), observers)], options=options
         )
-        pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
-        self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)
+        pb_grpc.add_TextureServiceServicer_to_server(TextureService(calls), self._server)
+        self._collect = lambda: families(statistics, engine, calls.in_flight, calls.cache)
         self.metrics: Exporter | None = None
-        pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine, statistics), self._server)
+        models = ModelService(engine, partial(convert.statistics_response, statistics))
+        pb_grpc.add_ModelServiceServicer_to_server(models, self._server)
         pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(

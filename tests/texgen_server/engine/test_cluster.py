@@ -18,7 +18,7 @@ from texgen.errors import LoadError
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine import load_engine
-from texgen_server.engine.base import CancelToken, MaterialJob
+from texgen_server.engine.jobs import CancelToken, MaterialJob
 from texgen_server.engine.replica import Replica, portable_job
 
 WITHOUT = [

@@ -32,7 +32,7 @@ from texgen_server.environment.layouts import (
     sky_over_ground,
 )
 from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
-from texgen_server.environment.scene import draw_scene
+from texgen_server.environment.scene import make_scene
 from texgen_server.environment.white_balance import white_balance
 from texgen_server.networks.channels import STOPS
 from texgen_server.registry import load_model
@@ -163,7 +163,7 @@ def test_every_cell_has_the_light_that_the_layout_says(make, tables, environment
     """
     environment, radiance = make()
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 3, (256, 128))
-    scene = apply_controls(draw_scene(recipe, tables), recipe.controls, tables)
+    scene = apply_controls(make_scene(recipe, tables), recipe.controls, tables)
     bare = without_lights(environment, radiance)
     said = np.exp2(enlarged(scene.layout[:3], 4) * STOPS).transpose(1, 2, 0) * scene.gains
     ours, theirs = radiance_harmonics(bare), radiance_harmonics(said.astype(np.float32))
@@ -277,7 +277,7 @@ def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
     scenes = [
         apply_controls(
-            draw_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables
+            make_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables
         )
         for e in np.linspace(-5, 60, 14)
     ]
@@ -290,7 +290,7 @@ def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment
 
 def test_the_network_sees_dusk_as_bright_as_day(tables, environment_card):
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
-    drawn = draw_scene(recipe, tables)
+    drawn = make_scene(recipe, tables)
     noon, dusk = (
         apply_controls(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables)
         for e in (40.0, -6.0)

@@ -208,4 +208,4 @@ def test_the_parts_are_those_of_the_table(models):
     for kind in KINDS:
         model = load_model(find_card(kind, models))
         for build in (build_graphs, build_parts):
-            assert set(build(kind, model.card.network, model.weights)) == set(PARTS[kind])
+            assert set(build(model.params, model.weights)) == set(PARTS[kind])

@@ -83,7 +83,7 @@ import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, t
     "an engine": """
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 engine = LocalEngine(ServerConfig(models=MODELS, device="openvino"))
 engine.submit("", MaterialJob(make_recipe(engine.card(""), [("brick", 1.0)], 3, (64, 64)))).result()

@@ -27,7 +27,7 @@ from texgen_server.backends import load_backend
 from texgen_server.environment.controls import apply_controls
 from texgen_server.environment.lights import draw_light
 from texgen_server.environment.render import PanoramaRenderer
-from texgen_server.environment.scene import EnvironmentTables, Scene, draw_scene
+from texgen_server.environment.scene import EnvironmentTables, Scene, make_scene
 from texgen_server.networks.channels import STOPS
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.registry import load_environment
@@ -64,7 +64,7 @@ class Judged:
         own = self.card.max_edge_px
         recipe = make_recipe(self.card, [(name, 1.0)], seed, (own, own // 2), controls=controls)
         return self.made(
-            apply_controls(draw_scene(recipe, self.tables), recipe.controls, self.tables)
+            apply_controls(make_scene(recipe, self.tables), recipe.controls, self.tables)
         )
 
     def through_code(self, row: int) -> Array:

@@ -65,7 +65,7 @@ class Samples:
 def find_directions(model: MaterialModel) -> dict[str, NDArray[np.float32]]:
     """A direction (style_dim,) for each attribute, scaled to one unit of its control."""
     torch.manual_seed(0)
-    generator = build_generator(model.card.network, model.weights)
+    generator = build_generator(model.params, model.weights)
     samples = draw_samples(model, generator)
     jacobian = _jacobian(generator, samples)
     spread = samples.styles.std(0).mean()

@@ -20,7 +20,8 @@ from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.canvas import Window
-from texgen_server.material.sampling import make_plan, plain_source
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.sources import plain_source
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.networks.frozen_features import TAP_CHANNELS, FrozenFeatures
 from texgen_server.precision import EXACT

@@ -17,7 +17,9 @@ from PIL import Image
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.capture.fit import CaptureNetworks, CaptureOptions, capture, nearest_rows
+from texgen_server.capture.networks import CaptureNetworks
+from texgen_server.capture.options import CaptureOptions
+from texgen_server.capture.search import capture, nearest_rows
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import MaterialModel, load_material

@@ -83,7 +83,7 @@ def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     weights = {k: v.numpy() for k, v in other.ema.state_dict().items()}
     write_upscaler(weights, CONFIG.params, tmp_path / "upscaler", "0.0.1", {"training_images": 640})
     model = load_model(read_card(tmp_path / "upscaler"))
-    assert build_upscaler(model.card.network, model.weights).params == CONFIG.params
+    assert build_upscaler(model.params, model.weights).params == CONFIG.params
 
 
 def test_turned_crops_keep_their_normals(scans):
