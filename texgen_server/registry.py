@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ModelCard -> checked weights. Weights are safetensors, and nothing else, ever."""
+"""ModelCard -> checked weights. Weights are safetensors, and no other format is ever loaded."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def load_model(card: ModelCard) -> LoadedModel:
 
 
 def load_material(card: ModelCard) -> MaterialModel:
-    """`load_model` for a material generator."""
+    """Load a material generator; see `load_model`."""
     tensors = _tensors(card)
     members = [asset for c in card.classes for asset in c.materials]
     try:
@@ -142,7 +142,7 @@ def load_material(card: ModelCard) -> MaterialModel:
 
 
 def load_environment(card: ModelCard) -> EnvironmentModel:
-    """`load_model` for an environment generator."""
+    """Load an environment generator; see `load_model`."""
     tensors = _tensors(card)
     try:
         tables = EnvironmentTables(
@@ -226,7 +226,7 @@ def read_weights(path: Path, digest: str) -> dict[str, NDArray[np.float32]]:
 
 
 def _looks_like_safetensors(data: bytes) -> bool:
-    """A length that fits the file, then a JSON object."""
+    """Return True for data that starts with a length that fits the file, then a JSON object."""
     if len(data) < 9:
         return False
     (length,) = struct.unpack("<Q", data[:8])

@@ -224,9 +224,9 @@ def _error(kind: str, message: str, field: str) -> TexgenError:
 
 @contextlib.contextmanager
 def _without_usage_statistics() -> Iterator[None]:
-    """Start Ray without its usage statistics, unless somebody has decided about them.
+    """Start Ray without its usage statistics, unless the variable is set already.
 
-    The variable is taken away again: the process may not be ours.
+    The variable is removed again: the process may belong to another program.
     """
     if USAGE_VARIABLE in os.environ:
         yield

@@ -23,7 +23,7 @@ from texgen_server.engine.model_catalog import ModelCatalog
 from texgen_server.engine.protocol import DeviceInfo, jobs_at_a_time
 
 BEFORE_ALL = -1
-"""Priority of loading and unloading."""
+"""Priority of loading and unloading, before all jobs."""
 
 
 @dataclass(eq=False)

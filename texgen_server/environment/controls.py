@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controls do to a scene, before and after the network."""
+"""The controls of an environment: changes of its scene before the network, and of its light after
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,19 @@ from texgen_server.networks.channels import RADIANCE, SKY, STOPS
 Array = NDArray[np.float32]
 
 AS_DRAWN_DEG = -20.0
-"""The sun's elevation at which it stands where the class and the seed put it."""
+"""Value of ``sun_elevation_deg`` that leaves the sun where the class and the seed put it."""
 SET_BELOW_DEG = -1.0
-"""No disc is drawn below this."""
+"""Elevation below which the sun's disc is not rendered."""
 OVERCAST_SUN_STOPS = 14.0
-"""What a closed cover of clouds takes from the sun."""
+"""Stops that a closed cover of clouds takes from the sun."""
 HORIZON_DEG = 8.0
 GLOW_REACH_DEG = 18.0
-"""How far from a sun its glow lifts the sky above what lies around."""
+"""Distance from a sun within which its glow makes the sky brighter than its surroundings."""
 USUAL_ELEVATION_DEG = 35.0
 
 
 def apply_controls(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
-    """The scene with every control at its value."""
+    """Return the scene with every control at its value."""
     drawn = scene.layout
     if value["sun_elevation_deg"] != AS_DRAWN_DEG:
         scene = _raised(scene, value["sun_elevation_deg"], tables)
@@ -63,8 +65,8 @@ def apply_controls(scene: Scene, value: Mapping[str, float], tables: Environment
 
 
 def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
-    """The same light, by way of a layout of the usual brightness: at dusk the network would see
-    what it has never seen, and draw grain.
+    """Return the same light by way of a layout of the usual brightness: at dusk the network would
+    get input that it was never trained on, and add grain.
     """
     weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
     shift = np.float32(
@@ -81,7 +83,9 @@ def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
 
 
 def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
-    """(4, L, 2 L) to add: a brighter band at the horizon, a brighter ground."""
+    """Return the change (4, L, 2 L) of a layout by a brighter band at the horizon and a brighter
+    ground.
+    """
     _, elevation = pixel_angles(layout.shape[1])
     added = np.zeros_like(layout)
     added[RADIANCE] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
@@ -93,7 +97,7 @@ def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
 
 
 def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Scene:
-    """The brightest light at another elevation; under a sun, sky and ground follow."""
+    """Move the brightest light to another elevation; under a sun, sky and ground follow."""
     old = scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
     lights = scene.lights
     if not tables.sunny[scene.row]:
@@ -128,8 +132,8 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
 def with_glow_moved(
     layout: Array, old: tuple[float, float], new: tuple[float, float] | None
 ) -> Array:
-    """What the sky has around a sun beyond its surroundings, at another place (azimuth and
-    elevation in degrees); None: nowhere.
+    """Move a sun's glow, the part of the sky that is brighter than its surroundings, to another
+    place (azimuth and elevation in degrees); None: remove it.
     """
     away, sky = angles_from(old, layout.shape[1]), layout[SKY]
     around = (away > GLOW_REACH_DEG) & (away < 1.5 * GLOW_REACH_DEG) & (sky > 0.5)
@@ -158,8 +162,8 @@ def with_glow_moved(
 
 
 def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], sky: Array) -> None:
-    """Where a sun has left, a sky no darker than what lies around, nearer cells counting more: the
-    model may have taken away more than was there.
+    """Fill the place that a sun has left with a sky no darker than its surroundings, nearer cells
+    counting more: the model may have removed more than there was.
     """
     rays = pixel_directions(layout.shape[1])
     left = inside & (sky > 0.5)
@@ -171,7 +175,9 @@ def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], s
 
 
 def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:
-    """(3,) log2 of the irradiance of the ground under a clear sky, with its sun or without."""
+    """Return (3,) log2 of the irradiance of the ground under a clear sky, with its sun or
+    without.
+    """
     sky = model.sky(elevation_deg)
     _, elevation = pixel_angles(sky.shape[1])
     up = np.radians(np.maximum(elevation, 0.0))
@@ -186,14 +192,16 @@ def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Arra
 
 
 def _likely_elevation(tables: EnvironmentTables, row: int) -> float:
-    """Of a sun that is not seen: the mean of its class, else `USUAL_ELEVATION_DEG`."""
+    """Estimate the elevation of a sun behind clouds: the mean of its class, else
+    `USUAL_ELEVATION_DEG`.
+    """
     rows = next(rows for rows in tables.rows.values() if row in rows)
     seen = [tables.lights[r, 0, 1] for r in rows if tables.lights[r, 0, 2] > 0 and tables.sunny[r]]
     return float(np.mean(seen)) if seen else USUAL_ELEVATION_DEG
 
 
 def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
-    """Above 0 towards an overcast sky, below 0 towards a clear one."""
+    """Change the clouds: above 0 towards an overcast sky, below 0 towards a clear one."""
     share = scene.layout[SKY]
     if not tables.sunny[scene.row] or not share.any():
         return scene

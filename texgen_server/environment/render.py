@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scene -> panorama of radiance: the network draws it, the upscaler brings it to size, lights are
-drawn last, at the full size.
+"""Scene -> panorama of radiance: the network's output, enlarged by the upscaler; lights are added
+last, at the full size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Enlarge = Callable[[Array], Array]
 """Enlarges (3, H, 2 H) float32, of about [0, 1], to a multiple of its size."""
 
 CORRECTED_STOPS = 2.0
-"""How far the network's cells may be brought back to the brightness that they should have."""
+"""Most stops by which the network's cells are corrected to the brightness of the layout."""
 DARKEST, BRIGHTEST = -14.0, 14.0
 """Stops that the upscaler gets as 0 and as 1; values beyond them are not clipped."""
 STRIP_ROWS = 256
@@ -33,7 +33,7 @@ STRIP_ROWS = 256
 
 @dataclass(frozen=True)
 class PanoramaRenderer:
-    """How to draw."""
+    """Renders scenes with a backend."""
 
     backend: Backend
     noise_channels: int
@@ -41,16 +41,13 @@ class PanoramaRenderer:
     check: Callable[[], None] = lambda: None
     """Called between steps; raises to stop the work."""
     on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
-    """Called once, where the panorama is enlarged, with what it will look like:
-
-    (h, 2 h, 3) sRGB.
-    """
+    """Called once, where the panorama is enlarged, with a preview of it: (h, 2 h, 3) sRGB."""
 
     def panorama(
         self, scene: Scene, enlarge: Enlarge | None = None
     ) -> tuple[NDArray[np.float16], tuple[Light, ...]]:
-        """(H, 2 H, 3) radiance at the network's size, or as ``enlarge`` makes it, and its lights as
-        they stand in it.
+        """Return radiance (H, 2 H, 3) at the network's size, or as ``enlarge`` makes it, and its
+        lights where they stand in it.
         """
         stops = self._corrected(self._drawn(scene), scene.layout)
         self.check()
@@ -81,7 +78,7 @@ class PanoramaRenderer:
         return out, lights
 
     def _drawn(self, scene: Scene) -> Array:
-        """(3, H, 2 H) of the network, in units of `STOPS`."""
+        """Run the network: (3, H, 2 H) log2 radiance in units of `STOPS`."""
         key = scene.lights[0] if scene.lights else None
         light = (key.azimuth_deg, key.elevation_deg) if key else None
         small = scene.layout.shape[1]
@@ -98,8 +95,8 @@ class PanoramaRenderer:
         return stops
 
     def _corrected(self, stops: Array, layout: Array) -> Array:
-        """With as much light in every cell as the layout says: what lights a scene is decided
-        there.
+        """Correct the light of every cell to that of the layout, which alone decides the lighting
+        of a scene.
         """
         small = layout.shape[1]
         cell = stops.shape[1] // small
@@ -116,7 +113,7 @@ def _noise(seed: int, level: int, channels: int, rows: int) -> Array:
 
 
 def _placed(light: Light, scene: Scene) -> Light:
-    """Where it stands in the result, and how bright."""
+    """Return the light as it stands in the result, and as bright."""
     azimuth = (light.azimuth_deg + scene.azimuth_deg + 180.0) % 360.0 - 180.0
     red, green, blue = (float(f * g) for f, g in zip(light.flux, scene.gains, strict=True))
     return replace(light, azimuth_deg=azimuth, flux=(red, green, blue))

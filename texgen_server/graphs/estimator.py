@@ -44,7 +44,7 @@ from texgen_server.networks.params import (
 from texgen_server.process.quiet_openvino import ops, ov
 
 SLOPES = 2
-"""Channels of the result that are slopes."""
+"""Number of leading channels of the result that are slopes."""
 
 
 def estimator_graphs(params: EstimatorParams, weights: Weights) -> dict[str, ov.Model]:
@@ -110,7 +110,7 @@ def _up(x: Value, kept: list[Value], weights: NamedWeights, widths: tuple[int, .
 
 
 def _whole(x: Value, classes: Value, weights: NamedWeights, width: int, class_count: int) -> Value:
-    """Say what the whole picture is made of: (B, width)."""
+    """Summarise the whole picture: (B, width)."""
     pixels = ops.convert(ops.reduce_prod(size_of(x), np.array([0], np.int64)), np.float32)
     away = ops.subtract(x, mean(x, ROWS, COLUMNS))
     variance = ops.multiply(mean(ops.multiply(away, away), ROWS, COLUMNS, keep=False), pixels)

@@ -96,7 +96,7 @@ def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.M
 
 
 def _body(x: Value, weights: NamedWeights, number: int, width: int) -> Value:
-    """One convolution of the body, with what makes it not linear before it."""
+    """Apply one convolution of the body, with its activation before it."""
     seen = ops.prelu(x, constant(weights.at("slopes").at(number).take("weight", width)))
     return convolution(seen, weights.at("body").at(number).take("weight", width, width, 3, 3), 1)
 

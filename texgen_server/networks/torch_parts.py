@@ -190,7 +190,7 @@ class ComposePart(nn.Module):
 
 
 def _inside(maps: Tensor, cut: int) -> Tensor:
-    """Without so many px on each side: what the next step does not see need not be computed."""
+    """Cut px off each side: pixels that the next step does not depend on need not be computed."""
     return maps[..., cut:-cut, cut:-cut]
 
 

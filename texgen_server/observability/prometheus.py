@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics on a port of their own.
 
-Read from what the server counts anyway; nothing is counted twice.
+They are read from counters that the server has anyway; nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Collector:
 def families(
     statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None
 ) -> Iterator[Any]:
-    """All metrics as they are now."""
+    """Yield all metrics with their present values."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
     results = CounterMetricFamily("texgen_results", "Results delivered", labels=["model", "source"])

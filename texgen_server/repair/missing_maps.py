@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Missing maps from those that are there: what geometry gives is computed, the rest is estimated
-small and brought to size along edges.
+"""Makes missing maps from those that are present: geometry is computed, the rest is estimated small
+and enlarged along edges.
 
 Height from a normal map is its integral; a normal map from a height is its derivative, with the
-depth that the estimator expects; the two always agree. Everything here takes the picture as a
+depth that the estimator predicts; the two always agree. Everything here treats the picture as a
 torus. Numpy only.
 """
 
@@ -34,7 +34,7 @@ Array = NDArray[np.float32]
 
 FILLABLE = tuple(MapKind(name) for name in ESTIMATED)
 LONGEST_PX = 2048
-"""Longest edge that the estimator sees: a strip keeps its shape up to eight to one."""
+"""Longest edge of the estimator's input: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
 """Least and most height range, black to white, as a fraction of the shorter edge, where it is
 estimated.
@@ -48,11 +48,11 @@ guide counts as flat.
 
 @dataclass(frozen=True)
 class FilledMaps:
-    """The maps that were made, how, and how deep the relief is."""
+    """Maps that were made, their sources, and the depth of the relief."""
 
     maps: dict[MapKind, Pixels]
     sources: dict[MapKind, str]
-    """"height", "normal" or "estimate" for each of them."""
+    """Source of each map: "height", "normal" or "estimate"."""
     relief_tiles: float
     """Height of white over black as a fraction of the picture's shorter edge; 0 where no relief was
     made.
@@ -65,8 +65,8 @@ def fill_maps(
     estimator: Backend,
     class_share: Array,
 ) -> FilledMaps:
-    """Make those of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
-    ``class_share`` (K,) is 1 at the class told.
+    """Make the maps of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
+    ``class_share`` (K,) is 1 at the given class.
 
     Raises InvalidRequestError when there is nothing to make them from.
     """
@@ -98,7 +98,9 @@ def fill_maps(
 
 
 def _stretched(metallic: Array) -> Array:
-    """Nothing is a little metallic: what is within `METAL_DOUBT` of 0 or 1 becomes that."""
+    """Stretch metallic values: those within `METAL_DOUBT` of 0 or 1 become 0 or 1, as no material
+    is slightly metallic.
+    """
     stretched: Array = np.clip(
         (metallic - np.float32(METAL_DOUBT)) / np.float32(1.0 - 2.0 * METAL_DOUBT), 0.0, 1.0
     )
@@ -108,7 +110,9 @@ def _stretched(metallic: Array) -> Array:
 def _relief(
     maps: Mapping[MapKind, Pixels], estimate: dict[MapKind, Array]
 ) -> tuple[dict[MapKind, Pixels], dict[MapKind, str], float]:
-    """Height and normal that agree, from whichever there is; and the px of white over black."""
+    """Make a height and a normal that agree, from the one that is present; the last value is the px
+    of white over black.
+    """
     if MapKind.NORMAL in maps:
         right, down = slopes_from_normal(
             to_unit(maps[MapKind.NORMAL][..., :3]) * np.float32(2.0) - np.float32(1.0)
@@ -142,8 +146,8 @@ def _relief(
 
 
 def _depth(unit: Array, slopes: Array) -> float:
-    """The px of white over black with which a height's slopes, averaged to the estimate's size,
-    come nearest to those estimated.
+    """Return the px of white over black with which a height's slopes, averaged to the estimate's
+    size, come nearest to those estimated.
     """
     scale = unit.shape[1] / slopes.shape[2]
     small = resized(unit, slopes.shape[1:])
@@ -159,15 +163,15 @@ def _depth(unit: Array, slopes: Array) -> float:
 def _estimate(
     maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array
 ) -> dict[MapKind, Array]:
-    """The estimator's maps, (C, h, w) each, at the small size."""
+    """Run the estimator: maps (C, h, w) each, at the small size."""
     seen = estimator_input(maps)
     (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
     return {MapKind(name): planes for name, planes in split_channels(made[0], ESTIMATED).items()}
 
 
 def estimator_input(maps: Mapping[MapKind, Pixels]) -> Array:
-    """Maps -> (15, h, w): shrunk, slopes for normals, zeros for what is missing, then for each map
-    whether it is there.
+    """Build the estimator's input (15, h, w) from maps: shrunk, slopes for normals, zeros for
+    missing ones, then for each map 1 where it is present.
     """
     size = _small_size(next(iter(maps.values())).shape[:2])
     planes, marks = [], []
@@ -202,8 +206,8 @@ def _shrunk(kind: MapKind, pixels: Pixels, size: tuple[int, int]) -> Array:
 
 
 def resized(plane: Array, size: tuple[int, ...]) -> Array:
-    """(H, W) on the torus at another size (rows, columns): averaged where it shrinks, bicubic where
-    it grows.
+    """Resize (H, W) on the torus to (rows, columns): averaged where it shrinks, bicubic where it
+    grows.
     """
     if plane.shape == tuple(size):
         return plane
@@ -221,8 +225,8 @@ def resized(plane: Array, size: tuple[int, ...]) -> Array:
 
 
 def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:
-    """A small plane (h, w) in [0, 1] at the maps' size, following the edges of what guides it (He &
-    Sun 2015).
+    """Enlarge a small plane (h, w) in [0, 1] to the maps' size, along the edges of their guide (He
+    & Sun 2015).
     """
     guide = _guide(maps)
     low = resized(guide, small.shape)
@@ -236,7 +240,9 @@ def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:
 
 
 def _guide(maps: Mapping[MapKind, Pixels]) -> Array:
-    """(H, W) in [0, 1]: the colour's lightness, else height, else the normal's z."""
+    """Return the guide (H, W) in [0, 1]: the colour's lightness, else height, else the normal's
+    z.
+    """
     if MapKind.BASECOLOR in maps:
         lightness: Array = to_unit(maps[MapKind.BASECOLOR][..., :3]).mean(2)
         return lightness
@@ -245,7 +251,7 @@ def _guide(maps: Mapping[MapKind, Pixels]) -> Array:
 
 
 def _box(plane: Array) -> Array:
-    """Mean over a window of `FILTER_PX` to each side, on the torus."""
+    """Compute the mean over a window of `FILTER_PX` to each side, on the torus."""
     out: Array = plane
     for axis in (0, 1):
         out = np.stack(

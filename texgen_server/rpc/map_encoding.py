@@ -35,7 +35,7 @@ more, and from which on they are encoded one after the other.
 
 @dataclass(frozen=True)
 class EncodedMap:
-    """A map ready to be sent."""
+    """A packed map with its hashes."""
 
     packed: PackedMap
     sha256: bytes

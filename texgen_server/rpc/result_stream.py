@@ -47,7 +47,7 @@ class ResultStream:
         self._engine, self._pool, self._cache, self._statistics = engine, pool, cache, statistics
         self._record, self._card, self._orders = record, card, orders
         self._engine_name = engine.name()
-        """The arithmetic that the keys of the cache name."""
+        """Name of the arithmetic, part of the cache's keys."""
         self._earlier = len(record.results)  # results of earlier positions of an exploration
         self._jobs: dict[int, Future[Result]] = {}
         """Futures of the submitted jobs, by the index of their order."""

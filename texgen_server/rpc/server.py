@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build, start and drain a server: our services, health and reflection."""
+"""Builds, starts and drains a server: our services, health and reflection."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class RunningServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
-        """Health NOT_SERVING, let running calls end within the grace period, release the
+        """Set health to NOT_SERVING, let running calls end within the grace period, release the
         devices.
         """
         await self._health.enter_graceful_shutdown()
@@ -109,13 +109,14 @@ class RunningServer:
 
 
 def _tokens(config: ServerConfig) -> tuple[Token, ...]:
-    """Those of the file, and the single one. Raises InvalidRequestError."""
+    """Read the tokens of the file, and the single one. Raises InvalidRequestError."""
     own = (Token("token", hashed(config.token)),) if config.token else ()
     return own + (read_tokens(config.tokens_file) if config.tokens_file else ())
 
 
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    """TLS, with certificates asked of clients where a CA for them is given; None: no TLS.
+    """Make the credentials of TLS, with client certificates where a CA for them is given; None: no
+    TLS.
 
     Raises InvalidRequestError.
     """
@@ -134,7 +135,7 @@ def _pem(path: Path, what: str) -> bytes:
 
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
-    """Run until SIGINT or SIGTERM, in a process of its own."""
+    """Run until SIGINT or SIGTERM, in a process of its own, which is tuned for serving."""
     tune_this_process()
     asyncio.run(_serve(config, on_ready))
 
@@ -166,8 +167,8 @@ class EmbeddedServer:
     """A server in a background thread of this process, on a free loopback port; use as a context
     manager.
 
-    It changes no setting of the process: a program of your own that does nothing else may call
-    `own_process.tune_this_process` first.
+    It changes no setting of the process: a program that does nothing else may call
+    `process.settings.tune_this_process` first.
     """
 
     def __init__(self, config: ServerConfig) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servicers. Each method converts its request, calls what is below, and streams the events;
+"""The servicers. Each method converts its request, calls the rooms below, and streams the events;
 every decision is made below.
 """
 
@@ -119,7 +119,7 @@ class TextureService(pb_grpc.TextureServiceServicer):
 
 
 class ModelService(pb_grpc.ModelServiceServicer):
-    """Tells about models, loads and unloads them."""
+    """Lists, loads and unloads models."""
 
     def __init__(self, engine: Engine, statistics: StatisticsOf) -> None:
         self._engine, self._statistics = engine, statistics
@@ -155,7 +155,7 @@ class ModelService(pb_grpc.ModelServiceServicer):
 
 
 class ServerService(pb_grpc.ServerServiceServicer):
-    """Tells about the server itself."""
+    """Describes the server itself."""
 
     def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self._engine, self._config = engine, config

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls for textures: everything below the servicer that a call needs, from the lookup of a model
-to the events of its results.
+"""Calls for textures: all that a servicer's method needs, from the lookup of a model to the events
+of the results.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from texgen.recipes.recipe import Lock, MixMode
 from texgen_server.material.canvas import Window
 from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.plan import SHAPE_LEVELS
-from texgen_server.material.sampling import choose_code, make_plan, tile_layout
+from texgen_server.material.sampling import make_plan, tile_layout
+from texgen_server.material.sources import choose_code
 from texgen_server.networks.waves import layout_field, sample_places
 from texgen_server.noise import gaussian_field, uniforms
 from texgen_server.registry import load_material

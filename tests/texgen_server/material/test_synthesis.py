@@ -11,7 +11,8 @@ from texgen.maps import MapKind
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe
 from texgen.recipes.recipe import MixMode
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.material.canvas import Rectangle, Synthesis, Window, halo_cells
+from texgen_server.material.canvas import Rectangle
+from texgen_server.material.synthesis import Synthesis, Window, halo_cells
 from texgen_server.material.sampling import make_plan
 from texgen_server.registry import load_material
 

@@ -25,7 +25,8 @@ from texgen_server.repair.missing_maps import (
     resized,
     sharpened,
 )
-from texgen_server.repair.pipeline import RepairOptions, Tiling, repair_maps
+from texgen_server.repair.options import RepairOptions, Tiling
+from texgen_server.repair.pipeline import repair_maps
 
 NOBODY = np.zeros(3, np.float32)
 

@@ -84,7 +84,9 @@ def _generate_recipe(request: pb.GenerateMaterialRequest, card: ModelCard, host:
 
 
 def _check_recipe_alone(request: pb.GenerateMaterialRequest) -> None:
-    """Raise InvalidRequestError when a request says beside its recipe what the recipe says."""
+    """Raise InvalidRequestError when a request gives a recipe and a field that the recipe
+    contains.
+    """
     if (
         request.classes
         or request.HasField("seed")

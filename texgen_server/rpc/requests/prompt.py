@@ -16,10 +16,10 @@ from texgen_server.rpc.requests.seed import seed_of
 def resolve_prompt(
     request: pb.GenerateMaterialRequest, card: ModelCard, readers: PromptReaders
 ) -> tuple[pb.GenerateMaterialRequest, pb.PromptChoice]:
-    """The request without its prompt, and what the prompt was resolve_prompt as. Controls that the
+    """Return the request with its prompt resolved, and what the prompt chose. Controls that the
     request names win.
 
-    The seed is the first one, from the request's (or a random one) on, that draws the chosen
+    The seed is the first one, from the request's (or a random one) on, that picks the chosen
     material. Raises InvalidRequestError, and LoadError when the server reads no prompts.
     """
     if request.classes or request.recipe:

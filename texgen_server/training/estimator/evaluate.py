@@ -17,7 +17,8 @@ from texgen_server.backends import load_backend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
 from texgen_server.repair.missing_maps import FILLABLE, fill_maps
-from texgen_server.repair.seams import make_tileable, seam_axes
+from texgen_server.repair.seam_detection import seam_axes
+from texgen_server.repair.seams import make_tileable
 from texgen_server.training.estimator.pictures import cropped, draw_filled, draw_repaired
 from texgen_server.training.material.data import Pack
 from texgen_server.training.runner import StepwiseEval
