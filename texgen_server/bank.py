@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from texgen.errors import LoadError
 
 Latents = NDArray[np.int16]
-"""(h, w, n) integers in quantiser steps."""
+"""Latents (h, w, n): integers in quantiser steps."""
 
 FORMAT = 1
 MOST_CELLS = 256 * 256

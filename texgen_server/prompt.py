@@ -128,7 +128,7 @@ class PromptReaders:
         self._lock = threading.Lock()
         self._embed: Embedder | None = None
         self._readers: dict[str, PromptReader] = {}
-        """By the model's digest."""
+        """Digest of a model -> its reader."""
 
     def read(self, card: ModelCard, prompt: str) -> Choice:
         """Read a prompt for a model. Raises InvalidRequestError, and LoadError when the extra is

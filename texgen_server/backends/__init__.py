@@ -42,6 +42,7 @@ def load_backend(
     chosen = _choose(device)
     decided = arithmetic(chosen, precision)
     if chosen == "openvino":
+        # Door: OpenVINO is optional, as torch is below.
         from texgen_server.backends.openvino_backend import OpenVinoBackend
 
         return OpenVinoBackend(model, decided.precision, cache, threads)

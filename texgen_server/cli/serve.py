@@ -127,6 +127,7 @@ def _serve(options: argparse.Namespace) -> int:
     from texgen.commands.shared import read_token
     from texgen_server.config import load_config, parse_listen, printed
     from texgen_server.observability.logs import start_log
+    from texgen_server.process.settings import tune_this_process
     from texgen_server.rpc.server import RunningServer, serve_forever
 
     flags: dict[str, Any] = {name: getattr(options, name) for name in (*PATHS, *TEXTS, *NUMBERS)}
@@ -148,5 +149,6 @@ def _serve(options: argparse.Namespace) -> int:
         )
         sys.stdout.flush()
 
+    tune_this_process()
     serve_forever(config, ready)
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One device: its thread runs one call of a network at a time, the most urgent first; calls of one
+"""A device: its thread runs one call of a network at a time, the most urgent first; calls of one
 shape from several jobs go together.
 
 A batch must not change a result. So the first time that so many calls of a shape meet they run

@@ -35,7 +35,7 @@ class DeviceWorker:
         self.device = Device(name, BATCH_WINDOW_S if name.startswith("cuda") else 0.0)
         self._config = config
         self._loaded: dict[str, LoadedNetwork] = {}
-        """By model id, the least recently used one first."""
+        """Model id -> loaded model, the least recently used one first."""
         self._users: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._loading = threading.Lock()

@@ -108,7 +108,7 @@ class MaterialJob(Job):
     endless: bool = False
     """True for a field that never repeats."""
     mask: NDArray[np.uint8] | None = None
-    """(H, W) index of the part that each pixel belongs to, for a painted mixture."""
+    """Index of the part that each pixel belongs to, (H, W), for a painted mixture."""
     exploring: bool = False
     """True while a slider moves: the raw maps of the position before are reused where only the
     postprocessing differs.
@@ -133,7 +133,7 @@ class CaptureJob(Job):
     """Search for the recipe of a photograph, and generation of its material."""
 
     photo: NDArray[np.float32]
-    """(H, W, 3) sRGB in [0, 1]."""
+    """Photograph (H, W, 3), sRGB in [0, 1]."""
     options: CaptureOptions
 
     @property
@@ -208,9 +208,9 @@ class Result:
     """Finished maps and what is known of them."""
 
     maps: dict[MapKind, Pixels]
-    """(H, W, C) arrays in the dtypes of `MAP_SPECS`."""
+    """Arrays (H, W, C) in the dtypes of `MAP_SPECS`."""
     recipe: Recipe | None = None
-    """None for maps that no recipe makes."""
+    """The recipe; None for maps that no recipe makes."""
     relief_tiles: float = 0.0
     """Height of white over black as a fraction of the tile's edge."""
     steps: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)

@@ -26,7 +26,7 @@ Outcome = list[Array] | BaseException
 
 @dataclass(eq=False)
 class NetworkCall:
-    """One part of a network on given inputs, and the future of its outputs."""
+    """A call of one part of a network: its inputs, and the future of its outputs."""
 
     owner: object
     """The job that the call belongs to."""

@@ -28,7 +28,7 @@ Update = tuple[str, Any]
 
 
 class Replica:
-    """One process of the cluster, with the devices that Ray assigned to it."""
+    """A process of the cluster, with the devices that Ray assigned to it."""
 
     def __init__(self, config: ServerConfig) -> None:
         tune_this_process()

@@ -59,7 +59,7 @@ class DeviceCaches:
     """Values that a device keeps from one job for the next."""
 
     captures: dict[str, CaptureFunction] = field(default_factory=dict)
-    """By the model's digest."""
+    """Digest of a model -> its capture function."""
     raw_maps: RawMapCache = field(default_factory=RawMapCache)
 
     def clear(self) -> None:

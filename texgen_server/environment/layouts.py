@@ -28,9 +28,7 @@ GLOW_DEG = 6.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    """One place: its layout, its sky alone (3, L, 2 L), and the direction of its brightest
-    light.
-    """
+    """A place: its layout, its sky alone (3, L, 2 L), and the direction of its brightest light."""
 
     layout: Array
     sky: Array

@@ -49,7 +49,7 @@ def _panorama(channels: int, rows: int) -> Value:
 
 
 def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """(codes, start, plans..., noises...) -> finest features."""
+    """Build the trunk: (codes, start, plans..., noises...) -> finest features."""
     dim, widths = params.style_dim, params.widths
     codes = parameter([OPEN, STYLES, params.code_dim])
     start = _panorama(params.noise_channels, params.layout_rows)
@@ -121,7 +121,7 @@ def _block(
 
 
 def _head(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """(finest features, finest plan) -> panorama."""
+    """Build the head: (finest features, finest plan) -> panorama."""
     channels = params.widths[-1]
     features, plan = (_panorama(n, params.rows // 2) for n in (channels, CONDITIONING_CHANNELS))
     fine = _convolution(features, weights.at("head"), channels, 4 * COLOURS)

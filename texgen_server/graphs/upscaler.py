@@ -50,8 +50,8 @@ def upscaler_graphs(params: UpscalerParams, weights: Weights) -> dict[str, ov.Mo
 
 
 def _detail(params: UpscalerParams) -> ov.Model:
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
-    border that it saw; the contrast, inside.
+    """Build the first step: (maps with a border of ``halo_px``) -> their detail in units of their
+    contrast, less the border that it depends on; the contrast, inside.
     """
     maps = parameter(places(UPSCALER_CHANNELS))
     detail = ops.subtract(maps, _local_mean(maps, MEAN_PX))
@@ -72,8 +72,8 @@ def _detail(params: UpscalerParams) -> ov.Model:
 
 
 def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.Model:
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
-    that one becomes: both less the border.
+    """Build the body and a head: (detail) -> the difference from a bicubic enlargement, before
+    pixel-shuffle; its mean over the pixels that one becomes: both less the border.
     """
     width, count = params.width, scale * scale
     detail = parameter(places(UPSCALER_CHANNELS))
@@ -102,8 +102,8 @@ def _body(x: Value, weights: NamedWeights, number: int, width: int) -> Value:
 
 
 def _compose(params: UpscalerParams, scale: int) -> ov.Model:
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
-    border of `COMPOSE_REACH_PX` times the scale.
+    """Build the last step: (maps with a border of ``halo_px``, contrast, residual, its mean) ->
+    enlarged maps with a border of `COMPOSE_REACH_PX` times the scale.
     """
     count = scale * scale
     maps, contrast, residual, means = (

@@ -61,7 +61,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Source:
-    """One code with its layout and noise, and its share in the result."""
+    """A code with its layout and noise, and its share in the result."""
 
     code: Array  # (code_dim,)
     shift: Array  # (style_dim,) added to the style
@@ -112,7 +112,7 @@ class Plan:
     sources: tuple[Source, ...]
     canvas: Canvas
     mask: NDArray[np.uint8] | Transition | None = None
-    """For a painted mixture (H, W), the part of each pixel of the canvas."""
+    """Part of each pixel of the canvas, (H, W), for a painted mixture."""
     relief: Plan | None = None
     """The plan that height and occlusion come from, where it is another one."""
 

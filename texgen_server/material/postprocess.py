@@ -52,14 +52,14 @@ class Postprocess:
     relief_tiles: float
     """Height range of the result, black to white, in tiles."""
     part_reliefs: Array
-    """(parts,) height range of each part as a fraction of the largest."""
+    """Height range of each part as a fraction of the largest, (parts,)."""
     controls: dict[str, float]
     pivot: Array
-    """(3,) mean basecolor, sRGB."""
+    """Mean basecolor (3,), sRGB."""
     gain: Array
-    """(parts, 3) factor on the basecolor of each part: the correction of the captures in it."""
+    """Factor on the basecolor of each part, (parts, 3): the correction of the captures in it."""
     offset: Array
-    """(parts, 3) offset after the factor."""
+    """Offset after the factor, (parts, 3)."""
 
 
 def make_postprocess(plan: Plan, part_relief_tiles: Array) -> Postprocess:

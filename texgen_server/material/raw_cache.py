@@ -24,9 +24,9 @@ class RawMaps:
     """The network's output for a plan."""
 
     raw: Array
-    """(7, H, W) in [0, 1]; never written to again."""
+    """Raw maps (7, H, W) in [0, 1]; read-only."""
     reliefs: Array
-    """(parts,) height range of each part in tiles."""
+    """Height range of each part in tiles, (parts,)."""
 
 
 class RawMapCache:

@@ -20,7 +20,7 @@ with it, about 3.5 GB in bf16.
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of the network over a window of a plan."""
+    """A pass of the network over a window of a plan."""
 
     plan: Plan
     window: Window

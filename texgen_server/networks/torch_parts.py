@@ -87,7 +87,7 @@ def _filled(network: ModuleT, weights: Weights) -> ModuleT:
 
 
 class MappingPart(nn.Module):
-    """(code, log2 density) -> (style, relief in tiles)."""
+    """The mapping: (code, log2 density) -> (style, relief in tiles)."""
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class MappingPart(nn.Module):
 
 
 class TrunkPart(nn.Module):
-    """(style (B, levels, D), start, guide, layouts..., noises...) -> (finest features, coarse
-    maps).
+    """The trunk: (style (B, levels, D), start, guide, layouts..., noises...) -> (finest features,
+    coarse maps).
     """
 
     def __init__(self, generator: MaterialGenerator) -> None:
@@ -115,8 +115,8 @@ class TrunkPart(nn.Module):
 
 
 class PaintedTrunkPart(TrunkPart):
-    """(style (B, K, D), start, guide, layouts..., noises..., shares...) -> (finest features, coarse
-    maps).
+    """The trunk under a mask: (style (B, K, D), start, guide, layouts..., noises..., shares...) ->
+    (finest features, coarse maps).
     """
 
     def forward(
@@ -129,7 +129,7 @@ class PaintedTrunkPart(TrunkPart):
 
 
 class HeadPart(nn.Module):
-    """(finest features, coarse maps) -> maps."""
+    """The head: (finest features, coarse maps) -> maps."""
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
@@ -140,15 +140,15 @@ class HeadPart(nn.Module):
 
 
 class GuidedHeadPart(HeadPart):
-    """(finest features, guide) -> maps."""
+    """The guided head: (finest features, guide) -> maps."""
 
     def forward(self, features: Tensor, guide: Tensor) -> Tensor:
         return self.generator.head32(features, guided_coarse(guide))
 
 
 class DetailPart(nn.Module):
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
-    border that it saw; the contrast, inside.
+    """The first step: (maps with a border of ``halo_px``) -> their detail in units of their
+    contrast, less the border that it depends on; the contrast, inside.
     """
 
     def __init__(self, params: UpscalerParams) -> None:
@@ -161,8 +161,8 @@ class DetailPart(nn.Module):
 
 
 class ResidualPart(nn.Module):
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
-    that one becomes: both less the border.
+    """The body and a head: (detail) -> the difference from a bicubic enlargement, before
+    pixel-shuffle; its mean over the pixels that one becomes: both less the border.
     """
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
@@ -177,8 +177,8 @@ class ResidualPart(nn.Module):
 
 
 class ComposePart(nn.Module):
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
-    border of `COMPOSE_REACH_PX` times the scale.
+    """The last step: (maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged
+    maps with a border of `COMPOSE_REACH_PX` times the scale.
     """
 
     def __init__(self, params: UpscalerParams, scale: int) -> None:
@@ -195,7 +195,7 @@ def _inside(maps: Tensor, cut: int) -> Tensor:
 
 
 class EnvironmentTrunkPart(nn.Module):
-    """(codes, start, plans..., noises...) -> finest features."""
+    """The trunk of environments: (codes, start, plans..., noises...) -> finest features."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class EnvironmentTrunkPart(nn.Module):
 
 
 class EnvironmentHeadPart(nn.Module):
-    """(finest features, finest plan) -> panorama."""
+    """The head of environments: (finest features, finest plan) -> panorama."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """One result of a call, with its durations."""
+    """A result of a call, with its durations."""
 
     queue_s: float = 0.0
     compute_s: float = 0.0
@@ -40,7 +40,7 @@ class ResultRecord:
 
 @dataclass
 class CallRecord:
-    """One call, from its first byte to its last."""
+    """A call, from its first byte to its last."""
 
     method: str
     peer: Peer

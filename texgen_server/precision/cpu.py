@@ -182,6 +182,7 @@ def _openvino_flags() -> frozenset[str]:
     """
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
+    # Door: OpenVINO is optional, and only asked where the system does not report bfloat16.
     from texgen_server.process.quiet_openvino import ov
 
     known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -31,4 +31,4 @@ class RepairOptions:
     fill: frozenset[MapKind]
     """Maps to make if they are missing."""
     class_share: NDArray[np.float32]
-    """(K,) 1 at the given class; zeros if none was given."""
+    """Class shares (K,): 1 at the given class; zeros if none was given."""

@@ -43,7 +43,7 @@ class Patch:
     """Rows by which it is rolled down."""
     left: Integers
     right: Integers
-    """(H,) columns of the picture, rolled by half its width, between which the strip lies."""
+    """Columns (H,) of the picture, rolled by half its width, between which the strip lies."""
     start: int
     """Column of the rolled picture that the strip starts at."""
 

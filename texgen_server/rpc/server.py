@@ -27,7 +27,6 @@ from texgen_server.observability.call_record import CallObserver, Logger
 from texgen_server.observability.model_statistics import Statistics
 from texgen_server.observability.prometheus import Exporter, families
 from texgen_server.observability.traces import Tracer
-from texgen_server.process.settings import tune_this_process
 from texgen_server.rpc import convert
 from texgen_server.rpc.idle_memory import IdleMemory
 from texgen_server.rpc.interceptors import Guard
@@ -135,8 +134,7 @@ def _pem(path: Path, what: str) -> bytes:
 
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
-    """Run until SIGINT or SIGTERM, in a process of its own, which is tuned for serving."""
-    tune_this_process()
+    """Run until SIGINT or SIGTERM; needs a main thread of its own, as it handles signals."""
     asyncio.run(_serve(config, on_ready))
 
 

@@ -57,7 +57,7 @@ class TextureCalls:
 
 
 class TextureCall:
-    """One call for textures."""
+    """A call for textures."""
 
     def __init__(self, shared: TextureCalls, deadline: float) -> None:
         self._shared = shared

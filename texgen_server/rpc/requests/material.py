@@ -163,12 +163,18 @@ def _order(
     exploring: bool = False,
 ) -> Order:
     """Check size and detail, and make the order."""
-    host.check_size(
-        (rectangle.width_px, rectangle.height_px)
-        if rectangle
-        else (recipe.width_px, recipe.height_px),
-        "size",
-    )
+    place = rectangle or recipe
+    host.check_size((place.width_px, place.height_px), "size")
+    _check_detail(recipe, rectangle)
+    observer, helpers = host.observer(), host.helpers(recipe)
+    options = host.job_options(request, observer, helpers)
+    job = MaterialJob(recipe, rectangle, endless, mask, exploring, **options)
+    text, delivery = write_recipe(recipe, card), delivery_of(request, card)
+    return Order(job, observer, text, delivery, cacheable=not exploring)
+
+
+def _check_detail(recipe: Recipe, rectangle: Rectangle | None) -> None:
+    """Raise InvalidRequestError for detail that the upscaler cannot add."""
     if recipe.detail and rectangle:
         raise InvalidRequestError(
             "a window, an endless field or a transition cannot have detail from the upscaler",
@@ -179,22 +185,6 @@ def _order(
             f"the recipe is damaged: a material with detail at scale {recipe.detail.scale}",
             "recipe",
         )
-    observer = host.observer()
-    job = MaterialJob(
-        recipe,
-        rectangle,
-        endless,
-        mask,
-        exploring,
-        **host.job_options(request, observer, host.helpers(recipe)),
-    )
-    return Order(
-        job,
-        observer,
-        write_recipe(recipe, card),
-        delivery_of(request, card),
-        cacheable=not exploring,
-    )
 
 
 def _size(request: MaterialRequest) -> tuple[int, int] | None:
