@@ -72,7 +72,7 @@ def add_serve(commands: Commands) -> None:
     for table, kind, what in ((PATHS, Path, "F"), (TEXTS, str, "NAME"), (NUMBERS, int, "N")):
         for name, text in table.items():
             parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=what, help=text)
-    parser.set_defaults(run=action("serve:serve"))
+    parser.set_defaults(run=action("serve:serve", tuned=True))
 
 
 def add_token(commands: Commands) -> None:

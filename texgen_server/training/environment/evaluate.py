@@ -19,7 +19,7 @@ from texgen.render.panorama import (
     radiance_harmonics,
     solid_angles,
 )
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, STOPS
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.training.devices import evaluation_device
 from texgen_server.training.environment.data import HdrPack
@@ -100,7 +100,7 @@ def _nearest(model: EvaluatedModel, pack: HdrPack, index: int, layout: Array) ->
     """Return a held-out map as the model can represent it: a fitted layout, the code of the nearest
     training map, its own lights.
     """
-    row = int(np.abs(model.tables.layouts[:, :3] - layout[:3]).mean((1, 2, 3)).argmin())
+    row = int(np.abs(model.tables.layouts[:, RADIANCE] - layout[RADIANCE]).mean((1, 2, 3)).argmin())
     exposure = float(np.log2(pack.exposures[index]))
     return model.render(model.scene(layout, row, pack.lights[index], exposure))
 

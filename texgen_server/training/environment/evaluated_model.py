@@ -12,9 +12,9 @@ from texgen.maps import Light
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.backends import load_backend
-from texgen_server.environment.controls import controlled
-from texgen_server.environment.render import Drawing
-from texgen_server.environment.scene import EnvironmentTables, Scene, draw_scene
+from texgen_server.environment.controls import apply_controls
+from texgen_server.environment.render import PanoramaRenderer
+from texgen_server.environment.scene import EnvironmentTables, Scene, make_scene
 from texgen_server.registry import load_environment
 from texgen_server.training.runner import EvalOptions
 
@@ -30,7 +30,7 @@ class EvaluatedModel:
 
     card: ModelCard
     tables: EnvironmentTables
-    renderer: Drawing
+    renderer: PanoramaRenderer
 
     @classmethod
     def load(cls, options: EvalOptions) -> EvaluatedModel:
@@ -39,7 +39,9 @@ class EvaluatedModel:
         model = load_environment(card)
         backend = load_backend(model, options.device, "auto", options.cache)
         levels = len(card.network["widths"])
-        return cls(card, model.tables, Drawing(backend, card.network["noise_channels"], levels))
+        return cls(
+            card, model.tables, PanoramaRenderer(backend, card.network["noise_channels"], levels)
+        )
 
     def render(self, scene: Scene) -> Array:
         """Return the panorama of a scene."""
@@ -49,8 +51,8 @@ class EvaluatedModel:
         """Return a generated environment of a class."""
         edge = self.card.max_edge_px
         recipe = make_recipe(self.card, [(name, 1.0)], seed, (edge, edge // 2), controls=controls)
-        scene = draw_scene(recipe, self.tables)
-        return self.render(controlled(scene, recipe.controls, self.tables))
+        scene = make_scene(recipe, self.tables)
+        return self.render(apply_controls(scene, recipe.controls, self.tables))
 
     def training_map(self, row: int) -> Array:
         """Return the training map of a row, from its code and its stored layout and lights."""

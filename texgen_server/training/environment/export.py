@@ -14,6 +14,7 @@ from texgen.maps import MapKind
 from texgen_server.environment.controls import AS_DRAWN_DEG
 from texgen_server.environment.scene import MOST_LIGHTS
 from texgen_server.environment.sky_model import SkyModel
+from texgen_server.networks.channels import SKY
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.environment.data import HdrPack
@@ -171,4 +172,4 @@ def _light_table(pack: HdrPack, order: list[int]) -> NDArray[np.float32]:
 
 
 def _sunny(pack: HdrPack, index: int) -> bool:
-    return pack.classes[index] in UNDER_THE_SUN and bool(pack.layouts[index][3].any())
+    return pack.classes[index] in UNDER_THE_SUN and bool(pack.layouts[index][SKY].any())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from texgen.render.panorama import harmonics, pixel_directions, solid_angles
 from texgen_server.environment.layouts import mirrored
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, SKY, STOPS
 
 Array = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def fit_layout(layout: Array, basis: LayoutBasis) -> Array:
     harmonic = torch.from_numpy(harmonics(pixel_directions(layout.shape[1]))) * weights[..., None]
 
     def light(stops: torch.Tensor) -> torch.Tensor:
-        return torch.einsum("chw,hwk->ck", torch.exp2(stops[:3] * STOPS), harmonic)
+        return torch.einsum("chw,hwk->ck", torch.exp2(stops[RADIANCE] * STOPS), harmonic)
 
     shares = torch.zeros(len(axes), requires_grad=True)
     optimizer = torch.optim.Adam([shares], RATE)
@@ -70,5 +70,5 @@ def fit_layout(layout: Array, basis: LayoutBasis) -> Array:
         loss.backward()
         optimizer.step()
     result: Array = (mean + torch.einsum("k,kchw->chw", shares.detach(), axes)).numpy()
-    result[3] = np.clip(result[3], 0.0, 1.0)
+    result[SKY] = np.clip(result[SKY], 0.0, 1.0)
     return result

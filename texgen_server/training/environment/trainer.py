@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, STOPS
 from texgen_server.networks.environment import EnvironmentGenerator
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
@@ -158,7 +158,7 @@ class EnvironmentTrainer(FixedLengthTrainer):
             features.append(((distance / size).reshape(VIEWS * HALVES, -1).mean(0) * own).sum())
         cell = made.shape[2] // self.config.params.layout_rows
         inside = slice(MARGIN_PX // cell, -MARGIN_PX // cell)
-        cells = F.avg_pool2d(made, cell) - windows.conditioning[0][:, :3, :, inside]
+        cells = F.avg_pool2d(made, cell) - windows.conditioning[0][:, RADIANCE, :, inside]
         outside = (cells.abs() - LAYOUT_TOLERANCE).clamp_min(0.0).mean()
         return {
             "coarse": self.config.coarse * _coarse_distance(made, windows.real, own),

@@ -12,7 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from texgen_server.environment.layouts import Surroundings, joined, mirrored, plan_at, sides
+from texgen_server.environment.layouts import (
+    Surroundings,
+    conditioning,
+    mirrored,
+    sides,
+    sky_over_ground,
+)
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.training.environment.data import HdrPack
 
@@ -102,9 +108,9 @@ class WindowSampler:
         layout = below.layout
         if mixed:
             turn = float(torch.rand(1, generator=self.random))
-            layout = joined(above, below, sides(turn, 2 * rows))
+            layout = sky_over_ground(above, below, sides(turn, 2 * rows))
         levels = [
-            self._columns(plan_at(layout, above.light, rows * 2**i), first)
+            self._columns(conditioning(layout, above.light, rows * 2**i), first)
             for i in range(len(self.params.widths))
         ]
         return _Window(self._real(index, first, flip=flip), levels, (other, index), not mixed)
@@ -115,12 +121,12 @@ class WindowSampler:
         start = first * (stops.shape[1] // self.params.layout_rows) + MARGIN_PX
         return stops[:, :, (np.arange(CROP_PX) + start) % stops.shape[2]].astype(np.float32)
 
-    def _columns(self, conditioning: Array, first: int) -> Array:
+    def _columns(self, level: Array, first: int) -> Array:
         """Return the columns of a level that are generated, from a column of the layout on."""
-        rows = conditioning.shape[1]
+        rows = level.shape[1]
         count = (CROP_PX + 2 * MARGIN_PX) * rows // self.params.rows
         start = first * (rows // self.params.layout_rows)
-        return conditioning[:, :, (np.arange(count) + start) % conditioning.shape[2]]
+        return level[:, :, (np.arange(count) + start) % level.shape[2]]
 
     def _partner(self, index: int) -> int:
         """Pick a map of the same class."""

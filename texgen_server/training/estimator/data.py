@@ -8,14 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from texgen.maps import MapKind
-from texgen_server.networks.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS, SLOPE_UNIT
+from texgen.maps import MapKind, to_unit
+from texgen_server.networks.channels import (
+    ESTIMATE_PX,
+    ESTIMATED,
+    MAP_CHANNELS,
+    SLOPE_UNIT,
+    channel_slices,
+)
 from texgen_server.training.material.data import PACK_CHANNELS, Pack
-from texgen_server.training.pixels import from_bits
 
 MAPS = tuple(MAP_CHANNELS)
-_FIRST = {name: sum(list(MAP_CHANNELS.values())[:i]) for i, name in enumerate(MAPS)}
-SLOPE_RIGHT, SLOPE_DOWN = _FIRST["normal"], _FIRST["normal"] + 1
+CHANNELS = channel_slices()
+"""Map -> its channels in a tile."""
+SLOPE_RIGHT, SLOPE_DOWN = CHANNELS["normal"].start, CHANNELS["normal"].start + 1
 PRESENT_SHARE = 0.3
 """Share of training tiles that have a map other than the basecolor, for each map."""
 NO_COLOR_SHARE = 0.05
@@ -44,7 +50,7 @@ class TileSource:
 
     def whole(self, index: int, size_px: int = ESTIMATE_PX) -> Tensor:
         """Return all maps of one material (9, size, size) as they lie in the pack."""
-        stored = torch.from_numpy(from_bits(self.pack.maps[size_px][index]))
+        stored = torch.from_numpy(to_unit(self.pack.maps[size_px][index]))
         return _all_maps(stored, float(self.pack.relief[index]) * size_px)
 
     def classes(self, index: Tensor) -> Tensor:
@@ -103,7 +109,8 @@ def _augmented(maps: Tensor, random: torch.Generator) -> Tensor:
         maps = maps.clone()
     gain = 1.0 + GAIN_DEVIATION * torch.randn(3, 1, 1, generator=random)
     offset = OFFSET_DEVIATION * torch.randn(1, generator=random)
-    maps[:3] = (maps[:3] * gain + offset).clamp(0.0, 1.0)
+    color = CHANNELS["basecolor"]
+    maps[color] = (maps[color] * gain + offset).clamp(0.0, 1.0)
     return maps
 
 

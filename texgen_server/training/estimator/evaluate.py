@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from texgen.maps import MapKind, Pixels, seam_percentile, to_unit
+from texgen.maps import MapKind, Pixels, from_unit, seam_percentile, to_unit
 from texgen.modelcard import ModelCard, find_card
 from texgen_server.backend import Backend
 from texgen_server.backends import load_backend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
 from texgen_server.repair.missing_maps import FILLABLE, fill_maps
-from texgen_server.repair.seams import make_tileable, seam_axes
+from texgen_server.repair.seam_detection import seam_axes
+from texgen_server.repair.seams import make_tileable
 from texgen_server.training.estimator.pictures import cropped, draw_filled, draw_repaired
 from texgen_server.training.material.data import PACK_CHANNELS, Pack
-from texgen_server.training.pixels import from_bits, to_8_bits, to_16_bits
 from texgen_server.training.runner import EvalOptions
 
 DENSITY = 512
@@ -121,16 +121,21 @@ def _row(pairs: NDArray[np.float64]) -> dict[str, float]:
 
 def real_maps(pack: Pack, index: int) -> Maps:
     """Return all six maps of a material at 512 px, in the dtypes of files."""
-    stored = from_bits(pack.maps[DENSITY][index])
+    stored = to_unit(pack.maps[DENSITY][index])
     maps: Maps = {}
     for kind, channels in PACK_CHANNELS.items():
-        rounded = to_16_bits if kind is MapKind.HEIGHT else to_8_bits
-        maps[kind] = rounded(stored[channels]).transpose(1, 2, 0)
+        dtype = np.uint16 if kind is MapKind.HEIGHT else np.uint8
+        maps[kind] = _rounded(stored[channels], dtype)
     normal = normal_from_height(
         maps[MapKind.HEIGHT][..., 0].astype(np.uint16), float(pack.relief[index]) * DENSITY
     )
-    maps[MapKind.NORMAL] = to_8_bits(normal.transpose(1, 2, 0) * 0.5 + 0.5)
+    maps[MapKind.NORMAL] = _rounded(normal * 0.5 + 0.5, np.uint8)
     return maps
+
+
+def _rounded(planes: Picture, dtype: DTypeLike) -> Pixels:
+    """Round (C, H, W) in [0, 1] to (H, W, C) in the dtype of files."""
+    return from_unit(planes, dtype, half_to_even=True).transpose(1, 2, 0)
 
 
 def class_mean(pack: Pack, members: list[int]) -> Maps:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.maps import MapKind, Pixels, to_unit
+from texgen.maps import MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import FILLABLE, fill_maps
 from texgen_server.repair.seams import make_tileable
 from texgen_server.training.picture_files import save_webp
-from texgen_server.training.pixels import to_8_bits
 
 SHOWN_ASSETS = (
     "Tiles045",
@@ -88,6 +87,6 @@ def cropped(maps: dict[MapKind, Pixels]) -> dict[MapKind, Pixels]:
 
 
 def _cell(pixels: NDArray[Any], edge_px: int = CELL_PX) -> NDArray[np.uint8]:
-    samples = to_8_bits(to_unit(pixels))
+    samples = from_unit(to_unit(pixels), np.uint8, half_to_even=True)
     picture = Image.fromarray(np.broadcast_to(samples, (*samples.shape[:2], 3)).copy())
     return np.asarray(picture.resize((edge_px, edge_px), Image.Resampling.BOX))

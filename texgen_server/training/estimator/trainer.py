@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from texgen_server.networks.channels import ESTIMATE_PX, ESTIMATED, MAP_CHANNELS
+from texgen_server.networks.channels import ESTIMATE_PX, ESTIMATED, split_channels
 from texgen_server.networks.estimator import Estimator
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.params import EstimatorParams
@@ -111,8 +111,7 @@ def map_errors(made: Tensor, real: Tensor) -> Tensor:
     alone.
     """
     errors = []
-    channels = [MAP_CHANNELS[name] for name in ESTIMATED]
-    for name, difference in zip(ESTIMATED, (made - real).split(channels, 1), strict=True):
+    for name, difference in split_channels(made - real, ESTIMATED, axis=1).items():
         mean_square = (difference * difference).mean((1, 2, 3))
         detail = (mean_square - difference.mean((2, 3)).square().mean(1)).clamp_min(0.0)
         whole = torch.sqrt(mean_square + MIN_SQUARE) / LEVEL_SPREAD[name]

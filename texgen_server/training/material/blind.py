@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from texgen.maps import to_unit
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
@@ -26,7 +27,6 @@ from texgen_server.training.devices import evaluation_device
 from texgen_server.training.material.data import Pack, prepared_pack
 from texgen_server.training.material.evaluate import MaterialEvalOptions, exported_name
 from texgen_server.training.material.samples import lit
-from texgen_server.training.pixels import from_bits
 
 TEMPLATE = Path(__file__).with_name("blind.html")
 TILE_PX = 512
@@ -69,7 +69,7 @@ def _item(origin: str, name: str, identity: str, picture: NDArray[np.uint8]) -> 
 
 
 def _scan(pack: Pack, index: int) -> NDArray[np.uint8]:
-    maps = torch.from_numpy(from_bits(pack.maps[TILE_PX][index]))[None]
+    maps = torch.from_numpy(to_unit(pack.maps[TILE_PX][index]))[None]
     return lit(maps, pack.relief[index : index + 1] * TILE_PX)[0]
 
 

@@ -14,23 +14,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from texgen.maps import MapKind, seam_percentile
+from texgen.maps import MapKind, seam_percentile, to_unit
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.canvas import Window
-from texgen_server.material.sampling import make_plan, plain_source
+from texgen_server.material.sampling import make_plan
+from texgen_server.material.sources import plain_source
 from texgen_server.material.synthesis import Synthesis
+from texgen_server.networks.channels import BASECOLOR
 from texgen_server.networks.frozen_features import TAP_CHANNELS, FrozenFeatures
 from texgen_server.precision import EXACT
 from texgen_server.registry import MaterialModel, load_material
 from texgen_server.training import metrics
 from texgen_server.training.catalog import read_catalog, read_split, split_rows
 from texgen_server.training.devices import evaluation_device
-from texgen_server.training.material.data import COLOR, Pack, prepared_pack
+from texgen_server.training.material.data import Pack, prepared_pack
 from texgen_server.training.material.pictures import write_pictures
 from texgen_server.training.material.samples import lit
-from texgen_server.training.pixels import from_bits
 
 Vectors = NDArray[np.float64]
 
@@ -103,7 +104,7 @@ def evaluate_material(options: MaterialEvalOptions) -> dict[str, Any]:
         vectors = {name: embed(_view(view, sample)) for name, sample in samples.items()}
         result[view] = _scores(vectors, labels[train], labels[held])
     mixed, _ = _generate_mixed(model, backend, size_px)
-    result["novelty"] = metrics.novelty(embed(mixed[:, COLOR]), embed(real[:, COLOR]))
+    result["novelty"] = metrics.novelty(embed(mixed[:, BASECOLOR]), embed(real[:, BASECOLOR]))
     result["spectrum_distance"] = _spectrum_distances(samples["own"][0], real)
     result["seams"] = seams(model, backend)
     return result
@@ -113,7 +114,7 @@ def _view(name: str, sample: Sample) -> Tensor:
     """Return pictures (N, 3, S, S) in [0, 1] of maps: their basecolor, or the maps lit."""
     maps, relief = sample
     if name == "basecolor":
-        return maps[:, COLOR]
+        return maps[:, BASECOLOR]
     return _stack(lit(maps, relief * maps.shape[-1]))
 
 
@@ -121,7 +122,7 @@ def _spectrum_distances(own: Tensor, real: Tensor) -> dict[str, float]:
     """Return the spectral distance of generated materials, and of other materials, from the real
     ones.
     """
-    made, scans, others = (m[:, COLOR].mean(1).numpy() for m in (own, real, real.roll(1, 0)))
+    made, scans, others = (m[:, BASECOLOR].mean(1).numpy() for m in (own, real, real.roll(1, 0)))
     return {
         "generated": metrics.spectrum_distance(made, scans),
         "other material": metrics.spectrum_distance(others, scans),
@@ -174,11 +175,11 @@ def _pooled(vectors: Vectors) -> Vectors:
 
 
 def _real(pack: Pack, index: list[int], size_px: int) -> Sample:
-    return torch.from_numpy(from_bits(pack.maps[size_px][index])), pack.relief[index]
+    return torch.from_numpy(to_unit(pack.maps[size_px][index])), pack.relief[index]
 
 
 def _stack(pictures: list[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255.0
+    return torch.from_numpy(to_unit(np.stack(pictures))).permute(0, 3, 1, 2)
 
 
 def _generate_rows(

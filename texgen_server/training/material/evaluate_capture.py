@@ -15,19 +15,21 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.maps import MapKind
+from texgen.maps import MapKind, from_unit, to_unit
 from texgen.modelcard import find_card
 from texgen.recipes.recipe import Recipe
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.capture.fit import CaptureNetworks, CaptureOptions, capture, nearest_rows
+from texgen_server.capture.networks import CaptureNetworks
+from texgen_server.capture.options import CaptureOptions
+from texgen_server.capture.search import capture, nearest_rows
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
+from texgen_server.networks.channels import BASECOLOR
 from texgen_server.registry import MaterialModel, load_material
 from texgen_server.training.catalog import read_catalog, read_split, split_rows
 from texgen_server.training.devices import evaluation_device
-from texgen_server.training.material.data import COLOR, Pack, prepared_pack
+from texgen_server.training.material.data import Pack, prepared_pack
 from texgen_server.training.material.evaluate import Embedder, MaterialEvalOptions
-from texgen_server.training.pixels import from_bits, to_8_bits
 
 PHOTO_PX = 512
 JUDGED_PX = 256
@@ -102,14 +104,14 @@ def _compare(
 
 def _colors(pack: Pack, index: list[int], size_px: int) -> Picture:
     """Return the basecolors (N, 3, S, S) of materials in [0, 1]."""
-    return from_bits(pack.maps[size_px][index][:, COLOR])
+    return to_unit(pack.maps[size_px][index][:, BASECOLOR])
 
 
 def _generated(model: MaterialModel, backend: TorchBackend, recipe: Recipe) -> Picture:
     """Return the basecolor (3, S, S) of a recipe in [0, 1]."""
     synthesis = Synthesis(backend, model.shape)
     maps, _ = synthesis.maps(make_plan(recipe, model.tables, model.shape))
-    return from_bits(maps[MapKind.BASECOLOR].transpose(2, 0, 1))
+    return to_unit(maps[MapKind.BASECOLOR].transpose(2, 0, 1))
 
 
 def _recoloured(pack: Pack, index: int, photo: Picture) -> Picture:
@@ -127,6 +129,6 @@ def _recoloured(pack: Pack, index: int, photo: Picture) -> Picture:
 
 def _write_sheet(rows: list[Picture], path: Path) -> None:
     columns = [np.concatenate(rows[i::2][: len(rows) // 2], 0) for i in range(2)]
-    image = Image.fromarray(to_8_bits(np.concatenate(columns, 1)))
+    image = Image.fromarray(from_unit(np.concatenate(columns, 1), np.uint8, half_to_even=True))
     image.thumbnail(SHEET_PX)
     image.save(path, quality=70)

@@ -17,7 +17,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from texgen.maps import to_unit
 from texgen.modelcard import read_card
+from texgen_server.networks.channels import BASECOLOR
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.image_statistics import tap_moments
 from texgen_server.networks.params import CELL_PX, MaterialParams
@@ -145,7 +147,7 @@ def export_state(
 def mean_colors(pack: Path) -> NDArray[np.float32]:
     """(N, 3) mean basecolor of every material of a pack, sRGB in 0..1."""
     maps = np.load(pack / "maps_128.npy", mmap_mode="r")
-    means: NDArray[np.float32] = (maps[:, :3].astype(np.float32) / 65535.0).mean((2, 3))
+    means: NDArray[np.float32] = to_unit(maps[:, BASECOLOR]).mean((2, 3))
     return means
 
 
@@ -196,7 +198,7 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
     out = []
     with torch.no_grad():
         for row in rows:
-            color = torch.from_numpy(maps[row, :3].astype(np.float32) / 65535.0)
+            color = torch.from_numpy(to_unit(maps[row, BASECOLOR]))
             grey = color.mean(0, keepdim=True).expand(3, -1, -1)
             out.append(tap_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
     return np.stack(out)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from texgen.maps import to_unit
 from texgen.recipes.build import make_recipe
 from texgen_server.backend import Backend
 from texgen_server.material.sampling import make_plan
@@ -19,7 +20,6 @@ from texgen_server.training.material.data import Pack
 from texgen_server.training.material.evaluate_controls import draw_strips
 from texgen_server.training.material.samples import lit
 from texgen_server.training.picture_files import save_png, save_webp
-from texgen_server.training.pixels import from_bits
 
 TILE_PX = 512
 THUMBNAIL_PX = 190
@@ -99,7 +99,7 @@ def _lit_sample(
 
 def _lit_real(pack: Pack, asset: str) -> Picture:
     index = pack.assets.index(asset)
-    maps = torch.from_numpy(from_bits(pack.maps[TILE_PX][index]))[None]
+    maps = torch.from_numpy(to_unit(pack.maps[TILE_PX][index]))[None]
     return _tiled(lit(maps, pack.relief[index : index + 1] * TILE_PX)[0])
 
 

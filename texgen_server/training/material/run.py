@@ -148,7 +148,7 @@ def init_from_model(trainer: MaterialTrainer, folder: Path, pack_folder: Path) -
     """
     trainer.measure_codes()
     model = load_material(read_card(folder))
-    weights = build_generator(model.card.network, model.weights).state_dict()
+    weights = build_generator(model.params, model.weights).state_dict()
     members = [asset for c in model.card.classes for asset in c.materials]
     rows = {
         asset: torch.from_numpy(code)

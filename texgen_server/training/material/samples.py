@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from texgen.maps import from_unit
 from texgen.render.shading import render_lit
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
+from texgen_server.networks.channels import AO, BASECOLOR, HEIGHT, METALLIC, ROUGHNESS
 from texgen_server.networks.material import normal_from_height
 from texgen_server.precision.autocast import quick
 from texgen_server.training.material.data import Batch
 from texgen_server.training.material.inputs import generated_guide, random_inputs
 from texgen_server.training.material.trainer import MaterialTrainer
-from texgen_server.training.pixels import to_8_bits
 
 
 @torch.no_grad()
@@ -37,7 +38,7 @@ def generate_like(trainer: MaterialTrainer, batch: Batch, seed: int) -> Tensor:
     )
     guide = (
         generated_guide(trainer.ema_generator, trainer.pack, batch, code, random).input.to(device)
-        if batch.density > BASE_PX
+        if batch.density > COARSE_PX
         else None
     )
     with quick(device):
@@ -49,10 +50,10 @@ def lit(maps: Tensor, scale_px: Tensor) -> list[NDArray[np.uint8]]:
     """Render each of (B, 7, S, S) maps in [0, 1] with its derived normal; ``scale_px`` (B,) is the
     height range in px.
     """
-    normal = normal_from_height(maps[:, 3:4], scale_px).permute(0, 2, 3, 1).cpu().numpy()
+    normal = normal_from_height(maps[:, HEIGHT, None], scale_px).permute(0, 2, 3, 1).cpu().numpy()
     planes = maps.permute(0, 2, 3, 1).cpu().numpy()
     return [
-        render_lit(p[..., :3], n, p[..., 4], p[..., 5], p[..., 6])
+        render_lit(p[..., BASECOLOR], n, p[..., ROUGHNESS], p[..., METALLIC], p[..., AO])
         for p, n in zip(planes, normal, strict=True)
     ]
 
@@ -78,16 +79,18 @@ def save_grid(
         fake = generate_like(trainer, batch, seed=5)
         scale = trainer.relief[part] * density
         rows += [
-            _strip(_colours(batch.maps)),
-            _strip(_colours(fake)),
+            _strip(_basecolors(batch.maps)),
+            _strip(_basecolors(fake)),
             _strip(lit(batch.maps.to(trainer.device), scale)),
             _strip(lit(fake, scale)),
         ]
     Image.fromarray(np.concatenate(rows, 0)).save(path)
 
 
-def _colours(maps: Tensor) -> list[NDArray[np.uint8]]:
-    return list(to_8_bits(maps[:, :3].clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()))
+def _basecolors(maps: Tensor) -> list[NDArray[np.uint8]]:
+    """Return the basecolor of each of (B, 7, S, S) maps as (S, S, 3)."""
+    colors = maps[:, BASECOLOR].permute(0, 2, 3, 1).cpu().numpy()
+    return list(from_unit(colors, np.uint8, half_to_even=True))
 
 
 def _strip(pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

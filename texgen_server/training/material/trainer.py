@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
 from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.networks.layers import channels_last
 from texgen_server.networks.material import MaterialGenerator
@@ -271,7 +271,7 @@ class MaterialTrainer(FixedLengthTrainer):
         """Return guides for crops above the coarse density: the scans, or what the coarse pass
         makes, as in use; mixed codes have no scan.
         """
-        if real.density <= BASE_PX:
+        if real.density <= COARSE_PX:
             return None
         if not bool(mixed.any()) and bool(
             torch.rand(1, generator=self.random) < self.config.scanned_guides

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from texgen.maps import from_unit
 from texgen_server.networks.channels import CLEAN_SCALE
 from texgen_server.training.picture_files import save_webp
 from texgen_server.training.upscaler.held_out import held_out_pair
@@ -93,9 +94,7 @@ def _crop(picture: Picture | None, low: float, high: float) -> Bytes:
     if picture is None:
         return np.full((CROP_PX, CROP_PX, 3), 255, np.uint8)
     piece = (picture - low) / (high - low)
-    return np.broadcast_to(
-        np.clip(piece * 255.0 + 0.5, 0, 255).astype(np.uint8), (CROP_PX, CROP_PX, 3)
-    )
+    return np.broadcast_to(from_unit(piece, np.uint8), (CROP_PX, CROP_PX, 3))
 
 
 def _titles(names: list[str]) -> Bytes:

@@ -17,14 +17,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.networks.channels import MAP_CHANNELS
-from texgen_server.networks.params import UPSCALED
-from texgen_server.training.pixels import from_bits, to_8_bits
+from texgen.maps import from_unit, to_unit
+from texgen_server.networks.channels import MAP_CHANNELS, channel_slices
+from texgen_server.networks.params import UPSCALER_CHANNELS
 from texgen_server.upscaling.tiled import slopes_from_normal
 
 MAPS = tuple(MAP_CHANNELS)
-_FIRST = {name: sum(list(MAP_CHANNELS.values())[:i]) for i, name in enumerate(MAPS)}
-CHANNELS = {name: slice(_FIRST[name], _FIRST[name] + MAP_CHANNELS[name]) for name in MAPS}
+CHANNELS = channel_slices()
 """Map -> its channels among the nine."""
 NORMAL_X, NORMAL_Y = CHANNELS["normal"].start, CHANNELS["normal"].start + 1
 METALLIC, HEIGHT = CHANNELS["metallic"].start, CHANNELS["height"].start
@@ -106,7 +105,7 @@ def _interpolated(maps: Tensor, scale: int, mode: str) -> Tensor:
 
 def quantised(maps: Tensor) -> Tensor:
     """Round maps (..., 9, H, W) to what files hold: 8 bits, height 16."""
-    steps = torch.full((UPSCALED, 1, 1), 255.0)
+    steps = torch.full((UPSCALER_CHANNELS, 1, 1), 255.0)
     steps[HEIGHT] = 65535.0
     return (maps * steps).round() / steps
 
@@ -146,12 +145,12 @@ def through_jpeg(planes: Tensor, quality: int) -> Tensor:
     if len(planes) == 2:  # normal x and y
         square = ((planes * 2.0 - 1.0) ** 2).sum(0, keepdim=True)
         picture = torch.cat([planes, 0.5 + 0.5 * (1.0 - square).clamp_min(0.0).sqrt()])
-    samples = to_8_bits(picture.permute(1, 2, 0).numpy())
+    samples = from_unit(picture.permute(1, 2, 0).numpy(), np.uint8, half_to_even=True)
     buffer = io.BytesIO()
     Image.fromarray(samples[..., 0] if len(picture) == 1 else samples).save(
         buffer, "JPEG", quality=quality
     )
-    decoded = from_bits(np.asarray(Image.open(buffer)).reshape(samples.shape))
+    decoded = to_unit(np.asarray(Image.open(buffer)).reshape(samples.shape))
     return torch.from_numpy(decoded).permute(2, 0, 1)[: len(planes)]
 
 

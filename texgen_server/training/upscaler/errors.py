@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from texgen_server.networks.channels import MAP_CHANNELS, SLOPE_UNIT
+from texgen_server.networks.channels import SLOPE_UNIT, split_channels
 
 
 def map_errors(made: Tensor, real: Tensor) -> Tensor:
@@ -14,8 +14,9 @@ def map_errors(made: Tensor, real: Tensor) -> Tensor:
     vectors in [0, 1].
     """
     errors = []
-    split = (m.split(list(MAP_CHANNELS.values()), 1) for m in (made, real))
-    for name, ours, theirs in zip(MAP_CHANNELS, *split, strict=True):
+    real_maps = split_channels(real, axis=1)
+    for name, ours in split_channels(made, axis=1).items():
+        theirs = real_maps[name]
         if name == "normal":
             ours, theirs = unit_normals(ours) * 0.5, unit_normals(theirs) * 0.5
         errors.append(((ours - theirs) ** 2).mean((1, 2, 3)))

@@ -14,13 +14,12 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from texgen.maps import MapKind
+from texgen.maps import MapKind, to_unit
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
 from texgen_server.networks.channels import CLEAN_SCALE, SCALES
 from texgen_server.registry import load_model
 from texgen_server.training.devices import evaluation_device
-from texgen_server.training.pixels import from_bits
 from texgen_server.training.runner import EvalOptions
 from texgen_server.training.upscaler.crops import draw_crops
 from texgen_server.training.upscaler.figure_cache import FigureCache, Figures
@@ -37,7 +36,7 @@ from texgen_server.training.upscaler.methods import (
     unchanged,
 )
 from texgen_server.training.upscaler.scans import FullScans
-from texgen_server.upscaling.tiled import Upscaling
+from texgen_server.upscaling.tiled import TiledUpscaler
 
 OURS = "texgen"
 """Name of the upscaler among the methods."""
@@ -56,8 +55,8 @@ def evaluate_upscaler(options: EvalOptions, held: list[int], scans: FullScans) -
 
     def ours(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
         pixels = {MapKind(k): to_pixels(k, v) for k, v in small.items()}
-        made = Upscaling(backend, halo, scale).maps(pixels)
-        return {str(k): from_bits(v) for k, v in made.items()}
+        made = TiledUpscaler(backend, halo, scale).maps(pixels)
+        return {str(k): to_unit(v) for k, v in made.items()}
 
     cache = FigureCache(options.work / CACHE_FILE)
     own_key = f"{OURS} {card.digest} {backend.name}"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen.maps import to_unit
 from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS
-from texgen_server.training.pixels import from_bits
 from texgen_server.training.upscaler.degradations import CHANNELS, MAPS, through_jpeg
 from texgen_server.training.upscaler.methods import Picture, to_pixels
 from texgen_server.training.upscaler.scans import FullScans
@@ -61,7 +61,7 @@ def _split(maps: Tensor, known: Tensor) -> dict[str, Picture]:
         if known[i]:
             plane = maps[CHANNELS[name]].permute(1, 2, 0).numpy()
             unit = _unit_normal(plane) if name == "normal" else plane
-            out[name] = from_bits(to_pixels(name, unit))
+            out[name] = to_unit(to_pixels(name, unit))
     return out
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.maps import Pixels
-from texgen_server.training.pixels import from_bits
+from texgen.maps import Pixels, from_unit, to_unit
 
 Picture = NDArray[np.float32]
 Method = Callable[[dict[str, Picture], int], dict[str, Picture]]
@@ -30,9 +29,7 @@ NLM_STRENGTH, NLM_PATCH_PX, NLM_SEARCH_PX = 3.0, 5, 15
 
 def to_pixels(name: str, unit: Picture) -> Pixels:
     """Round a map (H, W, C) in [0, 1] to 8 bits, the height to 16; ties go up."""
-    top, dtype = (65535.0, np.uint16) if name == "height" else (255.0, np.uint8)
-    pixels: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * top + 0.5).astype(dtype)
-    return pixels
+    return from_unit(unit, np.uint16 if name == "height" else np.uint8)
 
 
 def by_filter(way: Image.Resampling) -> Method:
@@ -51,9 +48,7 @@ def by_filter(way: Image.Resampling) -> Method:
             ]
             cut = PAD_PX * scale
             large = np.clip(np.stack(planes, -1)[cut:-cut, cut:-cut], 0.0, 1.0)
-            out[name] = from_bits(
-                to_pixels(name, unit_normal(large) if name == "normal" else large)
-            )
+            out[name] = to_unit(to_pixels(name, unit_normal(large) if name == "normal" else large))
         return out
 
     return enlarge
@@ -95,7 +90,7 @@ def real_esrgan() -> Method | None:
         _, out = run.extract("output")
         cut = PAD_PX * scale
         large = np.array(out).transpose(1, 2, 0)[cut:-cut, cut:-cut]
-        return {"basecolor": from_bits(to_pixels("basecolor", large))}
+        return {"basecolor": to_unit(to_pixels("basecolor", large))}
 
     return enlarge
 
@@ -119,4 +114,4 @@ def non_local_means(maps: dict[str, Picture], _scale: int) -> dict[str, Picture]
         ),
         np.uint8,
     )
-    return {"basecolor": from_bits(cleaned[PAD_PX:-PAD_PX, PAD_PX:-PAD_PX])}
+    return {"basecolor": to_unit(cleaned[PAD_PX:-PAD_PX, PAD_PX:-PAD_PX])}

@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen.maps import from_unit, to_unit
 from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS
-from texgen_server.networks.params import UPSCALED
+from texgen_server.networks.params import UPSCALER_CHANNELS
 from texgen_server.networks.upscaler import bicubic
 from texgen_server.training.catalog import Asset
 from texgen_server.training.material.data import height_px, native_px
-from texgen_server.training.pixels import from_bits, to_16_bits
 from texgen_server.training.upscaler.degradations import (
     MAPS,
     compress_some,
@@ -54,12 +54,12 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
     chosen = [a for a in assets if native_px(data / "materials" / a.asset_id) >= FULL_PX]
     out.mkdir(parents=True, exist_ok=True)
     stack = np.lib.format.open_memmap(
-        out / "upscaler.npy", "w+", np.uint16, (len(chosen), UPSCALED, FULL_PX, FULL_PX)
+        out / "upscaler.npy", "w+", np.uint16, (len(chosen), UPSCALER_CHANNELS, FULL_PX, FULL_PX)
     )
     known = []
     for i, asset in enumerate(chosen):
         maps, has = _load(data / "materials" / asset.asset_id, asset.asset_id)
-        stack[i] = to_16_bits(maps)
+        stack[i] = from_unit(maps, np.uint16, half_to_even=True)
         known.append(has)
     stack.flush()
     (out / "upscaler.json").write_text(
@@ -78,7 +78,7 @@ def _load(folder: Path, asset_id: str) -> tuple[Array, list[bool]]:
                     (FULL_PX, FULL_PX), Image.Resampling.BOX
                 )
             samples = np.asarray(resized).reshape(FULL_PX, FULL_PX, -1)
-            planes[name] = from_bits(samples.transpose(2, 0, 1))
+            planes[name] = to_unit(samples.transpose(2, 0, 1))
     height = np.asarray(
         Image.fromarray(height_px(folder, asset_id)).resize(
             (FULL_PX, FULL_PX), Image.Resampling.BOX
@@ -125,7 +125,7 @@ class FullScans:
 
     def whole(self, index: int) -> Tensor:
         """Return a scan as (9, 1024, 1024) in [0, 1], with normal x and y as stored."""
-        return torch.from_numpy(from_bits(self.maps[index]))
+        return torch.from_numpy(to_unit(self.maps[index]))
 
     def bicubic_errors(self, scale: int) -> Tensor:
         """Return (N, 6): the mean squared error of a bicubic enlargement of each whole scan, and of
@@ -147,7 +147,7 @@ class FullScans:
         """Cut random crops of these scans, flipped and transposed, and degrade them."""
         edge = small_px * scale
         corner = torch.randint(FULL_PX, (len(index), 2), generator=random)
-        crops = np.empty((len(index), UPSCALED, edge, edge), np.float32)
+        crops = np.empty((len(index), UPSCALER_CHANNELS, edge, edge), np.float32)
         for row, (scan, (top, left)) in enumerate(
             zip(index.tolist(), corner.tolist(), strict=True)
         ):

@@ -108,4 +108,4 @@ def test_it_learns_goes_on_and_exports(pack, tmp_path):
         {"training_images": 400},
     )
     model = load_model(read_card(tmp_path / "estimator"))
-    assert build_estimator(model.card.network, model.weights).params == PARAMS
+    assert build_estimator(model.params, model.weights).params == PARAMS

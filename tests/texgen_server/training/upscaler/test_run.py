@@ -14,7 +14,7 @@ import torch
 
 from texgen.modelcard import read_card
 from texgen_server.networks.channels import MAP_CHANNELS
-from texgen_server.networks.params import UPSCALED, UpscalerParams
+from texgen_server.networks.params import UPSCALER_CHANNELS, UpscalerParams
 from texgen_server.networks.torch_parts import build_upscaler
 from texgen_server.registry import load_model
 from texgen_server.training.runner import EvalOptions
@@ -85,7 +85,7 @@ def test_it_gets_ahead_of_bicubic_interpolation_and_goes_on(scans, tmp_path):
     weights = {k: v.numpy() for k, v in other.ema.state_dict().items()}
     write_upscaler(weights, CONFIG.params, tmp_path / "upscaler", "0.0.1", {"training_images": 640})
     model = load_model(read_card(tmp_path / "upscaler"))
-    assert build_upscaler(model.card.network, model.weights).params == CONFIG.params
+    assert build_upscaler(model.params, model.weights).params == CONFIG.params
 
 
 def test_turned_crops_keep_their_normals(scans):
@@ -151,7 +151,7 @@ def test_a_measurement_that_was_cut_off_goes_on(scans, models, tmp_path, monkeyp
 
 def test_metallic_maps_are_made_up_only_where_there_is_none():
     random = torch.Generator().manual_seed(3)
-    before = torch.rand(32, UPSCALED, 16, 16, generator=random)
+    before = torch.rand(32, UPSCALER_CHANNELS, 16, 16, generator=random)
     known = torch.ones(32, len(MAPS), dtype=torch.bool)
     place = MAPS.index("metallic")
     known[::2, place] = False
