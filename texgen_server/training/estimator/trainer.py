@@ -35,6 +35,8 @@ MIN_SQUARE = 1e-5
 """Added to mean squares before their root."""
 GIVEN_WEIGHT = 0.1
 """Weight of maps that are given, beside 1 more for those that are missing."""
+ESTIMATED_COLUMNS = [MAPS.index(name) for name in ESTIMATED]
+"""Columns of estimated maps in a table of presence."""
 STEP_SIZES = {ESTIMATE_PX // 2: (0.75, 3), ESTIMATE_PX: (0.25, 1)}
 """Edge of the tiles of a step in px -> its share of the steps, and how many times the batch it
 takes: small ones cost a quarter.
@@ -74,13 +76,14 @@ class EstimatorTrainer(FixedLengthTrainer):
             torch.multinomial(self.weights, count, replacement=True, generator=self.random)
         ]
         tiles = self.source.random(chosen, size_px, self.random)
-        presence = random_presence(count, self.random).to(self.device)
+        presence = random_presence(count, self.random)
+        missing = (1.0 - presence[:, ESTIMATED_COLUMNS]).to(self.device)
         maps, classes = tiles.maps.to(self.device), tiles.classes.to(self.device)
-        given = estimator_input(maps, presence).contiguous(memory_format=torch.channels_last)
+        given = estimator_input(maps, presence.to(self.device))
+        given = given.contiguous(memory_format=torch.channels_last)
         with quick(self.device):
             made = self.network(given, classes)
         errors = map_errors(made.float(), targets(maps))
-        missing = 1.0 - presence[:, [MAPS.index(name) for name in ESTIMATED]]
         loss = (errors * (GIVEN_WEIGHT + missing)).mean()
         self.update(self.optimizer, loss, self.config.lr, self.config.clip_norm)
         self.advance()
