@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: a file of names and hashes.
 
-What a client sends is compared in constant time; no token is ever written down here.
+A client's token is compared in constant time; no token is ever written to disk.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from texgen.errors import InvalidRequestError, OutputError
 
 PREFIX = "tgt_"
 BYTES = 32
-"""Of randomness: so many that a plain hash cannot be turned back."""
+"""Random bytes of a token: enough that a plain hash cannot be reversed."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """Who may call, and how much at a time."""
+    """An entry of the tokens' file: a client, and its limit."""
 
     name: str
     sha256: str
     max_in_flight: int = 0
-    """Requests at a time; 0: as many as any peer."""
+    """Most requests at a time; 0: the limit of all peers."""
 
 
 def hashed(token: str) -> str:
-    """SHA-256, lower-case hex."""
+    """Hash a token: SHA-256, lower-case hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
-    """The entry that a given token belongs to.
+    """Find the entry of a token; None where there is none.
 
-    Takes as long whichever it is, and if there is none.
+    Takes the same time for every entry, and if there is none.
     """
     digest, found = hashed(given), None
     for token in tokens:
@@ -49,9 +49,9 @@ def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
 
 
 def read_tokens(path: Path) -> tuple[Token, ...]:
-    """The ``[[token]]`` entries of a TOML file.
+    """Read the ``[[token]]`` entries of a TOML file.
 
-    Raises InvalidRequestError naming the entry that is wrong.
+    Raises InvalidRequestError naming the wrong entry.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("token", [])
@@ -92,8 +92,8 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
 
 
 def create_token(path: Path, name: str, max_in_flight: int = 0) -> str:
-    """A new random token, whose hash is appended to a file that only its owner can read. Returned
-    once: it is kept nowhere.
+    """Make a random token and append its hash to a file that only its owner can read. The token is
+    returned and stored nowhere.
 
     Raises InvalidRequestError when the name is taken or not plain, OutputError when the file cannot
     be written.

@@ -21,10 +21,11 @@ from texgen.recipes.build import make_recipe
 from texgen_server import cache as cache_module
 from texgen_server.cache import ResultCache, open_cache
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
-from texgen_server.material.synthesis import Rectangle
-from texgen_server.rpc.requests.material import Delivery, Order
+from texgen_server.material.canvas import Rectangle
+from texgen_server.rpc.job_observer import JobObserver
+from texgen_server.rpc.requests.order import Delivery, Order
 from texgen_server.rpc.result_cache_key import result_key
 from texgen_server.rpc.server import EmbeddedServer
 
@@ -190,7 +191,9 @@ def test_several_servers_share_a_folder(tmp_path):
 
 def test_whatever_shapes_the_bytes_is_part_of_the_name(card):
     recipe = make_recipe(card, [("bark", 1.0)], 1, (64, 64))
-    order = Order(MaterialJob(recipe), "tg1:x", Delivery([MapKind.AO], Encoding.PNG))
+    order = Order(
+        MaterialJob(recipe), JobObserver(None), "tg1:x", Delivery([MapKind.AO], Encoding.PNG)
+    )
     others = [
         replace(order, recipe_text="tg1:y"),
         replace(order, delivery=Delivery([MapKind.AO], Encoding.RAW)),

@@ -20,7 +20,7 @@ from texgen_server.backends import arithmetic
 from texgen_server.bench.clock import gemm_flops_per_s
 from texgen_server.bench.material import flops_per_pixel
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.registry import load_material
 

@@ -21,7 +21,7 @@ from texgen_server.backends import load_backend
 from texgen_server.bench.clock import flops, gemm_flops_per_s, seconds
 from texgen_server.bench.peers import DIFFUSION_STEPS, StyleGan2Sized, diffusion_sized
 from texgen_server.material.canvas import Window
-from texgen_server.material.network_inputs import Fields, make_fields
+from texgen_server.material.network_inputs import NetworkInputs, build_inputs
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis, run_head, run_trunk
 from texgen_server.networks.torch_parts import build_generator
@@ -34,7 +34,7 @@ PEER_PX = 1024
 
 
 @dataclass(frozen=True)
-class BenchOptions:
+class MaterialBench:
     """What the command line says."""
 
     models: Path | None
@@ -45,7 +45,7 @@ class BenchOptions:
     peers: bool = True
 
 
-def bench_material(options: BenchOptions) -> dict[str, Any]:
+def bench_material(options: MaterialBench) -> dict[str, Any]:
     """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers
     and the ratios to them.
     """
@@ -90,7 +90,7 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
 
 def flops_per_pixel(model: MaterialModel) -> float:
     """Floating-point operations a pixel."""
-    generator = build_generator(model.card.network, model.weights)
+    generator = build_generator(model.params, model.weights)
     fields = _fields(model, 256)
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
     style = torch.zeros(1, model.shape.style_dim)
@@ -103,14 +103,14 @@ def _engines(device: str) -> list[tuple[str, str]]:
     return [(kind, precision) for kind in kinds for precision in allowed(kind)]
 
 
-def _fields(model: MaterialModel, size: int) -> Fields:
+def _fields(model: MaterialModel, size: int) -> NetworkInputs:
     plan = make_plan(
         make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size)),
         model.tables,
         model.shape,
     )
     assert plan.canvas.period is not None
-    return make_fields(plan, model.shape, Window(0, 0, *plan.canvas.period))
+    return build_inputs(plan, model.shape, Window(0, 0, *plan.canvas.period))
 
 
 def _row(

@@ -28,8 +28,8 @@ from texgen_server.bench.bare import bare_grpc
 from texgen_server.bench.report import promise
 from texgen_server.bench.yardsticks import Timed, engine_rate, served, socket_copy_s
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import JOBS_ON_CPU
 from texgen_server.engine.local import LocalEngine
+from texgen_server.engine.protocol import JOBS_ON_CPU
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.process.settings import tune_this_process

@@ -21,7 +21,7 @@ from texgen_server.networks.channels import SCALES
 from texgen_server.precision import allowed
 from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import load_model
-from texgen_server.upscaling.tiled import Upscaling
+from texgen_server.upscaling.tiled import TiledUpscaler
 
 PEER_PX = 128
 """The peer enlarges this much; its time grows with the area."""
@@ -47,7 +47,7 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
     for precision in allowed(engine):
         backend = load_backend(model, engine, precision, options.cache)
         for scale in SCALES:
-            upscaling = Upscaling(backend, halo, scale)
+            upscaling = TiledUpscaler(backend, halo, scale)
             spent = seconds(lambda u=upscaling: u.maps(maps), rounds=options.rounds)  # type: ignore[misc]
             rows.append(
                 {

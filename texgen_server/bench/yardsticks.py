@@ -19,7 +19,7 @@ from texgen.modelcard import ModelCard
 from texgen.recipes.build import make_recipe
 from texgen.wire.chunks import CHUNK_BYTES
 from texgen_server.backend import Array, Backend
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 
 
@@ -62,9 +62,9 @@ class Timed:
             0.0,
         )
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         started = time.perf_counter()
-        result = self.backend.run(part, inputs, fleeting=fleeting)
+        result = self.backend.run(part, inputs, reuse_outputs=reuse_outputs)
         self.spent_s += time.perf_counter() - started
         return result
 

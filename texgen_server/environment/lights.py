@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round lights, far away, and how they are drawn on a panorama: with a sharp edge and exactly their
+"""Round lights, far away, and their rendering into a panorama: with a sharp edge and exactly their
 flux at any size.
 """
 
@@ -17,12 +17,12 @@ Array = NDArray[np.float32]
 
 
 HALF_MOST = 60000.0
-"""Radiance that half floats hold safely."""
+"""Largest radiance that half floats hold safely."""
 
 
 def half_safe(light: Light, height: int) -> Light:
-    """The light, or one of the same flux so much larger that half floats hold its radiance at that
-    size.
+    """Return the light, or one of the same flux with a radius so large that half floats hold its
+    radiance at that size.
     """
     pixel = 180.0 / height
     radius = max(light.radius_deg, 0.75 * pixel)
@@ -36,11 +36,11 @@ def half_safe(light: Light, height: int) -> Light:
 def draw_light(
     light: Light, height: int, samples: int = 4
 ) -> tuple[slice, NDArray[np.int64], Array]:
-    """A light on a panorama of that height: the rows it covers, the columns (which may wrap), and
-    the radiance (rows, columns, 3).
+    """Render a light for a panorama of that height: the rows it covers, the columns (which may
+    wrap), and the radiance (rows, columns, 3).
 
-    Its edge is drawn with ``samples`` squared points a pixel, and the radiance is such that the
-    flux is exact on the pixels.
+    Its edge is sampled with ``samples`` squared points a pixel, and the radiance is scaled so that
+    the flux is exact on the pixels.
     """
     azimuths, elevations = pixel_angles(height)
     step = 180.0 / height

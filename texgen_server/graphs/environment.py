@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from texgen_server.graphs.layers import (
     COLUMNS,
     END,
@@ -27,23 +24,21 @@ from texgen_server.graphs.layers import (
     without_grid,
 )
 from texgen_server.graphs.weights import NamedWeights
+from texgen_server.networks.channels import SKY
 from texgen_server.networks.params import (
-    PLAN_CHANNELS,
+    CONDITIONING_CHANNELS,
     STYLES,
     EnvironmentParams,
     Weights,
-    environment_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
 COLOURS = 3
-SKY = 3
-"""Channel of a plan that holds the share of sky."""
 
 
-def environment_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def environment_graphs(params: EnvironmentParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of an environment model. Raises LoadError."""
-    params, named = environment_params(network), NamedWeights(weights)
+    named = NamedWeights(weights)
     graphs = {"trunk": _trunk(params, named), "head": _head(params, named)}
     named.check_all_taken()
     return graphs
@@ -54,13 +49,13 @@ def _panorama(channels: int, rows: int) -> Value:
 
 
 def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """(codes, start, plans..., noises...) -> finest features."""
+    """Build the trunk: (codes, start, plans..., noises...) -> finest features."""
     dim, widths = params.style_dim, params.widths
     codes = parameter([OPEN, STYLES, params.code_dim])
     start = _panorama(params.noise_channels, params.layout_rows)
     plans, noises = (
         [_panorama(n, params.layout_rows * 2**i) for i in range(len(widths))]
-        for n in (PLAN_CHANNELS, 1)
+        for n in (CONDITIONING_CHANNELS, 1)
     )
     mapping = weights.at("mapping")
     style = linear(
@@ -69,7 +64,7 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
     x = _convolution(
         concat([plans[0], start]),
         weights.at("stem"),
-        PLAN_CHANNELS + params.noise_channels,
+        CONDITIONING_CHANNELS + params.noise_channels,
         widths[0],
     )
     for i, channels in enumerate(widths):
@@ -100,7 +95,7 @@ def _block(
     share = concat([sky, ops.subtract(constant(1.0), sky)])
     y = ops.add(
         _convolution(x, weights.at("conv1"), channels_in, channels),
-        pointwise(plan, weights.at("plan"), PLAN_CHANNELS, channels),
+        pointwise(plan, weights.at("plan"), CONDITIONING_CHANNELS, channels),
     )
     y = modulated(y, style, weights.at("style1"), channels, dim, share)
     y = leaky_relu(
@@ -126,9 +121,9 @@ def _block(
 
 
 def _head(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """(finest features, finest plan) -> panorama."""
+    """Build the head: (finest features, finest plan) -> panorama."""
     channels = params.widths[-1]
-    features, plan = (_panorama(n, params.rows // 2) for n in (channels, PLAN_CHANNELS))
+    features, plan = (_panorama(n, params.rows // 2) for n in (channels, CONDITIONING_CHANNELS))
     fine = _convolution(features, weights.at("head"), channels, 4 * COLOURS)
     fine = without_grid(fine, _padded(_padded(fine)), COLOURS)
     return model([features, plan], [ops.add(shuffle(fine, 2), _enlarged(cut(plan, 0, COLOURS, 1)))])

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -35,35 +33,38 @@ from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import MAP_CHANNELS
 from texgen_server.networks.params import (
     DETAIL_GAIN,
+    ESTIMATOR_INPUTS,
+    ESTIMATOR_OUTPUTS,
     GROUPS,
     LEVEL_GAIN,
-    MADE,
-    SEEN,
     SLOPE_GAIN,
+    EstimatorParams,
     Weights,
-    estimator_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
 SLOPES = 2
-"""Channels of the result that are slopes."""
+"""Number of leading channels of the result that are slopes."""
 
 
-def estimator_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def estimator_graphs(params: EstimatorParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graph of an estimator. Raises LoadError."""
-    params, named = estimator_params(network), NamedWeights(weights)
-    seen, classes = parameter(places(SEEN)), parameter([OPEN, params.classes])
+    named = NamedWeights(weights)
+    seen, classes = parameter(places(ESTIMATOR_INPUTS)), parameter([OPEN, params.classes])
     x, kept = _down(seen, named, params.widths)
     whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)
     shift = linear(whole, named.at("shift"), params.widths[-1], params.widths[-1])
     x = _up(ops.add(x, everywhere(shift)), kept, named, params.widths)
     level = ops.multiply(
-        constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], MADE)
+        constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], ESTIMATOR_OUTPUTS)
     )
     level = ops.add(
-        level, linear(classes, named.at("class_level"), params.classes, MADE, bias=False)
+        level,
+        linear(classes, named.at("class_level"), params.classes, ESTIMATOR_OUTPUTS, bias=False),
     )
-    detail = shuffle(circular_convolution(x, named.at("head"), params.widths[0], MADE * 4), 2)
+    detail = shuffle(
+        circular_convolution(x, named.at("head"), params.widths[0], ESTIMATOR_OUTPUTS * 4), 2
+    )
     detail = ops.multiply(constant(DETAIL_GAIN), ops.subtract(detail, mean(detail, ROWS, COLUMNS)))
     others = ops.add(cut(detail, SLOPES, END, 1), everywhere(cut(level, SLOPES, END, 1)))
     named.check_all_taken()
@@ -83,7 +84,12 @@ def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[
     maps, there = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
     shown = concat([ops.subtract(maps, constant(0.25)), ops.subtract(there, constant(0.5))])
     x = _block(
-        _stage(unshuffle(shown, SEEN, 2), weights.at("stem"), 4 * SEEN, widths[0]),
+        _stage(
+            unshuffle(shown, ESTIMATOR_INPUTS, 2),
+            weights.at("stem"),
+            4 * ESTIMATOR_INPUTS,
+            widths[0],
+        ),
         weights.at("down_blocks").at(0),
         widths[0],
     )
@@ -104,7 +110,7 @@ def _up(x: Value, kept: list[Value], weights: NamedWeights, widths: tuple[int, .
 
 
 def _whole(x: Value, classes: Value, weights: NamedWeights, width: int, class_count: int) -> Value:
-    """Say what the whole picture is made of: (B, width)."""
+    """Summarise the whole picture: (B, width)."""
     pixels = ops.convert(ops.reduce_prod(size_of(x), np.array([0], np.int64)), np.float32)
     away = ops.subtract(x, mean(x, ROWS, COLUMNS))
     variance = ops.multiply(mean(ops.multiply(away, away), ROWS, COLUMNS, keep=False), pixels)

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from texgen_server.graphs.layers import (
@@ -30,17 +27,16 @@ from texgen_server.graphs.layers import (
 )
 from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.networks.params import GRID_PX, MaterialParams, Weights, material_params
+from texgen_server.networks.params import GRID_PX, MaterialParams, Weights
 from texgen_server.networks.waves import LAYOUT_CHANNELS
 from texgen_server.process.quiet_openvino import ops, ov
 
 
-def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def material_graphs(params: MaterialParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of a material model.
 
     Weights from before there were guides leave those at zero. Raises LoadError.
     """
-    params = material_params(network)
     named = NamedWeights(_with_guides(params, weights))
     graphs = {
         "mapping": _mapping(params, named),
@@ -62,7 +58,7 @@ def _with_guides(params: MaterialParams, weights: Weights) -> Weights:
 
 
 def _mapping(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(code, log2 density) -> (style, relief in tiles)."""
+    """Build the mapping: (code, log2 density) -> (style, relief in tiles)."""
     inputs = [parameter([OPEN, params.code_dim]), parameter([OPEN, 1])]
     dim, layers = params.style_dim, weights.at("mapping").at("layers")
     style = leaky_relu(linear(ops.concat(inputs, 1), layers.at(0), params.code_dim + 1, dim))
@@ -73,11 +69,11 @@ def _mapping(params: MaterialParams, weights: NamedWeights) -> ov.Model:
 
 
 def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> ov.Model:
-    """(style, start, guide, layouts..., noises..., shares... where painted) -> (finest features,
-    coarse maps).
+    """Build the trunk: (style, start, guide, layouts..., noises..., shares... where painted) ->
+    (finest features, coarse maps).
 
-    The style is (B, levels, D): one a level; painted (B, K, D), with the share (B, K, h, w) of each
-    of K of them in every pixel.
+    The style is (B, levels, D), one for each level; painted (B, K, D), with the share (B, K, h, w)
+    of each of K styles in every pixel.
     """
     widths, last = params.widths, params.levels - 1
     style = parameter([OPEN, OPEN if painted else params.levels, params.style_dim])
@@ -157,15 +153,15 @@ class _Block:
 
 
 def _head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h, w)) -> maps (B,
-    7, 4 h, 4 w).
+    """Build the head: (finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h,
+    w)) -> maps (B, 7, 4 h, 4 w).
     """
     features, coarse = parameter(places(params.widths[-1])), parameter(places(OUTPUT_CHANNELS))
     return model([features, coarse], [_maps(features, upsample(coarse, 4), params, weights)])
 
 
 def _guided_head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(finest features, guide), of one size -> maps of twice the size."""
+    """Build the guided head: (finest features, guide), of one size -> maps of twice the size."""
     features, guide = parameter(places(params.widths[-1])), parameter(places(GUIDE_CHANNELS))
     unit = ops.add(ops.multiply(cut(guide, 0, OUTPUT_CHANNELS, 1), constant(0.25)), constant(0.5))
     unit = ops.clamp(unit, 1.0 / 512.0, 511.0 / 512.0)

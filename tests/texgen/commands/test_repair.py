@@ -17,7 +17,7 @@ from texgen.commands.repair import guessed_class
 from texgen.files.images import encode_png
 from texgen.files.picture import read_picture
 from texgen.maps import MapKind
-from texgen_server.repair.seams import seam_axes
+from texgen_server.repair.seam_detection import seam_axes
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from texgen.errors import LoadError
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine import load_engine
-from texgen_server.engine.base import CancelToken, MaterialJob
-from texgen_server.engine.replica import Replica, travelling
+from texgen_server.engine.jobs import CancelToken, MaterialJob
+from texgen_server.engine.replica import Replica, portable_job
 
 WITHOUT = [
     word
@@ -60,7 +60,7 @@ def test_a_job_travels_without_its_callbacks_and_with_the_time_it_has_left(card)
         make_recipe(card, [("bark", 1.0)], 1, (64, 64)), on_progress=lambda fraction, stage: None
     )
     job.token.cancel()
-    sent, left_s = travelling(job)
+    sent, left_s = portable_job(job)
     arrived = pickle.loads(pickle.dumps(sent))
     assert arrived.recipe == job.recipe
     arrived.token.check()

@@ -15,10 +15,11 @@ from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.backends import device_names
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import BATCH, INTERACTIVE, MaterialJob
-from texgen_server.engine.device import LARGEST_BATCH, Call, Device
+from texgen_server.engine.device import Device
 from texgen_server.engine.fair_queue import PASSED_OVER, FairQueue
+from texgen_server.engine.jobs import BATCH, INTERACTIVE, MaterialJob
 from texgen_server.engine.local import LocalEngine
+from texgen_server.engine.network_call import LARGEST_BATCH, NetworkCall
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,14 @@ class Doubler:
     def __init__(self, *, error=0.0, most=99, alone_s=0.001, together_s=0.001):
         self.error, self.most, self.alone_s, self.together_s = error, most, alone_s, together_s
         self.sizes = []
-        self.gate = threading.Event()
+        self.entered, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
-    def run(self, part, inputs, *, fleeting=False):
+    def run(self, part, inputs, *, reuse_outputs=False):
+        self.entered.set()
         self.gate.wait(10)
         count = len(inputs[0])
-        self.sizes.append((count, fleeting))
+        self.sizes.append((count, reuse_outputs))
         if count > self.most:
             raise MemoryError
         time.sleep(self.alone_s if count == 1 else self.together_s)
@@ -63,6 +65,7 @@ class Doubler:
 def at_once(device, backend, values, priority=INTERACTIVE, **options):
     """Calls that meet: the first holds the device until all of the others wait."""
     backend.gate.clear()
+    backend.entered.clear()
     first = call(backend, 0.0, shape=(1, 3))
     results = {}
     threads = [
@@ -75,18 +78,25 @@ def at_once(device, backend, values, priority=INTERACTIVE, **options):
                 target=lambda c=made, v=value: results.setdefault(v, outcome(device, c, priority))
             )
         )
-    for thread in threads:
+    for number, thread in enumerate(threads):
         thread.start()
-        time.sleep(0.005)
+        wait_until(lambda n=number: backend.entered.is_set() and device.waiting() == n)
     backend.gate.set()
     for thread in threads:
         thread.join(10)
     return results
 
 
-def call(backend, value, owner=None, shape=(1, 2), fleeting=False, check=lambda: None):
-    return Call(
-        owner or object(), backend, "x", [np.full(shape, value, np.float32)], fleeting, check
+def wait_until(condition, longest_s=10.0):
+    end = time.monotonic() + longest_s
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.0005)
+
+
+def call(backend, value, owner=None, shape=(1, 2), reuse_outputs=False, check=lambda: None):
+    return NetworkCall(
+        owner or object(), backend, "x", [np.full(shape, value, np.float32)], reuse_outputs, check
     )
 
 
@@ -187,14 +197,15 @@ def test_a_call_that_nobody_wants_any_more_never_runs(device):
 def test_memory_is_lent_to_one_job_at_a_time(device):
     backend, one, two = Doubler(), object(), object()
     for owner in (one, two, one):
-        outcome(device, call(backend, 1.0, owner, fleeting=True), INTERACTIVE)
-    device.release(one)
-    outcome(device, call(backend, 1.0, two, fleeting=True), INTERACTIVE)
-    assert [fleeting for _, fleeting in backend.sizes] == [True, False, True, True]
+        outcome(device, call(backend, 1.0, owner, reuse_outputs=True), INTERACTIVE)
+    with device.job(one):
+        pass  # at the end of a job its memory is free
+    outcome(device, call(backend, 1.0, two, reuse_outputs=True), INTERACTIVE)
+    assert [reuse_outputs for _, reuse_outputs in backend.sizes] == [True, False, True, True]
 
 
 def test_a_batch_has_a_limit():
-    assert call(None, 0.0).together == LARGEST_BATCH
+    assert call(None, 0.0).largest_batch == LARGEST_BATCH
 
 
 @pytest.mark.parametrize("devices", ["torch", "torch,torch"])

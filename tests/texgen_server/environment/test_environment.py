@@ -23,10 +23,16 @@ from texgen.render.panorama import (
     radiance_harmonics,
     solid_angles,
 )
-from texgen_server.environment.controls import controlled, with_glow_moved
-from texgen_server.environment.layouts import Surroundings, angles_from, enlarged, joined, plan_at
+from texgen_server.environment.controls import apply_controls, with_glow_moved
+from texgen_server.environment.layouts import (
+    Surroundings,
+    angles_from,
+    conditioning,
+    enlarged,
+    sky_over_ground,
+)
 from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
-from texgen_server.environment.scene import draw_scene
+from texgen_server.environment.scene import make_scene
 from texgen_server.environment.white_balance import white_balance
 from texgen_server.networks.channels import STOPS
 from texgen_server.registry import load_model
@@ -157,7 +163,7 @@ def test_every_cell_has_the_light_that_the_layout_says(make, tables, environment
     """
     environment, radiance = make()
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 3, (256, 128))
-    scene = controlled(draw_scene(recipe, tables), recipe.controls, tables)
+    scene = apply_controls(make_scene(recipe, tables), recipe.controls, tables)
     bare = without_lights(environment, radiance)
     said = np.exp2(enlarged(scene.layout[:3], 4) * STOPS).transpose(1, 2, 0) * scene.gains
     ours, theirs = radiance_harmonics(bare), radiance_harmonics(said.astype(np.float32))
@@ -233,7 +239,7 @@ def test_layouts_join_and_grow(tables, rng):
     places = [
         Surroundings(tables.layouts[i], tables.skies[i], None) for i in tables.rows["outdoor_clear"]
     ]
-    both = joined(places[0], places[1], np.ones(64, np.float32))
+    both = sky_over_ground(places[0], places[1], np.ones(64, np.float32))
     assert np.allclose(both[:3, :14], places[0].sky[:, :14], atol=1e-5)
     assert np.array_equal(both[3], places[1].layout[3])
     assert np.array_equal(places[0].mirrored().mirrored().layout, places[0].layout)
@@ -242,7 +248,7 @@ def test_layouts_join_and_grow(tables, rng):
     assert large.shape == (2, 128, 256)
     assert large.mean() == pytest.approx(planes.mean(), rel=0.01)
     assert np.allclose(enlarged(np.roll(planes, 5, 2), 4), np.roll(large, 20, 2))
-    plan = plan_at(both, (0.0, 30.0), 64)
+    plan = conditioning(both, (0.0, 30.0), 64)
     _, elevation = pixel_angles(64)
     assert plan.shape == (8, 64, 128)
     assert np.unravel_index(plan[7].argmax(), (64, 128))[0] == np.abs(elevation - 30.0).argmin()
@@ -270,7 +276,9 @@ def test_bad_requests_are_told_what_is_allowed(client, arguments, said):
 def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment_card):
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
     scenes = [
-        controlled(draw_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables)
+        apply_controls(
+            make_scene(recipe, tables), {**recipe.controls, "sun_elevation_deg": e}, tables
+        )
         for e in np.linspace(-5, 60, 14)
     ]
     assert all(s.row == scenes[0].row and np.array_equal(s.codes, scenes[0].codes) for s in scenes)
@@ -282,15 +290,16 @@ def test_a_scene_of_one_seed_is_one_place_at_every_elevation(tables, environment
 
 def test_the_network_sees_dusk_as_bright_as_day(tables, environment_card):
     recipe = make_recipe(environment_card, [("outdoor_clear", 1.0)], 8, (256, 128))
-    drawn = draw_scene(recipe, tables)
+    drawn = make_scene(recipe, tables)
     noon, dusk = (
-        controlled(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables) for e in (40.0, -6.0)
+        apply_controls(drawn, {**recipe.controls, "sun_elevation_deg": e}, tables)
+        for e in (40.0, -6.0)
     )
     weights = np.cos(np.radians(pixel_angles(32)[1]))[:, None]
     seen = [float((s.layout[:3] * weights).mean()) for s in (drawn, noon, dusk)]
     assert np.ptp(seen) < 1e-4
     assert np.log2(noon.gains / dusk.gains).min() > 3.0
-    sunny = controlled(drawn, {**recipe.controls, "ground_ev": 2.0}, tables)
+    sunny = apply_controls(drawn, {**recipe.controls, "ground_ev": 2.0}, tables)
     for before, after in zip(
         drawn.lights, sunny.lights, strict=True
     ):  # what is not moved keeps its light

@@ -7,9 +7,10 @@ import pytest
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe
 from texgen.recipes.recipe import Lock, MixMode
 from texgen_server.material.canvas import Window
-from texgen_server.material.network_inputs import make_fields
+from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.plan import SHAPE_LEVELS
-from texgen_server.material.sampling import choose_code, make_plan, tile_layout
+from texgen_server.material.sampling import make_plan, tile_layout
+from texgen_server.material.sources import choose_code
 from texgen_server.networks.waves import layout_field, sample_places
 from texgen_server.noise import gaussian_field, uniforms
 from texgen_server.registry import load_material
@@ -31,7 +32,7 @@ def noise(seed, level, channels, rows, columns, top=0, left=0):
 
 
 def fields_of(plan, model, window=None):
-    return make_fields(plan, model.shape, window or Window(0, 0, *plan.canvas.period))
+    return build_inputs(plan, model.shape, window or Window(0, 0, *plan.canvas.period))
 
 
 def test_noise_is_standard_and_independent_of_the_canvas():

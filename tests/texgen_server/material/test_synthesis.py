@@ -11,9 +11,10 @@ from texgen.maps import MapKind
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe
 from texgen.recipes.recipe import MixMode
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.material.canvas import Window, halo_cells
+from texgen_server.material.canvas import Rectangle
 from texgen_server.material.sampling import make_plan
-from texgen_server.material.synthesis import Rectangle, Synthesis
+from texgen_server.material.schedule import make_schedule
+from texgen_server.material.synthesis import Synthesis, Window, halo_cells
 from texgen_server.registry import load_material
 
 DENSITIES = pytest.mark.parametrize("tile_px", [128.0, 576.0], ids=["one pass", "guided"])
@@ -81,7 +82,7 @@ def in_tiles(synthesis, edge_cells, plan, count):
     from dataclasses import replace
 
     tiled = replace(synthesis, max_edge_cells=edge_cells)
-    assert len(tiled._pieces(plan.canvas, Window(0, 0, *plan.canvas.period))) == count
+    assert len(make_schedule(plan, tiled.shape, None, edge_cells).base.pieces) == count
     return tiled
 
 

@@ -144,12 +144,11 @@ def test_convolutions_keep_the_size():
 
 
 def test_weights_from_before_guides_load_and_others_are_refused():
-    network = {"code_dim": 20, "style_dim": 24, "noise_channels": 4, "widths": [16, 16, 12, 8, 8]}
     weights = {k: v.numpy() for k, v in tiny_generator().state_dict().items()}
-    old = build_generator(network, {k: v for k, v in weights.items() if ".guide." not in k})
+    old = build_generator(PARAMS, {k: v for k, v in weights.items() if ".guide." not in k})
     assert all(not block.guide.weight.any() for block in old.blocks)
     with pytest.raises(LoadError, match="stem"):
-        build_generator(network, {k: v for k, v in weights.items() if "stem" not in k})
+        build_generator(PARAMS, {k: v for k, v in weights.items() if "stem" not in k})
 
 
 def test_a_grid_of_period_two_is_taken_away_and_detail_stays():

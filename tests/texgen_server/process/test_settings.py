@@ -22,7 +22,7 @@ from texgen import find_card
 from texgen.cli import main
 from texgen.recipes.build import make_recipe
 from texgen_server.material.canvas import Window
-from texgen_server.material.network_inputs import make_fields
+from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.sampling import make_plan
 from texgen_server.registry import load_material
 
@@ -83,7 +83,7 @@ import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, t
     "an engine": """
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 engine = LocalEngine(ServerConfig(models=MODELS, device="openvino"))
 engine.submit("", MaterialJob(make_recipe(engine.card(""), [("brick", 1.0)], 3, (64, 64)))).result()
@@ -163,7 +163,7 @@ def test_products_of_matrices_give_the_same_bytes_with_any_number_of_threads():
     made = []
     for threads in (1, 2, 4):
         with threadpool_limits(limits=threads, user_api="blas"):
-            made.append(make_fields(plan, model.shape, Window(0, 0, 16, 16)).layouts)
+            made.append(build_inputs(plan, model.shape, Window(0, 0, 16, 16)).layouts)
     assert all(
         np.array_equal(one, other)
         for layouts in made[1:]

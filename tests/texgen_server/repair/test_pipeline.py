@@ -24,7 +24,8 @@ from texgen_server.repair.missing_maps import (
     resized,
     sharpened,
 )
-from texgen_server.repair.pipeline import Wishes, repair_maps
+from texgen_server.repair.options import RepairOptions
+from texgen_server.repair.pipeline import repair_maps
 
 NOBODY = np.zeros(3, np.float32)
 
@@ -142,7 +143,9 @@ def test_small_planes_follow_the_edges_of_their_guide():
 
 def test_nothing_asked_for_changes_nothing(rng):
     maps = {MapKind.BASECOLOR: blobs(rng)}
-    repaired = repair_maps(maps, Wishes(Tiling.NEVER, False, frozenset(), NOBODY), None, None)
+    repaired = repair_maps(
+        maps, RepairOptions(Tiling.NEVER, False, frozenset(), NOBODY), None, None
+    )
     assert np.array_equal(repaired.maps[MapKind.BASECOLOR], maps[MapKind.BASECOLOR])
     assert repaired.steps == {MapKind.BASECOLOR: ()}
 

@@ -8,7 +8,10 @@ import pytest
 from scipy import ndimage
 
 from texgen.maps import MapKind
-from texgen_server.repair.seams import cheapest_path, even_light, make_tileable, seam_axes
+from texgen_server.repair.cheapest_path import cheapest_path
+from texgen_server.repair.even_light import even_light
+from texgen_server.repair.seam_detection import seam_axes
+from texgen_server.repair.seams import make_tileable
 
 
 def blobs(rng, size=(120, 140), period=False):

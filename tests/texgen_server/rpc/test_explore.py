@@ -14,8 +14,8 @@ from texgen.errors import InvalidRequestError
 from texgen.maps import Encoding, MapKind
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.config import ServerConfig
-from texgen_server.material.postprocess import FINISHING_CONTROLS
-from texgen_server.material.raw_cache import Drawn, RecentDrawings
+from texgen_server.material.postprocess import POSTPROCESS_CONTROLS
+from texgen_server.material.raw_cache import RawMapCache, RawMaps
 from texgen_server.rpc.latest import latest
 from texgen_server.rpc.server import EmbeddedServer
 
@@ -107,7 +107,7 @@ def test_where_only_the_finish_differs_the_network_is_not_asked_again_and_the_by
     )
     card = next(c for c in client.list_models() if c.id == "material")
     late = {c.name: c.maximum for c in card.controls if c.post_process}
-    assert set(late) == FINISHING_CONTROLS
+    assert set(late) == POSTPROCESS_CONTROLS
     early = {"regularity": 0.5, "moss": 0.7}
     with client.explore() as explorer:
         answers = iter(explorer)
@@ -144,13 +144,13 @@ def test_positions_of_one_exploration_are_counted_once(models):
 
 def test_the_oldest_drawings_make_room():
     recent, one = (
-        RecentDrawings(3000),
-        Drawn(np.zeros((7, 6, 6), np.float32), np.ones(1, np.float32)),
+        RawMapCache(3000),
+        RawMaps(np.zeros((7, 6, 6), np.float32), np.ones(1, np.float32)),
     )
     for name in "aba":  # the one used last stays
         recent.put(name, one)
     recent.put("c", one)
-    recent.put("huge", Drawn(np.zeros((7, 16, 16), np.float32), one.reliefs))
+    recent.put("huge", RawMaps(np.zeros((7, 16, 16), np.float32), one.reliefs))
     assert [name for name in ("a", "b", "c", "huge") if recent.get(name)] == ["a", "c"]
     with pytest.raises(ValueError, match="read-only"):
         one.raw[0] = 1.0

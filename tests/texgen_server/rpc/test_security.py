@@ -32,7 +32,7 @@ from texgen.modelcard import find_card
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure, load_config, printed
-from texgen_server.engine.base import CancelToken
+from texgen_server.engine.jobs import CancelToken
 from texgen_server.observability.call_record import Peer
 from texgen_server.rpc.admission import Admission
 from texgen_server.rpc.server import EmbeddedServer

@@ -33,7 +33,7 @@ from texgen.maps import MATERIAL_MAPS, Encoding, MapKind
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.rpc.interceptors import status_of
 from texgen_server.rpc.server import EmbeddedServer
@@ -233,7 +233,7 @@ def test_a_cancelled_job_stops_and_the_engine_lives_on(models, card):
 
 def test_interactive_goes_first(models, card):
     from texgen.recipes.build import make_recipe
-    from texgen_server.engine.base import BATCH, INTERACTIVE
+    from texgen_server.engine.jobs import BATCH, INTERACTIVE
 
     engine = LocalEngine(ServerConfig(models=models, device="torch", jobs=1))
     order = []

@@ -16,11 +16,15 @@ from texgen.maps import MAP_SPECS, Border, MapKind
 from texgen.modelcard import read_card
 from texgen_server.backends import load_backend
 from texgen_server.backends.torch_backend import TorchBackend
-from texgen_server.networks.params import UPSCALED, bicubic_kernel
+from texgen_server.networks.params import UPSCALER_CHANNELS, bicubic_kernel
 from texgen_server.networks.upscaler import bicubic
 from texgen_server.precision import allowed
 from texgen_server.registry import load_model
-from texgen_server.upscaling.tiled import Upscaling, normal_from_slopes, slopes_from_normal
+from texgen_server.upscaling.tiled import (
+    TiledUpscaler,
+    normal_from_slopes,
+    slopes_from_normal,
+)
 
 SCALE = pytest.mark.parametrize("scale", [2, 4])
 
@@ -34,7 +38,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def upscaling(model):
-    return Upscaling(TorchBackend(model, "cpu", "f32"), UPSCALER_PARAMS.halo_px, 2)
+    return TiledUpscaler(TorchBackend(model, "cpu", "f32"), UPSCALER_PARAMS.halo_px, 2)
 
 
 def random_maps(rng, height=40, width=56):
@@ -86,7 +90,7 @@ def test_tiles_equal_the_whole_and_a_smaller_halo_would_not(upscaling, rng, scal
 @SCALE
 @torch.no_grad()
 def test_flat_stays_flat_exactly_whatever_the_weights(scale):
-    flat = torch.rand(1, UPSCALED, 1, 1).expand(1, UPSCALED, 48, 48).contiguous()
+    flat = torch.rand(1, UPSCALER_CHANNELS, 1, 1).expand(1, UPSCALER_CHANNELS, 48, 48).contiguous()
     cut = UPSCALER_PARAMS.halo_px * scale
     large = tiny_upscaler()(flat, scale)[..., cut:-cut, cut:-cut]
     assert (large - flat[..., :1, :1]).abs().max() < 1e-5
@@ -98,7 +102,7 @@ def test_nothing_of_a_strong_map_leaks_into_a_constant_one(scale):
     """A constant metallic map beside a grainy colour comes out constant: each map is enlarged in
     units of its own contrast.
     """
-    maps = torch.rand(1, UPSCALED, 48, 48)
+    maps = torch.rand(1, UPSCALER_CHANNELS, 48, 48)
     maps[:, 6] = 1.0
     large = tiny_upscaler()(maps, scale)
     cut = UPSCALER_PARAMS.halo_px * scale
@@ -111,7 +115,7 @@ def test_nothing_of_a_strong_map_leaks_into_a_constant_one(scale):
 def test_what_is_added_grows_with_the_contrast(scale):
     """Half the contrast of a map, half of what is added to it, all else alike."""
     torch.manual_seed(0)
-    maps, network = torch.rand(1, UPSCALED, 48, 48), tiny_upscaler()
+    maps, network = torch.rand(1, UPSCALER_CHANNELS, 48, 48), tiny_upscaler()
     fainter = maps.clone()
     fainter[:, 5] = 0.5 + (maps[:, 5] - 0.5) * 0.5
     added = [
@@ -221,7 +225,7 @@ def test_bad_input_is_refused(upscaling, rng):
 def test_openvino_enlarges_as_torch_does(model, upscaling, rng, scale, tmp_path):
     pytest.importorskip("openvino")
     maps = random_maps(rng)
-    ours = Upscaling(
+    ours = TiledUpscaler(
         load_backend(model, "openvino", "f32", tmp_path), UPSCALER_PARAMS.halo_px, scale
     ).maps(maps)
     theirs = replace(upscaling, scale=scale).maps(maps)

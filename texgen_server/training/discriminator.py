@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 from torch.nn.utils.parametrizations import spectral_norm
 
+from texgen_server.networks.channels import BASECOLOR, HEIGHT, METALLIC, ROUGHNESS
 from texgen_server.networks.frozen_features import TAP_CHANNELS
 from texgen_server.networks.material import normal_from_height
 
@@ -28,14 +29,15 @@ def make_views(maps: Tensor, scale_px: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 7, H, W) maps and their height range in px -> (B, 3, H, W) basecolor and (slope x, slope
     y, roughness), in [-1, 1].
     """
-    normal = normal_from_height(maps[:, 3:4], scale_px)
+    normal = normal_from_height(maps[:, HEIGHT, None], scale_px)
     slopes = torch.tanh(1.5 * normal[:, :2] / normal[:, 2:3].clamp_min(0.05))
-    return maps[:, :3] * 2.0 - 1.0, torch.cat([slopes, maps[:, 4:5] * 2.0 - 1.0], 1)
+    relief = torch.cat([slopes, maps[:, ROUGHNESS, None] * 2.0 - 1.0], 1)
+    return maps[:, BASECOLOR] * 2.0 - 1.0, relief
 
 
 def raw_channels(maps: Tensor, views: tuple[Tensor, Tensor]) -> Tensor:
     """All that the generator makes, as (B, 8, H, W): both views, metallic, ambient occlusion."""
-    return torch.cat([*views, maps[:, 5:7] * 2.0 - 1.0], 1)
+    return torch.cat([*views, maps[:, METALLIC:] * 2.0 - 1.0], 1)
 
 
 class FeatureMixing(nn.Module):
