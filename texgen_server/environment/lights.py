@@ -33,7 +33,7 @@ def half_safe(light: Light, height: int) -> Light:
     )
 
 
-def draw_light(
+def render_light(
     light: Light, height: int, samples: int = 4
 ) -> tuple[slice, NDArray[np.int64], Array]:
     """Render a light for a panorama of that height: the rows it covers, the columns (which may

@@ -115,9 +115,9 @@ class Guard(grpc.aio.ServerInterceptor):
         async def guarded(context: Context) -> AsyncIterator[list[grpc.Status]]:
             call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
             CALL.set(call)
-            refused: list[grpc.Status] = []
+            failures: list[grpc.Status] = []
             try:
-                yield refused
+                yield failures
                 call.end()
             except GeneratorExit:  # a stream that is closed before its end
                 call.end("CANCELLED", LEFT)
@@ -129,7 +129,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 call.end(context.code().name if context.code() else "UNKNOWN")
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
-                refused.append(_told(call, error))
+                failures.append(_end_with_error(call, error))
                 error.__traceback__ = (
                     None  # contextlib of 3.12 holds the error in a frame that its traceback holds
                 )
@@ -143,7 +143,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     "the token is missing or wrong: pass --token-file with the server's token"
                 )
 
-        return _around(handler, guarded, admit)
+        return _wrap_behavior(handler, guarded, admit)
 
 
 LEFT = "the client left, or its deadline passed"
@@ -156,7 +156,7 @@ HANDLERS = {
 }
 
 
-def _around(
+def _wrap_behavior(
     handler: Any,
     guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]],
     admit: Callable[[], None],
@@ -170,18 +170,18 @@ def _around(
     behavior = getattr(handler, name)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             async with aclosing(behavior(request, context)) as events:
                 async for event in events:
                     yield event
-        await _abort(refused, context)
+        await _abort(failures, context)
 
     async def answer(request: Any, context: Context) -> Any:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             answered = await behavior(request, context)
-        await _abort(refused, context)
+        await _abort(failures, context)
         return answered
 
     streams = inspect.isasyncgenfunction(
@@ -194,8 +194,8 @@ def _around(
     )
 
 
-async def _abort(refused: list[grpc.Status], context: Context) -> None:
-    for status in refused:
+async def _abort(failures: list[grpc.Status], context: Context) -> None:
+    for status in failures:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
@@ -217,7 +217,7 @@ def _peer(token: Token | None, context: Context) -> Peer:
     )
 
 
-def _told(call: CallRecord, error: Exception) -> grpc.Status:
+def _end_with_error(call: CallRecord, error: Exception) -> grpc.Status:
     """End a call with an error and return the status that the client may see."""
     known = status_of(error, call.id)
     call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")

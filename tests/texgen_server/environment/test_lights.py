@@ -10,7 +10,7 @@ from texgen.maps import Light
 from texgen.render.panorama import (
     solid_angles,
 )
-from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
+from texgen_server.environment.lights import HALF_MOST, half_safe, render_light
 
 
 @pytest.mark.parametrize("height", [64, 512, 2048])
@@ -23,7 +23,7 @@ from texgen_server.environment.lights import HALF_MOST, draw_light, half_safe
     ],
 )
 def test_a_drawn_light_has_its_flux_at_any_size(height, light):
-    rows, columns, radiance = draw_light(light, height)
+    rows, columns, radiance = render_light(light, height)
     flux = (radiance.astype(np.float64) * solid_angles(height)[rows][..., None]).sum((0, 1))
     assert flux == pytest.approx(light.flux, rel=1e-4)
     assert (radiance >= 0).all()
@@ -33,6 +33,6 @@ def test_a_drawn_light_has_its_flux_at_any_size(height, light):
 def test_a_light_beyond_half_floats_grows_and_keeps_its_flux():
     sun = half_safe(Light(0.0, 45.0, 0.2, (40.0, 40.0, 40.0)), 2048)
     assert sun.radius_deg > 0.2
-    _, _, radiance = draw_light(sun, 2048)
+    _, _, radiance = render_light(sun, 2048)
     assert radiance.max() <= HALF_MOST * 1.2
     assert half_safe(Light(0.0, 45.0, 0.3, (1.0, 1.0, 1.0)), 2048).radius_deg == 0.3

@@ -25,7 +25,7 @@ from texgen.render.panorama import (
 )
 from texgen_server.backends import load_backend
 from texgen_server.environment.controls import apply_controls
-from texgen_server.environment.lights import draw_light
+from texgen_server.environment.lights import render_light
 from texgen_server.environment.render import PanoramaRenderer
 from texgen_server.environment.scene import EnvironmentTables, Scene, make_scene
 from texgen_server.networks.channels import STOPS
@@ -165,7 +165,7 @@ def real_map(pack: HdrPack, index: int) -> Array:
         .copy()
     )
     for light in pack.lights[index]:
-        rows, columns, radiance = draw_light(light, out.shape[0])
+        rows, columns, radiance = render_light(light, out.shape[0])
         out[rows, columns] += radiance
     return out
 

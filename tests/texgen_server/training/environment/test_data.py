@@ -10,7 +10,7 @@ import pytest
 
 from texgen.maps import Light
 from texgen.render.panorama import luminance, pixel_angles, solid_angles
-from texgen_server.environment.lights import draw_light
+from texgen_server.environment.lights import render_light
 from texgen_server.training.catalog import read_split
 from texgen_server.training.environment.data import ROWS, SPLIT_FILE, place_of, prepared
 from texgen_server.training.environment.invert import inverted, layout_basis
@@ -31,7 +31,7 @@ def clear_day(rows=ROWS, light=None):
     out[np.ix_(wall, np.arange(rows // 4, rows // 2))] = 0.05
     out = np.ascontiguousarray(out, np.float32)
     if light:
-        rows_, columns, radiance = draw_light(light, rows)
+        rows_, columns, radiance = render_light(light, rows)
         out[rows_, columns] += radiance
     return out
 
