@@ -81,8 +81,8 @@ def enlarged(x: Tensor, scale: int = 2) -> Tensor:
 
 
 class _Block(nn.Module):
-    """Two modulated convolutions at one resolution, with conditioning and noise added, and a residual
-    skip.
+    """Two modulated convolutions at one resolution, with conditioning and noise added, and a
+    residual skip.
     """
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
@@ -134,10 +134,10 @@ class EnvironmentGenerator(nn.Module):
         """Generate a panorama.
 
         ``codes`` (B, 2, code_dim) of the sky and of the rest; ``start`` (B, noise_channels, L, 2 L)
-        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``conditions[i]`` (B, 8, 2^i L,
-        2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
-        N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
-        `EnvironmentParams.rows`.
+        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``conditions[i]`` (B, 8,
+        2^i L, 2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L,
+        2^(i+1) L) ~ N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R
+        as in `EnvironmentParams.rows`.
         """
         return self.head32(self.trunk(codes, start, conditions, noises), conditions[-1])
 
