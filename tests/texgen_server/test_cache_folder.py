@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 
 from texgen import Client
-from texgen_server import backends
 from texgen_server.cache_folder import usable_folder
 from texgen_server.config import ServerConfig
 from texgen_server.rpc.server import EmbeddedServer
 
 
 @pytest.fixture(autouse=True)
-def _anew():
-    """Each test is told anew what a process is told once."""
+def _warn_again():
+    """Forget the warnings that are given once per process."""
     usable_folder.cache_clear()
-    backends._tell_of_unused_gpu.cache_clear()
 
 
 def test_a_folder_is_made_and_one_that_cannot_be_is_told_once(tmp_path, caplog):

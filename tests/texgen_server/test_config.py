@@ -9,7 +9,7 @@ from texgen.cli import main
 from texgen.errors import (
     InvalidRequestError,
 )
-from texgen_server import backends, config
+from texgen_server import config
 from texgen_server.cache_folder import usable_folder
 from texgen_server.cli.shared import cache_folder
 from texgen_server.config import (
@@ -64,10 +64,9 @@ def test_settings_come_from_file_variables_and_flags_in_this_order(tmp_path, cap
 
 
 @pytest.fixture(autouse=True)
-def _anew():
-    """Each test is told anew what a process is told once."""
+def _warn_again():
+    """Forget the warnings that are given once per process."""
     usable_folder.cache_clear()
-    backends._tell_of_unused_gpu.cache_clear()
 
 
 def homeless():

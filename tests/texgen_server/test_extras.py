@@ -7,22 +7,10 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
-from texgen_server import backends
-from texgen_server.cache_folder import usable_folder
-
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 TORCH_EXTRAS = {"gpu", "train", "capture", "prompt", "bench", "test"}
-
-
-@pytest.fixture(autouse=True)
-def _anew():
-    """Each test is told anew what a process is told once."""
-    usable_folder.cache_clear()
-    backends._tell_of_unused_gpu.cache_clear()
 
 
 def extras():

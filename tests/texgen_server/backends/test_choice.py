@@ -9,14 +9,12 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen_server import backends
-from texgen_server.cache_folder import usable_folder
 
 
 @pytest.fixture(autouse=True)
-def _anew():
-    """Each test is told anew what a process is told once."""
-    usable_folder.cache_clear()
-    backends._tell_of_unused_gpu.cache_clear()
+def _warn_again():
+    """Forget the warnings that are given once per process."""
+    backends._warn_of_unused_gpu.cache_clear()
 
 
 def test_a_gpu_that_is_not_used_is_told_once_with_the_extra(monkeypatch, caplog):
