@@ -25,8 +25,8 @@ from texgen.errors import (
 )
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
-from texgen_server.rpc import service
 from texgen_server.rpc.interceptors import status_of
+from texgen_server.rpc.requests import photo
 from texgen_server.tokens import Token, find_token, hashed
 
 
@@ -114,7 +114,7 @@ def test_what_a_refused_call_had_in_hand_is_let_go_at_once(client, monkeypatch):
         in_hand.append(weakref.ref(big))
         raise InvalidRequestError("no", "photo")
 
-    monkeypatch.setattr(service, "capture_order", refuse)
+    monkeypatch.setattr(photo, "capture_order", refuse)
     gc.disable()
     try:
         for _ in range(3):
