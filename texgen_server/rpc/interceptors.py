@@ -111,31 +111,11 @@ class Guard(grpc.aio.ServerInterceptor):
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
         whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]
 
-        @asynccontextmanager
-        async def guarded(context: Context) -> AsyncIterator[list[grpc.Status]]:
-            call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
+        def guarded(context: Context) -> AbstractAsyncContextManager[list[grpc.Status]]:
+            peer = _peer(token, context)
+            call = CallRecord(details.method, peer, trace, takes_whole_maps=whole)
             CALL.set(call)
-            failures: list[grpc.Status] = []
-            try:
-                yield failures
-                call.end()
-            except GeneratorExit:  # a stream that is closed before its end
-                call.end("CANCELLED", LEFT)
-                raise
-            except asyncio.CancelledError:
-                call.end("CANCELLED", LEFT)
-                raise
-            except grpc.aio.AbortError:
-                call.end(context.code().name if context.code() else "UNKNOWN")
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
-                failures.append(_end_with_error(call, error))
-                error.__traceback__ = (
-                    None  # contextlib of 3.12 holds the error in a frame that its traceback holds
-                )
-            finally:
-                for observer in self._observers:
-                    observer.ended(call)
+            return self._recorded(call, context)
 
         def admit() -> None:
             if not allowed:
@@ -144,6 +124,29 @@ class Guard(grpc.aio.ServerInterceptor):
                 )
 
         return _wrap_behavior(handler, guarded, admit)
+
+    @asynccontextmanager
+    async def _recorded(
+        self, call: CallRecord, context: Context
+    ) -> AsyncIterator[list[grpc.Status]]:
+        """Record how a call ends; gives a list that receives the status of an error."""
+        failures: list[grpc.Status] = []
+        try:
+            yield failures
+            call.end()
+        except (GeneratorExit, asyncio.CancelledError):  # a stream that is closed before its end
+            call.end("CANCELLED", LEFT)
+            raise
+        except grpc.aio.AbortError:
+            call.end(context.code().name if context.code() else "UNKNOWN")
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+            failures.append(_end_with_error(call, error))
+            # contextlib of 3.12 holds the error in a frame that its traceback holds
+            error.__traceback__ = None
+        finally:
+            for observer in self._observers:
+                observer.ended(call)
 
 
 LEFT = "the client left, or its deadline passed"
