@@ -122,4 +122,7 @@ def _placed(light: Light, scene: Scene) -> Light:
 def _enlarged(enlarge: Enlarge, stops: Array) -> Array:
     """Enlarge log2 radiance in units of `STOPS` by a network for colours in [0, 1]."""
     unit = (stops * np.float32(STOPS) - np.float32(DARKEST)) / np.float32(BRIGHTEST - DARKEST)
-    return enlarge(unit) * np.float32((BRIGHTEST - DARKEST) / STOPS) + np.float32(DARKEST / STOPS)
+    large = enlarge(unit)
+    large *= np.float32((BRIGHTEST - DARKEST) / STOPS)
+    large += np.float32(DARKEST / STOPS)
+    return large

@@ -9,6 +9,7 @@ from texgen.maps import Encoding, MapKind
 from texgen.recipes.build import make_recipe
 from texgen_server.engine.jobs import MaterialJob
 from texgen_server.material.canvas import Rectangle
+from texgen_server.rpc import result_cache_key
 from texgen_server.rpc.job_observer import JobObserver
 from texgen_server.rpc.requests.order import Delivery, Order
 from texgen_server.rpc.result_cache_key import result_key
@@ -34,3 +35,12 @@ def test_whatever_shapes_the_bytes_is_part_of_the_name(card):
     assert len(set(names)) == len(names)
     assert result_key(order, card, "torch-cpu/f32") == names[0]
     assert result_key(replace(order, recipe_text=""), card, "torch-cpu/f32") == ""
+
+
+def test_a_new_version_of_results_serves_none_of_the_old(card, monkeypatch):
+    recipe = make_recipe(card, [("bark", 1.0)], 1, (64, 64))
+    delivery = Delivery([MapKind.AO], Encoding.PNG)
+    order = Order(MaterialJob(recipe), JobObserver(None), "tg1:x", delivery)
+    key = result_key(order, card, "torch-cpu/f32")
+    monkeypatch.setattr(result_cache_key, "RESULT_VERSION", result_cache_key.RESULT_VERSION - 1)
+    assert result_key(order, card, "torch-cpu/f32") != key
