@@ -163,8 +163,8 @@ def _estimate(
     maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array
 ) -> dict[MapKind, Array]:
     """Run the estimator: maps (C, h, w) each, at the small size."""
-    seen = estimator_input(maps)
-    (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
+    inputs = estimator_input(maps)
+    (made,) = estimator.run("estimate", [inputs[None], class_share[None].astype(np.float32)])
     return {MapKind(name): planes for name, planes in split_channels(made[0], ESTIMATED).items()}
 
 
@@ -218,9 +218,9 @@ def resized(plane: Array, size: tuple[int, ...]) -> Array:
         float(pads[1] + plane.shape[1]),
         float(pads[0] + plane.shape[0]),
     )
-    way = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
+    resampling = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
     picture = Image.fromarray(np.ascontiguousarray(padded, np.float32))
-    return np.asarray(picture.resize((size[1], size[0]), way, box=box), np.float32)
+    return np.asarray(picture.resize((size[1], size[0]), resampling, box=box), np.float32)
 
 
 def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exact tiling is a promise: these catch its loss."""
+"""The material generator: rolls, styles, heights and normals."""
 
 from __future__ import annotations
 
@@ -8,18 +8,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from tests.tiny import PARAMS, tiny_generator
-from texgen.errors import LoadError
-from texgen_server.networks.environment import panorama_pad
 from texgen_server.networks.layers import (
-    CircularConv,
     StyleModulation,
-    circular_pad,
-    upsample,
-    without_grid,
 )
 from texgen_server.networks.material import normal_from_height
-from texgen_server.networks.params import GRID_PX
-from texgen_server.networks.torch_parts import build_generator
 
 
 def random_inputs(rows=3, columns=2, seed=0):
@@ -65,38 +57,6 @@ def test_a_zero_padded_convolution_would_be_caught(monkeypatch):
         test_rolling_the_inputs_rolls_the_output.__wrapped__((1, 0), guided=False)
 
 
-def test_padding_and_its_gradient_are_exact():
-    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
-    g = torch.randn(2, 3, 7, 6, dtype=torch.float64)
-    ours, reference = circular_pad(x, 1), F.pad(x, (1, 1, 1, 1), mode="circular")
-    assert torch.equal(ours, reference)
-    assert torch.allclose(
-        torch.autograd.grad(ours, x, g)[0], torch.autograd.grad(reference, x, g)[0]
-    )
-    with torch.no_grad():
-        assert torch.equal(circular_pad(x, 1), reference)
-
-
-def test_padding_over_the_poles_and_its_gradient_are_exact():
-    x = torch.randn(2, 3, 4, 8, dtype=torch.float64, requires_grad=True)
-    padded = panorama_pad(x)
-    assert torch.equal(padded[:, :, 0, 1:-1], torch.roll(x[:, :, 0], 4, 2))
-    assert torch.equal(padded[:, :, 1:-1, 0], x[..., -1])
-    assert torch.autograd.gradcheck(panorama_pad, (x,))
-    with torch.no_grad():
-        assert torch.equal(panorama_pad(x), padded)
-
-
-def test_upsampling_keeps_the_mean_and_has_no_edge():
-    x = torch.randn(1, 2, 4, 6)
-    up = upsample(x)
-    assert up.shape == (1, 2, 8, 12)
-    assert torch.allclose(up.mean((2, 3)), x.mean((2, 3)), atol=1e-6)
-    assert torch.allclose(
-        upsample(torch.roll(x, (1, 2), (2, 3))), torch.roll(up, (2, 4), (2, 3)), atol=1e-6
-    )
-
-
 @torch.no_grad()
 def test_painted_styles_equal_the_plain_ones_where_they_are_alone():
     layer = StyleModulation(4, 6)
@@ -137,32 +97,3 @@ def test_normals_point_up_the_slope_in_opengl_convention():
     assert normal[0, 0, 4, 2] < 0 < normal[0, 0, 4, 5], "x points away from the ridge"
     turned = normal_from_height(height.transpose(2, 3), torch.tensor([4.0]))
     assert turned[0, 1, 2, 4] > 0 > turned[0, 1, 5, 4], "y points up the picture above the ridge"
-
-
-def test_convolutions_keep_the_size():
-    assert CircularConv(3, 5)(torch.zeros(1, 3, 1, 1)).shape == (1, 5, 1, 1)
-
-
-def test_weights_from_before_guides_load_and_others_are_refused():
-    weights = {k: v.numpy() for k, v in tiny_generator().state_dict().items()}
-    old = build_generator(PARAMS, {k: v for k, v in weights.items() if ".guide." not in k})
-    assert all(not block.guide.weight.any() for block in old.blocks)
-    with pytest.raises(LoadError, match="stem"):
-        build_generator(PARAMS, {k: v for k, v in weights.items() if "stem" not in k})
-
-
-def test_a_grid_of_period_two_is_taken_away_and_detail_stays():
-    def ungridded(fine):
-        return without_grid(fine, circular_pad(fine, GRID_PX // 2))
-
-    g = torch.Generator().manual_seed(0)
-    detail = torch.randn(1, 28, 24, 24, generator=g)
-    bias = torch.randn(1, 28, 1, 1, generator=g)
-    smooth = bias.unflatten(1, (7, 4)).mean(2, keepdim=True).expand(1, 7, 4, 1, 1).flatten(1, 2)
-    flat = torch.zeros_like(detail)
-    assert (ungridded(flat + bias) - smooth).abs().max() < 1e-6
-    kept = ungridded(detail)
-    assert torch.nn.functional.cosine_similarity(kept.flatten(), detail.flatten(), dim=0) > 0.95
-    assert torch.equal(
-        ungridded(torch.roll(detail, (3, 5), (2, 3))), torch.roll(kept, (3, 5), (2, 3))
-    )
