@@ -7,8 +7,9 @@ import argparse
 import sys
 
 from texgen_server.bench.batch import BatchBench, bench_batch
+from texgen_server.bench.options import ServerBench
 from texgen_server.bench.report import table
-from texgen_server.bench.server import ServerBench, bench_server
+from texgen_server.bench.server import bench_server
 from texgen_server.cli.numbers import SIZE_MULTIPLE_PX, parse_numbers
 from texgen_server.cli.shared import cache_folder
 
