@@ -15,7 +15,7 @@ from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import load_material, load_model
 from texgen_server.repair.missing_maps import fill_maps
-from texgen_server.upscaling.tiled import Upscaling
+from texgen_server.upscaling.tiled import TiledUpscaler
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def test_the_upscaler_keeps_joints_better_than_bicubic():
 
 def shipped_upscaling(scale):
     card = find_card("upscaler")
-    return Upscaling(
+    return TiledUpscaler(
         TorchBackend(load_model(card), "cpu", "f32"), int(card.network["halo_px"]), scale
     )
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 MAX_EDGE_PX = 16384
 """Longest edge, in px, of any map that is generated, enlarged or decoded."""
@@ -256,3 +256,23 @@ def to_unit(pixels: Pixels) -> NDArray[np.float32]:
     top = 255.0 if pixels.dtype == np.uint8 else 65535.0
     unit: NDArray[np.float32] = pixels.astype(np.float32) / np.float32(top)
     return unit
+
+
+def from_unit(
+    unit: NDArray[np.floating], dtype: DTypeLike, *, half_to_even: bool = False
+) -> NDArray[Any]:
+    """Quantise samples in [0, 1] to uint8 or uint16: the inverse of `to_unit`. Samples outside are
+    clipped; float16 is only narrowed.
+
+    Halves are rounded up, or with ``half_to_even`` to the even number, as `numpy.round` does.
+    """
+    wanted = np.dtype(dtype)
+    if wanted.kind == "f":
+        return unit.astype(wanted)
+    top = np.float32(np.iinfo(wanted).max)
+    if half_to_even:
+        return np.asarray(np.round(np.clip(unit, 0.0, 1.0) * top), wanted)
+    scaled = np.asarray(unit * top)
+    scaled += np.float32(0.5)
+    np.clip(scaled, np.float32(0.0), top + np.float32(0.5), out=scaled)
+    return scaled.astype(wanted)  # the cast cuts the fraction off

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs a network. An engine holds one backend per model and device and makes one call at a
-time.
-"""
+"""The interface of a backend, which runs one network on one device."""
 
 from __future__ import annotations
 
@@ -14,19 +12,19 @@ Array = NDArray[np.float32]
 
 
 class Backend(Protocol):
-    """A network of any kind, compiled for one device."""
+    """A network of any kind, compiled for one device. Runs one call at a time."""
 
     name: str
-    """Of the arithmetic (`precision.Arithmetic.name`): recorded with each result."""
+    """Name of the arithmetic (`precision.Arithmetic.name`), recorded with each result."""
     threads: int
     """CPU threads that it uses; 0 when unknown."""
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
-        """One part of the network (`networks.parts`) on float32 arrays, in float32 or, where the
-        part need not, the backend's precision.
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
+        """Run one part of the network (`networks.params.PARTS`) on float32 arrays, in float32 or,
+        where the part allows it, in the backend's precision.
 
-        With ``fleeting`` the results need to last only until the same part runs so again, which
-        saves a copy. Raises MemoryError when the device has too little.
+        ``reuse_outputs``: the results are valid only until the same part runs so again, which saves
+        a copy. Raises MemoryError when the device has too little.
         """
         ...
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bank: exemplars as compressed grids of small integers in one file, readable one by one, with
-what is known of each. Never imports torch.
+the metadata of each. Never imports torch.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from safetensors.numpy import save_file
 from texgen.errors import LoadError
 
 Latents = NDArray[np.int16]
-"""(h, w, n) integers in quantiser steps."""
+"""Latents (h, w, n): integers in quantiser steps."""
 
 FORMAT = 1
 MOST_CELLS = 256 * 256
 MOST_LATENTS = 256
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 4, "lp": 0, "pb": 0}]
-"""Raw LZMA2 over one plane a latent: measured within 1 % of the zeroth-order entropy of each plane.
+"""Compression of each plane of latents by raw LZMA2: measured within 1 % of the zeroth-order
+entropy of each plane.
 """
 
 
 @dataclass(frozen=True)
 class BankExemplar:
-    """What the bank knows of an exemplar beside its latents."""
+    """Metadata of an exemplar."""
 
     asset_id: str
     title: str
@@ -40,18 +41,19 @@ class BankExemplar:
     cells: tuple[int, int]
     """Rows and columns of the latent grid; a cell is 8 x 8 px."""
     metres: float
-    """Edge of the tile."""
+    """Edge of the tile, in metres."""
     relief_tiles: float
     """Height from black to white as a fraction of the tile's edge."""
     means: tuple[float, ...]
-    """Of the nine channels: colours, roughness, metallic, height, ao in [0, 1], normals in [-1, 1].
+    """Means of the nine channels: colours, roughness, metallic, height, ao in [0, 1], normals in
+    [-1, 1].
     """
     constants: dict[str, float]
-    """Channels that are the same everywhere; they bypass the decoder."""
+    """Channel -> its value, for channels without variation; they bypass the decoder."""
     quality: int
-    """1 to 5."""
+    """Rating from 1 to 5."""
     drawn: bool
-    """False: it may be asked for by name, but none is drawn at random."""
+    """False for an exemplar that is used by name only, and never picked at random."""
     licence: str
     publisher: str
     source: str
@@ -80,7 +82,7 @@ class Bank:
         self.exemplars = {entry.asset_id: entry for entry in entries}
 
     def latents(self, asset_id: str) -> Latents:
-        """(h, w, n) latents of an exemplar.
+        """Read the (h, w, n) latents of an exemplar.
 
         Raises LoadError when there is none of that name or its bytes are damaged.
         """
@@ -92,7 +94,7 @@ class Bank:
         return unpack_latents(self._bytes(f"latents/{asset_id}"), (*entry.cells, self.latent_count))
 
     def thumbnail(self, asset_id: str) -> bytes:
-        """A small lit picture of an exemplar, as a WebP file."""
+        """Read a small lit picture of an exemplar, a WebP file."""
         return self._bytes(f"thumbnail/{asset_id}")
 
     def _bytes(self, key: str) -> bytes:
@@ -101,9 +103,7 @@ class Bank:
 
 
 def write_bank(path: Path, exemplars: Iterable[tuple[BankExemplar, Latents, bytes]]) -> int:
-    """Write a bank of (what is known, latents, thumbnail), atomically; returns its size in
-    bytes.
-    """
+    """Write a bank of (metadata, latents, thumbnail), atomically; returns its size in bytes."""
     entries, tensors, count = [], {}, 0
     for entry, latents, thumbnail in sorted(exemplars, key=lambda item: item[0].asset_id):
         assert latents.shape[:2] == entry.cells
@@ -121,8 +121,8 @@ def write_bank(path: Path, exemplars: Iterable[tuple[BankExemplar, Latents, byte
 
 
 def pack_latents(latents: Latents) -> bytes:
-    """Compress (h, w, n) integers: a byte each, plane after plane; with a plane of high bytes where
-    one does not fit.
+    """Compress (h, w, n) integers: one byte each, plane after plane; with a plane of high bytes
+    where one byte is not enough.
     """
     planes = np.ascontiguousarray(latents.transpose(2, 0, 1).astype(np.int16))
     low = planes.astype(np.int8)
@@ -132,9 +132,9 @@ def pack_latents(latents: Latents) -> bytes:
 
 
 def unpack_latents(data: bytes, shape: tuple[int, int, int]) -> Latents:
-    """The inverse of `pack_latents`.
+    """Decompress latents: the inverse of `pack_latents`.
 
-    Raises LoadError when the shape is too large or the bytes do not give just that shape.
+    Raises LoadError when the shape is too large or the bytes do not give exactly that shape.
     """
     rows, columns, count = shape
     if not (0 < rows * columns <= MOST_CELLS and 0 < count <= MOST_LATENTS):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results on disk, by what names them: a file for each, and an SQLite index (WAL) that several
+"""A cache of results on disk, by key: a file for each, and an SQLite index (WAL) that several
 servers may share.
 
 A result is a small header (opaque here) and its packed maps. A file is written under a temporary
-name and renamed before the index knows it, so a crash leaves files without an entry at worst, which
-the next start sweeps away. What is read is checked against its CRC-32 (SHA-256 would take longer
-than sending it; clients are told that one too): a damaged entry is dropped, not served.
+name and renamed before the index has its entry, so a crash leaves at worst files without an entry,
+which the next start deletes. Reads are checked against a CRC-32 (SHA-256 would take longer than
+sending; clients get that one too): a damaged entry is dropped, not served.
 """
 
 from __future__ import annotations
@@ -42,31 +42,33 @@ BEGIN UPDATE total SET bytes = bytes + NEW.bytes; END;
 CREATE TRIGGER IF NOT EXISTS result_gone AFTER DELETE ON results
 BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
 """
-"""The total is kept, as adding up thousands of results with every new one takes milliseconds."""
+"""SQL of the index. The total is stored, as adding up thousands of results with every new one takes
+milliseconds.
+"""
 VERSION = 2
-"""Of the schema. An index of another one is emptied; the sweep takes its files."""
+"""Version of the schema. An index of another version is emptied; the sweep deletes its files."""
 PART = struct.Struct("<QI")
-"""Length and CRC-32 of a part, as the index has them."""
+"""Layout of the length and CRC-32 of a part in the index."""
 BUSY_S = 10.0
 READERS = 4
-"""Parts of one result that are read at a time."""
+"""Parts of one result that are read at the same time."""
 ORPHAN_S = 3600.0
-"""A file without an entry may be one that another server is about to enter, unless it is older than
-this.
+"""Age in seconds from which on a file without an entry is an orphan; a younger one may be one that
+another server is about to enter.
 """
 
 
 @dataclass(frozen=True)
 class CachedResult:
-    """What was put in: the same bytes."""
+    """A result from the cache: the bytes that were put in."""
 
     header: bytes
     parts: Sequence[bytes | memoryview]
 
 
 def open_cache(folder: Path, max_bytes: int) -> ResultCache | None:
-    """The cache in a folder; None where it is not wanted (0 bytes) or cannot be written to: then a
-    server does without, and says so.
+    """Open the cache in a folder; None where it is switched off (0 bytes) or the folder cannot be
+    written to: then the server logs a warning and works without it.
     """
     if not max_bytes:
         return None
@@ -80,8 +82,8 @@ def open_cache(folder: Path, max_bytes: int) -> ResultCache | None:
 
 
 class ResultCache:
-    """At most ``max_bytes`` of files in a folder, the least recently used ones leave first. Safe to
-    use from any thread.
+    """A cache of at most ``max_bytes`` of files in a folder; the least recently used ones leave
+    first. Safe to use from any thread.
 
     Raises OSError, sqlite3.Error where the folder cannot be written to.
     """
@@ -99,9 +101,9 @@ class ResultCache:
         self._sweep()
 
     def get(self, key: str) -> CachedResult | None:
-        """The result of that key, if it is here whole.
+        """Return the result of a key; None where it is missing or damaged.
 
-        An index that cannot be read is logged, and has nothing.
+        An index that cannot be read is logged, and counts as empty.
         """
         try:
             found = self._found(key)
@@ -128,12 +130,12 @@ class ResultCache:
         return CachedResult(row[0], parts)
 
     def _touch(self, key: str) -> None:
-        """Used now. Where the disk is full that is not noted, and the result as good as ever."""
+        """Note the time of use. On a full disk this fails silently: the result itself is good."""
         with contextlib.suppress(sqlite3.Error), self._database() as database:
             database.execute("UPDATE results SET used = ? WHERE key = ?", (time.time(), key))
 
     def put(self, key: str, header: bytes, parts: Sequence[bytes | memoryview]) -> None:
-        """Keep a result. A full disk or a locked index loses the entry, never the request: it is
+        """Store a result. A full disk or a locked index loses the entry, never the request: it is
         logged.
         """
         try:
@@ -148,7 +150,7 @@ class ResultCache:
             log.warning("a result was not cached: %s", error)
 
     def bytes_used(self) -> int:
-        """Of all results in the index; 0 where it cannot be read."""
+        """Return the bytes of all results in the index; 0 where it cannot be read."""
         try:
             with self._database() as database:
                 return int(database.execute("SELECT bytes FROM total").fetchone()[0])
@@ -157,8 +159,8 @@ class ResultCache:
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on this thread's connection, which is opened anew after an error, and where
-        the index is another file by now.
+        """Open a transaction on this thread's connection, which is made anew after an error, and
+        when the index file has been replaced.
         """
         place = self._index.stat().st_ino if self._index.exists() else 0
         if getattr(self._own, "place", None) != place:
@@ -199,7 +201,7 @@ class ResultCache:
         return self._files / key[:2] / key
 
     def _read(self, key: str, described: list[tuple[int, int]]) -> list[memoryview] | None:
-        """The parts of a result, in memory of their own; None where one is not what was written."""
+        """Read the parts of a result into memory of their own; None where one is damaged."""
         places = [
             (end - length, length, crc32)
             for end, (length, crc32) in zip(
@@ -245,7 +247,7 @@ class ResultCache:
         self._path(key).unlink(missing_ok=True)
 
     def _sweep(self) -> None:
-        """Files that no entry knows, left by a crash."""
+        """Delete files without an entry, left by a crash."""
         with self._database() as database:
             known = {r[0] for r in database.execute("SELECT key FROM results")}
         for path in self._files.glob("*/*"):
@@ -257,7 +259,7 @@ class ResultCache:
 
 
 def _read_part(path: Path, offset: int, length: int, crc32: int) -> memoryview | None:
-    """So many bytes of a file, if that is their CRC-32. Raises OSError."""
+    """Read ``length`` bytes of a file; None if their CRC-32 is another. Raises OSError."""
     data = np.empty(length, np.uint8).data  # numpy's memory comes in huge pages
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
@@ -265,8 +267,8 @@ def _read_part(path: Path, offset: int, length: int, crc32: int) -> memoryview |
 
 
 def _empty_other_versions(database: sqlite3.Connection) -> None:
-    """Drop the tables of an index that another version of texgen wrote; the first of several
-    servers does.
+    """Drop the tables of an index that another version of texgen wrote; of several servers the
+    first one does it.
     """
     if database.execute("PRAGMA user_version").fetchone()[0] == VERSION:
         return

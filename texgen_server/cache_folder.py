@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds out whether the cache folder can be used.
+"""Checks that the cache folder can be used.
 
-A server without one works, and says once what it does without.
+Without one a server works, and logs once what is not kept.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """What a server is started with.
+    """Settings of a server.
 
     Every field may stand in a TOML file, in a variable ``TEXGEN_<FIELD>``, or in a flag: the later
     wins.
@@ -54,63 +54,64 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 50051
-    """0 picks a free one."""
+    """TCP port; 0 picks a free one."""
     token: str = field(default="", repr=False)
-    """One token for all; empty, and without ``tokens_file``: none is asked for, which only a
-    loopback address allows.
+    """The one token of all clients; empty, and without ``tokens_file``: no token is required, which
+    only a loopback address allows.
     """
     tokens_file: Path | None = None
-    """Names and hashes (`tokens`)."""
+    """File with names and hashes of tokens (`tokens`)."""
     tls_cert: Path | None = None
-    """PEM file: serve TLS with it and ``tls_key``."""
+    """PEM file of the certificate: with it and ``tls_key`` the server speaks TLS."""
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
-    """PEM file: clients must show a certificate that it signed."""
+    """PEM file of a CA: clients must show a certificate that it signed."""
     models: Path | None = None
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
-    """Of a CPU; 0: as many as a measurement at the start finds fastest."""
+    """CPU threads of a network; 0: the number that a measurement at the start finds fastest."""
     engine: str = "local"
-    """One of `ENGINES`: this machine, or a Ray cluster."""
+    """Engine, one of `ENGINES`: this machine, or a Ray cluster."""
     ray_address: str = ""
-    """Of a running cluster, HOST:PORT or ``auto``; empty: one of its own on this machine."""
+    """Address of a running cluster, HOST:PORT or ``auto``; empty: a new cluster on this machine."""
     ray_min_replicas: int = 1
     ray_max_replicas: int = 4
     ray_cpus: float = 2.0
-    """Of each replica."""
+    """CPUs of each replica."""
     ray_gpus: float = 0.0
-    """Of each replica."""
+    """GPUs of each replica."""
     jobs: int = 0
-    """At a time on each device; 0: as many as suit its kind."""
+    """Jobs at a time on each device; 0: a number that suits its kind."""
     models_bytes: int = 0
-    """Of networks in memory of each device: beyond it the one unused for longest goes when another
-    comes; 0: all stay.
+    """Most bytes of networks in memory of each device: beyond it the least recently used one is
+    unloaded when another comes; 0: no limit.
     """
     cache_folder: Path | None = field(default_factory=default_cache_folder)
-    """None: nothing is kept."""
+    """Folder for results and compiled networks; None: nothing is kept."""
     cache_bytes: int = 0
-    """Of results kept on disk below ``cache_folder``; 0: none."""
+    """Most bytes of results on disk below ``cache_folder``; 0: no cache."""
     max_queue: int = 64
     max_in_flight: int = 256
-    """Calls for textures at a time, of all peers together."""
+    """Most calls for textures at a time, of all peers together."""
     max_in_flight_per_peer: int = 64
     max_pixels: int = 8192 * 8192
     max_pixels_in_flight: int = 16 * 8192 * 8192
-    """Of all results that are queued or being made."""
+    """Most pixels of all results that are queued or running."""
     max_message_bytes: int = 4 << 20
     grace_s: float = 10.0
     metrics_port: int = 0
-    """Prometheus metrics over HTTP on this port of ``metrics_host``; 0: none."""
+    """Port of ``metrics_host`` for Prometheus metrics over HTTP; 0: none."""
     metrics_host: str = "127.0.0.1"
     log_format: str = "text"
-    """One of `LOG_FORMATS`."""
+    """Format of the log, one of `LOG_FORMATS`."""
     traces_endpoint: str = ""
-    """Where OpenTelemetry traces go over OTLP, such as ``http://127.0.0.1:4317``; empty: none."""
+    """Endpoint of OpenTelemetry traces over OTLP, such as ``http://127.0.0.1:4317``; empty: none.
+    """
 
     @property
     def asks_for_tokens(self) -> bool:
-        """Whether a client must show one."""
+        """Return True if clients must show a token."""
         return bool(self.token or self.tokens_file)
 
 
@@ -124,9 +125,10 @@ def load_config(
     environment: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> ServerConfig:
-    """Defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags (None: not given).
+    """Read the configuration: defaults, then a TOML file, then ``TEXGEN_*`` variables, then flags
+    (None: not given); the later wins.
 
-    Raises InvalidRequestError naming what is wrong.
+    Raises InvalidRequestError naming the wrong setting.
     """
     values: dict[str, Any] = dict(defaults or {})
     if path is not None:
@@ -146,13 +148,13 @@ def load_config(
 
 VARIABLE_PREFIX = "TEXGEN_"
 NOT_FROM_VARIABLES = ("models", "cache_folder")
-"""Their variables, TEXGEN_MODELS and TEXGEN_CACHE, serve the client's commands too and are read
-where they are used.
+"""Fields without a variable of their own: TEXGEN_MODELS and TEXGEN_CACHE serve the client's
+commands too and are read where they are used.
 """
 
 
 def _fields() -> dict[str, str]:
-    """Name -> type as it is written."""
+    """Return field name -> type, as written in the source."""
     return {f.name: str(f.type) for f in fields(ServerConfig)}
 
 
@@ -169,7 +171,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _converted(name: str, value: Any, source: str) -> Any:
-    """A value of a file or a variable in the field's type."""
+    """Convert a value of a file or a variable to the field's type. Raises InvalidRequestError."""
     types = _fields()
     if name not in types:
         raise InvalidRequestError(
@@ -245,7 +247,7 @@ def _check_numbers(config: ServerConfig) -> None:
 
 
 def printed(config: ServerConfig) -> str:
-    """The configuration as TOML; secrets are left out, and said to be set or not."""
+    """Write the configuration as TOML; of secrets only that they are set or not."""
     lines = []
     for name in _fields():
         value = getattr(config, name)
@@ -259,7 +261,9 @@ def printed(config: ServerConfig) -> str:
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """``"127.0.0.1:50051"`` -> (host, port). Raises InvalidRequestError."""
+    """Split an address such as ``"127.0.0.1:50051"`` into (host, port). Raises
+    InvalidRequestError.
+    """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not 0 <= int(port) <= 65535 or not host:
         raise InvalidRequestError(

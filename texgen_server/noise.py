@@ -21,7 +21,7 @@ Indices = NDArray[np.int64]
 
 
 def hash64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64's finaliser, elementwise."""
+    """Hash each element: splitmix64's finaliser."""
     with np.errstate(over="ignore"):
         x = values + _GOLDEN
         x = (x ^ (x >> np.uint64(30))) * _MIX1
@@ -32,7 +32,7 @@ def hash64(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def gaussian_field(
     seed: int, level: int, channels: int, rows: Indices, columns: Indices
 ) -> NDArray[np.float32]:
-    """(channels, len(rows), len(columns)) of N(0, 1), each value a function of (seed, level,
+    """Return (channels, len(rows), len(columns)) of N(0, 1), each value a function of (seed, level,
     channel, row, column) alone.
 
     ``rows`` and ``columns`` are positions in an endless plane and may be negative.
@@ -47,7 +47,7 @@ def gaussian_field(
 
 
 def uniforms(seed: int, stream: int, count: int) -> NDArray[np.float64]:
-    """``count`` numbers in [0, 1) from the given stream of a seed."""
+    """Return ``count`` numbers in [0, 1) from the given stream of a seed."""
     key = hash64(hash64(np.array([seed], np.uint64)) ^ np.uint64(0xF00D0000 + stream))
     bits = hash64(key ^ np.arange(count, dtype=np.uint64))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53

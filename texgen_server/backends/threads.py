@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many threads OpenVINO shall use here: measured once a process, in about a second.
+"""The number of threads that OpenVINO uses here: measured once per process, in about a second.
 
-As many as there are cores is wrong where a container may use fewer than it sees, and for small
-pictures on many cores. Which number is taken changes no byte of a result (a test).
+The number of cores is the wrong one in a container that may use fewer than it sees, and for small
+pictures on many cores. The number changes no byte of a result (a test).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from texgen_server.process.quiet_openvino import ops, ov
 log = logging.getLogger("texgen.server")
 
 CHANNELS, EDGE, LAYERS = 192, 48, 4
-"""Of the network that is timed: about what one level of a material of 256 px is."""
+"""Size of the network that is timed: about that of one level of a material of 256 px."""
 ROUNDS = 7
 CLEARLY = 0.8
-"""Fewer threads are taken where they need less than this share of what all need: a machine that is
-busy just now should not slow a server for good.
+"""Share of the time with all threads below which fewer threads are chosen: a machine that is busy
+for a moment should not slow a server for good.
 """
 ABOUT = 1.05
 HOPELESS = 1.5
-"""So much slower than the best, and fewer still are not tried."""
+"""Factor on the best time from which on still fewer threads are not tried."""
 
 
 def best_threads(times: dict[int, float]) -> int:
-    """Of threads -> seconds: the most, unless others are clearly faster; of those the fewest that
-    are about as fast as the fastest.
+    """Choose a number of threads, given threads -> seconds: the most, unless others are clearly
+    faster; of those the fewest that are about as fast as the fastest.
     """
     most, best = max(times), min(times.values())
     if best >= CLEARLY * times[most]:
@@ -42,8 +42,8 @@ def best_threads(times: dict[int, float]) -> int:
 
 @cache
 def fastest_threads(precision: str) -> int:
-    """Half of the cores of this process, a quarter, ..., where that is clearly faster than all;
-    else 0: OpenVINO chooses, and pins nothing.
+    """Measure half of the cores of this process, a quarter, ..., and return the number that is
+    clearly faster than all; else 0: OpenVINO chooses, and pins nothing.
     """
     cores = threads = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -54,15 +54,15 @@ def fastest_threads(precision: str) -> int:
         threads //= 2
     chosen = best_threads(times)
     log.info(
-        "%d threads: measured %s",
+        "OpenVINO uses %d threads; measured: %s",
         chosen,
-        ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()),
+        ", ".join(f"{n} threads {1e3 * s:.1f} ms" for n, s in times.items()),
     )
     return chosen if chosen < cores else 0
 
 
 def _timed(threads: int, precision: str) -> float:
-    """Seconds of the quickest run with so many."""
+    """Measure the seconds of the quickest run with a number of threads."""
     hints = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
@@ -79,7 +79,7 @@ def _timed(threads: int, precision: str) -> float:
 
 
 def _network() -> ov.Model:
-    """A few convolutions."""
+    """Build the network that is timed: a few convolutions."""
     picture = ops.parameter([1, CHANNELS, EDGE, EDGE], np.float32)
     weights = np.full((CHANNELS, CHANNELS, 3, 3), 1.0 / (9 * CHANNELS), np.float32)
     seen = picture

@@ -16,8 +16,8 @@ from texgen_server.process.torch_guest import as_guest
 from texgen_server.registry import LoadedModel
 
 NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine", "not enough memory")
-"""How torch tells that memory ran out where it does not say so by type: cuBLAS, cuDNN (which tries
-engines that take less until none is left), CPUs.
+"""Words in torch's messages when memory ran out and the exception's type does not say so: from
+cuBLAS, cuDNN (which tries engines that need less until none is left), CPUs.
 """
 
 
@@ -30,13 +30,13 @@ class TorchBackend:
         self.name, self.precision = decided.name, decided.precision
         self.threads = torch.get_num_threads() if self.device.type == "cpu" else 0
         with as_guest():
-            self._parts = build_parts(model.card.kind, model.card.network, model.weights)
+            self._parts = build_parts(model.params, model.weights)
         self._kinds = PARTS[model.card.kind]
         for part in self._parts.values():
             channels_last(part.to(self.device))
 
     @torch.inference_mode()
-    def run(self, part: str, inputs: list[Array], *, fleeting: bool = False) -> list[Array]:
+    def run(self, part: str, inputs: list[Array], *, reuse_outputs: bool = False) -> list[Array]:
         chosen = self._parts[part]
         try:
             with (
@@ -48,15 +48,15 @@ class TorchBackend:
         except RuntimeError as error:
             if not _no_memory(error):
                 raise
-            told = str(error)
+            message = str(error)
         if (
             self.device.type == "cuda"
         ):  # only here: the error held on to what the network had made so far
             torch.cuda.empty_cache()
-        raise MemoryError(told)
+        raise MemoryError(message)
 
     def close(self) -> None:
-        """Drop the networks; on CUDA give the memory back."""
+        """Drop the networks; on CUDA release their memory."""
         self._parts.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -67,7 +67,9 @@ class TorchBackend:
 
 
 def _get(tensor: torch.Tensor) -> Array:
-    """On the CPU, in numpy's order: the device turns it sooner than one thread of the CPU would."""
+    """Copy a tensor to the CPU in numpy's memory order: the device transposes it faster than one
+    thread of the CPU would.
+    """
     out: Array = np.ascontiguousarray(tensor.float().contiguous().cpu().numpy(), np.float32)
     return out
 

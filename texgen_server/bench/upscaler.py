@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's
+"""Runs ``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's
 arithmetic on one of them, in one run.
 """
 
@@ -21,15 +21,15 @@ from texgen_server.networks.channels import SCALES
 from texgen_server.precision import allowed
 from texgen_server.precision.autocast import TYPES
 from texgen_server.registry import load_model
-from texgen_server.upscaling.tiled import Upscaling
+from texgen_server.upscaling.tiled import TiledUpscaler
 
 PEER_PX = 128
-"""The peer enlarges this much; its time grows with the area."""
+"""Edge of the peer's input; its time grows with the area."""
 
 
 @dataclass(frozen=True)
 class UpscalerBench:
-    """What the command line says."""
+    """The command line of ``texgen bench upscaler``."""
 
     models: Path | None
     cache: Path
@@ -38,7 +38,9 @@ class UpscalerBench:
 
 
 def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
-    """Rows of (engine, scale) with seconds a set; then the peer, for the same area and one map."""
+    """Return rows for each engine and scale with seconds a set, and the peer for the same area and
+    one map.
+    """
     card = find_card("upscaler", options.models)
     model, halo = load_model(card), int(card.network["halo_px"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -47,7 +49,7 @@ def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
     for precision in allowed(engine):
         backend = load_backend(model, engine, precision, options.cache)
         for scale in SCALES:
-            upscaling = Upscaling(backend, halo, scale)
+            upscaling = TiledUpscaler(backend, halo, scale)
             spent = seconds(lambda u=upscaling: u.maps(maps), rounds=options.rounds)  # type: ignore[misc]
             rows.append(
                 {

@@ -14,14 +14,14 @@ from texgen_server.networks.waves import ring_median
 MAX_WAVES = 24
 MAX_CYCLES = 40
 PEAK_OVER_BACKGROUND = 40.0
-"""A bin is a peak when its power is this many times the median of its ring: a window spreads noise,
-so more than for a periodic map.
+"""Least power of a peak over the median of its ring: a window spreads noise, so more than for a
+periodic map.
 """
 COLOURS = 3
 
 
 def photo_layout(picture: NDArray[np.float32], neighbour: NDArray[np.complex64]) -> Layout:
-    """Waves of a (S, S, 3) photograph.
+    """Find the waves of a photograph (S, S, 3).
 
     Height and roughness follow lightness as in the neighbour's amplitudes (K, 5).
     """
@@ -45,7 +45,9 @@ def photo_layout(picture: NDArray[np.float32], neighbour: NDArray[np.complex64])
 
 
 def _peaks(power: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Bins of the upper half plane that stand out of their ring and above their neighbours."""
+    """Find the bins of the upper half plane that stand out of their ring and above their
+    neighbours.
+    """
     size = power.shape[0]
     cycles = np.round(np.fft.fftfreq(size) * size)
     ky, kx = np.meshgrid(cycles, cycles, indexing="ij")
@@ -67,9 +69,8 @@ def _peaks(power: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _follows(neighbour: NDArray[np.complex64]) -> NDArray[np.float64]:
-    """How height and roughness go with lightness in a training material's layout:
-
-    (2,) real factors, 0 where it has no layout.
+    """Return how height and roughness follow lightness in a training material's layout: (2,) real
+    factors, 0 where it has no layout.
     """
     light = neighbour[:, :COLOURS].mean(1)
     energy = float((np.abs(light) ** 2).sum())

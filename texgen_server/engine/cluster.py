@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of a cluster: the same front door, the networks as a Ray Serve deployment (extra
-``cluster``).
+"""The engine of a cluster: the networks run as a Ray Serve deployment (extra ``cluster``).
 
-Replicas come and go with the load; each holds a local engine, in which jobs meet and batch. A
-replica that is lost loses nothing: a job is deterministic, so it is done again elsewhere. Ray's own
-ports have neither TLS nor tokens: keep the cluster's network to yourself.
+The number of replicas follows the load; each holds a local engine, in which batches form. No job is
+lost with a replica: a job is deterministic, so it runs again on another one. Ray's own ports have
+neither TLS nor tokens: only the server's machines may reach the cluster's network.
 """
 
 from __future__ import annotations
@@ -24,15 +23,17 @@ from texgen import errors
 from texgen.errors import CancelledError, CapacityError, InvalidRequestError, LoadError, TexgenError
 from texgen.modelcard import ModelCard
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, Job, Result, jobs_at_a_time
-from texgen_server.engine.model_catalog import Cards
-from texgen_server.engine.replica import Replica, Told, travelling
+from texgen_server.engine.jobs import Job, Result
+from texgen_server.engine.model_catalog import ModelCatalog
+from texgen_server.engine.protocol import DeviceInfo, jobs_at_a_time
+from texgen_server.engine.replica import Replica, Update, portable_job
 
 APPLICATION = "texgen"
-USAGE = "RAY_USAGE_STATS_ENABLED"
+USAGE_VARIABLE = "RAY_USAGE_STATS_ENABLED"
 ATTEMPTS = 5
-"""Of a job whose replicas are lost."""
-AGAIN_S = 0.2
+"""Most attempts at a job whose replicas are lost."""
+RETRY_S = 0.2
+"""Seconds before the second attempt; doubled with each further one."""
 POLL_S = 0.05
 
 
@@ -44,7 +45,7 @@ class RayEngine:
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
-        self._cards = Cards(config.models)
+        self._catalog = ModelCatalog(config.models)
         self._handle = _deployed(config)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -53,53 +54,54 @@ class RayEngine:
         self._thread.start()
         self._lock = threading.Lock()
         self._jobs: dict[int, tuple[Job, float]] = {}
-        self._begun: set[int] = set()
+        self._started: set[int] = set()
         self._batches: Counter[int] = Counter()
         self._closing = False
         self._name, _ = self._wait(self._handle.state.remote())
         self._loaded: set[str] = set()
 
     def cards(self) -> list[ModelCard]:
-        return self._cards.all()
+        return self._catalog.all()
 
     def card(self, model_id: str, kind: str | None = "material") -> ModelCard:
-        return self._cards.of_kind(model_id, kind)
+        return self._catalog.of_kind(model_id, kind)
 
     def submit(self, model_id: str, job: Job) -> Future[Result]:
-        card = self._cards.find(model_id)
+        card = self._catalog.find(model_id)
         with self._lock:
             if self._closing:
                 raise CapacityError("the server is shutting down: ask another one, or again later")
-            if len(self._jobs) - len(self._begun) >= self._config.max_queue:
+            if len(self._jobs) - len(self._started) >= self._config.max_queue:
                 raise CapacityError(
                     f"the queue is full ({self._config.max_queue} requests wait): try again in "
                     f"a moment"
                 )
             self._jobs[id(job)] = (job, time.monotonic())
-        future = asyncio.run_coroutine_threadsafe(self._done(card.id, job), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._run_with_retries(card.id, job), self._loop)
         future.add_done_callback(lambda _: self._forget(job))
         return future
 
     def position(self, job: Job) -> int:
         with self._lock:
-            if id(job) in self._begun or id(job) not in self._jobs:
+            if id(job) in self._started or id(job) not in self._jobs:
                 return 0
-            return 1 + [key for key in self._jobs if key not in self._begun].index(id(job))
+            return 1 + [key for key in self._jobs if key not in self._started].index(id(job))
 
     def queue_depth(self) -> int:
         with self._lock:
-            return len(self._jobs) - len(self._begun)
+            return len(self._jobs) - len(self._started)
 
     def batches(self) -> dict[int, int]:
         with self._lock:
             return dict(self._batches)
 
     def load(self, model_id: str) -> Future[None]:
-        card = self._cards.find(model_id)
+        card = self._catalog.find(model_id)
 
         async def load() -> None:
             await self._handle.load.remote(card.id)
-            self._loaded.add(card.id)
+            with self._lock:
+                self._loaded.add(card.id)
 
         return asyncio.run_coroutine_threadsafe(load(), self._loop)
 
@@ -135,10 +137,10 @@ class RayEngine:
         while self._jobs and time.monotonic() < end:
             time.sleep(POLL_S)
         with self._lock:
-            late = [job for job, _ in self._jobs.values()]
-        for job in late:
+            unfinished = [job for job, _ in self._jobs.values()]
+        for job in unfinished:
             job.token.cancel()
-        while late and self._jobs and time.monotonic() < end + 2.0:
+        while unfinished and self._jobs and time.monotonic() < end + 2.0:
             time.sleep(POLL_S)
         serve.delete(APPLICATION)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -154,10 +156,10 @@ class RayEngine:
     def _forget(self, job: Job) -> None:
         with self._lock:
             self._jobs.pop(id(job), None)
-            self._begun.discard(id(job))
+            self._started.discard(id(job))
 
-    async def _done(self, model_id: str, job: Job) -> Result:
-        """Done by whichever replica stays alive for it."""
+    async def _run_with_retries(self, model_id: str, job: Job) -> Result:
+        """Run a job, on another replica where one is lost."""
         from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
         from ray.serve.exceptions import RayServeException
 
@@ -166,17 +168,17 @@ class RayEngine:
             try:
                 return await self._attempt(model_id, job)
             except RayTaskError:
-                raise  # a bug of ours: told with an id
+                raise  # an error in this program: reported with a request id
             except TaskCancelledError as error:
                 raise CancelledError("the request was cancelled") from error
             except (RayActorError, RayServeException):
                 if attempt == ATTEMPTS - 1:
                     raise
-                await asyncio.sleep(AGAIN_S * 2**attempt)
+                await asyncio.sleep(RETRY_S * 2**attempt)
         raise AssertionError
 
     async def _attempt(self, model_id: str, job: Job) -> Result:
-        sent, left_s = travelling(job)
+        sent, left_s = portable_job(job)
         response = self._handle.options(stream=True).run.remote(model_id, sent, left_s)
         stream = aiter(response)
         upcoming = asyncio.ensure_future(anext(stream))
@@ -185,18 +187,18 @@ class RayEngine:
                 await asyncio.wait([upcoming], timeout=POLL_S)
                 job.token.check()
                 if upcoming.done():
-                    if (result := self._told(job, upcoming.result())) is not None:
+                    if (result := self._receive(job, upcoming.result())) is not None:
                         return replace(result, queue_s=self._waited(job) - result.compute_s)
                     upcoming = asyncio.ensure_future(anext(stream))
         finally:
             upcoming.cancel()
             response.cancel()
 
-    def _told(self, job: Job, told: Told) -> Result | None:
-        """Pass on what a replica tells; the result at the end. Raises what it raised."""
-        what, about = told
+    def _receive(self, job: Job, update: Update) -> Result | None:
+        """Pass on a replica's update; return the result at the end. Raises what it raised."""
+        what, about = update
         with self._lock:
-            self._begun.add(id(job))
+            self._started.add(id(job))
             if what == "batches":
                 self._batches.update(about)
                 return None
@@ -211,7 +213,8 @@ class RayEngine:
         return None
 
     def _waited(self, job: Job) -> float:
-        return time.monotonic() - self._jobs[id(job)][1]
+        with self._lock:
+            return time.monotonic() - self._jobs[id(job)][1]
 
 
 def _error(kind: str, message: str, field: str) -> TexgenError:
@@ -220,23 +223,23 @@ def _error(kind: str, message: str, field: str) -> TexgenError:
 
 
 @contextlib.contextmanager
-def _nothing_told() -> Iterator[None]:
-    """Start Ray without its usage statistics, unless somebody has decided about them.
+def _without_usage_statistics() -> Iterator[None]:
+    """Start Ray without its usage statistics, unless the variable is set already.
 
-    The variable is taken away again: the process may not be ours.
+    The variable is removed again: the process may belong to another program.
     """
-    if USAGE in os.environ:
+    if USAGE_VARIABLE in os.environ:
         yield
         return
-    os.environ[USAGE] = "0"
+    os.environ[USAGE_VARIABLE] = "0"
     try:
         yield
     finally:
-        os.environ.pop(USAGE, None)
+        os.environ.pop(USAGE_VARIABLE, None)
 
 
 def _deployed(config: ServerConfig) -> Any:
-    """A handle to the deployment, which is made or brought up to date. Raises LoadError."""
+    """Make or update the deployment and return a handle to it. Raises LoadError."""
     try:
         import ray
         from ray import serve
@@ -245,7 +248,7 @@ def _deployed(config: ServerConfig) -> Any:
             "the engine 'ray' takes Ray, which is not installed: pip install 'texgen[cluster]'"
         ) from error
     try:
-        with _nothing_told():
+        with _without_usage_statistics():
             if not ray.is_initialized():
                 ray.init(
                     address=config.ray_address or "local",

@@ -16,56 +16,55 @@ from texgen.modelcard import ModelCard
 from texgen_server.backends import load_backend
 from texgen_server.cache_folder import usable_folder
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import Job, Result
-from texgen_server.engine.device import Device, Shared
-from texgen_server.engine.runners import Kept, Loaded, run_job
+from texgen_server.engine.device import Device, QueuedBackend
+from texgen_server.engine.jobs import Job, Result
+from texgen_server.engine.runners import DeviceCaches, LoadedNetwork, run_job
 from texgen_server.registry import load_model
 
 BATCH_WINDOW_S = 0.002
-"""How long a call waits for others to go with it, where the device gains by that."""
+"""Longest wait of a call for others to form a batch with, where the device gains by batches."""
 
 
-class Station:
-    """Runs jobs, several at a time: while one waits for the device the maps of another are
-    finished. Safe to use from any thread.
+class DeviceWorker:
+    """Runs jobs on one device, several at a time: while one waits for the device the maps of
+    another are postprocessed. Safe to use from any thread.
     """
 
     def __init__(self, name: str, config: ServerConfig) -> None:
         self.name = name
-        self.device = Device(BATCH_WINDOW_S if name.startswith("cuda") else 0.0)
+        self.device = Device(name, BATCH_WINDOW_S if name.startswith("cuda") else 0.0)
         self._config = config
-        self._loaded: dict[str, Loaded] = {}
-        """The one used last stands last."""
+        self._loaded: dict[str, LoadedNetwork] = {}
+        """Model id -> loaded model, the least recently used one first."""
         self._users: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._loading = threading.Lock()
-        self._kept = Kept()
+        self._caches = DeviceCaches()
 
     def run(self, job: Job, cards: Sequence[ModelCard], queued_at: float) -> Result:
-        """Do a job with its model and its helpers.
+        """Run a job with its model and its helpers.
 
         Raises LoadError, CancelledError, CapacityError.
         """
         job.token.check()
-        with self._using([card.id for card in cards]):
+        with self._using([card.id for card in cards]), self.device.job(job):
             loaded = [self.load(card) for card in cards]
             started = time.monotonic()
-            shared = [
-                Loaded(m, Shared(self.device, backend, job, job.priority, job.token.check))
-                for m, backend in loaded
+            queued = [
+                LoadedNetwork(
+                    model, QueuedBackend(self.device, backend, job, job.priority, job.token.check)
+                )
+                for model, backend in loaded
             ]
-            try:
-                result = run_job(job, shared, self._kept)
-            finally:
-                self.device.release(job)
+            result = run_job(job, queued, self._caches)
         name = loaded[0].backend.name
         return replace(
             result, engine=name, queue_s=started - queued_at, compute_s=time.monotonic() - started
         )
 
-    def load(self, card: ModelCard) -> Loaded:
-        """A model in memory; others that nobody uses, and nobody has for longest, make room for it.
-        Raises LoadError.
+    def load(self, card: ModelCard) -> LoadedNetwork:
+        """Return a model in memory; the least recently used models that no job needs make room for
+        it. Raises LoadError.
         """
         with self._lock:
             if found := self._loaded.pop(card.id, None):
@@ -76,24 +75,24 @@ class Station:
                 model, config = load_model(card), self._config
                 self._make_room(model.size_bytes)
                 backend = load_backend(
-                    model, self.name, config.precision, self._graphs(), config.threads
+                    model, self.name, config.precision, self._graph_folder(), config.threads
                 )
                 with self._lock:
-                    self._loaded[card.id] = Loaded(model, backend)
+                    self._loaded[card.id] = LoadedNetwork(model, backend)
             return self._loaded[card.id]
 
-    def _graphs(self) -> Path | None:
-        """Where compiled networks are kept, if they can be."""
+    def _graph_folder(self) -> Path | None:
+        """Return the folder for compiled networks; None where files cannot be written."""
         folder = usable_folder(self._config.cache_folder)
         return folder / "graphs" if folder else None
 
     def unload(self, model_id: str) -> bool:
-        """Release a model's memory; False where it was not loaded. Nobody may be using it."""
+        """Release a model's memory; False where it was not loaded. No job may be using it."""
         with self._lock:
             loaded = self._loaded.pop(model_id, None)
             if loaded is None:
                 return False
-            self._kept.clear()
+            self._caches.clear()
         loaded.backend.close()
         self.device.forget(loaded.backend)
         del loaded
@@ -101,32 +100,34 @@ class Station:
         return True
 
     def loaded(self) -> dict[str, str]:
-        """Models in memory -> the engine that runs them."""
+        """Return model id -> name of the engine that runs it, for the models in memory."""
         with self._lock:
             return {name: loaded.backend.name for name, loaded in self._loaded.items()}
 
     def threads(self) -> int:
-        """CPU threads of the networks that are loaded; 0 before there are any."""
+        """Return the CPU threads of the loaded networks; 0 before there are any."""
         with self._lock:
             return next((loaded.backend.threads for loaded in self._loaded.values()), 0)
 
     def close(self, grace_s: float) -> None:
-        """Let the running call end, release the device."""
+        """Let the running call end, then release the device."""
         self.device.close(grace_s)
-        for name in list(self._loaded):
-            self._loaded.pop(name).backend.close()
+        with self._lock:
+            loaded = list(self._loaded.values())
+            self._loaded.clear()
+        for network in loaded:
+            network.backend.close()
 
     @contextmanager
     def _using(self, models: list[str]) -> Iterator[None]:
+        """Keep models from being unloaded."""
         with self._lock:
             self._users.update(models)
-            self.device.jobs += 1
         try:
             yield
         finally:
             with self._lock:
                 self._users.subtract(models)
-                self.device.jobs -= 1
 
     def _make_room(self, size_bytes: int) -> None:
         limit = self._config.models_bytes

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is next: the urgent before the patient, in the order they came, and now and then whoever has
-waited longest.
+"""A priority queue with ageing: highest priority first, in the order of arrival; an entry that was
+passed over `PASSED_OVER` times goes next.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 PASSED_OVER = 4
-"""How often the one that has waited longest is passed over before it is taken."""
+"""Number of times that the oldest entry is passed over before it is taken."""
 
 
 class FairQueue(Generic[T]):
-    """Not safe to use from several threads at once: whoever holds it locks."""
+    """A priority queue with ageing. Not thread-safe: its owner locks."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, T]] = []
@@ -25,15 +25,15 @@ class FairQueue(Generic[T]):
         return len(self._waiting)
 
     def __iter__(self) -> Iterator[T]:
-        """In the order in which they would be taken, nobody else coming."""
+        """Iterate in the order in which the entries would be taken if no other came."""
         return (item for _, item in sorted(self._waiting, key=lambda w: w[0]))
 
     def push(self, priority: int, item: T) -> None:
-        """A lower ``priority`` goes first."""
+        """Add an entry; a lower ``priority`` goes first."""
         self._waiting.append((priority, item))
 
     def pop(self, ready: Callable[[T], bool] = lambda item: True) -> T | None:
-        """The next that is ``ready``; None when none is."""
+        """Remove and return the next entry that is ``ready``; None when none is."""
         places = [place for place, (_, item) in enumerate(self._waiting) if ready(item)]
         if not places:
             return None
@@ -43,7 +43,7 @@ class FairQueue(Generic[T]):
         return self._waiting.pop(take)[1]
 
     def take_all(self, wanted: Callable[[T], bool] = lambda item: True) -> list[T]:
-        """Remove all that are ``wanted``, in the order they came."""
-        taken = [item for _, item in self._waiting if wanted(item)]
+        """Remove and return all entries that are ``wanted``, in the order of arrival."""
+        removed = [item for _, item in self._waiting if wanted(item)]
         self._waiting = [(priority, item) for priority, item in self._waiting if not wanted(item)]
-        return taken
+        return removed

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the controls do to a scene, before and after the network."""
+"""The controls of an environment: changes of its scene before the network, and of its light after
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,25 +18,25 @@ from texgen_server.environment.layouts import angles_from
 from texgen_server.environment.scene import EnvironmentTables, Scene
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.environment.white_balance import white_balance
-from texgen_server.networks.channels import STOPS
+from texgen_server.networks.channels import RADIANCE, SKY, STOPS
 
 Array = NDArray[np.float32]
 
 AS_DRAWN_DEG = -20.0
-"""The sun's elevation at which it stands where the class and the seed put it."""
+"""Value of ``sun_elevation_deg`` that leaves the sun where the class and the seed put it."""
 SET_BELOW_DEG = -1.0
-"""No disc is drawn below this."""
+"""Elevation below which the sun's disc is not rendered."""
 OVERCAST_SUN_STOPS = 14.0
-"""What a closed cover of clouds takes from the sun."""
+"""Stops that a closed cover of clouds takes from the sun."""
 HORIZON_DEG = 8.0
 GLOW_REACH_DEG = 18.0
-"""How far from a sun its glow lifts the sky above what lies around."""
+"""Distance from a sun within which its glow makes the sky brighter than its surroundings."""
 USUAL_ELEVATION_DEG = 35.0
 
 
-def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
-    """The scene with every control at its value."""
-    drawn = scene.layout
+def apply_controls(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
+    """Return the scene with every control at its value."""
+    unchanged = scene.layout
     if value["sun_elevation_deg"] != AS_DRAWN_DEG:
         scene = _raised(scene, value["sun_elevation_deg"], tables)
     if value["cloud_cover"]:
@@ -59,19 +61,21 @@ def controlled(scene: Scene, value: Mapping[str, float], tables: EnvironmentTabl
     moved = replace(
         scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"]
     )
-    return _as_bright_as(drawn, moved)
+    return _as_bright_as(unchanged, moved)
 
 
-def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
-    """The same light, by way of a layout of the usual brightness: at dusk the network would see
-    what it has never seen, and draw grain.
+def _as_bright_as(unchanged: Array, scene: Scene) -> Scene:
+    """Return the same light by way of a layout of the usual brightness: at dusk the network would
+    get input that it was never trained on, and add grain.
     """
-    weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
-    shift = np.float32(((scene.layout - drawn)[:3].mean((0, 2)) * weights).sum() / weights.sum())
+    weights = np.cos(np.radians(pixel_angles(unchanged.shape[1])[1]))
+    shift = np.float32(
+        ((scene.layout - unchanged)[RADIANCE].mean((0, 2)) * weights).sum() / weights.sum()
+    )
     if not shift:
         return scene
     layout, factor = scene.layout.copy(), float(2.0 ** (shift * STOPS))
-    layout[:3] -= shift
+    layout[RADIANCE] -= shift
     lights = tuple(
         replace(light, flux=_scaled(light.flux, np.full(3, 1.0 / factor))) for light in scene.lights
     )
@@ -79,17 +83,21 @@ def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
 
 
 def _tones(layout: Array, horizon_ev: float, ground_ev: float) -> Array:
-    """(4, L, 2 L) to add: a brighter band at the horizon, a brighter ground."""
+    """Return the change (4, L, 2 L) of a layout by a brighter band at the horizon and a brighter
+    ground.
+    """
     _, elevation = pixel_angles(layout.shape[1])
     added = np.zeros_like(layout)
-    added[:3] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
-    below = 1.0 - layout[3] if layout[3].any() else (elevation < 0.0).astype(np.float32)[:, None]
-    added[:3] += ground_ev / STOPS * below
+    added[RADIANCE] = horizon_ev / STOPS * np.exp(-((elevation / HORIZON_DEG) ** 2))[:, None]
+    below = (
+        1.0 - layout[SKY] if layout[SKY].any() else (elevation < 0.0).astype(np.float32)[:, None]
+    )
+    added[RADIANCE] += ground_ev / STOPS * below
     return added
 
 
 def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Scene:
-    """The brightest light at another elevation; under a sun, sky and ground follow."""
+    """Move the brightest light to another elevation; under a sun, sky and ground follow."""
     old = scene.lights[0].elevation_deg if scene.lights else _likely_elevation(tables, scene.row)
     lights = scene.lights
     if not tables.sunny[scene.row]:
@@ -110,9 +118,9 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
     ground = ground_stops(model, elevation_deg, sunlit=bool(scene.lights)) - ground_stops(
         model, old, sunlit=bool(scene.lights)
     )
-    share = scene.layout[3]
+    share = scene.layout[SKY]
     layout = scene.layout.copy()
-    layout[:3] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
+    layout[RADIANCE] += (change * share + ground[:, None, None] * (1.0 - share)) / STOPS
     if scene.lights:
         azimuth = scene.lights[0].azimuth_deg
         layout = with_glow_moved(
@@ -124,18 +132,18 @@ def _raised(scene: Scene, elevation_deg: float, tables: EnvironmentTables) -> Sc
 def with_glow_moved(
     layout: Array, old: tuple[float, float], new: tuple[float, float] | None
 ) -> Array:
-    """What the sky has around a sun beyond its surroundings, at another place (azimuth and
-    elevation in degrees); None: nowhere.
+    """Move a sun's glow, the part of the sky that is brighter than its surroundings, to another
+    place (azimuth and elevation in degrees); None: remove it.
     """
-    away, sky = angles_from(old, layout.shape[1]), layout[3]
+    away, sky = angles_from(old, layout.shape[1]), layout[SKY]
     around = (away > GLOW_REACH_DEG) & (away < 1.5 * GLOW_REACH_DEG) & (sky > 0.5)
     if not around.any():
         return layout
-    level = layout[:3, around].mean(1)[:, None, None]
+    level = layout[RADIANCE, around].mean(1)[:, None, None]
     inside = np.clip((GLOW_REACH_DEG - away) / (GLOW_REACH_DEG / 3.0), 0.0, 1.0) * sky
-    glow = np.maximum(layout[:3] - level, 0.0) * inside
+    glow = np.maximum(layout[RADIANCE] - level, 0.0) * inside
     moved = layout.copy()
-    moved[:3] -= glow
+    moved[RADIANCE] -= glow
     _fill(moved, away < GLOW_REACH_DEG, around, sky)
     if new is not None:
         angles = np.arange(0.5, 5.0) * (GLOW_REACH_DEG / 5.0)
@@ -146,7 +154,7 @@ def with_glow_moved(
             (glow[c] * near).sum((1, 2)) / np.maximum(near.sum((1, 2)), 1e-6) for c in range(3)
         ]
         there = angles_from(new, layout.shape[1])
-        moved[:3] += (
+        moved[RADIANCE] += (
             np.stack([np.interp(there, angles, p, right=0.0) for p in profile]).astype(np.float32)
             * sky
         )
@@ -154,20 +162,22 @@ def with_glow_moved(
 
 
 def _fill(layout: Array, inside: NDArray[np.bool_], around: NDArray[np.bool_], sky: Array) -> None:
-    """Where a sun has left, a sky no darker than what lies around, nearer cells counting more: the
-    model may have taken away more than was there.
+    """Fill the place that a sun has left with a sky no darker than its surroundings, nearer cells
+    counting more: the model may have removed more than there was.
     """
     rays = pixel_directions(layout.shape[1])
     left = inside & (sky > 0.5)
     near = np.exp(
         (rays[left] @ rays[around].T - 1.0) / (1.0 - math.cos(math.radians(GLOW_REACH_DEG / 2.0)))
     )
-    level = (near @ layout[:3, around].T / near.sum(1, keepdims=True)).T
-    layout[:3, left] = np.maximum(layout[:3, left], level)
+    level = (near @ layout[RADIANCE, around].T / near.sum(1, keepdims=True)).T
+    layout[RADIANCE, left] = np.maximum(layout[RADIANCE, left], level)
 
 
 def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Array:
-    """(3,) log2 of the irradiance of the ground under a clear sky, with its sun or without."""
+    """Return (3,) log2 of the irradiance of the ground under a clear sky, with its sun or
+    without.
+    """
     sky = model.sky(elevation_deg)
     _, elevation = pixel_angles(sky.shape[1])
     up = np.radians(np.maximum(elevation, 0.0))
@@ -182,19 +192,21 @@ def ground_stops(model: SkyModel, elevation_deg: float, *, sunlit: bool) -> Arra
 
 
 def _likely_elevation(tables: EnvironmentTables, row: int) -> float:
-    """Of a sun that is not seen: the mean of its class, else `USUAL_ELEVATION_DEG`."""
+    """Estimate the elevation of a sun behind clouds: the mean of its class, else
+    `USUAL_ELEVATION_DEG`.
+    """
     rows = next(rows for rows in tables.rows.values() if row in rows)
     seen = [tables.lights[r, 0, 1] for r in rows if tables.lights[r, 0, 2] > 0 and tables.sunny[r]]
     return float(np.mean(seen)) if seen else USUAL_ELEVATION_DEG
 
 
 def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
-    """Above 0 towards an overcast sky, below 0 towards a clear one."""
-    share = scene.layout[3]
+    """Change the clouds: above 0 towards an overcast sky, below 0 towards a clear one."""
+    share = scene.layout[SKY]
     if not tables.sunny[scene.row] or not share.any():
         return scene
     weight = share / share.sum()
-    level = (scene.layout[:3] * weight).sum((1, 2))
+    level = (scene.layout[RADIANCE] * weight).sum((1, 2))
     if cover > 0:
         _, elevation = pixel_angles(share.shape[0])
         gradient = (
@@ -218,7 +230,7 @@ def _clouded(scene: Scene, cover: float, tables: EnvironmentTables) -> Scene:
         lights, code = scene.lights, _class_code(tables, "outdoor_clear")
     amount = np.float32(abs(cover))
     layout, codes = scene.layout.copy(), scene.codes.copy()
-    layout[:3] += amount * share * (aim - layout[:3])
+    layout[RADIANCE] += amount * share * (aim - layout[RADIANCE])
     if code is not None:
         codes[0] += amount * (code - codes[0])
     return replace(scene, layout=layout, codes=codes, lights=lights)

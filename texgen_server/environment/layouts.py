@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small panoramas ("layouts"): what an environment is made of before the network draws it. Put
-together, lit, brought to any size.
+"""Small panoramas ("layouts") that the network refines to an environment: combined, lit, brought to
+any size.
 
 A layout is (4, L, 2 L) float32: log2 radiance of red, green and blue in units of `STOPS`, and the
 share of sky. Numpy only.
@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.render.panorama import direction, pixel_angles, pixel_directions
+from texgen_server.networks.channels import RADIANCE, SKY
 
 Array = NDArray[np.float32]
 
 MEETING_SHARE = 1.0 / 16.0
-"""Of the height: how far differences of two places are smoothed up and down where they meet."""
+"""Share of the height over which differences of two places are smoothed up and down where they
+meet.
+"""
 GLOW_DEG = 6.0
-"""How far from the brightest light its glow has fallen to half."""
+"""Angle from the brightest light at which its glow has fallen to half."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is known of one place: its layout, its sky alone (3, L, 2 L), and where its brightest
-    light is.
-    """
+    """A place: its layout, its sky alone (3, L, 2 L), and the direction of its brightest light."""
 
     layout: Array
     sky: Array
@@ -35,35 +36,35 @@ class Surroundings:
 
     @property
     def outdoors(self) -> bool:
-        """Whether it has a sky."""
-        return bool(self.layout[3].any())
+        """True for a place that has a sky."""
+        return bool(self.layout[SKY].any())
 
     def mirrored(self) -> Surroundings:
-        """Left and right exchanged; what lies at azimuth 0 stays there."""
+        """Exchange left and right; azimuth 0 stays in place."""
         light = (-self.light[0], self.light[1]) if self.light else None
         return Surroundings(mirrored(self.layout), mirrored(self.sky), light)
 
 
-def joined(above: Surroundings, below: Surroundings, share: Array) -> Array:
-    """The layout of one place under the sky of another; without skies, both side by side: ``share``
-    (2 L,) of the first for each column.
+def sky_over_ground(above: Surroundings, below: Surroundings, share: Array) -> Array:
+    """Combine the layout of one place with the sky of another; without skies, both side by side:
+    ``share`` (2 L,) of the first for each column.
 
     The ground keeps its brightness against its sky. Of two places side by side the second takes on
     the exposure and white of the first, height by height, as they are where the two meet: floors,
-    walls and ceilings go on.
+    walls and ceilings continue.
     """
     if not (above.outdoors and below.outdoors):
         other = below.layout.copy()
-        other[:3] += _apart_where_they_meet(above.layout[:3], other[:3], share)
+        other[RADIANCE] += _apart_where_they_meet(above.layout[RADIANCE], other[RADIANCE], share)
         return (above.layout * share + other * (1.0 - share)).astype(np.float32)
-    sky_share = below.layout[3]
+    sky_share = below.layout[SKY]
     brighter = _sky_level(above.sky) - _sky_level(below.sky)
-    colors = above.sky * sky_share + (below.layout[:3] + brighter) * (1.0 - sky_share)
+    colors = above.sky * sky_share + (below.layout[RADIANCE] + brighter) * (1.0 - sky_share)
     return np.concatenate([colors, sky_share[None]]).astype(np.float32)
 
 
 def _apart_where_they_meet(first: Array, second: Array, share: Array) -> Array:
-    """(3, rows, 1) mean difference along the borders, smoothed over rows."""
+    """Return the mean difference along the borders, smoothed over rows: (3, rows, 1)."""
     border = share * (1.0 - share)
     apart = ((first - second) * border).sum(2) / max(float(border.sum()), 1e-6)
     rows = np.arange(apart.shape[1])
@@ -73,8 +74,8 @@ def _apart_where_they_meet(first: Array, second: Array, share: Array) -> Array:
 
 
 def sides(where: float, columns: int) -> Array:
-    """(columns,) how much of each column belongs to the first of two rooms: half of the circle
-    around a place, with soft borders.
+    """Return the share of each column (columns,) that belongs to the first of two rooms: half of
+    the circle around a place, with soft borders.
     """
     angle = (np.arange(columns) + 0.5) / columns - where
     share: Array = (1.0 / (1.0 + np.exp(-6.0 * np.cos(2.0 * np.pi * angle)))).astype(np.float32)
@@ -82,18 +83,18 @@ def sides(where: float, columns: int) -> Array:
 
 
 def _sky_level(sky: Array) -> float:
-    """Mean of the upper half."""
+    """Return the mean of the upper half."""
     return float(sky[:, : sky.shape[1] // 2].mean())
 
 
 def mirrored(layout: Array) -> Array:
-    """Left and right exchanged; what lies at azimuth 0 stays there."""
+    """Exchange left and right; azimuth 0 stays in place."""
     return layout[:, :, ::-1]
 
 
-def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
-    """(8, rows, 2 rows): what the network is told at a level
-    (`networks.environment.PLAN_CHANNELS`).
+def conditioning(layout: Array, light: tuple[float, float] | None, rows: int) -> Array:
+    """Make the conditioning (8, rows, 2 rows) of the network at a level
+    (`networks.params.CONDITIONING_CHANNELS`).
 
     ``light`` is azimuth and elevation of the brightest light in degrees; None: there is none.
     """
@@ -109,15 +110,17 @@ def plan_at(layout: Array, light: tuple[float, float] | None, rows: int) -> Arra
 
 
 def glow_around(light: tuple[float, float], rows: int) -> Array:
-    """(rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square of the
-    angle.
+    """Return the glow (rows, 2 rows): 1 at a direction, half at `GLOW_DEG`, falling with the square
+    of the angle.
     """
     glow: Array = (1.0 / (1.0 + (angles_from(light, rows) / GLOW_DEG) ** 2)).astype(np.float32)
     return glow
 
 
 def angles_from(place: tuple[float, float], rows: int) -> Array:
-    """(rows, 2 rows) degrees of each pixel from a direction (azimuth, elevation in degrees)."""
+    """Return the angle (rows, 2 rows), in degrees, of each pixel from a direction (azimuth,
+    elevation in degrees).
+    """
     apart: Array = np.degrees(
         np.arccos(np.clip(pixel_directions(rows) @ direction(*place), -1.0, 1.0))
     ).astype(np.float32)
@@ -125,7 +128,9 @@ def angles_from(place: tuple[float, float], rows: int) -> Array:
 
 
 def enlarged(planes: Array, scale: int) -> Array:
-    """(C, H, 2 H) -> (C, scale H, scale 2 H), bilinear, round the world and over the poles."""
+    """Enlarge (C, H, 2 H) to (C, scale H, scale 2 H), bilinearly, round the world and over the
+    poles.
+    """
     if scale == 1:
         return planes
     out = planes
@@ -144,7 +149,7 @@ def _enlarged_along(planes: Array, axis: int, scale: int) -> Array:
 
 
 def _neighbours(planes: Array, axis: int) -> tuple[Array, Array]:
-    """The pixel before and the pixel after each one along an axis."""
+    """Return the pixel before and the pixel after each one along an axis."""
     before, after = np.roll(planes, 1, axis), np.roll(planes, -1, axis)
     if axis == 1:  # over the pole to the other side
         half = planes.shape[2] // 2

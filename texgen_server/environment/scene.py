@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipe -> scene: which places and skies make an environment, where its lights stand, and what the
-controls do to them. Numpy only.
-"""
+"""Recipe -> scene: the places, skies and lights that make an environment. Numpy only."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from texgen.maps import Light
 from texgen.recipes.recipe import Recipe
-from texgen_server.environment.layouts import Surroundings, joined, sides
+from texgen_server.environment.layouts import Surroundings, sides, sky_over_ground
 from texgen_server.environment.sky_model import SkyModel
 from texgen_server.noise import uniforms
 
@@ -20,12 +18,12 @@ Array = NDArray[np.float32]
 
 MOST_LIGHTS = 3
 MAX_CODE_MIX = 0.35
-"""How far a code may lie from one map's towards another's of its class."""
+"""Largest step of a code from one panorama's towards another's of its class."""
 
 
 @dataclass(frozen=True)
 class EnvironmentTables:
-    """What training measured in each map, in the order of the classes' members."""
+    """Measurements of each training panorama, in the order of the classes' members."""
 
     codes: Array  # (N, code_dim)
     layouts: Array  # (N, 4, L, 2 L), `environment.layouts`
@@ -39,7 +37,7 @@ class EnvironmentTables:
     model: SkyModel
 
     def lights_of(self, row: int) -> list[Light]:
-        """The brightest first."""
+        """Return the lights of a row, the brightest first."""
         found = [[float(number) for number in light] for light in self.lights[row] if light[2] > 0]
         return [
             Light(azimuth, elevation, radius, (red, green, blue))
@@ -49,7 +47,7 @@ class EnvironmentTables:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn: the network's inputs, and what is done to its result."""
+    """The network's inputs, and the changes of its result."""
 
     layout: Array  # (4, L, 2 L)
     codes: Array  # (2, code_dim) of the sky and of all else
@@ -60,10 +58,11 @@ class Scene:
     row: int  # whose sky it is
 
 
-def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
-    """What the classes and the seed of a recipe say: a place under a sky, mirrored or not.
+def make_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
+    """Make the scene that the classes and the seed of a recipe name: a place under a sky, mirrored
+    or not.
 
-    Its controls come after (`controls`).
+    Its controls are applied later (`controls`).
     """
     draw = uniforms(recipe.seed, 1, 8)
     above = _pick(recipe, tables, draw[0])
@@ -74,10 +73,10 @@ def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
     if draw[3] < 0.5:
         second = second.mirrored()
     if first.outdoors and second.outdoors:
-        layout = joined(first, second, np.ones(first.layout.shape[2], np.float32))
+        layout = sky_over_ground(first, second, np.ones(first.layout.shape[2], np.float32))
     else:
         other = _surroundings(tables, _pick(recipe, tables, draw[4]))
-        layout = joined(
+        layout = sky_over_ground(
             first,
             other.mirrored() if draw[5] < 0.5 else other,
             sides(draw[6], first.layout.shape[2]),
@@ -93,7 +92,7 @@ def draw_scene(recipe: Recipe, tables: EnvironmentTables) -> Scene:
 
 
 def _pick(recipe: Recipe, tables: EnvironmentTables, draw: float) -> int:
-    """A row of the recipe's classes, by one number in [0, 1)."""
+    """Pick a row of the recipe's classes by one number in [0, 1)."""
     for name, weight in recipe.classes:
         if draw < weight or name == recipe.classes[-1][0]:
             rows = tables.rows[name]

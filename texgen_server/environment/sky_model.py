@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A clear sky for every elevation of the sun: a table that training rendered, and what it says of
-other skies.
+"""A model of clear skies for every elevation of the sun, from a table that training rendered.
 
 The table is of Hosek and Wilkie's sky (2012, as Mitsuba 3 has it). Below the horizon it is dimmed
-by what twilight measurably loses.
+by the measured loss of twilight.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ Array = NDArray[np.float32]
 
 LOWEST_DEG = 0.5
 TWILIGHT_STOPS = 1.1
-"""Lost for each degree of the sun below the horizon (about 7 stops from sunset to the end of civil
-twilight).
+"""Stops lost for each degree of the sun below the horizon (about 7 stops from sunset to the end of
+civil twilight).
 """
 SET_DEG = -0.5
-"""The sun's disc is gone."""
+"""Elevation at which the sun's disc has set."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,14 @@ class SkyModel:
     sun: Array  # (E, 3) log2 of the sun's flux
 
     def sky(self, elevation_deg: float) -> Array:
-        """(3, L, 2 L) log2 radiance."""
+        """Return the sky's log2 radiance (3, L, 2 L)."""
         sky: Array = self._between(self.stops, elevation_deg) + np.float32(
             twilight_stops(elevation_deg)
         )
         return sky
 
     def sun_stops(self, elevation_deg: float) -> Array:
-        """(3,) log2 of the sun's flux; -30 once it has set."""
+        """Return log2 of the sun's flux (3,); -30 below the sunlit one once it has set."""
         left = np.clip((elevation_deg - SET_DEG) / (LOWEST_DEG - SET_DEG), 2.0**-30, 1.0)
         flux: Array = self._between(self.sun, elevation_deg) + np.float32(np.log2(left))
         return flux
@@ -57,7 +56,7 @@ class SkyModel:
 
 
 def twilight_stops(elevation_deg: float) -> float:
-    """What the sky has lost against the lowest sun of the table: 0 above the horizon, then
-    below 0.
+    """Return the stops that the sky has lost against the lowest sun of the table: 0 above the
+    horizon, then below 0.
     """
     return TWILIGHT_STOPS * min(0.0, elevation_deg - LOWEST_DEG)

@@ -16,21 +16,20 @@ TO_REC709 = np.array(
 )
 NEUTRAL_K = 6500.0
 WARM_K = 4000.0
-"""Below it the other cubics hold."""
+"""Temperature below which the other cubics hold."""
 
 
 def white_balance(kelvin: float) -> NDArray[np.float32]:
-    """(3,) gains that make light of this colour white, with the luminance of white kept; 6500 K
-    changes nothing.
+    """Return gains (3,) that make light of this colour white, with the luminance of white kept;
+    6500 K changes nothing.
     """
     gains: NDArray[np.float64] = black_body(NEUTRAL_K) / black_body(kelvin)
     return (gains / float(gains @ LUMINANCE)).astype(np.float32)
 
 
 def black_body(kelvin: float) -> NDArray[np.float64]:
-    """Linear Rec.709 of a black body, luminance about 1 (chromaticity:
-
-    Kim et al. 2002, cubics for 1667 to 25000 K).
+    """Return the colour of a black body in linear Rec.709, luminance about 1 (chromaticity: Kim et
+    al. 2002, cubics for 1667 to 25000 K).
     """
     t = 1000.0 / kelvin
     if kelvin < WARM_K:

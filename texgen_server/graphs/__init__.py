@@ -6,27 +6,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from texgen_server.graphs.environment import environment_graphs
 from texgen_server.graphs.estimator import estimator_graphs
 from texgen_server.graphs.material import material_graphs
 from texgen_server.graphs.upscaler import upscaler_graphs
-from texgen_server.networks.params import Weights
+from texgen_server.networks.params import (
+    EnvironmentParams,
+    EstimatorParams,
+    MaterialParams,
+    NetworkParams,
+    UpscalerParams,
+    Weights,
+)
 from texgen_server.process.quiet_openvino import ov
 
-BUILDERS: dict[str, Callable[[Mapping[str, Any], Weights], dict[str, ov.Model]]] = {
-    "material": material_graphs,
-    "upscaler": upscaler_graphs,
-    "estimator": estimator_graphs,
-    "environment": environment_graphs,
-}
 
-
-def build_graphs(kind: str, network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
-    """Build the graph of each part (`network_params.PARTS`) of a model of a kind.
+def build_graphs(params: NetworkParams, weights: Weights) -> dict[str, ov.Model]:
+    """Build the graph of each part (`params.PARTS`) of a network.
 
     Raises LoadError when the weights do not fit.
     """
-    return BUILDERS[kind](network, weights)
+    match params:
+        case MaterialParams():
+            return material_graphs(params, weights)
+        case UpscalerParams():
+            return upscaler_graphs(params, weights)
+        case EstimatorParams():
+            return estimator_graphs(params, weights)
+        case EnvironmentParams():
+            return environment_graphs(params, weights)

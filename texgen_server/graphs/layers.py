@@ -19,11 +19,13 @@ from texgen_server.networks.params import GRID_PX
 from texgen_server.process.quiet_openvino import ops, ov
 
 Value = Any
-"""Of type ``openvino.Node`` or ``openvino.Output``; OpenVINO has no types for mypy."""
+"""The output of an operation: ``openvino.Node`` or ``openvino.Output``, as OpenVINO has no types
+for mypy.
+"""
 END = 2**31 - 1
-"""Of a slice that goes on to the end."""
+"""Stop of a slice that runs to the end."""
 OPEN = -1
-"""A length that a call decides."""
+"""An axis length that each call decides."""
 ROWS, COLUMNS = 2, 3
 
 

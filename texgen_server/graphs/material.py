@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from texgen_server.graphs.layers import (
@@ -30,17 +27,16 @@ from texgen_server.graphs.layers import (
 )
 from texgen_server.graphs.weights import NamedWeights
 from texgen_server.networks.channels import GUIDE_CHANNELS, OUTPUT_CHANNELS
-from texgen_server.networks.params import GRID_PX, MaterialParams, Weights, material_params
+from texgen_server.networks.params import GRID_PX, MaterialParams, Weights
 from texgen_server.networks.waves import LAYOUT_CHANNELS
 from texgen_server.process.quiet_openvino import ops, ov
 
 
-def material_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def material_graphs(params: MaterialParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of a material model.
 
     Weights from before there were guides leave those at zero. Raises LoadError.
     """
-    params = material_params(network)
     named = NamedWeights(_with_guides(params, weights))
     graphs = {
         "mapping": _mapping(params, named),
@@ -62,7 +58,7 @@ def _with_guides(params: MaterialParams, weights: Weights) -> Weights:
 
 
 def _mapping(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(code, log2 density) -> (style, relief in tiles)."""
+    """Build the mapping: (code, log2 density) -> (style, relief in tiles)."""
     inputs = [parameter([OPEN, params.code_dim]), parameter([OPEN, 1])]
     dim, layers = params.style_dim, weights.at("mapping").at("layers")
     style = leaky_relu(linear(ops.concat(inputs, 1), layers.at(0), params.code_dim + 1, dim))
@@ -73,11 +69,11 @@ def _mapping(params: MaterialParams, weights: NamedWeights) -> ov.Model:
 
 
 def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> ov.Model:
-    """(style, start, guide, layouts..., noises..., shares... where painted) -> (finest features,
-    coarse maps).
+    """Build the trunk: (style, start, guide, layouts..., noises..., shares... where painted) ->
+    (finest features, coarse maps).
 
-    The style is (B, levels, D): one a level; painted (B, K, D), with the share (B, K, h, w) of each
-    of K of them in every pixel.
+    The style is (B, levels, D), one for each level; painted (B, K, D), with the share (B, K, h, w)
+    of each of K styles in every pixel.
     """
     widths, last = params.widths, params.levels - 1
     style = parameter([OPEN, OPEN if painted else params.levels, params.style_dim])
@@ -88,7 +84,7 @@ def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> o
     x = coarse = circular_convolution(start, weights.at("stem"), params.noise_channels, widths[0])
     for i, channels in enumerate(widths):
         own = style if painted else ops.gather(style, np.array(i, np.int64), np.array(1, np.int64))
-        seen = (
+        level_guide = (
             guide
             if i == last
             else average(guide, 2 ** (last - i), 2 ** (last - i), 2 ** (last - i))
@@ -99,7 +95,7 @@ def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> o
         x = block.apply(
             upsample(x) if i else x,
             own,
-            (layouts[i], noises[i], seen),
+            (layouts[i], noises[i], level_guide),
             shares[i] if painted else None,
         )
         if i == last - 1:
@@ -130,10 +126,10 @@ class _Block:
         weights, channels = self._weights, self._channels
         y = ops.add(
             circular_convolution(x, weights.at("conv1"), self._in, channels),
-            self._seen("layout", layout, LAYOUT_CHANNELS),
+            self._projected("layout", layout, LAYOUT_CHANNELS),
         )
-        y = self._styled(
-            "style1", ops.add(y, self._seen("guide", guide, GUIDE_CHANNELS)), style, share
+        y = self._modulated(
+            "style1", ops.add(y, self._projected("guide", guide, GUIDE_CHANNELS)), style, share
         )
         y = leaky_relu(
             ops.add(
@@ -144,28 +140,28 @@ class _Block:
             )
         )
         y = circular_convolution(y, weights.at("conv2"), channels, channels)
-        y = leaky_relu(self._styled("style2", y, style, share))
-        return ops.multiply(ops.add(y, self._seen("skip", x, self._in)), constant(0.7071))
+        y = leaky_relu(self._modulated("style2", y, style, share))
+        return ops.multiply(ops.add(y, self._projected("skip", x, self._in)), constant(0.7071))
 
-    def _seen(self, name: str, x: Value, channels_in: int) -> Value:
+    def _projected(self, name: str, x: Value, channels_in: int) -> Value:
         return convolution(
             x, self._weights.at(name).take("weight", self._channels, channels_in, 1, 1)
         )
 
-    def _styled(self, name: str, x: Value, style: Value, share: Value | None) -> Value:
+    def _modulated(self, name: str, x: Value, style: Value, share: Value | None) -> Value:
         return modulated(x, style, self._weights.at(name), self._channels, self._dim, share)
 
 
 def _head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h, w)) -> maps (B,
-    7, 4 h, 4 w).
+    """Build the head: (finest features (B, C, 2 h, 2 w), coarse maps before the sigmoid (B, 7, h,
+    w)) -> maps (B, 7, 4 h, 4 w).
     """
     features, coarse = parameter(places(params.widths[-1])), parameter(places(OUTPUT_CHANNELS))
     return model([features, coarse], [_maps(features, upsample(coarse, 4), params, weights)])
 
 
 def _guided_head(params: MaterialParams, weights: NamedWeights) -> ov.Model:
-    """(finest features, guide), of one size -> maps of twice the size."""
+    """Build the guided head: (finest features, guide), of one size -> maps of twice the size."""
     features, guide = parameter(places(params.widths[-1])), parameter(places(GUIDE_CHANNELS))
     unit = ops.add(ops.multiply(cut(guide, 0, OUTPUT_CHANNELS, 1), constant(0.25)), constant(0.5))
     unit = ops.clamp(unit, 1.0 / 512.0, 511.0 / 512.0)

@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import accumulate, pairwise
-from typing import Any
-
 import numpy as np
 
 from texgen_server.graphs.layers import (
@@ -25,7 +21,7 @@ from texgen_server.graphs.layers import (
     shuffle,
 )
 from texgen_server.graphs.weights import NamedWeights
-from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES, channel_slices
 from texgen_server.networks.params import (
     CLEAN_MEAN_PX,
     COMPOSE_REACH_PX,
@@ -33,19 +29,18 @@ from texgen_server.networks.params import (
     DETAIL_REACH_PX,
     LEAST_CONTRAST,
     MEAN_PX,
-    UPSCALED,
+    UPSCALER_CHANNELS,
     USUAL_CONTRAST,
     UpscalerParams,
     Weights,
     bicubic_kernel,
-    upscaler_params,
 )
 from texgen_server.process.quiet_openvino import ops, ov
 
 
-def upscaler_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, ov.Model]:
+def upscaler_graphs(params: UpscalerParams, weights: Weights) -> dict[str, ov.Model]:
     """Build the graphs of an upscaler. Raises LoadError."""
-    params, named = upscaler_params(network), NamedWeights(weights)
+    named = NamedWeights(weights)
     graphs = {"detail": _detail(params)}
     for scale in (CLEAN_SCALE, *SCALES):
         graphs[f"residual_x{scale}"] = _residual(params, named, scale)
@@ -55,13 +50,12 @@ def upscaler_graphs(network: Mapping[str, Any], weights: Weights) -> dict[str, o
 
 
 def _detail(params: UpscalerParams) -> ov.Model:
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
-    border that it saw; the contrast, inside.
+    """Build the first step: (maps with a border of ``halo_px``) -> their detail in units of their
+    contrast, less the border that it depends on; the contrast, inside.
     """
-    maps = parameter(places(UPSCALED))
+    maps = parameter(places(UPSCALER_CHANNELS))
     detail = ops.subtract(maps, _local_mean(maps, MEAN_PX))
-    ends = list(accumulate(MAP_CHANNELS.values(), initial=0))
-    own = [cut(detail, start, stop, 1) for start, stop in pairwise(ends)]
+    own = [cut(detail, part.start, part.stop, 1) for part in channel_slices().values()]
     contrasts = ops.sqrt(
         _local_mean(concat([mean(ops.multiply(x, x), 1) for x in own]), CONTRAST_PX)
     )
@@ -78,50 +72,62 @@ def _detail(params: UpscalerParams) -> ov.Model:
 
 
 def _residual(params: UpscalerParams, weights: NamedWeights, scale: int) -> ov.Model:
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
-    that one becomes: both less the border.
+    """Build the body and a head: (detail) -> the difference from a bicubic enlargement, before
+    pixel-shuffle; its mean over the pixels that one becomes: both less the border.
     """
     width, count = params.width, scale * scale
-    detail = parameter(places(UPSCALED))
-    x = first = convolution(detail, weights.at("stem").take("weight", width, UPSCALED, 3, 3), 1)
+    detail = parameter(places(UPSCALER_CHANNELS))
+    x = first = convolution(
+        detail, weights.at("stem").take("weight", width, UPSCALER_CHANNELS, 3, 3), 1
+    )
     for i in range(0, params.depth, 2):
         x = ops.add(x, _body(_body(x, weights, i, width), weights, i + 1, width))
     features = inside(ops.add(x, first), params.body_reach_px)
-    head = weights.at("heads").at(f"x{scale}").take("weight", UPSCALED * count, width, 3, 3)
+    head = (
+        weights.at("heads").at(f"x{scale}").take("weight", UPSCALER_CHANNELS * count, width, 3, 3)
+    )
     return model(
         [detail],
         [
             convolution(features, head),
-            convolution(features, head.reshape(UPSCALED, count, width, 3, 3).mean(1)),
+            convolution(features, head.reshape(UPSCALER_CHANNELS, count, width, 3, 3).mean(1)),
         ],
     )
 
 
 def _body(x: Value, weights: NamedWeights, number: int, width: int) -> Value:
-    """One convolution of the body, with what makes it not linear before it."""
+    """Apply one convolution of the body, with its activation before it."""
     seen = ops.prelu(x, constant(weights.at("slopes").at(number).take("weight", width)))
     return convolution(seen, weights.at("body").at(number).take("weight", width, width, 3, 3), 1)
 
 
 def _compose(params: UpscalerParams, scale: int) -> ov.Model:
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
-    border of `COMPOSE_REACH_PX` times the scale.
+    """Build the last step: (maps with a border of ``halo_px``, contrast, residual, its mean) ->
+    enlarged maps with a border of `COMPOSE_REACH_PX` times the scale.
     """
     count = scale * scale
     maps, contrast, residual, means = (
-        parameter(places(n)) for n in (UPSCALED, UPSCALED, UPSCALED * count, UPSCALED)
+        parameter(places(n))
+        for n in (
+            UPSCALER_CHANNELS,
+            UPSCALER_CHANNELS,
+            UPSCALER_CHANNELS * count,
+            UPSCALER_CHANNELS,
+        )
     )
     around = _local_mean(
         ops.multiply(means, contrast), CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX
     )
-    blocks = ops.multiply(grouped(residual, UPSCALED, count), grouped(contrast, UPSCALED, 1))
+    blocks = ops.multiply(
+        grouped(residual, UPSCALER_CHANNELS, count), grouped(contrast, UPSCALER_CHANNELS, 1)
+    )
     blocks = ops.reshape(
-        ops.subtract(blocks, grouped(around, UPSCALED, 1)),
+        ops.subtract(blocks, grouped(around, UPSCALER_CHANNELS, 1)),
         ops.shape_of(residual),
         special_zero=False,
     )
-    kernel = np.tile(bicubic_kernel(scale), (UPSCALED, 1, 1, 1, 1)).reshape(
-        UPSCALED, count, 1, 5, 5
+    kernel = np.tile(bicubic_kernel(scale), (UPSCALER_CHANNELS, 1, 1, 1, 1)).reshape(
+        UPSCALER_CHANNELS, count, 1, 5, 5
     )
     smooth = ops.group_convolution(
         inside(maps, params.halo_px - COMPOSE_REACH_PX),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hands out a network's weights by name, and notices those that are missing, of another shape, or
+"""Hands out a network's weights by name, and reports those that are missing, of another shape, or
 left over.
 """
 
@@ -40,6 +40,6 @@ class NamedWeights:
         return np.ascontiguousarray(found, np.float32)
 
     def check_all_taken(self) -> None:
-        """Raise LoadError when there are weights that no part of the network has asked for."""
+        """Raise LoadError when some weights belong to no part of the network."""
         if left := sorted(set(self._weights) - self._taken):
             raise misfit(f"no part of the network is called {', '.join(left[:3])}")

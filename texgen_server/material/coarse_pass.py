@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The coarse pass that guides a fine one: where it lies, and how its maps are read at the places of
-the fine grid. Numpy only.
+"""The coarse pass that guides a fine one: its window, and its maps read at the places of the fine
+grid. Numpy only.
 
 A network sees nine cells of 32 px far. At 256 px per tile that is the whole tile, so the forms of a
 material are made at that density; above it the same network runs once more with those maps as its
@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen_server.material.canvas import Canvas, Window, base_canvas
+from texgen_server.material.canvas import Canvas, Window, coarse_canvas
 from texgen_server.material.plan import Array, Plan
 
 
-def base_plan(plan: Plan, cell_px: int) -> Plan | None:
-    """The plan of the coarse pass; None where none is needed."""
-    canvas = base_canvas(plan.canvas, cell_px)
+def coarse_plan(plan: Plan, cell_px: int) -> Plan | None:
+    """Return the plan of the coarse pass; None where none is needed."""
+    canvas = coarse_canvas(plan.canvas, cell_px)
     if canvas is None:
         return None
     mask = plan.mask
@@ -36,7 +36,7 @@ def base_plan(plan: Plan, cell_px: int) -> Plan | None:
 
 
 @dataclass(frozen=True)
-class Base:
+class CoarseMaps:
     """Maps of the coarse pass over a window of its canvas."""
 
     maps: Array  # (7, H, W) in [0, 1]
@@ -44,15 +44,15 @@ class Base:
     canvas: Canvas
 
     def at(self, canvas: Canvas, window: Window, scale: int) -> Array:
-        """(7, rows, columns) of a window of the fine canvas, ``scale`` samples to a cell:
-        bilinear.
+        """Read (7, rows, columns) of a window of the fine canvas, ``scale`` samples to a cell,
+        bilinearly.
         """
         return sample_torus(
             self.maps, *(self._places(canvas, window, scale, axis) for axis in (0, 1))
         )
 
     def _places(self, canvas: Canvas, window: Window, scale: int, axis: int) -> NDArray[np.float64]:
-        """Coordinates of samples in px of the coarse maps."""
+        """Return coordinates of samples in px of the coarse maps."""
         ratio = canvas.step_tiles(1)[axis] / self.canvas.step_tiles(1)[axis]
         first = (self.window.top, self.window.left)[axis]
         cell_px = self.maps.shape[1] // self.window.rows
@@ -61,9 +61,9 @@ class Base:
         return result
 
 
-def base_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
-    """The cells of the coarse canvas that a window of the fine one is read from, a cell to spare on
-    each side.
+def coarse_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
+    """Return the cells of the coarse canvas that a window of the fine one is read from, with one
+    cell to spare on each side.
     """
     ends = []
     for axis, (first, count) in enumerate(
@@ -76,7 +76,7 @@ def base_window(canvas: Canvas, coarse: Canvas, window: Window) -> Window:
 
 
 def sample_torus(maps: Array, down: NDArray[np.float64], right: NDArray[np.float64]) -> Array:
-    """(C, H, W) read between its pixels at (rows,), (columns,) px, bilinear, on the torus: -> (C,
+    """Read (C, H, W) between its pixels at (rows,), (columns,) px, bilinearly, on the torus: -> (C,
     rows, columns).
     """
     for axis, places in ((1, down), (2, right)):
@@ -92,7 +92,9 @@ def sample_torus(maps: Array, down: NDArray[np.float64], right: NDArray[np.float
 
 
 def guide_input(maps: Array) -> Array:
-    """(7, h, w) in [0, 1] -> (8, h, w) as the network takes it (`channels.GUIDE_CHANNELS`)."""
+    """Turn maps (7, h, w) in [0, 1] into the guide (8, h, w) that the network takes
+    (`channels.GUIDE_CHANNELS`).
+    """
     guide = np.ones((maps.shape[0] + 1, *maps.shape[1:]), np.float32)
     guide[:-1] = (maps - np.float32(0.5)) * np.float32(4.0)
     return guide

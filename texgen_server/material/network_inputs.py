@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan and window -> the arrays that the network is fed: start, layouts, noises, and under a mask
-the shares of the sources.
+"""Plan and window -> the inputs of the network: start, layouts, noises, guide, and under a mask the
+shares of the sources.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from texgen_server.networks.waves import LAYOUT_CHANNELS, layout_field
 from texgen_server.noise import gaussian_field
 
 FINE_NOISE = 16
-"""Added to the level of a guided pass's noise, which is another than the coarse pass's."""
+"""Added to the level that seeds the noise of a guided pass, so that it differs from that of the
+coarse pass.
+"""
 
 
 @dataclass(frozen=True)
-class Fields:
+class NetworkInputs:
     """Inputs of the network for one window; leading axis 1."""
 
     start: Array  # (1, noise_channels, h, w)
@@ -32,12 +34,12 @@ class Fields:
     guided: bool
 
 
-def make_fields(
+def build_inputs(
     plan: Plan, shape: NetworkShape, window: Window, guide: Array | None = None
-) -> Fields:
-    """All fields of a window. Where several sources meet, noise keeps its variance of 1.
+) -> NetworkInputs:
+    """Build all inputs of a window. Where several sources meet, noise keeps its variance of 1.
 
-    ``guide`` (8, h 2^n, w 2^n) is that of a fine pass (`guide.guide_input`).
+    ``guide`` (8, h 2^n, w 2^n) is that of a fine pass (`coarse_pass.guide_input`).
     """
     stream = 0 if guide is None else FINE_NOISE
     layouts, noises, shares = [], [], []
@@ -56,19 +58,20 @@ def make_fields(
         plan, window, 1, _part_shares(plan, shape, window, 1), 0, shape.noise_channels, stream
     )[None]
     finest = 2 ** (shape.levels - 1)
-    none = np.zeros((GUIDE_CHANNELS, window.rows * finest, window.columns * finest), np.float32)
-    return Fields(
-        start, layouts, noises, shares, (none if guide is None else guide)[None], guide is not None
-    )
+    guided = guide is not None
+    if guide is None:
+        size = (GUIDE_CHANNELS, window.rows * finest, window.columns * finest)
+        guide = np.zeros(size, np.float32)
+    return NetworkInputs(start, layouts, noises, shares, guide[None], guided)
 
 
 def pixel_shares(plan: Plan, shape: NetworkShape, window: Window) -> Array:
-    """(parts, H, W) share of each part in every pixel of a window of a masked plan."""
+    """Return (parts, H, W), the share of each part in every pixel of a window of a masked plan."""
     return _part_shares(plan, shape, window, shape.cell_px)
 
 
 def _part_shares(plan: Plan, shape: NetworkShape, window: Window, scale: int) -> Array:
-    """(parts, rows, columns) on a grid of ``scale`` samples a cell; ones without a mask."""
+    """Return (parts, rows, columns) on a grid of ``scale`` samples a cell; ones without a mask."""
     rows, columns = window.places(scale)
     if plan.mask is None:
         return np.ones((1, 1, 1), np.float32)
@@ -84,7 +87,7 @@ def _part_shares(plan: Plan, shape: NetworkShape, window: Window, scale: int) ->
 
 
 def _painted(mask: NDArray[np.uint8], parts: int, block: int) -> Array:
-    """(parts, H / block, W / block): the share of each part in every block of the mask."""
+    """Return (parts, H / block, W / block), the share of each part in every block of the mask."""
     height, width = mask.shape
     one_hot = mask[None] == np.arange(parts, dtype=np.uint8)[:, None, None]
     shares: Array = one_hot.reshape(parts, height // block, block, width // block, block).mean(
@@ -94,7 +97,9 @@ def _painted(mask: NDArray[np.uint8], parts: int, block: int) -> Array:
 
 
 def _ramp(canvas: Canvas, transition: Transition, columns: Indices, scale: int) -> Array:
-    """0 at the left border, 1 at the right one, both level for as far as the network sees."""
+    """Return a ramp from 0 at the left border to 1 at the right one, level at both for as far as
+    the network sees.
+    """
     assert canvas.period is not None
     across = (columns + 0.5) / (scale * canvas.period[1] * transition.steps)
     t = np.clip((across - transition.margin) / (1.0 - 2.0 * transition.margin), 0.0, 1.0)
@@ -102,7 +107,7 @@ def _ramp(canvas: Canvas, transition: Transition, columns: Indices, scale: int) 
 
 
 def _layout(plan: Plan, window: Window, scale: int, under: Array) -> Array:
-    """(5, rows, columns)"""
+    """Sample the layouts of all sources: (5, rows, columns)."""
     rows, columns = window.places(scale)
     field = np.zeros((LAYOUT_CHANNELS, len(rows), len(columns)), np.float32)
     step = plan.canvas.step_tiles(scale)
@@ -123,7 +128,9 @@ def _layout(plan: Plan, window: Window, scale: int, under: Array) -> Array:
 def _noise(
     plan: Plan, window: Window, scale: int, under: Array, level: int, channels: int, stream: int
 ) -> Array:
-    """(channels, rows, columns) of N(0, 1); one draw for each seed among the sources."""
+    """Return (channels, rows, columns) of N(0, 1), from one field for each seed among the
+    sources.
+    """
     down, right = plan.canvas.wrapped(*window.places(scale), scale)
     shares: dict[int, Array] = {}
     for s in plan.sources:
@@ -132,7 +139,7 @@ def _noise(
                 shares.get(s.seed, np.zeros(1, np.float32)) + s.noise_share[level] * under[s.part]
             )
     if len(shares) == 1:
-        return gaussian_field(_only(plan, level), stream + level, channels, down, right)
+        return gaussian_field(_only_seed(plan, level), stream + level, channels, down, right)
     total = sum((share * share for share in shares.values()), np.zeros(1, np.float32))
     field = np.zeros((channels, len(down), len(right)), np.float32)
     for seed, share in shares.items():
@@ -142,6 +149,6 @@ def _noise(
     return field
 
 
-def _only(plan: Plan, level: int) -> int:
+def _only_seed(plan: Plan, level: int) -> int:
     source: Source = next(s for s in plan.sources if s.noise_share[level])
     return source.seed

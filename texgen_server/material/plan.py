@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a material is made from: the words between a recipe and the inputs of the network.
+"""The plan of a material: the step between a recipe and the inputs of the network.
 
 A plan is a list of *sources*, each with its share in the style of every level, in the noise and in
 the layout. A plain recipe has one source a class; a variation and a mixture are plans over the
@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.modelcard import ModelCard
 from texgen.recipes.recipe import Recipe
 from texgen_server.material.canvas import Canvas
+from texgen_server.networks.params import MaterialParams
 
 Array = NDArray[np.float32]
 
@@ -27,7 +27,7 @@ comes from 1/4 and 1/2).
 
 @dataclass(frozen=True)
 class MaterialTables:
-    """What training measured for each material of a model, in the order of its classes' members."""
+    """Measurements of each training material of a model, in the order of its classes' members."""
 
     codes: Array  # (N, code_dim)
     waves: Array  # (N, K, 2) cycles per tile, (y, x)
@@ -37,12 +37,12 @@ class MaterialTables:
     # captures
     moments: Array
     rows: dict[str, tuple[int, ...]]  # class -> its rows
-    directions: dict[str, Array]  # control -> (style_dim,) what one unit of it adds to the style
+    directions: dict[str, Array]  # control -> (style_dim,) added to the style for one unit of it
 
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What sampling must know of the network."""
+    """Sizes of a generator that sampling depends on."""
 
     noise_channels: int
     levels: int
@@ -61,30 +61,30 @@ class Layout:
 
 @dataclass(frozen=True)
 class Source:
-    """One code with its layout and noise, and its share in the result."""
+    """A code with its layout and noise, and its share in the result."""
 
     code: Array  # (code_dim,)
     shift: Array  # (style_dim,) added to the style
     layouts: tuple[Layout, ...]
     origin: NDArray[np.float64]  # (2,) in tiles
     seed: int
-    color: Array  # (3,) mean basecolor, sRGB: what contrast turns around
-    relief_tiles: float  # height range; 0: what the network says
+    color: Array  # (3,) mean basecolor, sRGB: the pivot of contrast
+    relief_tiles: float  # height range; 0: as the network predicts it
     gain: Array  # (3,) a capture's colour correction: basecolor is multiplied by it
     offset: Array  # (3,) and shifted by it
     style_share: Array  # (levels,)
     noise_share: Array  # (levels + 1,), the start's first
     layout_share: float
     part: int = 0
-    """Which channel of the mask it lies under."""
+    """Index of the part of the mask that it belongs to."""
 
     @property
     def color_share(self) -> float:
-        """Its share in the colours."""
+        """Share in the colours."""
         return float(self.style_share[SHAPE_LEVELS:].mean())
 
     def scaled(self, factor: float) -> Source:
-        """The same with all shares multiplied."""
+        """Return the source with all shares multiplied."""
         return replace(
             self,
             style_share=self.style_share * np.float32(factor),
@@ -95,31 +95,28 @@ class Source:
 
 @dataclass(frozen=True)
 class Transition:
-    """Ramp from part 0 (left) to part 1 (right) over some periods."""
+    """A ramp from part 0 (left) to part 1 (right) over some periods."""
 
     steps: int
     margin: float
-    """How much of the whole, on either side, is of one part alone: what the borders' pixels depend
-    on.
+    """Share of the whole, on either side, that belongs to one part alone: the borders' pixels
+    depend on it.
     """
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that shapes a material but the place of its pixels."""
+    """Everything that shapes a material except the place of its pixels."""
 
     recipe: Recipe
     sources: tuple[Source, ...]
     canvas: Canvas
     mask: NDArray[np.uint8] | Transition | None = None
-    """PAINT: (H, W) part of each pixel of the canvas."""
+    """Part of each pixel of the canvas, (H, W), for a painted mixture."""
     relief: Plan | None = None
-    """Where height and occlusion come from, when not from here."""
+    """The plan that height and occlusion come from, where it is another one."""
 
 
-def network_shape(card: ModelCard) -> NetworkShape:
-    """From the model's description."""
-    network = card.network
-    return NetworkShape(
-        network["noise_channels"], len(network["widths"]), network["cell_px"], network["style_dim"]
-    )
+def network_shape(params: MaterialParams) -> NetworkShape:
+    """Return the sizes of a generator that sampling depends on."""
+    return NetworkShape(params.noise_channels, params.levels, params.cell_px, params.style_dim)

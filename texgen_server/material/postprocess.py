@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to maps after the network: controls that act on finished maps, rounding to the
+"""Postprocessing of the network's output: controls that act on finished maps, rounding to the
 dtypes of `MAP_SPECS`, the normal.
 
 The network's output comes in windows; each is rounded where it lies, so a picture never exists in
@@ -15,15 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.files.images import linear_to_srgb, srgb_to_linear
-from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind, Pixels
+from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MapKind, Pixels, from_unit
 from texgen_server.material.plan import Array, Plan
+from texgen_server.networks.channels import AO, BASECOLOR, HEIGHT, METALLIC, ROUGHNESS
 
 STRIP_ROWS = 32
-"""So many at a time stay in the processor's cache."""
+"""Rows that are processed at a time: they stay in the processor's cache."""
 COLOR_CONTROLS = ("hue_shift", "saturation", "brightness", "contrast")
-FINISHING_CONTROLS = frozenset({*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"})
-"""Controls that are read after the network alone (``tile_size_m`` by the client): its picture is
-the same whatever they say.
+POSTPROCESS_CONTROLS = frozenset(
+    {*COLOR_CONTROLS, "roughness_offset", "relief_depth", "tile_size_m"}
+)
+"""Controls that are read after the network only (``tile_size_m`` by the client): the raw maps do
+not depend on them.
 """
 
 _TO_LMS = np.array(
@@ -43,23 +46,26 @@ _TO_LAB = np.array(
 
 
 @dataclass(frozen=True)
-class Finish:
-    """What is done to the raw maps of a plan."""
+class Postprocess:
+    """Parameters of the postprocessing of a plan's raw maps."""
 
     relief_tiles: float
     """Height range of the result, black to white, in tiles."""
     part_reliefs: Array
-    """(parts,) range of each part as a fraction of the largest."""
+    """Height range of each part as a fraction of the largest, (parts,)."""
     controls: dict[str, float]
     pivot: Array
-    """(3,) mean basecolor, sRGB."""
+    """Mean basecolor (3,), sRGB."""
     gain: Array
+    """Factor on the basecolor of each part, (parts, 3): the correction of the captures in it."""
     offset: Array
-    """(parts, 3) colour correction of each part: that of the captures in it."""
+    """Offset after the factor, (parts, 3)."""
 
 
-def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
-    """``part_relief_tiles`` (parts,): the height range of each part in tiles."""
+def make_postprocess(plan: Plan, part_relief_tiles: Array) -> Postprocess:
+    """Derive the parameters from a plan; ``part_relief_tiles`` (parts,) is the height range of each
+    part in tiles.
+    """
     recipe, parts = plan.recipe, len(part_relief_tiles)
     largest = float(part_relief_tiles.max())
     totals = np.zeros((parts, 1), np.float32)
@@ -70,7 +76,7 @@ def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
         gain[s.part] += share * s.gain
         offset[s.part] += share * s.offset
         color[s.part] += share * s.color
-    return Finish(
+    return Postprocess(
         relief_tiles=largest * recipe.controls["relief_depth"],
         part_reliefs=part_relief_tiles / np.float32(largest),
         controls=dict(recipe.controls),
@@ -81,7 +87,7 @@ def make_finish(plan: Plan, part_relief_tiles: Array) -> Finish:
 
 
 def empty_maps(rows: int, columns: int) -> dict[MapKind, NDArray[Any]]:
-    """Room for all maps of a picture, (H, W, C) each."""
+    """Allocate all maps of a picture, (H, W, C) each."""
     return {
         kind: np.zeros((rows, columns, MAP_SPECS[kind].channels), MAP_SPECS[kind].dtype)
         for kind in MATERIAL_MAPS
@@ -93,18 +99,23 @@ def store_window(
     raw: Array,
     top: int,
     left: int,
-    finish: Finish,
+    postprocess: Postprocess,
     shares: Array | None,
 ) -> None:
     """Round (7, h, w) network output in [0, 1] into the maps at a place; all but the normal.
 
-    ``shares`` (parts, h, w) says which part lies where: heights are scaled where parts of unlike
+    ``shares`` (parts, h, w) is the share of each part: heights are scaled where parts of unlike
     relief meet.
     """
     for row in range(0, raw.shape[1], STRIP_ROWS):
         part = np.s_[:, row : row + STRIP_ROWS]
         _store_strip(
-            maps, raw[part], top + row, left, finish, shares[part] if shares is not None else None
+            maps,
+            raw[part],
+            top + row,
+            left,
+            postprocess,
+            shares[part] if shares is not None else None,
         )
 
 
@@ -113,21 +124,22 @@ def _store_strip(
     raw: Array,
     top: int,
     left: int,
-    finish: Finish,
+    postprocess: Postprocess,
     shares: Array | None,
 ) -> None:
     area = np.s_[top : top + raw.shape[1], left : left + raw.shape[2]]
-    height = raw[3]
+    height = raw[HEIGHT]
     if shares is not None:
-        height = 0.5 + (height - 0.5) * np.tensordot(finish.part_reliefs, shares, 1)
-    roughness = np.clip(raw[4] + np.float32(finish.controls["roughness_offset"]), 0.0, 1.0)
-    maps[MapKind.BASECOLOR][area] = _to_uint(adjust_color(raw[:3], finish, shares), 255).transpose(
-        1, 2, 0
+        height = 0.5 + (height - 0.5) * np.tensordot(postprocess.part_reliefs, shares, 1)
+    roughness = np.clip(
+        raw[ROUGHNESS] + np.float32(postprocess.controls["roughness_offset"]), 0.0, 1.0
     )
-    maps[MapKind.ROUGHNESS][area] = _to_uint(roughness, 255)[..., None]
-    maps[MapKind.METALLIC][area] = _to_uint(raw[5], 255)[..., None]
-    maps[MapKind.HEIGHT][area] = _to_uint(height, 65535)[..., None]
-    maps[MapKind.AO][area] = _to_uint(raw[6], 255)[..., None]
+    color = from_unit(adjust_color(raw[BASECOLOR], postprocess, shares), np.uint8)
+    maps[MapKind.BASECOLOR][area] = color.transpose(1, 2, 0)
+    maps[MapKind.ROUGHNESS][area] = from_unit(roughness, np.uint8)[..., None]
+    maps[MapKind.METALLIC][area] = from_unit(raw[METALLIC], np.uint8)[..., None]
+    maps[MapKind.HEIGHT][area] = from_unit(height, np.uint16)[..., None]
+    maps[MapKind.AO][area] = from_unit(raw[AO], np.uint8)[..., None]
 
 
 def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
@@ -142,13 +154,13 @@ def store_normal(maps: dict[MapKind, NDArray[Any]], range_px: float) -> None:
         normal = normal_from_height(strip, range_px)[:, 1:-1]
         normal *= np.float32(0.5)
         normal += np.float32(0.5)
-        maps[MapKind.NORMAL][top:bottom] = _to_uint(normal, 255).transpose(1, 2, 0)
+        maps[MapKind.NORMAL][top:bottom] = from_unit(normal, np.uint8).transpose(1, 2, 0)
 
 
 def crop_maps(
     maps: dict[MapKind, NDArray[Any]], top: int, left: int, rows: int, columns: int
 ) -> dict[MapKind, Pixels]:
-    """The maps of a part of the picture."""
+    """Return the maps of a part of the picture."""
     return {
         kind: np.ascontiguousarray(plane[top : top + rows, left : left + columns])
         for kind, plane in maps.items()
@@ -156,8 +168,8 @@ def crop_maps(
 
 
 def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
-    """(H, W) stored height and the px of white over black -> (3, H, W) OpenGL unit normals by
-    central differences on the torus.
+    """Derive OpenGL unit normals (3, H, W) from the stored height (H, W) and the px of white over
+    black, by central differences on the torus.
     """
     rows, columns = height.shape
     unit = np.empty((rows + 2, columns + 2), np.float32)  # a px of the other side around
@@ -177,23 +189,25 @@ def normal_from_height(height: NDArray[np.uint16], range_px: float) -> Array:
     return normal
 
 
-def adjust_color(basecolor: Array, finish: Finish, shares: Array | None = None) -> Array:
-    """(3, H, W) sRGB in [0, 1] with the captures' correction, then hue, saturation, brightness and
-    contrast.
+def adjust_color(basecolor: Array, postprocess: Postprocess, shares: Array | None = None) -> Array:
+    """Apply the captures' correction, then hue, saturation, brightness and contrast, to (3, H, W)
+    sRGB in [0, 1].
     """
     color = basecolor
-    if not (np.all(finish.gain == 1) and np.all(finish.offset == 0)):
+    if not (np.all(postprocess.gain == 1) and np.all(postprocess.offset == 0)):
         under = np.ones((1, 1, 1), np.float32) if shares is None else shares
-        gain, offset = (np.tensordot(values.T, under, 1) for values in (finish.gain, finish.offset))
+        gain, offset = (
+            np.tensordot(values.T, under, 1) for values in (postprocess.gain, postprocess.offset)
+        )
         color = np.clip(color * gain + offset, 0.0, 1.0)
-    values = finish.controls
+    values = postprocess.controls
     if all(
         values[name] == neutral
         for name, neutral in zip(COLOR_CONTROLS, (0.0, 1.0, 1.0, 1.0), strict=True)
     ):
         return color
     lab = _oklab(color)
-    pivot = float(_oklab(finish.pivot[:, None, None])[0, 0, 0])
+    pivot = float(_oklab(postprocess.pivot[:, None, None])[0, 0, 0])
     lab[0] = ((lab[0] - pivot) * np.float32(values["contrast"]) + pivot) * np.float32(
         values["brightness"]
     )
@@ -213,10 +227,3 @@ def _srgb(lab: Array) -> Array:
     lms = np.tensordot(np.linalg.inv(_TO_LAB).astype(np.float32), lab, 1) ** 3
     linear = np.tensordot(np.linalg.inv(_TO_LMS).astype(np.float32), lms, 1)
     return linear_to_srgb(np.clip(linear, 0.0, 1.0))
-
-
-def _to_uint(values: Array, top: int) -> Array:
-    rounded = values * np.float32(top)
-    rounded += np.float32(0.5)
-    np.floor(rounded, out=rounded)
-    return rounded

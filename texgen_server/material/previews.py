@@ -1,58 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small early pictures of what is being made: cheap, from what the work has in hand before it is
-done.
-"""
+"""Small previews of a material, from maps that exist before the result is finished."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import Pixels
-from texgen.render.panorama import tone_map
-from texgen_server.material.plan import Array
-from texgen_server.material.postprocess import Finish, adjust_color
+from texgen.maps import Pixels, from_unit
+from texgen.render.shrink import shrink
+from texgen_server.material.postprocess import Postprocess, adjust_color
+from texgen_server.networks.channels import BASECOLOR
 
 PREVIEW_PX = 256
-"""The longest edge, at most."""
+"""Longest edge of a preview, at most."""
 
 
-def basecolor_preview(raw: Array, finish: Finish) -> NDArray[np.uint8]:
-    """(7, H, W) network output -> (h, w, 3) sRGB."""
-    color = adjust_color(_shrunk(raw[:3]), finish)
-    return (
-        np.round(np.clip(color, 0.0, 1.0) * np.float32(255.0)).astype(np.uint8).transpose(1, 2, 0)
-    )
+def basecolor_preview(raw: NDArray[np.float32], postprocess: Postprocess) -> NDArray[np.uint8]:
+    """Turn the network's output (7, H, W) into (h, w, 3) sRGB."""
+    color = adjust_color(shrink(raw[BASECOLOR], PREVIEW_PX), postprocess)
+    return from_unit(color, np.uint8, half_to_even=True).transpose(1, 2, 0)
 
 
 def pixels_preview(pixels: Pixels) -> NDArray[np.uint8]:
-    """(H, W, 3) sRGB, uint8 -> (h, w, 3)."""
-    return (
-        np.round(_shrunk(pixels.transpose(2, 0, 1).astype(np.float32)))
-        .astype(np.uint8)
-        .transpose(1, 2, 0)
-    )
-
-
-def panorama_preview(radiance: Array) -> NDArray[np.uint8]:
-    """(H, 2 H, 3) -> (h, 2 h, 3) sRGB, tone-mapped as a panorama's preview file is."""
-    return tone_map(_shrunk(radiance.transpose(2, 0, 1)).transpose(1, 2, 0))
-
-
-def _shrunk(planes: Array) -> Array:
-    """(C, H, W) -> means over squares; what is left over at the lower and right edge is
-    left out.
-    """
-    channels, rows, columns = planes.shape
-    step = math.ceil(max(rows, columns) / PREVIEW_PX)
-    whole = planes[:, : rows // step * step, : columns // step * step]
-    total = np.zeros((channels, rows // step, columns // step), np.float32)
-    for down in range(
-        step
-    ):  # sums of shifted pictures: many times as fast as means over short axes
-        for right in range(step):
-            total += whole[:, down::step, right::step]
-    total /= np.float32(step * step)
-    return total
+    """Shrink (H, W, 3) sRGB, uint8, to (h, w, 3)."""
+    small = shrink(pixels.transpose(2, 0, 1).astype(np.float32), PREVIEW_PX)
+    return np.round(small).astype(np.uint8).transpose(1, 2, 0)

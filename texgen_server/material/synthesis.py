@@ -1,51 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan -> maps: runs the network window by window, whole where it fits, in halo tiles where it does
-not; coarse pass first.
+"""Schedule -> maps: runs the network piece by piece, the coarse pass first, and postprocesses each
+piece where it lies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.maps import MapKind, Pixels
 from texgen_server.backend import Backend
-from texgen_server.material.canvas import Canvas, Window, halo_cells, whole
-from texgen_server.material.coarse_pass import Base, base_plan, base_window, guide_input
-from texgen_server.material.network_inputs import Fields, make_fields, pixel_shares
+from texgen_server.material.canvas import Rectangle, Window, halo_cells, is_whole_torus
+from texgen_server.material.coarse_pass import CoarseMaps, guide_input
+from texgen_server.material.network_inputs import NetworkInputs, build_inputs, pixel_shares
 from texgen_server.material.plan import Array, NetworkShape, Plan
 from texgen_server.material.postprocess import (
+    Postprocess,
     crop_maps,
     empty_maps,
-    make_finish,
+    make_postprocess,
     store_normal,
     store_window,
 )
 from texgen_server.material.previews import basecolor_preview
-from texgen_server.material.raw_cache import Drawn, RecentDrawings, drawing_name
-
-MAX_EDGE_CELLS = 56
-"""Longest edge of a window that the network computes at once, halo not counted: 1792 px, 2240 px
-with it, about 3.5 GB in bf16.
-"""
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """Pixels of a field: the upper left corner may lie anywhere."""
-
-    x_px: int
-    y_px: int
-    width_px: int
-    height_px: int
+from texgen_server.material.raw_cache import RawMapCache, RawMaps, raw_key
+from texgen_server.material.schedule import (
+    MAX_EDGE_CELLS,
+    Pass,
+    Schedule,
+    make_pass,
+    make_schedule,
+    torus_window,
+)
+from texgen_server.networks.channels import OUTPUT_CHANNELS, RELIEF_CHANNELS
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """How to run a plan."""
+    """Runs plans on a backend."""
 
     backend: Backend
     shape: NetworkShape
@@ -55,169 +51,125 @@ class Synthesis:
     on_progress: Callable[[float], None] = lambda fraction: None
     on_preview: Callable[[NDArray[np.uint8]], None] = lambda pixels: None
     """Called once, where there is a coarse pass, with its basecolor: (h, w, 3) sRGB."""
-    recent: RecentDrawings = field(default_factory=lambda: RecentDrawings(0))
+    raw_cache: RawMapCache = field(default_factory=lambda: RawMapCache(0))
 
     def maps(
         self, plan: Plan, rectangle: Rectangle | None = None
     ) -> tuple[dict[MapKind, Pixels], float]:
-        """All maps of a rectangle (by default the whole torus) and the height's range in tiles."""
-        window, (top, left, rows, columns) = self._window(plan, rectangle)
-        cell = self.shape.cell_px
-        reliefs, drawn = self._drawn(plan, window)
-        finish = make_finish(plan.relief or plan, reliefs)
-        maps = empty_maps(window.rows * cell, window.columns * cell)
-        for piece, raw in drawn:
-            shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
-            store_window(
-                maps,
-                raw,
-                (piece.top - window.top) * cell,
-                (piece.left - window.left) * cell,
-                finish,
-                shares,
-            )
-        store_normal(maps, finish.relief_tiles * plan.canvas.tile_px)
-        return crop_maps(maps, top, left, rows, columns), finish.relief_tiles
-
-    def _drawn(self, plan: Plan, window: Window) -> tuple[Array, Iterator[tuple[Window, Array]]]:
-        """The relief of each part in tiles, and what the network makes of the window, piece by
-        piece; kept where it is a single one.
+        """Return all maps of a rectangle (by default the whole torus), and the height's range in
+        tiles.
         """
-        name = drawing_name(plan, window, self.backend.name)
-        if known := self.recent.get(name):
+        schedule = make_schedule(plan, self.shape, rectangle, self.max_edge_cells)
+        reliefs, raw_pieces = self._raw_pieces(schedule)
+        postprocess = make_postprocess(plan.relief or plan, reliefs)
+        window, cell = schedule.window, self.shape.cell_px
+        maps = empty_maps(window.rows * cell, window.columns * cell)
+        for piece, raw in raw_pieces:
+            self._store(maps, schedule, piece, raw, postprocess)
+        store_normal(maps, postprocess.relief_tiles * plan.canvas.tile_px)
+        crop = schedule.crop
+        wanted = crop_maps(maps, crop.top, crop.left, crop.rows, crop.columns)
+        return wanted, postprocess.relief_tiles
+
+    def raw(self, plan: Plan) -> tuple[Array, float]:
+        """Return the whole torus as the network gives it, (7, H, W) in [0, 1], and the height's
+        range in tiles, without postprocessing.
+        """
+        whole = make_pass(plan, self.shape, torus_window(plan.canvas), self.max_edge_cells)
+        progress = _Progress(1, lambda _: None)
+        network = self._guided_pass(whole, progress)
+        return self._assembled(network, progress), float(network.reliefs.max())
+
+    def window(self, plan: Plan, window: Window) -> Array:
+        """Return (7, H, W) of a window that is computed on a torus of its own, without a halo."""
+        return self._computed(self._unscheduled(plan, window), window)
+
+    def part(self, plan: Plan, window: Window, halo: int | None = None) -> Array:
+        """Return (7, H, W) of a window as part of its canvas, computed with ``halo`` cells around
+        it (by default as many as its pixels depend on).
+        """
+        network = self._unscheduled(plan, window)
+        return self._raw(network, window) if halo is None else self._cut(network, window, halo)
+
+    def _store(
+        self,
+        maps: dict[MapKind, NDArray[Any]],
+        schedule: Schedule,
+        piece: Window,
+        raw: Array,
+        postprocess: Postprocess,
+    ) -> None:
+        """Postprocess a piece into the maps."""
+        plan, window, cell = schedule.plan, schedule.window, self.shape.cell_px
+        shares = pixel_shares(plan, self.shape, piece) if plan.mask is not None else None
+        top, left = (piece.top - window.top) * cell, (piece.left - window.left) * cell
+        store_window(maps, raw, top, left, postprocess, shares)
+
+    def _raw_pieces(self, schedule: Schedule) -> tuple[Array, Iterator[tuple[Window, Array]]]:
+        """Return the relief of each part in tiles, and the network's output piece by piece; a
+        single piece is kept in the cache.
+        """
+        plan, window = schedule.plan, schedule.window
+        key = raw_key(plan, window, self.backend.name)
+        if known := self.raw_cache.get(key):
             return known.reliefs, iter([(window, known.raw)])
-        steps = _Steps(
-            self._count(plan, window) + (self._count(plan.relief, window) if plan.relief else 0),
-            self.on_progress,
-        )
-        network = self._network(plan, window, steps)
-        relief = self._network(plan.relief, window, steps) if plan.relief else None
+        progress = _Progress(schedule.piece_count, self.on_progress)
+        network = self._guided_pass(schedule.base, progress)
+        relief = self._guided_pass(schedule.relief, progress) if schedule.relief else None
         reliefs = (relief or network).reliefs
-        if network.base is not None and whole(plan.canvas, window) and plan.mask is None:
-            self.on_preview(
-                basecolor_preview(network.base.maps, make_finish(plan.relief or plan, reliefs))
-            )
+        if network.guide and is_whole_torus(plan.canvas, window) and plan.mask is None:
+            postprocess = make_postprocess(plan.relief or plan, reliefs)
+            self.on_preview(basecolor_preview(network.guide.maps, postprocess))
 
         def pieces() -> Iterator[tuple[Window, Array]]:
-            todo = self._pieces(plan.canvas, window)
-            for piece in todo:
+            for piece in schedule.base.pieces:
                 raw = self._raw(network, piece)
                 if relief:
-                    raw[[3, 6]] = self._raw(relief, piece)[[3, 6]]
-                if len(todo) == 1:
-                    self.recent.put(name, Drawn(raw, reliefs))
+                    raw[RELIEF_CHANNELS] = self._raw(relief, piece)[RELIEF_CHANNELS]
+                if len(schedule.base.pieces) == 1:
+                    self.raw_cache.put(key, RawMaps(raw, reliefs))
                 yield piece, raw
-                steps.done()
+                progress.piece_done()
 
         return reliefs, pieces()
 
-    def raw(self, plan: Plan) -> tuple[Array, float]:
-        """The whole torus as the network gives it:
+    def _unscheduled(self, plan: Plan, window: Window) -> _NetworkPass:
+        """Prepare a window of a plan outside of a job."""
+        single = make_pass(plan, self.shape, window, self.max_edge_cells)
+        return self._guided_pass(single, _Progress(1, lambda _: None))
 
-        (7, H, W) in [0, 1], and the height's range in tiles, without any finish.
-        """
-        assert plan.canvas.period is not None
-        torus = Window(0, 0, *plan.canvas.period)
-        network = self._network(plan, torus, _Steps(1, lambda _: None))
-        return self._assembled(network, torus, _Steps(1, lambda _: None)), float(
-            network.reliefs.max()
-        )
-
-    def window(self, plan: Plan, window: Window) -> Array:
-        """(7, H, W) of a window that is computed on a torus of its own, without a halo."""
-        return self._computed(self._network(plan, window, _Steps(1, lambda _: None)), window)
-
-    def part(self, plan: Plan, window: Window, halo: int | None = None) -> Array:
-        """(7, H, W) of a window as part of its canvas, computed with ``halo`` cells around it (by
-        default as many as it takes).
-        """
-        network = self._network(plan, window, _Steps(1, lambda _: None))
-        return self._raw(network, window) if halo is None else self._cut(network, window, halo)
-
-    def _network(self, plan: Plan, window: Window, steps: _Steps) -> _Network:
-        """What `_raw` needs for the pieces of a window, the coarse pass under them included."""
-        styles, reliefs = self._styles(plan)
-        coarse = base_plan(plan, self.shape.cell_px)
+    def _guided_pass(self, scheduled: Pass, progress: _Progress) -> _NetworkPass:
+        """Compute the styles and the coarse maps that all pieces of a pass need."""
+        styles, reliefs = self._styles(scheduled.plan)
+        coarse = scheduled.coarse
         if coarse is None:
-            return _Network(plan, styles, reliefs, None)
-        under = self._under(plan, coarse, window)
-        network = _Network(coarse, self._styles(coarse)[0], reliefs, None)
-        return _Network(
-            plan,
-            styles,
-            reliefs,
-            Base(self._assembled(network, under, steps), under, coarse.canvas),
-        )
+            return _NetworkPass(scheduled, styles, reliefs, None)
+        unguided = _NetworkPass(coarse, self._styles(coarse.plan)[0], reliefs, None)
+        maps = self._assembled(unguided, progress)
+        guide = CoarseMaps(maps, coarse.window, coarse.plan.canvas)
+        return _NetworkPass(scheduled, styles, reliefs, guide)
 
-    def _under(self, plan: Plan, coarse: Plan, window: Window) -> Window:
-        """The window of the coarse pass that guides a window of the fine one."""
-        if whole(plan.canvas, window):
-            assert coarse.canvas.period is not None
-            return Window(0, 0, *coarse.canvas.period)
-        return base_window(plan.canvas, coarse.canvas, window.grown(self._halo))
-
-    def _assembled(self, network: _Network, window: Window, steps: _Steps) -> Array:
-        """(7, H, W) of a window, piece by piece."""
-        pieces, cell = self._pieces(network.plan.canvas, window), self.shape.cell_px
+    def _assembled(self, network: _NetworkPass, progress: _Progress) -> Array:
+        """Compute (7, H, W) of a pass's window, piece by piece."""
+        window, pieces = network.scheduled.window, network.scheduled.pieces
         if len(pieces) == 1:
             raw = self._raw(network, window)
-            steps.done()
+            progress.piece_done()
             return raw
-        out = np.empty((7, window.rows * cell, window.columns * cell), np.float32)
+        cell = self.shape.cell_px
+        out = np.empty((OUTPUT_CHANNELS, window.rows * cell, window.columns * cell), np.float32)
         for piece in pieces:
             top, left = (piece.top - window.top) * cell, (piece.left - window.left) * cell
-            out[:, top : top + piece.rows * cell, left : left + piece.columns * cell] = self._raw(
-                network, piece
-            )
-            steps.done()
+            area = np.s_[:, top : top + piece.rows * cell, left : left + piece.columns * cell]
+            out[area] = self._raw(network, piece)
+            progress.piece_done()
         return out
 
-    @property
-    def _halo(self) -> int:
-        return halo_cells(self.shape.levels, self.shape.cell_px)
-
-    def _pieces(self, canvas: Canvas, window: Window) -> list[Window]:
-        """The window whole where it is a torus that fits, else in tiles."""
-        fits = window.rows * window.columns <= (self.max_edge_cells + 2 * self._halo) ** 2
-        return (
-            [window] if fits and whole(canvas, window) else list(window.tiles(self.max_edge_cells))
-        )
-
-    def _count(self, plan: Plan, window: Window) -> int:
-        """Pieces to compute, those of the coarse pass included."""
-        coarse = base_plan(plan, self.shape.cell_px)
-        below = len(self._pieces(coarse.canvas, self._under(plan, coarse, window))) if coarse else 0
-        return len(self._pieces(plan.canvas, window)) + below
-
-    def _window(
-        self, plan: Plan, rectangle: Rectangle | None
-    ) -> tuple[Window, tuple[int, int, int, int]]:
-        """The cells to compute and, in px, which part of them is wanted.
-
-        A part of a field is computed with a px to spare on each side, which its normals look at.
-        """
-        period, cell = plan.canvas.period, self.shape.cell_px
-        if rectangle is None:
-            assert period is not None
-            return Window(0, 0, *period), (0, 0, period[0] * cell, period[1] * cell)
-        r = rectangle
-        top, left = (r.y_px - 1) // cell, (r.x_px - 1) // cell
-        bottom, right = (
-            -(-(r.y_px + r.height_px + 1) // cell),
-            -(-(r.x_px + r.width_px + 1) // cell),
-        )
-        return Window(top, left, bottom - top, right - left), (
-            r.y_px - top * cell,
-            r.x_px - left * cell,
-            r.height_px,
-            r.width_px,
-        )
-
     def _styles(self, plan: Plan) -> tuple[Array, Array]:
-        """The style the trunk takes, and the relief of each part in tiles.
+        """Return the style of the trunk, and the relief of each part in tiles.
 
-        Without a mask (1, levels, style_dim), the sources mixed by their shares; with one (1,
-        sources, style_dim).
+        Without a mask the style is (1, levels, style_dim), the sources mixed by their shares; with
+        one (1, sources, style_dim).
         """
         codes = np.stack([s.code for s in plan.sources])
         density = np.full((len(codes), 1), np.log2(plan.canvas.tile_px) - 8.0, np.float32)
@@ -237,62 +189,67 @@ class Synthesis:
         shares = np.stack([s.style_share for s in plan.sources])  # (sources, levels)
         return np.einsum("kl,kd->ld", shares, styles)[None].astype(np.float32), parts[0] / parts[1]
 
-    def _raw(self, network: _Network, window: Window) -> Array:
-        """(7, H, W) of a window, computed with a halo around it unless it is the whole torus."""
-        if whole(network.plan.canvas, window):
+    def _raw(self, network: _NetworkPass, window: Window) -> Array:
+        """Compute (7, H, W) of a window, with a halo around it unless it is the whole torus."""
+        if is_whole_torus(network.plan.canvas, window):
             return self._computed(network, window)
-        return self._cut(network, window, self._halo)
+        return self._cut(network, window, halo_cells(self.shape.levels, self.shape.cell_px))
 
-    def _cut(self, network: _Network, window: Window, halo: int) -> Array:
+    def _cut(self, network: _NetworkPass, window: Window, halo: int) -> Array:
         border = halo * self.shape.cell_px
         return self._computed(network, window.grown(halo))[:, border:-border, border:-border]
 
-    def _computed(self, network: _Network, window: Window) -> Array:
+    def _computed(self, network: _NetworkPass, window: Window) -> Array:
+        """Run the network on a window."""
         self.check()
         guide = None
-        if network.base is not None:
-            guide = guide_input(
-                network.base.at(network.plan.canvas, window, 2 ** (self.shape.levels - 1))
-            )
-        fields = make_fields(network.plan, self.shape, window, guide)
-        features = run_trunk(self.backend, network.styles, fields)
+        if network.guide is not None:
+            finest = 2 ** (self.shape.levels - 1)
+            guide = guide_input(network.guide.at(network.plan.canvas, window, finest))
+        inputs = build_inputs(network.plan, self.shape, window, guide)
+        features = run_trunk(self.backend, network.styles, inputs)
         self.check()
-        return run_head(self.backend, features, fields)[0]  # type: ignore[no-any-return]
+        raw: Array = run_head(self.backend, features, inputs)[0]
+        return raw
 
 
-def run_trunk(backend: Backend, styles: Array, fields: Fields) -> list[Array]:
-    """Style (B, levels, D), or where the fields have shares (B, sources, D) -> what `run_head`
-    takes.
+def run_trunk(backend: Backend, styles: Array, inputs: NetworkInputs) -> list[Array]:
+    """Run all but the head: style (B, levels, D), or with shares (B, sources, D) -> the inputs of
+    `run_head`.
     """
-    inputs = [styles, fields.start, fields.guide, *fields.layouts, *fields.noises, *fields.shares]
-    return backend.run("painted_trunk" if fields.shares else "trunk", inputs, fleeting=True)
+    arrays = [styles, inputs.start, inputs.guide, *inputs.layouts, *inputs.noises, *inputs.shares]
+    return backend.run("painted_trunk" if inputs.shares else "trunk", arrays, reuse_outputs=True)
 
 
-def run_head(backend: Backend, features: list[Array], fields: Fields) -> Array:
-    """The last convolution: -> (B, 7, H, W) in [0, 1]."""
+def run_head(backend: Backend, features: list[Array], inputs: NetworkInputs) -> Array:
+    """Run the last convolution: -> (B, 7, H, W) in [0, 1]."""
     return (
-        backend.run("guided_head", [features[0], fields.guide])[0]
-        if fields.guided
+        backend.run("guided_head", [features[0], inputs.guide])[0]
+        if inputs.guided
         else backend.run("head", features)[0]
     )
 
 
 @dataclass(frozen=True)
-class _Network:
-    """One pass of the network over a plan."""
+class _NetworkPass:
+    """A scheduled pass with the inputs that all of its pieces share."""
 
-    plan: Plan
+    scheduled: Pass
     styles: Array
     reliefs: Array
-    base: Base | None
+    guide: CoarseMaps | None
+
+    @property
+    def plan(self) -> Plan:
+        return self.scheduled.plan
 
 
-class _Steps:
-    """Counts pieces for the progress."""
+class _Progress:
+    """Counts finished pieces and reports their share."""
 
     def __init__(self, count: int, on_progress: Callable[[float], None]) -> None:
         self.count, self.finished, self.on_progress = count, 0, on_progress
 
-    def done(self) -> None:
+    def piece_done(self) -> None:
         self.finished += 1
         self.on_progress(min(1.0, self.finished / self.count))

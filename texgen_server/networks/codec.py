@@ -28,8 +28,8 @@ MAPS = sum(MAP_CHANNELS.values())
 own mean, in units of half the channel's range.
 """
 CHANNEL_WEIGHTS = (1.0, 1.0, 1.0, 0.7, 0.7, 0.5, 0.3, 0.5, 0.3)
-"""How much an error of each channel counts: what the transform, the quantiser and the loss see are
-weighted deviations.
+"""Weight of an error of each channel: the transform, the quantiser and the loss work on weighted
+deviations.
 """
 STEP = 0.12
 """Quantiser step of every latent, in the weighted, orthonormal domain."""
@@ -37,8 +37,8 @@ LEAK = 0.1
 
 ConvT = TypeVar("ConvT", bound=nn.Conv2d)
 Border = Literal["circular", "zeros"]
-"""What lies beyond the edge: the opposite side of a torus, or nothing (for crops, whose border is
-thrown away).
+"""Pixels beyond the edge: the opposite side of a torus, or zeros (for crops, whose border is
+discarded).
 """
 
 
@@ -52,13 +52,13 @@ class CodecParams:
     widths: tuple[int, int, int] = (128, 64, 32)
     """Channels of the decoder at 1/8, 1/4 and 1/2 of the resolution."""
     blocks: tuple[int, int, int] = (4, 2, 1)
-    """Residual blocks at each."""
+    """Residual blocks at each of these resolutions."""
     noise_channels: int = 4
-    """White noise that enters at 1/4 and at 1/2."""
+    """Channels of white noise that enters at 1/4 and at 1/2."""
 
     @property
     def halo_cells(self) -> int:
-        """Cells around a place that its decoded pixels depend on."""
+        """Number of cells around a place that its decoded pixels depend on."""
         cells = (
             1.0
             + 2.0 * (self.blocks[0] + self.blocks[1] / 2 + self.blocks[2] / 4)
@@ -94,7 +94,7 @@ class ResidualBlock(nn.Module):
 
 
 def zeroed(conv: ConvT) -> ConvT:
-    """The same layer with weights and biases of zero."""
+    """Set weights and biases of a layer to zero and return it."""
     nn.init.zeros_(conv.weight)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
@@ -163,7 +163,7 @@ class Decoder(nn.Module):
         self.head = zeroed(BorderedConv(half, 4 * MAPS))
 
     def linear(self, latents: Tensor) -> Tensor:
-        """The linear path alone, in float32: (B, 9, 8 h, 8 w)."""
+        """Run the linear path alone, in float32: (B, 9, 8 h, 8 w)."""
         with exact(latents.device):
             return (
                 F.conv_transpose2d(latents.float() * STEP, self.basis, stride=CELL_PX)
@@ -173,7 +173,7 @@ class Decoder(nn.Module):
     def residual(
         self, latents: Tensor, noise: tuple[Tensor, Tensor] | None, border: Border = "circular"
     ) -> Tensor:
-        """What the network adds to `linear`: (B, 9, 8 h, 8 w) float32.
+        """Run the network, whose output is added to `linear`: (B, 9, 8 h, 8 w) float32.
 
         ``noise``: standard normal (B, noise_channels, 2 h, 2 w) and (B, noise_channels, 4 h, 4 w);
         None for none.
@@ -222,8 +222,8 @@ class Codec(nn.Module):
 def draw_noise(
     params: CodecParams, shape: tuple[int, int, int], device: torch.device, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """White noise for a decode of ``shape`` (images, rows, columns in cells), from the generator
-    ``random`` of the same device.
+    """Make white noise for a decode of ``shape`` (images, rows, columns in cells), with the
+    generator ``random`` of the same device.
     """
     images, rows, columns = shape
     sizes = [(images, params.noise_channels, factor * rows, factor * columns) for factor in (2, 4)]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The environment generator: from a small panorama that says where light comes from to a large one
-with its detail.
+"""The environment generator: from a small panorama of the light to a large one with its detail.
 
 A style-modulated convolutional GAN as the material's (`networks.material`), but on the sphere:
-convolutions wrap in azimuth and go over the poles, every pixel knows its elevation and no pixel its
-azimuth, so a roll of the input rolls the output. The sky has a style of its own, all else another
-one. Lights are no business of the network: they are analytic, and drawn on its result.
+convolutions wrap in azimuth and go over the poles; each pixel has its elevation as an input, and
+none its azimuth, so a roll of the input rolls the output. The sky has a style of its own, the rest
+of the panorama another one. Lights are not made by the network: they are analytic, and added to its
+result.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.networks.channels import RADIANCE, SKY
 from texgen_server.networks.layers import CircularConv, StyleModulation, without_grid
-from texgen_server.networks.params import PLAN_CHANNELS, EnvironmentParams
+from texgen_server.networks.params import CONDITIONING_CHANNELS, EnvironmentParams
 from texgen_server.precision.autocast import exact
 
 
@@ -28,13 +29,13 @@ def _padded(x: Tensor) -> Tensor:
 
 
 def _other_side(row: Tensor) -> Tensor:
-    """A row of pixels turned by half the world; twice is none."""
+    """Turn a row of pixels by half the world; twice gives the row again."""
     half = row.shape[3] // 2
     return torch.cat([row[..., half:], row[..., :half]], 3)
 
 
 class _PanoramaPad(torch.autograd.Function):
-    """`panorama_pad` in training.
+    """Implements `panorama_pad` for training.
 
     Autograd would add up one tensor as large as the whole for each of its slices.
     """
@@ -55,7 +56,7 @@ class _PanoramaPad(torch.autograd.Function):
 
 
 def panorama_pad(x: Tensor) -> Tensor:
-    """(B, C, H, W) with one more pixel on each side: round the world in azimuth, over the poles in
+    """Pad (B, C, H, W) by one pixel on each side: round the world in azimuth, over the poles in
     elevation.
     """
     if not torch.is_grad_enabled():
@@ -65,7 +66,7 @@ def panorama_pad(x: Tensor) -> Tensor:
 
 
 class PanoramaConv(CircularConv):
-    """The same convolution on the panorama."""
+    """A 3x3 convolution on the panorama."""
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(panorama_pad(x))
@@ -73,15 +74,15 @@ class PanoramaConv(CircularConv):
 
 
 def enlarged(x: Tensor, scale: int = 2) -> Tensor:
-    """Bilinear enlargement of a panorama: (B, C, H, W) -> (B, C, scale H, scale W)."""
+    """Enlarge a panorama bilinearly: (B, C, H, W) -> (B, C, scale H, scale W)."""
     return F.interpolate(
         panorama_pad(x), scale_factor=float(scale), mode="bilinear", align_corners=False
     )[..., scale:-scale, scale:-scale]
 
 
 class _Block(nn.Module):
-    """Two modulated convolutions at one resolution, with the plan and noise added, and a residual
-    skip.
+    """Two modulated convolutions at one resolution, with conditioning and noise added, and a
+    residual skip.
     """
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
@@ -95,16 +96,18 @@ class _Block(nn.Module):
             StyleModulation(channels_out, style_dim),
             StyleModulation(channels_out, style_dim),
         )
-        self.plan = nn.Conv2d(PLAN_CHANNELS, channels_out, 1, bias=False)
+        # named `plan` in the weights
+        self.plan = nn.Conv2d(CONDITIONING_CHANNELS, channels_out, 1, bias=False)
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.noise_gain = nn.Parameter(torch.full((channels_out,), 0.1))
         nn.init.normal_(self.plan.weight, 0.0, 0.3)
 
-    def forward(self, x: Tensor, style: Tensor, plan: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
         if self.grow:
             x = enlarged(x)
-        share = torch.cat([plan[:, 3:4], 1.0 - plan[:, 3:4]], 1)
-        y = self.style1(self.conv1(x) + self.plan(plan), style, share)
+        sky = condition[:, SKY : SKY + 1]
+        share = torch.cat([sky, 1.0 - sky], 1)
+        y = self.style1(self.conv1(x) + self.plan(condition), style, share)
         y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
         y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
         out: Tensor = (y + self.skip(x)) * 0.7071
@@ -112,7 +115,7 @@ class _Block(nn.Module):
 
 
 class EnvironmentGenerator(nn.Module):
-    """Codes, plans and noise -> what the small panorama lacks."""
+    """Codes, conditioning and noise -> a panorama with the detail that the small one lacks."""
 
     def __init__(self, params: EnvironmentParams) -> None:
         super().__init__()
@@ -120,36 +123,36 @@ class EnvironmentGenerator(nn.Module):
         self.mapping = nn.Sequential(
             nn.Linear(params.code_dim, dim), nn.LeakyReLU(0.2), nn.Linear(dim, dim)
         )
-        self.stem = PanoramaConv(PLAN_CHANNELS + params.noise_channels, widths[0], gain=1.0)
+        self.stem = PanoramaConv(CONDITIONING_CHANNELS + params.noise_channels, widths[0], gain=1.0)
         pairs = zip((widths[0], *widths[:-1]), widths, strict=True)
         self.blocks = nn.ModuleList(_Block(a, b, dim, grow=i > 0) for i, (a, b) in enumerate(pairs))
         self.head = PanoramaConv(widths[-1], 3 * 4, gain=0.1)
 
     def forward(
-        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+        self, codes: Tensor, start: Tensor, conditions: list[Tensor], noises: list[Tensor]
     ) -> Tensor:
-        """Draw a panorama.
+        """Generate a panorama.
 
-        ``codes`` (B, 2, code_dim) of the sky and of all else; ``start`` (B, noise_channels, L, 2 L)
-        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``plans[i]`` (B, 8, 2^i L,
-        2^(i+1) L), see `network_params.PLAN_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
-        N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
-        `EnvironmentParams.rows`.
+        ``codes`` (B, 2, code_dim) of the sky and of the rest; ``start`` (B, noise_channels, L, 2 L)
+        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``conditions[i]`` (B, 8,
+        2^i L, 2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L,
+        2^(i+1) L) ~ N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R
+        as in `EnvironmentParams.rows`.
         """
-        return self.head32(self.trunk(codes, start, plans, noises), plans[-1])
+        return self.head32(self.trunk(codes, start, conditions, noises), conditions[-1])
 
     def trunk(
-        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+        self, codes: Tensor, start: Tensor, conditions: list[Tensor], noises: list[Tensor]
     ) -> Tensor:
-        """All but the head: -> features (B, C, R / 2, R)."""
+        """Run all but the head: -> features (B, C, R / 2, R)."""
         style: Tensor = self.mapping(codes)
-        x: Tensor = self.stem(torch.cat([plans[0], start], 1))
+        x: Tensor = self.stem(torch.cat([conditions[0], start], 1))
         for i, block in enumerate(self.blocks):
-            x = block(x, style, plans[i], noises[i])
+            x = block(x, style, conditions[i], noises[i])
         return x
 
-    def head32(self, x: Tensor, plan: Tensor) -> Tensor:
-        """The last convolution in float32: radiance spans many stops."""
+    def head32(self, x: Tensor, condition: Tensor) -> Tensor:
+        """Run the last convolution in float32, because radiance spans many stops."""
         with exact(x.device):
             conv = self.head.conv
             fine = F.conv2d(
@@ -158,4 +161,4 @@ class EnvironmentGenerator(nn.Module):
                 None if conv.bias is None else conv.bias.float(),
             )
             fine = without_grid(fine, panorama_pad(panorama_pad(fine)))
-            return F.pixel_shuffle(fine, 2) + enlarged(plan[:, :3].float())
+            return F.pixel_shuffle(fine, 2) + enlarged(condition[:, RADIANCE].float())

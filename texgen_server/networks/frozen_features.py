@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen ImageNet features:
-
-EfficientNet-lite0 for training, lite1 for evaluation (never the other way round).
+"""Frozen ImageNet features: EfficientNet-lite0 for training, lite1 for evaluation (never the other
+way round).
 """
 
 from __future__ import annotations
@@ -119,7 +118,7 @@ class FrozenFeatures(nn.Module):
         channels_last(self.to(dtype=dtype))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> taps at 1/4, 1/8, 1/16, 1/32."""
+        """Compute the taps of (B, 3, H, W) in [-1, 1], at 1/4, 1/8, 1/16, 1/32."""
         x = self.stem(x.to(self.dtype, memory_format=torch.channels_last))
         out = []
         for i, block in enumerate(self.blocks):
@@ -130,8 +129,8 @@ class FrozenFeatures(nn.Module):
 
 
 def _last_of_each_scale(strides: list[int]) -> tuple[int, ...]:
-    """Index of the last block at 1/4, 1/8, 1/16 and 1/32, given each block's stride after a stem of
-    stride 2.
+    """Return the index of the last block at 1/4, 1/8, 1/16 and 1/32, given each block's stride
+    after a stem of stride 2.
     """
     scale, last = 2, {}
     for i, stride in enumerate(strides):

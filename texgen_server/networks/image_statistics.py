@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics that know no position: of feature taps and of spectra.
+"""Statistics without positions: of feature taps and of spectra.
 
 Training and captures compare pictures by them.
 """
@@ -12,12 +12,15 @@ from torch.nn import functional as F  # noqa: N812
 
 
 def tap_moments(taps: list[Tensor]) -> Tensor:
-    """Means and deviations of all taps (B, C, h, w), (B, D): what materials are compared by."""
+    """Compute means and deviations of all taps (B, C, h, w): (B, D), by which materials are
+    compared.
+    """
     return torch.cat([m for t in taps for m in (t.float().mean((2, 3)), t.float().std((2, 3)))], 1)
 
 
 def tap_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Per image: mean and deviation of each tap, Gram matrix of the first two.
+    """Compute for each image the mean and deviation of each tap, and the Gram matrix of the first
+    two.
 
     Taps (B, C, h, w) -> list of (B, n).
     """
@@ -33,9 +36,8 @@ def tap_statistics(taps: list[Tensor]) -> list[Tensor]:
 
 
 def radial_spectrum(images: Tensor) -> Tensor:
-    """Log power in rings of half an octave on the torus:
-
-    (B, C, S, S) -> (B, C, rings). The mean does not count.
+    """Compute the log power in rings of half an octave on the torus: (B, C, S, S) -> (B, C, rings).
+    The mean does not count.
     """
     spectrum = torch.fft.rfft2(images, norm="ortho").abs().square()
     rows, columns = spectrum.shape[-2:]

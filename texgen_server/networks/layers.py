@@ -21,8 +21,8 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def channels_last(module: ModuleT) -> ModuleT:
-    """The module with its 4-d weights in channels-last order, several times faster in half the
-    precision on a CPU.
+    """Bring the 4-d weights of a module into channels-last order, several times faster in half the
+    precision on a CPU; returns the module.
     """
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
@@ -76,19 +76,19 @@ def circular_pad(x: Tensor, pad_px: int) -> Tensor:
 
 
 def upsample(x: Tensor, scale: int = 2) -> Tensor:
-    """Bilinear upsampling on the torus: (B, C, H, W) -> (B, C, scale H, scale W)."""
+    """Upsample bilinearly on the torus: (B, C, H, W) -> (B, C, scale H, scale W)."""
     padded = circular_pad(x, 1)
     out = F.interpolate(padded, scale_factor=float(scale), mode="bilinear", align_corners=False)
     return out[..., scale:-scale, scale:-scale]
 
 
 def without_grid(fine: Tensor, padded: Tensor) -> Tensor:
-    """Take away what the four pixels of a pixel-shuffle have against each other all around: (B, 4
-    C, h, w) -> the same shape.
+    """Remove the mean difference of the four pixels of a pixel-shuffle from each other: (B, 4 C, h,
+    w) -> the same shape.
 
-    ``padded`` is the same with its surroundings, `network_params.GRID_PX` // 2 on each side. A head
-    that gives one of the four a little more everywhere draws a grid of period 2. What differs from
-    place to place stays.
+    ``padded`` is the same with its surroundings, `params.GRID_PX` // 2 on each side. A head that
+    gives one of the four a little more everywhere makes a grid of period 2. Differences that vary
+    from place to place stay.
     """
     phases = fine.unflatten(1, (-1, 4))
     around = F.avg_pool2d(padded, GRID_PX, 1).unflatten(1, (-1, 4))
@@ -110,9 +110,8 @@ class CircularConv(nn.Module):
 
 
 class StyleModulation(nn.Module):
-    """Per-pixel normalisation over channels, then the style's affine:
-
-    ``(1 + gamma(w)) x / rms(x) + beta(w)``.
+    """Per-pixel normalisation over channels, then the style's affine: ``(1 + gamma(w)) x / rms(x) +
+    beta(w)``.
     """
 
     def __init__(self, channels: int, style_dim: int) -> None:
@@ -122,8 +121,8 @@ class StyleModulation(nn.Module):
         nn.init.zeros_(self.affine.bias)
 
     def forward(self, x: Tensor, style: Tensor, share: Tensor | None = None) -> Tensor:
-        """``style`` (B, D), one an image; or (B, K, D) with the share (B, K, h, w) of each of K
-        styles in every pixel of x.
+        """Modulate x by ``style`` (B, D), one for each image; or by (B, K, D) with the share (B, K,
+        h, w) of each of K styles in every pixel of x.
         """
         x = x * torch.rsqrt((x * x).mean(1, keepdim=True) + 1e-5)
         affine = self.affine(style)

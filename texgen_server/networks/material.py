@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The material generator: a periodic, stationary, style-modulated convolutional GAN (design:
-``models.md`` (a)).
+"""The material generator: a periodic, stationary, style-modulated convolutional GAN.
 
-Everything spatial commutes with a roll of the torus, so the size of a result is just the shape of
-its noise. One *cell* is 32 x 32 px. What is *regular* in a material (brick courses, planks, tiles)
+Everything spatial commutes with a roll of the torus, so the size of a result is the shape of its
+noise. One *cell* is 32 x 32 px. The *regular* part of a material (brick courses, planks, tiles)
 comes in as ``layout``: a few periodic waves whose integer wave vectors and phases were measured in
-the training material; what is irregular comes from noise.
+the training material; the irregular part comes from noise.
 
-A large form would need a network that sees far. So a material is made in two passes: one at 256 px
+A large form would need a large receptive field. So a material is made in two passes: one at 256 px
 per tile, where a receptive field of nine cells spans the whole tile, and above that density a
 second pass of the same network, *guided* by the first one's maps.
 """
@@ -46,7 +45,9 @@ class Mapping(nn.Module):
         )
 
     def forward(self, code: Tensor, log2_density: Tensor) -> Tensor:
-        """``log2_density`` is log2(px per tile) - 8, so that 256 px per tile is 0."""
+        """Compute the style; ``log2_density`` is log2(px per tile) - 8, so that 256 px per tile is
+        0.
+        """
         out: Tensor = self.layers(torch.cat([code, log2_density], 1))
         return out
 
@@ -136,22 +137,31 @@ class MaterialGenerator(nn.Module):
         guide: Tensor | None = None,
         shares: list[Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """All but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w) before
-        the sigmoid.
+        """Run all but the head: -> features (B, C, 16 h, 16 w) and coarse maps (B, 7, 8 h, 8 w)
+        before the sigmoid.
         """
         x = self.stem(start)
         coarse = x
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            own = style[:, i] if shares is None and style.dim() == 3 else style
-            seen = guide if guide is None or i == last else F.avg_pool2d(guide, 2 ** (last - i))
-            x = block(x, own, layouts[i], noises[i], seen, None if shares is None else shares[i])
+            level_style = style[:, i] if shares is None and style.dim() == 3 else style
+            level_guide = (
+                guide if guide is None or i == last else F.avg_pool2d(guide, 2 ** (last - i))
+            )
+            x = block(
+                x,
+                level_style,
+                layouts[i],
+                noises[i],
+                level_guide,
+                None if shares is None else shares[i],
+            )
             if i == last - 1:
                 coarse = self.coarse_head(x)
         return x, coarse
 
     def head32(self, x: Tensor, coarse: Tensor) -> Tensor:
-        """The last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit
+        """Run the last convolution in float32: bfloat16's 8 mantissa bits would terrace a 16-bit
         height.
 
         ``coarse`` may have a quarter or a half of the resolution of the result.
@@ -170,25 +180,23 @@ class MaterialGenerator(nn.Module):
             )
 
     def relief_tiles(self, style: Tensor) -> Tensor:
-        """Height range of the material, black to white, as a fraction of the tile's edge:
-
-        (B, style_dim) -> (B,).
+        """Predict the height range of the material, black to white, as a fraction of the tile's
+        edge: (B, style_dim) -> (B,).
         """
         out: Tensor = torch.exp(self.relief(style.float())[:, 0].clamp(-9.0, 1.0) - 3.0)
         return out
 
 
 def guided_coarse(guide: Tensor) -> Tensor:
-    """Guide (B, 8, h, w) -> its maps as the head takes coarse ones:
-
-    (B, 7, h, w) before the sigmoid, in float32.
+    """Turn a guide (B, 8, h, w) into coarse maps for the head: (B, 7, h, w) before the sigmoid, in
+    float32.
     """
     unit = (guide[:, :OUTPUT_CHANNELS].float() * 0.25 + 0.5).clamp(1.0 / 512.0, 511.0 / 512.0)
     return torch.log(unit) - torch.log(1.0 - unit)  # `torch.logit` has no counterpart in `graphs`
 
 
 def normal_from_height(height: Tensor, scale_px: Tensor) -> Tensor:
-    """Tangent-space normals, OpenGL (+Y up), by central differences on the torus.
+    """Derive tangent-space normals, OpenGL (+Y up), by central differences on the torus.
 
     ``height`` (B, 1, H, W) in [0, 1]; ``scale_px`` (B,) is the height range in pixels (relief in
     tiles x px per tile). Returns (B, 3, H, W) unit vectors in [-1, 1].

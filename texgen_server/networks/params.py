@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network is besides its weights: sizes, windows, computed kernels, and the parts that it is
-run in. Needs no torch.
+"""Sizes, windows and computed kernels of the networks, and the parts that each runs in. Needs no
+torch.
 
-Both ways to run a network read this: `networks` (torch) and `graphs` (OpenVINO).
+Both implementations read this: `networks` (torch) and `graphs` (OpenVINO).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from texgen.errors import LoadError
 from texgen_server.networks.channels import CLEAN_SCALE, ESTIMATED, MAP_CHANNELS, SCALES
 
 Weights = dict[str, NDArray[np.float32]]
-"""Parameters of a network, by the names of the torch module."""
+"""Weights of a network, by the names of the torch module."""
 
 GRID_PX = 5
 """Edge of the window, on the grid of the finest level, over which a pattern of period 2 counts as a
@@ -27,48 +27,46 @@ fault.
 CELL_PX = 32
 """Pixels per cell of a material: every size is a multiple of it."""
 
-PLAN_CHANNELS = 8
-"""Of what every level of an environment is told: log2 radiance of red, green and blue (in units of
-`channels.STOPS`), share of sky, share of ground below the horizon, sine and cosine of the
-elevation, glow around the brightest light.
+CONDITIONING_CHANNELS = 8
+"""Number of channels of the conditioning at every level of an environment: log2 radiance of red,
+green and blue (in units of `channels.STOPS`), share of sky, share of ground below the horizon, sine
+and cosine of the elevation, glow around the brightest light.
 """
 STYLES = 2
-"""Of an environment: of the sky, of all else."""
+"""Number of styles of an environment: that of the sky, that of the rest."""
 
-SEEN = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
-"""Channels of the estimator's input: the maps, zero where missing, then for each map 1 where it is
-there.
+ESTIMATOR_INPUTS = sum(MAP_CHANNELS.values()) + len(MAP_CHANNELS)
+"""Number of channels of the estimator's input: the maps, zero where missing, then for each map 1
+where it is present.
 """
-MADE = sum(MAP_CHANNELS[name] for name in ESTIMATED)
-"""Channels of what the estimator makes."""
+ESTIMATOR_OUTPUTS = sum(MAP_CHANNELS[name] for name in ESTIMATED)
+"""Number of channels of the estimator's output."""
 GROUPS = 4
-"""Of channels that the estimator normalises together."""
+"""Number of groups of channels that the estimator normalises together."""
 LEVEL_GAIN, DETAIL_GAIN = 0.1, 0.1
-"""Keep a step of the estimator's training small beside what maps differ by: without them the mean
-of a map jumps about, and its detail is never learned.
+"""Factors that keep a step of the estimator's training small beside the differences of maps:
+without them the mean of a map jumps about, and its detail is never learned.
 """
 SLOPE_GAIN = 3.0
-"""What the estimator's detail is multiplied by where it is a slope."""
+"""Factor on the estimator's detail where it is a slope."""
 
-UPSCALED = sum(MAP_CHANNELS.values())
-"""Channels that the upscaler sees and makes."""
+UPSCALER_CHANNELS = sum(MAP_CHANNELS.values())
+"""Number of channels of the upscaler's input and output."""
 MEAN_PX, CLEAN_MEAN_PX = 5, 9
 """Edge of the window, in px of the small size, over which the upscaler takes the local mean: for
 the input and for x2 and x4, and for what x1 adds (the blocks of a JPEG file are 8 px, and have
 means of their own).
 """
 CONTRAST_PX = 11
-"""Edge of the window over which a map's contrast is measured."""
+"""Edge of the window over which the contrast of a map is measured."""
 LEAST_CONTRAST = 0.5 / 255.0
-"""Below it a map counts as fainter and fainter, not as strong as any: there is little but rounding
-in it.
-"""
+"""Contrast below which a map is amplified less and less: there is little but rounding in it."""
 USUAL_CONTRAST = 0.05
-"""A map of this contrast is seen as it is."""
+"""Contrast at which a map is neither amplified nor damped."""
 DETAIL_REACH_PX = MEAN_PX // 2 + CONTRAST_PX // 2
-"""How far the upscaler's first step (detail and contrast) sees."""
+"""Reach of the upscaler's first step (detail and contrast)."""
 COMPOSE_REACH_PX = CLEAN_MEAN_PX // 2
-"""How far the upscaler's last step sees; the bicubic's two px are less."""
+"""Reach of the upscaler's last step; the bicubic's two px are less."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,11 @@ class MaterialParams:
         """
         return len(self.widths)
 
+    @property
+    def cell_px(self) -> int:
+        """Pixels per cell."""
+        return CELL_PX
+
 
 @dataclass(frozen=True)
 class EnvironmentParams:
@@ -97,12 +100,17 @@ class EnvironmentParams:
     noise_channels: int = 8
     widths: tuple[int, ...] = (128, 80, 32)  # at 64, 128, 256 rows
     layout_rows: int = 64
-    """Of the small panorama that it starts from; it has twice as many columns."""
+    """Rows of the small panorama that it starts from; it has twice as many columns."""
+
+    @property
+    def levels(self) -> int:
+        """Number of resolutions, coarsest first."""
+        return len(self.widths)
 
     @property
     def rows(self) -> int:
-        """Of the result."""
-        return int(self.layout_rows * 2 ** len(self.widths))
+        """Rows of the result."""
+        return int(self.layout_rows * 2**self.levels)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class EstimatorParams:
 
     classes: int
     widths: tuple[int, ...] = (32, 64, 96, 128)
-    """Of the levels, from half the picture's resolution down."""
+    """Channels of the levels, from half the picture's resolution down."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +138,11 @@ class UpscalerParams:
 
     @property
     def body_reach_px(self) -> int:
-        """How far the convolutions before the heads see."""
+        """Reach of the convolutions before the heads."""
         return self.depth + 1
+
+
+NetworkParams = MaterialParams | EnvironmentParams | EstimatorParams | UpscalerParams
 
 
 def material_params(network: Mapping[str, Any]) -> MaterialParams:
@@ -180,12 +191,12 @@ def misfit(why: object) -> LoadError:
 
 @dataclass(frozen=True)
 class PartKind:
-    """How a part of a network is run."""
+    """Requirements of a part of a network."""
 
     exact: bool
-    """Runs in float32 whatever the precision of the rest."""
+    """True for a part that runs in float32 whatever the precision of the rest."""
     rare: bool = False
-    """Compiled when first asked for."""
+    """True for a part that is compiled at its first use only."""
 
 
 PARTS: dict[str, dict[str, PartKind]] = {
@@ -209,8 +220,8 @@ PARTS: dict[str, dict[str, PartKind]] = {
     "estimator": {"estimate": PartKind(exact=False)},
     "environment": {"trunk": PartKind(exact=False), "head": PartKind(exact=True)},
 }
-"""Of each kind of model the graphs that it is run as: what must stay float32 apart from what need
-not.
+"""Kind of model -> the parts that it runs as: those that must stay float32 apart from those that
+need not.
 """
 
 

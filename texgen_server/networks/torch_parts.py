@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks cut into the parts of `network_params.PARTS`, as torch modules.
+"""Networks cut into the parts of `params.PARTS`, as torch modules.
 
-A table says how, kind by kind. `graphs` has the same for OpenVINO.
+`graphs` builds the same parts for OpenVINO.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,56 +18,62 @@ from texgen_server.networks.material import MaterialGenerator, guided_coarse
 from texgen_server.networks.params import (
     COMPOSE_REACH_PX,
     DETAIL_REACH_PX,
+    EnvironmentParams,
+    EstimatorParams,
+    MaterialParams,
+    NetworkParams,
     UpscalerParams,
     Weights,
-    environment_params,
-    estimator_params,
-    material_params,
     misfit,
-    upscaler_params,
 )
 from texgen_server.networks.upscaler import Upscaler, compose32, detail32
 
 
-def build_parts(kind: str, network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
-    """Build the parts of a model of a kind. Raises LoadError when the weights do not fit."""
-    return BUILDERS[kind](network, weights)
+def build_parts(params: NetworkParams, weights: Weights) -> dict[str, nn.Module]:
+    """Build the parts of a network. Raises LoadError when the weights do not fit."""
+    match params:
+        case MaterialParams():
+            return _material_parts(params, weights)
+        case UpscalerParams():
+            return _upscaler_parts(params, weights)
+        case EstimatorParams():
+            return {"estimate": build_estimator(params, weights)}
+        case EnvironmentParams():
+            return _environment_parts(params, weights)
 
 
-def build_generator(network: Mapping[str, Any], weights: Weights) -> MaterialGenerator:
-    """Build the generator of a model's ``[network]`` table with its weights, in evaluation mode.
+def build_generator(params: MaterialParams, weights: Weights) -> MaterialGenerator:
+    """Build the generator with its weights, in evaluation mode.
 
     Weights from before there were guides leave those at zero. Raises LoadError when others are
     missing, or are of another shape.
     """
-    generator = MaterialGenerator(material_params(network))
+    generator = MaterialGenerator(params)
     unguided = {
         k: v.numpy() for k, v in generator.state_dict().items() if k.endswith(".guide.weight")
     }
     return _filled(generator, unguided | weights)
 
 
-def build_upscaler(network: Mapping[str, Any], weights: Weights) -> Upscaler:
-    """Build the upscaler of a model's ``[network]`` table with its weights, in evaluation mode.
+def build_upscaler(params: UpscalerParams, weights: Weights) -> Upscaler:
+    """Build the upscaler with its weights, in evaluation mode.
 
     Raises LoadError.
     """
-    return _filled(Upscaler(upscaler_params(network)), weights)
+    return _filled(Upscaler(params), weights)
 
 
-def build_estimator(network: Mapping[str, Any], weights: Weights) -> Estimator:
-    """Build the estimator of a model's ``[network]`` table with its weights, in evaluation mode.
+def build_estimator(params: EstimatorParams, weights: Weights) -> Estimator:
+    """Build the estimator with its weights, in evaluation mode.
 
     Raises LoadError.
     """
-    return _filled(Estimator(estimator_params(network)), weights)
+    return _filled(Estimator(params), weights)
 
 
-def build_environment(network: Mapping[str, Any], weights: Weights) -> EnvironmentGenerator:
-    """Build the generator of an environment model's ``[network]`` table with its weights, in
-    evaluation mode. Raises LoadError.
-    """
-    return _filled(EnvironmentGenerator(environment_params(network)), weights)
+def build_environment(params: EnvironmentParams, weights: Weights) -> EnvironmentGenerator:
+    """Build the environment generator with its weights, in evaluation mode. Raises LoadError."""
+    return _filled(EnvironmentGenerator(params), weights)
 
 
 def _filled(network: ModuleT, weights: Weights) -> ModuleT:
@@ -84,7 +87,7 @@ def _filled(network: ModuleT, weights: Weights) -> ModuleT:
 
 
 class MappingPart(nn.Module):
-    """(code, log2 density) -> (style, relief in tiles)."""
+    """The mapping: (code, log2 density) -> (style, relief in tiles)."""
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
@@ -96,8 +99,8 @@ class MappingPart(nn.Module):
 
 
 class TrunkPart(nn.Module):
-    """(style (B, levels, D), start, guide, layouts..., noises...) -> (finest features, coarse
-    maps).
+    """The trunk: (style (B, levels, D), start, guide, layouts..., noises...) -> (finest features,
+    coarse maps).
     """
 
     def __init__(self, generator: MaterialGenerator) -> None:
@@ -112,8 +115,8 @@ class TrunkPart(nn.Module):
 
 
 class PaintedTrunkPart(TrunkPart):
-    """(style (B, K, D), start, guide, layouts..., noises..., shares...) -> (finest features, coarse
-    maps).
+    """The trunk under a mask: (style (B, K, D), start, guide, layouts..., noises..., shares...) ->
+    (finest features, coarse maps).
     """
 
     def forward(
@@ -126,7 +129,7 @@ class PaintedTrunkPart(TrunkPart):
 
 
 class HeadPart(nn.Module):
-    """(finest features, coarse maps) -> maps."""
+    """The head: (finest features, coarse maps) -> maps."""
 
     def __init__(self, generator: MaterialGenerator) -> None:
         super().__init__()
@@ -137,15 +140,15 @@ class HeadPart(nn.Module):
 
 
 class GuidedHeadPart(HeadPart):
-    """(finest features, guide) -> maps."""
+    """The guided head: (finest features, guide) -> maps."""
 
     def forward(self, features: Tensor, guide: Tensor) -> Tensor:
         return self.generator.head32(features, guided_coarse(guide))
 
 
 class DetailPart(nn.Module):
-    """(maps with a border of ``halo_px``) -> their detail in units of their contrast, less the
-    border that it saw; the contrast, inside.
+    """The first step: (maps with a border of ``halo_px``) -> their detail in units of their
+    contrast, less the border that it depends on; the contrast, inside.
     """
 
     def __init__(self, params: UpscalerParams) -> None:
@@ -158,8 +161,8 @@ class DetailPart(nn.Module):
 
 
 class ResidualPart(nn.Module):
-    """(detail) -> what a bicubic enlargement lacks, before pixel-shuffle; its mean over the pixels
-    that one becomes: both less the border.
+    """The body and a head: (detail) -> the difference from a bicubic enlargement, before
+    pixel-shuffle; its mean over the pixels that one becomes: both less the border.
     """
 
     def __init__(self, upscaler: Upscaler, scale: int) -> None:
@@ -174,8 +177,8 @@ class ResidualPart(nn.Module):
 
 
 class ComposePart(nn.Module):
-    """(maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged maps with a
-    border of `COMPOSE_REACH_PX` times the scale.
+    """The last step: (maps with a border of ``halo_px``, contrast, residual, its mean) -> enlarged
+    maps with a border of `COMPOSE_REACH_PX` times the scale.
     """
 
     def __init__(self, params: UpscalerParams, scale: int) -> None:
@@ -187,35 +190,35 @@ class ComposePart(nn.Module):
 
 
 def _inside(maps: Tensor, cut: int) -> Tensor:
-    """Without so many px on each side: what the next step does not see need not be computed."""
+    """Cut px off each side: pixels that the next step does not depend on need not be computed."""
     return maps[..., cut:-cut, cut:-cut]
 
 
 class EnvironmentTrunkPart(nn.Module):
-    """(codes, start, plans..., noises...) -> finest features."""
+    """The trunk of environments: (codes, start, conditions..., noises...) -> finest features."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, codes: Tensor, start: Tensor, *fields: Tensor) -> Tensor:
-        n = len(self.generator.params.widths)
+        n = self.generator.params.levels
         return self.generator.trunk(codes, start, list(fields[:n]), list(fields[n:]))
 
 
 class EnvironmentHeadPart(nn.Module):
-    """(finest features, finest plan) -> panorama."""
+    """The head of environments: (finest features, finest condition) -> panorama."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()
         self.generator = generator
 
-    def forward(self, features: Tensor, plan: Tensor) -> Tensor:
-        return self.generator.head32(features, plan)
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        return self.generator.head32(features, condition)
 
 
-def _material_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
-    generator = build_generator(network, weights)
+def _material_parts(params: MaterialParams, weights: Weights) -> dict[str, nn.Module]:
+    generator = build_generator(params, weights)
     return {
         "mapping": MappingPart(generator),
         "trunk": TrunkPart(generator),
@@ -225,8 +228,8 @@ def _material_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, n
     }
 
 
-def _upscaler_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
-    upscaler = build_upscaler(network, weights)
+def _upscaler_parts(params: UpscalerParams, weights: Weights) -> dict[str, nn.Module]:
+    upscaler = build_upscaler(params, weights)
     parts: dict[str, nn.Module] = {"detail": DetailPart(upscaler.params)}
     for scale in (CLEAN_SCALE, *SCALES):
         parts[f"residual_x{scale}"] = ResidualPart(upscaler, scale)
@@ -234,18 +237,6 @@ def _upscaler_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, n
     return parts
 
 
-def _estimator_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
-    return {"estimate": build_estimator(network, weights)}
-
-
-def _environment_parts(network: Mapping[str, Any], weights: Weights) -> dict[str, nn.Module]:
-    generator = build_environment(network, weights)
+def _environment_parts(params: EnvironmentParams, weights: Weights) -> dict[str, nn.Module]:
+    generator = build_environment(params, weights)
     return {"trunk": EnvironmentTrunkPart(generator), "head": EnvironmentHeadPart(generator)}
-
-
-BUILDERS: dict[str, Callable[[Mapping[str, Any], Weights], dict[str, nn.Module]]] = {
-    "material": _material_parts,
-    "upscaler": _upscaler_parts,
-    "estimator": _estimator_parts,
-    "environment": _environment_parts,
-}

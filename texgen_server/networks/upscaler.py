@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The upscaler: x2 and x4, all maps of a material at once (design: ``models.md`` (c)); and x1,
-which cleans.
+"""The upscaler: x2 and x4, all maps of a material at once; and x1, which cleans.
 
-A compact body of plain convolutions at the small size, one head a scale, and what they find is
-added to a bicubic enlargement (at x1: to the maps themselves). Without biases a network cleans
-noise stronger or weaker than it was trained on (Mohan et al. 2020). Two properties hold by
-construction. There is no bias anywhere and the body sees only what differs from the local mean, so
-*flat stays flat*. And from what is added, its local mean is taken away, so the *mean stays*. Every
-map is seen in units of its own local contrast, and what is added to it is in those units too: a
-faint map is enlarged as well as a strong one, and nothing of a strong one leaks into a faint one.
-Nothing here pads the torus: the caller gives a border of ``params.halo_px`` pixels (wrapped,
-mirrored, or taken over the pole), and the result's is thrown away.
+A compact body of plain convolutions at the small size, one head for each scale, and their output is
+added to a bicubic enlargement (at x1: to the maps themselves). Without biases a network also
+removes noise that is stronger or weaker than in training (Mohan et al. 2020). Two properties hold
+by construction. There is no bias anywhere and the body's input is the difference from the local
+mean, so *flat stays flat*. And the local mean of the added values is subtracted, so the *mean
+stays*. Every map is normalised by its own local contrast, and the added values are in those units
+too: a faint map is enlarged as well as a strong one, and nothing of a strong one leaks into a faint
+one. Nothing here pads the torus: the caller gives a border of ``params.halo_px`` pixels (wrapped,
+mirrored, or taken over the pole), and the result's is discarded.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from texgen_server.networks.params import (
     CONTRAST_PX,
     LEAST_CONTRAST,
     MEAN_PX,
-    UPSCALED,
+    UPSCALER_CHANNELS,
     USUAL_CONTRAST,
     UpscalerParams,
     bicubic_kernel,
@@ -37,34 +36,34 @@ from texgen_server.precision.autocast import exact
 
 
 class Upscaler(nn.Module):
-    """Maps (B, 9, h, w) -> what a bicubic enlargement lacks, as (B, 9 s^2, h, w), for each
+    """Maps (B, 9, h, w) -> the difference from a bicubic enlargement, (B, 9 s^2, h, w), for each
     scale s.
     """
 
     def __init__(self, params: UpscalerParams) -> None:
         super().__init__()
         self.params = params
-        self.stem = _conv(UPSCALED, params.width)
+        self.stem = _conv(UPSCALER_CHANNELS, params.width)
         self.body = nn.ModuleList(
             _conv(params.width, params.width, gain=0.5) for _ in range(params.depth)
         )
         self.slopes = nn.ModuleList(nn.PReLU(params.width) for _ in range(params.depth))
         self.heads = nn.ModuleDict(
             {
-                f"x{s}": _conv(params.width, UPSCALED * s * s, gain=0.01)
+                f"x{s}": _conv(params.width, UPSCALER_CHANNELS * s * s, gain=0.01)
                 for s in (CLEAN_SCALE, *SCALES)
             }
         )
 
     def residual(self, detail: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Of the first of maps' `detail32`: what to add to each of the s x s pixels that a pixel
-        becomes, in the order of pixel-shuffle, and its mean over them, both in units of the
+        """Compute, from the detail of `detail32`, the values to add to each of the s x s pixels
+        that a pixel becomes, in the order of pixel-shuffle, and their mean, both in units of the
         contrast: (B, 9 s^2, h, w) and (B, 9, h, w).
         """
         return self.found(self.features(detail), scale, padding=1)
 
     def features(self, detail: Tensor) -> Tensor:
-        """Of maps' `detail32`: what the heads see, (B, width, h, w)."""
+        """Compute the input of the heads from the detail of `detail32`: (B, width, h, w)."""
         x = first = self.stem(detail)
         for i in range(0, self.params.depth, 2):
             y = self.body[i](self.slopes[i](x))
@@ -73,15 +72,15 @@ class Upscaler(nn.Module):
         return result
 
     def found(self, features: Tensor, scale: int, padding: int) -> tuple[Tensor, Tensor]:
-        """The head of a scale: as `residual`; without padding a px less on each side."""
+        """Apply the head of a scale: as `residual`; without padding one px less on each side."""
         head = cast("nn.Conv2d", self.heads[f"x{scale}"]).weight
         mean = F.conv2d(
-            features, head.unflatten(0, (UPSCALED, scale * scale)).mean(1), padding=padding
+            features, head.unflatten(0, (UPSCALER_CHANNELS, scale * scale)).mean(1), padding=padding
         )
         return F.conv2d(features, head, padding=padding), mean
 
     def forward(self, maps: Tensor, scale: int) -> Tensor:
-        """Maps (B, 9, h, w) -> (B, 9, s h, s w) float32, not clipped.
+        """Enlarge maps (B, 9, h, w) to (B, 9, s h, s w) float32, not clipped.
 
         A border of ``params.halo_px`` times the scale is to be cut.
         """
@@ -90,7 +89,7 @@ class Upscaler(nn.Module):
 
 
 def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps less their local mean in units of their contrast, and the contrast over
+    """Return maps less their local mean in units of their contrast, and the contrast over
     `USUAL_CONTRAST`: (B, 9, h, w) each.
 
     In float32: in half the precision a smooth map's detail would drown in rounding.
@@ -115,24 +114,24 @@ def detail32(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def compose32(maps: Tensor, contrast: Tensor, residual: Tensor, mean: Tensor, scale: int) -> Tensor:
-    """Bicubic enlargement plus what `Upscaler.residual` gave, in float32 whatever the precision of
-    the body: heights have 16 bits.
+    """Add the output of `Upscaler.residual` to the bicubic enlargement, in float32 whatever the
+    precision of the body: heights have 16 bits.
     """
     with exact(maps.device):
         around = local_mean(
             mean.float() * contrast, CLEAN_MEAN_PX if scale == CLEAN_SCALE else MEAN_PX
         )
         blocks = (
-            residual.float().unflatten(1, (UPSCALED, scale * scale)) * contrast[:, :, None]
+            residual.float().unflatten(1, (UPSCALER_CHANNELS, scale * scale)) * contrast[:, :, None]
             - around[:, :, None]
         )
         return F.pixel_shuffle(bicubic(maps.float(), scale) + torch.flatten(blocks, 1, 2), scale)
 
 
 def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:
-    """Mean over a window; at the border over what is there.
+    """Compute the mean over a window; at the border over the pixels inside.
 
-    Down, then across: so many taps instead of their square.
+    Down, then across: the number of taps is the sum of the edges instead of their product.
     """
     half = window_px // 2
     down = F.avg_pool2d(maps, (window_px, 1), 1, (half, 0), count_include_pad=False)
@@ -140,9 +139,8 @@ def local_mean(maps: Tensor, window_px: int = MEAN_PX) -> Tensor:
 
 
 def bicubic(maps: Tensor, scale: int) -> Tensor:
-    """Bicubic interpolation (Keys, a = -0.5) before pixel-shuffle:
-
-    (B, C, h, w) -> (B, C s^2, h, w).
+    """Interpolate (Keys' bicubic, a = -0.5), before pixel-shuffle: (B, C, h, w) -> (B, C s^2, h,
+    w).
     """
     count = maps.shape[1]
     kernel = (

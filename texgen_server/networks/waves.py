@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LAYOUT_CHANNELS = 5
-"""basecolor r, g, b, height, roughness, each in units of the material's own deviation."""
+"""Number of layout channels: basecolor r, g, b, height, roughness, each in units of the material's
+own deviation.
+"""
 
 
 def layout_field(
@@ -49,20 +51,22 @@ def layout_field(
 def sample_places(
     origin_tiles: NDArray[np.float64], extent_tiles: float, count: int
 ) -> NDArray[np.float64]:
-    """Centres of ``count`` samples over ``extent_tiles`` from each origin: (B,) -> (B, count)."""
+    """Return the centres of ``count`` samples over ``extent_tiles`` from each origin: (B,) -> (B,
+    count).
+    """
     return origin_tiles[:, None] + (np.arange(count) + 0.5) * (extent_tiles / count)
 
 
 def _phasors(wave: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[np.complex64]:
-    """exp(2 pi i k u) at each place: (B, K), (B, count) -> (B, K, count)."""
+    """Compute exp(2 pi i k u) at each place: (B, K), (B, count) -> (B, K, count)."""
     turns = wave.astype(np.float64)[..., None] * places[:, None, :]
     result: NDArray[np.complex64] = np.exp(2j * np.pi * (turns % 1.0)).astype(np.complex64)
     return result
 
 
 def ring_median(power: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each bin the median power of bins at about the same radius (rings at least 3 wide, wider
-    further out).
+    """Return for each bin the median power of bins at about the same radius (rings at least 3 wide,
+    wider further out).
     """
     ring = np.round(3.0 * np.log2(np.maximum(radius, 1.0) + 2.0)).astype(int)
     medians = np.array(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a call: who makes it, what became of it.
+"""Records of calls: the caller, the results and the outcome of each.
 
-Told once, at its end: to the log, and to whoever traces.
+Observers get a record once, at the end of its call: the log, and the traces.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ log = logging.getLogger("texgen.server")
 
 @dataclass(frozen=True)
 class Peer:
-    """Who calls: a token's name, or an address where none is asked for."""
+    """The caller: a token's name, or an address where the server requires no token."""
 
     name: str
     max_in_flight: int = 0
-    """0: as many as any."""
+    """Most calls in flight; 0: the limit of all peers."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """A result of a call."""
+class ResultRecord:
+    """A result of a call, with its durations."""
 
     queue_s: float = 0.0
     compute_s: float = 0.0
@@ -40,29 +40,29 @@ class Made:
 
 @dataclass
 class CallRecord:
-    """One call, from its first byte to its last."""
+    """A call, from its first byte to its last."""
 
     method: str
     peer: Peer
     parent: Mapping[str, str] = field(default_factory=dict)
-    """The metadata that a trace goes on from (W3C ``traceparent``)."""
+    """Metadata of the caller's trace (W3C ``traceparent``)."""
     takes_whole_maps: bool = False
-    """Small ones in one piece."""
+    """True for a client that takes small maps in one piece."""
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     started_ns: int = field(default_factory=time.time_ns)
     model: str = ""
-    results: list[Made] = field(default_factory=list)
+    results: list[ResultRecord] = field(default_factory=list)
     status: str = "OK"
     why: str = ""
-    """What the client was told of an error."""
+    """Text of the error that the client received."""
     ended_ns: int = 0
 
     def end(self, status: str = "OK", why: str = "") -> None:
-        """Once."""
+        """End the call with a status. To be called once."""
         self.status, self.why, self.ended_ns = status, why, time.time_ns()
 
-    def told(self) -> dict[str, object]:
-        """For the log: nothing of what was asked for, no token."""
+    def log_fields(self) -> dict[str, object]:
+        """Return the fields of the log line: nothing of the request's content, no token."""
         figures: dict[str, object] = {
             "request_id": self.id,
             "method": self.method,
@@ -83,32 +83,32 @@ class CallRecord:
         return figures
 
 
-class Watcher(Protocol):
-    """Is told of each call that ended."""
+class CallObserver(Protocol):
+    """Observes the end of calls."""
 
     def ended(self, call: CallRecord) -> None:
-        """Must not raise, and not wait."""
+        """Take the record of a call that has ended. Must neither raise nor wait."""
         ...
 
 
 class Logger:
-    """A `Watcher` that writes to the log: one line, with the figures as fields for a formatter that
-    wants them.
+    """Logs each call: a `CallObserver` that writes one line, with the figures as fields for a
+    formatter that uses them.
     """
 
     def ended(self, call: CallRecord) -> None:
-        told = call.told()
+        fields = call.log_fields()
         level = {"OK": logging.INFO, "INTERNAL": logging.ERROR}.get(call.status, logging.WARNING)
         if call.method.startswith("/grpc."):
             level = logging.DEBUG  # health is asked for every second
         log.log(
             level,
             "call %s",
-            " ".join(f"{k}={v}" for k, v in told.items() if k != "why")
+            " ".join(f"{k}={v}" for k, v in fields.items() if k != "why")
             + (f" why={call.why!r}" if call.why else ""),
-            extra=told,
+            extra=fields,
         )
 
 
 CALL: ContextVar[CallRecord] = ContextVar("call")
-"""The current call: set before its handler runs."""
+"""The record of the current call: set before its handler runs."""

@@ -13,8 +13,8 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, whatever fields the
-    record has, and an error's traceback.
+    """Formats each record as one JSON object in a line: time (UTC, ISO 8601), level, logger,
+    message, the extra fields of the record, and an error's traceback.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each model has done since the server started: counts and durations."""
+"""Statistics of each model since the server started: counts and durations."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections import deque
 from dataclasses import dataclass, field
 
 RECENT = 1024
-"""Durations that quantiles are taken of."""
+"""Number of durations that quantiles are computed from."""
 STAGES = ("queue", "compute", "encode")
 
 
 @dataclass
 class Durations:
-    """How long something took, in seconds."""
+    """Durations of one stage, in seconds."""
 
     count: int = 0
     sum_s: float = 0.0
     recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Add a duration."""
         self.count += 1
         self.sum_s += seconds
         self.recent.append(seconds)
 
     def quantile(self, share: float) -> float:
-        """Of the recent ones; 0 when there are none."""
+        """Return a quantile of the recent durations; 0 when there are none."""
         ordered = sorted(self.recent)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 @dataclass
 class ModelFigures:
-    """Of one model."""
+    """Counts and durations of one model."""
 
     results: int = 0
     cache_hits: int = 0
@@ -45,14 +45,14 @@ class ModelFigures:
 
 
 class Statistics:
-    """Safe to use from any thread."""
+    """Counts results and failures of all models. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._models: dict[str, ModelFigures] = {}
 
     def delivered(self, model: str, queue_s: float, compute_s: float, encode_s: float) -> None:
-        """A result was made and sent."""
+        """Count a result that was computed and sent."""
         with self._lock:
             figures = self._of(model)
             figures.results += 1
@@ -60,24 +60,24 @@ class Statistics:
                 figures.durations[stage].add(seconds)
 
     def hit(self, model: str) -> None:
-        """A result was sent from the cache."""
+        """Count a result that was sent from the cache."""
         with self._lock:
             figures = self._of(model)
             figures.results += 1
             figures.cache_hits += 1
 
     def failed(self, model: str, count: int = 1) -> None:
-        """Results failed, or nobody wanted them any more."""
+        """Count results that failed or were cancelled."""
         with self._lock:
             self._of(model).failures += count
 
     def models(self) -> list[str]:
-        """Those that have been asked for, sorted."""
+        """Return the ids of the models that were used, sorted."""
         with self._lock:
             return sorted(self._models)
 
     def of(self, model: str) -> ModelFigures:
-        """A model's figures; zeros for one that was never asked for."""
+        """Return a model's figures; zeros for one that was never used."""
         with self._lock:
             return self._models.get(model) or ModelFigures()
 

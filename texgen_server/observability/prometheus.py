@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics on a port of their own.
 
-Read from what the server counts anyway; nothing is counted twice.
+They are read from counters that the server has anyway; nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+
 from texgen.errors import OutputError
 from texgen_server.cache import ResultCache
-from texgen_server.engine.base import Engine
+from texgen_server.engine.protocol import Engine
 from texgen_server.observability.model_statistics import STAGES, Statistics
 
 
@@ -19,8 +22,6 @@ class Exporter:
     """Serves ``/metrics`` over HTTP until closed. Raises OutputError when the port is taken."""
 
     def __init__(self, host: str, port: int, collect: Callable[[], Iterator[Any]]) -> None:
-        from prometheus_client import CollectorRegistry, start_http_server
-
         registry = CollectorRegistry()
         registry.register(_Collector(collect))
         try:
@@ -47,15 +48,21 @@ class _Collector:
 def families(
     statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None
 ) -> Iterator[Any]:
-    """All metrics as they are now."""
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+    """Yield all metrics with their present values."""
+    yield from _model_families(statistics)
+    yield from _engine_families(engine)
+    yield GaugeMetricFamily("texgen_calls_in_flight", "Calls for textures in progress", in_flight())
+    if cache is not None:
+        yield from _cache_families(cache)
 
+
+def _model_families(statistics: Statistics) -> Iterator[Any]:
     results = CounterMetricFamily("texgen_results", "Results delivered", labels=["model", "source"])
     failures = CounterMetricFamily(
-        "texgen_failures", "Results that failed or were given up", labels=["model"]
+        "texgen_failures", "Results that failed or were cancelled", labels=["model"]
     )
     durations = SummaryMetricFamily(
-        "texgen_stage_seconds", "Seconds a result spent", labels=["model", "stage"]
+        "texgen_stage_seconds", "Seconds of a result in each stage", labels=["model", "stage"]
     )
     for model in statistics.models():
         figures = statistics.of(model)
@@ -67,31 +74,31 @@ def families(
                 [model, stage], figures.durations[stage].count, figures.durations[stage].sum_s
             )
     yield from (results, failures, durations)
+
+
+def _engine_families(engine: Engine) -> Iterator[Any]:
     yield GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
-    yield GaugeMetricFamily(
-        "texgen_calls_in_flight", "Calls for textures that hold something", in_flight()
-    )
     batches = CounterMetricFamily(
-        "texgen_batches", "Runs of a network with so many calls together", labels=["size"]
+        "texgen_batches", "Runs of a network, by the number of calls in a batch", labels=["size"]
     )
     for size, count in sorted(engine.batches().items()):
         batches.add_metric([str(size)], count)
-    yield batches
     loaded = GaugeMetricFamily("texgen_model_loaded", "1 for a model in memory", labels=["model"])
     for model in engine.loaded():
         loaded.add_metric([model], 1)
-    yield loaded
     memory = GaugeMetricFamily("texgen_memory_bytes", "Memory in use", labels=["device"])
     for device in engine.devices():
         memory.add_metric([device.name], device.memory_used_bytes)
-    yield memory
-    if cache is not None:
-        lookups = CounterMetricFamily(
-            "texgen_cache_lookups", "Looked up in the cache of results", labels=["found"]
-        )
-        lookups.add_metric(["yes"], cache.hits)
-        lookups.add_metric(["no"], cache.misses)
-        yield lookups
-        yield GaugeMetricFamily(
-            "texgen_cache_bytes", "Of the cached results on disk", cache.bytes_used()
-        )
+    yield from (batches, loaded, memory)
+
+
+def _cache_families(cache: ResultCache) -> Iterator[Any]:
+    lookups = CounterMetricFamily(
+        "texgen_cache_lookups", "Lookups in the cache of results", labels=["found"]
+    )
+    lookups.add_metric(["yes"], cache.hits)
+    lookups.add_metric(["no"], cache.misses)
+    yield lookups
+    yield GaugeMetricFamily(
+        "texgen_cache_bytes", "Bytes of the cached results on disk", cache.bytes_used()
+    )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from texgen._version import __version__
 from texgen.errors import LoadError
-from texgen_server.observability.call_record import CallRecord, Made
+from texgen_server.observability.call_record import CallRecord, ResultRecord
 
 
 class Tracer:
-    """A `Watcher` that sends spans over OTLP (gRPC) to ``endpoint``, such as
+    """Traces each call: a `CallObserver` that sends spans over OTLP (gRPC) to ``endpoint``, such as
     ``http://127.0.0.1:4317``. Raises LoadError without the extra.
     """
 
@@ -57,11 +57,11 @@ class Tracer:
         span.end(call.ended_ns)
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the spans that were not sent yet."""
         self._provider.shutdown()
 
-    def _stages(self, made: Made, above: object) -> None:
-        """Told from the end backwards: a result ends when it is packed."""
+    def _stages(self, made: ResultRecord, above: object) -> None:
+        """Make a span for each stage, from the end backwards: a result ends when it is encoded."""
         end = made.ended_ns
         for stage, seconds in (
             ("encode", made.encode_s),

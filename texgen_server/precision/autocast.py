@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says to torch what was decided: types of numbers, and contexts in which networks run."""
+"""Applies the decided precision in torch: number types, and contexts in which networks run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def quick(device: torch.device | str) -> torch.autocast:
 
 
 def exact(device: torch.device | str) -> torch.autocast:
-    """Make the context for what is held in float32 on purpose, inside of `quick` too.
+    """Make the context for code that must run in float32, also inside of `quick`.
 
-    Inputs are to be float32 already.
+    Inputs must be float32 already.
     """
     return in_precision(device, EXACT)
 
@@ -40,13 +40,13 @@ def in_precision(device: torch.device | str, precision: str) -> torch.autocast:
 def rougher_float32_in_training() -> None:
     """Let CUDA multiply float32 in TF32, of 10 bits, in this process from now on.
 
-    For training; what is served says `exact_convolutions`.
+    For training; serving uses `exact_convolutions`.
     """
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
 
 class _ExactConvolutions:
-    """What `exact_convolutions` holds, as long as any thread is inside."""
+    """Counts the threads inside `exact_convolutions` and holds the settings that they replaced."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -72,10 +72,10 @@ _EXACT_CONVOLUTIONS = _ExactConvolutions()
 
 @contextmanager
 def exact_convolutions() -> Iterator[None]:
-    """Hold cuDNN to float32 where that is said (its own choice is TF32, of 10 bits), and to the
+    """Keep cuDNN in float32 where that is decided (its default is TF32, of 10 bits), and to the
     same bytes for the same input each time.
 
-    Its settings are those of the whole process, which may be somebody else's: they come back when
+    Its settings belong to the whole process, which may be another program's: they are restored when
     the last thread leaves.
     """
     _EXACT_CONVOLUTIONS.enter()

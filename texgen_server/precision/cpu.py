@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what the processor can compute with: its flags, less what the environment holds the
-libraries to. Imports no torch.
+"""Reads which instructions the processor offers: its flags, within the limits that environment
+variables set. Imports no torch.
 
-``ONEDNN_MAX_CPU_ISA`` holds OpenVINO's and torch's convolutions to an instruction set,
-``ATEN_CPU_CAPABILITY`` the rest of torch. Whoever sets one of them is believed:
-``ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2`` makes any x86-64 machine compute as one with
-AVX2 only.
+``ONEDNN_MAX_CPU_ISA`` limits OpenVINO's and torch's convolutions to an instruction set,
+``ATEN_CPU_CAPABILITY`` the rest of torch. Both are honoured: ``ATEN_CPU_CAPABILITY=avx2
+ONEDNN_MAX_CPU_ISA=AVX2`` makes any x86-64 machine compute as one with AVX2 only.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from threadpoolctl import threadpool_info
 
 CPUINFO = Path("/proc/cpuinfo")
 LEVELS = ("sse4", "avx", "avx2", "avx512", "avx512_bf16", "amx")
-"""Of x86-64, each with all before it; the last two multiply in bfloat16."""
+"""Instruction levels of x86-64, each with all before it; the last two multiply in bfloat16."""
 NEEDED = {
     "sse4": {"sse4_1"},
     "avx": {"avx"},
@@ -65,7 +64,7 @@ Windows does not tell about FMA and the parts of AVX-512; no processor has one w
 
 @dataclass(frozen=True)
 class Cpu:
-    """What a processor may be used for."""
+    """Instructions of a processor that may be used."""
 
     vectors: str
     """Widest vectors: a level up to ``avx512``, ``neon``, or the machine's name where no flag is
@@ -76,7 +75,7 @@ class Cpu:
     none.
     """
     says: str
-    """Where that stands, for people: a file, or a variable that holds it to less."""
+    """Source of this information, for people: a file, or the variable that limits it."""
 
 
 def read_cpu(environment: Mapping[str, str] | None = None) -> Cpu:
@@ -89,7 +88,9 @@ def read_cpu(environment: Mapping[str, str] | None = None) -> Cpu:
 
 
 def usable(flags: frozenset[str], source: str, environment: Mapping[str, str]) -> Cpu:
-    """Tell what a processor with such flags may be used for, held to what the environment says."""
+    """Return the usable instructions of a processor with such flags, within the environment's
+    limits.
+    """
     level = _level(flags)
     if level < 0:
         vectors = "neon" if flags & {"asimd", "neon"} else platform.machine().lower() or "unknown"
@@ -141,8 +142,8 @@ def blas_kernels() -> str:
 
 @cache
 def _flags() -> tuple[frozenset[str], str]:
-    """Read the flags, as Linux writes them, and tell where they stood; what cannot be found out
-    counts as not there.
+    """Read the flags, as Linux writes them, and return their source; a flag that cannot be found
+    out counts as missing.
     """
     if sys.platform == "win32":
         return _windows_flags(), "Windows"
@@ -181,6 +182,7 @@ def _openvino_flags() -> frozenset[str]:
     """
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
+    # Door: OpenVINO is optional, and only asked where the system does not report bfloat16.
     from texgen_server.process.quiet_openvino import ov
 
     known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

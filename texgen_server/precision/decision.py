@@ -17,17 +17,17 @@ from texgen.errors import InvalidRequestError
 from texgen_server.precision.cpu import blas_kernels, read_cpu
 
 QUICK, EXACT = "bf16", "f32"
-"""Names of the precisions. Whatever is held in float32 on purpose says `EXACT`."""
+"""Names of the precisions. Code that must run in float32 says `EXACT`."""
 PRECISIONS = ("auto", QUICK, EXACT)
 CUDA_LEAST = (8, 0)
-"""Compute capability from which on a GPU multiplies in bfloat16 itself."""
+"""Least compute capability of a GPU that multiplies in bfloat16 itself."""
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How a device computes.
+    """The arithmetic of a device.
 
-    Two of the same `name` give the same bytes; two of unlike names differ by a few levels.
+    Two of the same `name` give the same bytes; two of different names differ by a few levels.
     """
 
     engine: str
@@ -40,19 +40,19 @@ class Arithmetic:
     ``avx512+SkylakeX``, ``avx2+Haswell``, ``sm90+Zen``.
     """
     version: str
-    """Of the library."""
+    """Version of the library."""
     why: str
-    """Why it is this precision, for people."""
+    """Reason for this precision, for people."""
     threads: int = 0
-    """Where their number changes bytes: of torch on a CPU.
+    """Threads where their number changes bytes: with torch on a CPU.
 
-    OpenVINO's changes none, and is 0 here.
+    With OpenVINO it changes none, and this is 0.
     """
 
     @property
     def name(self) -> str:
-        """Such as ``openvino-cpu/f32/avx2+Haswell/2026.1.0``: stands in sidecars, locks
-        and caches.
+        """Name such as ``openvino-cpu/f32/avx2+Haswell/2026.1.0``: part of sidecars, locks and
+        caches.
         """
         parts = (
             self.engine,
@@ -93,7 +93,7 @@ def allowed(device: str) -> tuple[str, ...]:
 
 
 def _cpu(device: str) -> tuple[Arithmetic, str]:
-    """Decide for a CPU; with it comes what to tell whoever wants bfloat16 and cannot have it."""
+    """Decide for a CPU; the second value is the reason why bfloat16 is not available, or empty."""
     cpu = read_cpu()
     lacks = (
         ""

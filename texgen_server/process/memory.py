@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the C library keeps memory that was freed.
+"""Settings of how the C library keeps freed memory.
 
-A texture takes a few hundred MiB for a moment, and the next one the same again. glibc gives such
-memory back to the system at once, and above all that of threads; the system then hands it out anew
-page by page, cleared, which took a fifth of the time of a texture of 1024 px. So the server keeps
-one arena, and up to 128 MiB of what is free at its end; what is free between goes back once nothing
-is asked for (`rpc.idle`).
+A texture takes a few hundred MiB for a moment, and the next one the same again. glibc returns such
+memory to the system at once, above all that of threads; the system then hands it out again page by
+page, cleared, which took a fifth of the time of a texture of 1024 px. So the server keeps one
+arena, and up to 128 MiB of free memory at its end; free memory between blocks in use is returned
+when the server is idle (`rpc.idle_memory`).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import ctypes
 import platform
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Numbers of malloc.h."""
+"""Parameter numbers of malloc.h."""
 KEPT_BYTES = 128 << 20
 LARGE_BYTES = 64 << 20
-"""Pieces from this size on come from the system and go back to it."""
+"""Size from which on blocks come from the system and go back to it."""
 
 
 def keep_freed_memory() -> bool:
-    """For this process, from now on; before its threads begin.
+    """Set this process up, before its threads begin.
 
-    Returns whether the C library knows how to (glibc does).
+    Returns False where the C library has no such settings (glibc has).
     """
     if not _is_glibc():
         return False
@@ -34,9 +34,9 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """All that is free, also between what is not; in about 10 ms for 400 MiB.
+    """Return all free memory to the system, also between blocks in use; in about 10 ms for 400 MiB.
 
-    Returns whether there was any.
+    Returns True if there was any.
     """
     return _is_glibc() and ctypes.CDLL(None).malloc_trim(0) == 1
 

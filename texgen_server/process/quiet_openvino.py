@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports OpenVINO without its telemetry. It is the one door to OpenVINO; all others take ``ov``
-and ``ops`` from here.
+"""Imports OpenVINO without its telemetry. All other modules import ``ov`` and ``ops`` from here.
 
-As it comes, ``import openvino`` sends an event to its makers, writes an id into the user's home,
-and fails for a user who has no home. Where the package for that is not installed OpenVINO takes a
-stub in its place: so it is hidden while OpenVINO is imported.
+``import openvino`` by itself sends an event to its makers, writes an id into the user's home, and
+fails for a user who has no home. Where the telemetry package is not installed OpenVINO uses a stub:
+so the package is hidden while OpenVINO is imported.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of a whole process, which make serving faster.
+"""Settings of a whole process that make serving faster.
 
-Only a process of our own is changed so: a command, a replica. Never a program that uses the SDK, or
-has a server or an engine inside.
+Only a process of our own is changed: a command, a replica. Never a program that uses the SDK, or
+that embeds a server or an engine.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def tune_this_process() -> None:
     No byte of a result depends on it.
 
     torch's own threads (OpenMP) spin likewise, and wait for each other at every layer: on two cores
-    of which one was busy otherwise, 20 steps of a capture took 57 s, and 19 s where they sleep.
-    That is read when torch is loaded, and a value that somebody has set stays.
+    of which one was busy otherwise, 20 steps of a capture took 57 s, and 19 s with sleeping
+    threads. The variable is read when torch is loaded; a value that is set already is kept.
     """
     keep_freed_memory()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""torch in a process that may be somebody else's: what making a network with it would leave behind
-is taken away again.
+"""Use of torch in a process that may be another program's: side effects of making a network are
+undone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 
 VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-"""torch sets it when its compiler is imported, as the first optimiser does.
+"""Variable that torch sets when its compiler is imported, as the first optimiser does.
 
 Nothing here compiles.
 """
@@ -20,13 +20,13 @@ Nothing here compiles.
 
 @contextmanager
 def as_guest() -> Iterator[None]:
-    """Make networks: modules draw their first weights from a generator that is the program's, and
-    imports set a variable.
+    """Make networks without side effects: modules draw their first weights from the program's
+    random generator, and imports set a variable; both are restored.
     """
-    there = VARIABLE in os.environ
+    was_set = VARIABLE in os.environ
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
-        if not there:
+        if not was_set:
             os.environ.pop(VARIABLE, None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Missing maps from those that are there: what geometry gives is computed, the rest is estimated
-small and brought to size along edges.
+"""Makes missing maps from those that are present: geometry is computed, the rest is estimated small
+and enlarged along edges.
 
 Height from a normal map is its integral; a normal map from a height is its derivative, with the
-depth that the estimator expects; the two always agree. Everything here takes the picture as a
+depth that the estimator predicts; the two always agree. Everything here treats the picture as a
 torus. Numpy only.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import FILLABLE, MAP_SPECS, MapKind, Pixels, to_unit
+from texgen.maps import FILLABLE, MAP_SPECS, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.material.postprocess import store_normal
 from texgen_server.networks.channels import (
@@ -26,13 +26,14 @@ from texgen_server.networks.channels import (
     ESTIMATED,
     MAP_CHANNELS,
     SLOPE_UNIT,
+    split_channels,
 )
 from texgen_server.repair.normal_integration import central_slopes, integrate, slopes_from_normal
 
 Array = NDArray[np.float32]
 
 LONGEST_PX = 2048
-"""Longest edge that the estimator sees: a strip keeps its shape up to eight to one."""
+"""Longest edge of the estimator's input: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
 """Least and most height range, black to white, as a fraction of the shorter edge, where it is
 estimated.
@@ -45,12 +46,12 @@ guide counts as flat.
 
 
 @dataclass(frozen=True)
-class Filled:
-    """The maps that were made, how, and how deep the relief is."""
+class FilledMaps:
+    """Maps that were made, their sources, and the depth of the relief."""
 
     maps: dict[MapKind, Pixels]
     sources: dict[MapKind, str]
-    """"height", "normal" or "estimate" for each of them."""
+    """Source of each map: "height", "normal" or "estimate"."""
     relief_tiles: float
     """Height of white over black as a fraction of the picture's shorter edge; 0 where no relief was
     made.
@@ -62,15 +63,15 @@ def fill_maps(
     wanted: Iterable[MapKind],
     estimator: Backend,
     class_share: Array,
-) -> Filled:
-    """Make those of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
-    ``class_share`` (K,) is 1 at the class told.
+) -> FilledMaps:
+    """Make the maps of ``wanted`` that are not in ``maps`` (H, W, C), in the dtypes of `MAP_SPECS`.
+    ``class_share`` (K,) is 1 at the given class.
 
     Raises InvalidRequestError when there is nothing to make them from.
     """
     missing = [k for k in FILLABLE if k in set(wanted) - set(maps)]
     if not missing:
-        return Filled({}, {}, 0.0)
+        return FilledMaps({}, {}, 0.0)
     if not set(maps) & {MapKind.BASECOLOR, MapKind.NORMAL, MapKind.HEIGHT}:
         raise InvalidRequestError(
             "missing maps are made from basecolor, normal or height: send at least one of them",
@@ -92,11 +93,13 @@ def fill_maps(
         made |= {k: p for k, p in relief.items() if k in missing}
         sources |= {k: s for k, s in sources_of_relief.items() if k in missing}
     edge = min(next(iter(maps.values())).shape[:2])
-    return Filled({k: made[k] for k in missing}, sources, relief_px / edge)
+    return FilledMaps({k: made[k] for k in missing}, sources, relief_px / edge)
 
 
 def _stretched(metallic: Array) -> Array:
-    """Nothing is a little metallic: what is within `METAL_DOUBT` of 0 or 1 becomes that."""
+    """Stretch metallic values: those within `METAL_DOUBT` of 0 or 1 become 0 or 1, as no material
+    is slightly metallic.
+    """
     stretched: Array = np.clip(
         (metallic - np.float32(METAL_DOUBT)) / np.float32(1.0 - 2.0 * METAL_DOUBT), 0.0, 1.0
     )
@@ -106,7 +109,9 @@ def _stretched(metallic: Array) -> Array:
 def _relief(
     maps: Mapping[MapKind, Pixels], estimate: dict[MapKind, Array]
 ) -> tuple[dict[MapKind, Pixels], dict[MapKind, str], float]:
-    """Height and normal that agree, from whichever there is; and the px of white over black."""
+    """Make a height and a normal that agree, from the one that is present; the last value is the px
+    of white over black.
+    """
     if MapKind.NORMAL in maps:
         right, down = slopes_from_normal(
             to_unit(maps[MapKind.NORMAL][..., :3]) * np.float32(2.0) - np.float32(1.0)
@@ -140,8 +145,8 @@ def _relief(
 
 
 def _depth(unit: Array, slopes: Array) -> float:
-    """The px of white over black with which a height's slopes, averaged to the estimate's size,
-    come nearest to those estimated.
+    """Return the px of white over black with which a height's slopes, averaged to the estimate's
+    size, come nearest to those estimated.
     """
     scale = unit.shape[1] / slopes.shape[2]
     small = resized(unit, slopes.shape[1:])
@@ -157,19 +162,15 @@ def _depth(unit: Array, slopes: Array) -> float:
 def _estimate(
     maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array
 ) -> dict[MapKind, Array]:
-    """The estimator's maps, (C, h, w) each, at the small size."""
-    seen = estimator_input(maps)
-    (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
-    out, first = {}, 0
-    for name in ESTIMATED:
-        out[MapKind(name)] = made[0, first : first + MAP_CHANNELS[name]]
-        first += MAP_CHANNELS[name]
-    return out
+    """Run the estimator: maps (C, h, w) each, at the small size."""
+    inputs = estimator_input(maps)
+    (made,) = estimator.run("estimate", [inputs[None], class_share[None].astype(np.float32)])
+    return {MapKind(name): planes for name, planes in split_channels(made[0], ESTIMATED).items()}
 
 
 def estimator_input(maps: Mapping[MapKind, Pixels]) -> Array:
-    """Maps -> (15, h, w): shrunk, slopes for normals, zeros for what is missing, then for each map
-    whether it is there.
+    """Build the estimator's input (15, h, w) from maps: shrunk, slopes for normals, zeros for
+    missing ones, then for each map 1 where it is present.
     """
     size = _small_size(next(iter(maps.values())).shape[:2])
     planes, marks = [], []
@@ -204,8 +205,8 @@ def _shrunk(kind: MapKind, pixels: Pixels, size: tuple[int, int]) -> Array:
 
 
 def resized(plane: Array, size: tuple[int, ...]) -> Array:
-    """(H, W) on the torus at another size (rows, columns): averaged where it shrinks, bicubic where
-    it grows.
+    """Resize (H, W) on the torus to (rows, columns): averaged where it shrinks, bicubic where it
+    grows.
     """
     if plane.shape == tuple(size):
         return plane
@@ -217,14 +218,14 @@ def resized(plane: Array, size: tuple[int, ...]) -> Array:
         float(pads[1] + plane.shape[1]),
         float(pads[0] + plane.shape[0]),
     )
-    way = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
+    resampling = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
     picture = Image.fromarray(np.ascontiguousarray(padded, np.float32))
-    return np.asarray(picture.resize((size[1], size[0]), way, box=box), np.float32)
+    return np.asarray(picture.resize((size[1], size[0]), resampling, box=box), np.float32)
 
 
 def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:
-    """A small plane (h, w) in [0, 1] at the maps' size, following the edges of what guides it (He &
-    Sun 2015).
+    """Enlarge a small plane (h, w) in [0, 1] to the maps' size, along the edges of their guide (He
+    & Sun 2015).
     """
     guide = _guide(maps)
     low = resized(guide, small.shape)
@@ -238,7 +239,9 @@ def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:
 
 
 def _guide(maps: Mapping[MapKind, Pixels]) -> Array:
-    """(H, W) in [0, 1]: the colour's lightness, else height, else the normal's z."""
+    """Return the guide (H, W) in [0, 1]: the colour's lightness, else height, else the normal's
+    z.
+    """
     if MapKind.BASECOLOR in maps:
         lightness: Array = to_unit(maps[MapKind.BASECOLOR][..., :3]).mean(2)
         return lightness
@@ -247,7 +250,7 @@ def _guide(maps: Mapping[MapKind, Pixels]) -> Array:
 
 
 def _box(plane: Array) -> Array:
-    """Mean over a window of `FILTER_PX` to each side, on the torus."""
+    """Compute the mean over a window of `FILTER_PX` to each side, on the torus."""
     out: Array = plane
     for axis in (0, 1):
         out = np.stack(
@@ -257,8 +260,4 @@ def _box(plane: Array) -> Array:
 
 
 def _stored(kind: MapKind, unit: Array) -> Pixels:
-    top, dtype = (65535.0, np.uint16) if MAP_SPECS[kind].dtype == "uint16" else (255.0, np.uint8)
-    stored: Pixels = np.floor(np.clip(unit, 0.0, 1.0) * np.float32(top) + np.float32(0.5)).astype(
-        dtype
-    )[..., None]
-    return stored
+    return from_unit(unit, MAP_SPECS[kind].dtype)[..., None]

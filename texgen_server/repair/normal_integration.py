@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Height from normals on the torus, and slopes from height (all numpy)."""
+"""Computes height from normals on the torus, and slopes from height. Numpy only."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 MAX_SLOPE = 3.0
-"""Slopes are clipped here (about 72 degrees): beyond it an 8-bit normal carries no height any more.
-"""
+"""Largest slope (about 72 degrees): beyond it an 8-bit normal carries no height any more."""
 
 
 def slopes_from_normal(normal: Array) -> tuple[Array, Array]:
-    """(H, W, 3) OpenGL normals in [-1, 1] -> height change per pixel to the right and downwards,
-    each (H, W).
+    """Turn OpenGL normals (H, W, 3) in [-1, 1] into the height change per pixel to the right and
+    downwards, each (H, W).
     """
     z = np.clip(normal[..., 2], 0.15, None)
     right = np.clip(-normal[..., 0] / z, -MAX_SLOPE, MAX_SLOPE)
@@ -24,15 +23,15 @@ def slopes_from_normal(normal: Array) -> tuple[Array, Array]:
 
 
 def central_slopes(height: Array) -> tuple[Array, Array]:
-    """Central differences of a periodic height (H, W): (right, down)."""
+    """Compute central differences of a periodic height (H, W): (right, down)."""
     right = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * 0.5
     down = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) * 0.5
     return right, down
 
 
 def integrate(right: Array, down: Array) -> Array:
-    """Frankot-Chellappa: the periodic height (H, W), in pixels, whose slopes are nearest to the
-    given ones. Mean 0.
+    """Integrate slopes (Frankot-Chellappa): the periodic height (H, W), in pixels, whose slopes are
+    nearest to the given ones. Mean 0.
 
     The derivative is the exact one (2 pi i f): exact for band-limited periodic maps.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repair of anybody's texture set: clean, make tileable, fill missing maps, in this order; and what
-was done to each map.
+"""Repairs any texture set: cleans it, makes it tileable, fills missing maps, in this order, and
+notes the steps of each map.
 """
 
 from __future__ import annotations
@@ -8,80 +8,67 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from texgen.errors import InvalidRequestError
 from texgen.maps import Border, MapKind, Pixels, Tiling
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import fill_maps
-from texgen_server.repair.seams import MIN_TILING_PX, make_tileable, seam_axes
-from texgen_server.upscaling.tiled import Upscaling, common_size
+from texgen_server.repair.options import RepairOptions
+from texgen_server.repair.seam_detection import MIN_TILING_PX, seam_axes
+from texgen_server.repair.seams import make_tileable
+from texgen_server.upscaling.tiled import TiledUpscaler, common_size
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is to be done."""
-
-    tiling: Tiling
-    clean: bool
-    fill: frozenset[MapKind]
-    """Maps to make if they are missing."""
-    class_share: NDArray[np.float32]
-    """(K,) 1 at the class that was told; zeros if none."""
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """All maps that came and all that were made."""
+class RepairResult:
+    """The given maps, repaired, and the maps that were made."""
 
     maps: dict[MapKind, Pixels]
     steps: dict[MapKind, tuple[str, ...]]
-    """What was done to each map: "cleaned", "tiled", "from height", "from normal", "from estimate".
-    """
+    """Steps of each map: "cleaned", "tiled", "from height", "from normal", "from estimate"."""
     relief_tiles: float
-    """Height range of relief that was made, as a fraction of the shorter edge; 0 where none was."""
+    """Height range of a relief that was made, as a fraction of the shorter edge; 0 where none was.
+    """
 
 
 def repair_maps(
     maps: Mapping[MapKind, Pixels],
-    wishes: Wishes,
-    cleaner: Upscaling | None,
+    options: RepairOptions,
+    cleaner: TiledUpscaler | None,
     estimator: Backend | None,
     check: Callable[[], None] = lambda: None,
     on_progress: Callable[[float], None] = lambda fraction: None,
-) -> Repaired:
-    """Repair maps (H, W, C) of one size. ``cleaner`` is an `Upscaling` of scale 1; it and the
+) -> RepairResult:
+    """Repair maps (H, W, C) of one size. ``cleaner`` is a `TiledUpscaler` of scale 1; it and the
     estimator are needed where they are used.
 
     Raises InvalidRequestError.
     """
     height, width = common_size(maps)
-    made, steps = dict(maps), {kind: list[str]() for kind in maps}
-    axes = _axes(made, wishes.tiling, (height, width))
-    if wishes.clean:
+    repaired, steps = dict(maps), {kind: list[str]() for kind in maps}
+    axes = _axes(repaired, options.tiling, (height, width))
+    if options.clean:
         assert cleaner is not None
         border = Border.MIRROR if any(axes) else Border.WRAP
-        made = replace(
+        repaired = replace(
             cleaner, border=border, check=check, on_progress=lambda f: on_progress(0.5 * f)
-        ).maps(made)
-        _note(steps, made, "cleaned")
+        ).maps(repaired)
+        _note(steps, repaired, "cleaned")
     check()
     if any(axes):
-        made = make_tileable(made, axes)
-        _note(steps, made, "tiled")
+        repaired = make_tileable(repaired, axes)
+        _note(steps, repaired, "tiled")
     on_progress(0.7)
     check()
-    if wishes.fill - set(made):
+    if options.fill - set(repaired):
         assert estimator is not None
-        filled = fill_maps(made, wishes.fill, estimator, wishes.class_share)
+        filled = fill_maps(repaired, options.fill, estimator, options.class_share)
         steps |= {kind: [f"from {source}"] for kind, source in filled.sources.items()}
-        made |= filled.maps
+        repaired |= filled.maps
         relief_tiles = filled.relief_tiles
     else:
         relief_tiles = 0.0
     on_progress(1.0)
-    return Repaired(made, {k: tuple(s) for k, s in steps.items()}, relief_tiles)
+    return RepairResult(repaired, {k: tuple(s) for k, s in steps.items()}, relief_tiles)
 
 
 def _note(steps: dict[MapKind, list[str]], kinds: Mapping[MapKind, Pixels], step: str) -> None:

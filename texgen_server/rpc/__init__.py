@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC: a skin over the engine."""
+"""The gRPC transport of the engine."""

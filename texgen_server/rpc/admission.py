@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Admission: how many calls for textures run at a time, of one peer and of all, and how many pixels
-they ask for together.
+"""Admission: limits of the calls for textures that run at a time, of one peer and of all, and of
+the pixels that they ask for together.
 
-What a call holds is given back when its work has ended, not when the call has: a client that leaves
+A call gives its share back when its work has ended, not when the call has: a client that leaves
 does not make room for work that still runs.
 """
 
@@ -20,7 +20,9 @@ from texgen_server.observability.call_record import Peer
 
 
 class Admission:
-    """Counts what is in flight. Safe to use from any thread: work ends in the engine's."""
+    """Counts calls and pixels in flight. Safe to use from any thread: work ends in the engine's
+    threads.
+    """
 
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
@@ -29,9 +31,7 @@ class Admission:
         self._pixels = 0
 
     def enter(self, peer: Peer, pixels: int) -> Ticket:
-        """Room for a call. Raises CapacityError, which tells when to come back, and what
-        is full.
-        """
+        """Admit a call. Raises CapacityError, which says what is full and when to come back."""
         config = self._config
         own = peer.max_in_flight or config.max_in_flight_per_peer
         with self._lock:
@@ -55,7 +55,7 @@ class Admission:
         return Ticket(self, peer.name, pixels)
 
     def in_flight(self) -> int:
-        """Calls that hold something."""
+        """Return the number of calls that are in progress."""
         with self._lock:
             return self._calls.total()
 
@@ -67,7 +67,7 @@ class Admission:
 
 
 class Ticket:
-    """What a call holds."""
+    """The share that a call holds."""
 
     def __init__(self, admission: Admission, name: str, pixels: int) -> None:
         self._admission, self._name, self._pixels = admission, name, pixels
@@ -75,7 +75,9 @@ class Ticket:
         self._waiting = 1
 
     def release_after(self, work: Iterable[Future[Any]]) -> None:
-        """Give it back once all of this has ended. To be called once, at the end of the call."""
+        """Give the share back once all of the work has ended. To be called once, at the end of the
+        call.
+        """
         for future in work:
             with self._lock:
                 self._waiting += 1

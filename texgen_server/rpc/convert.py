@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where results become protobuf: arrays -> events, cards -> messages.
+"""Results -> protobuf: arrays -> events, cards -> messages.
 
-(Requests are read in `requests`.) Nothing below has heard of it.
+(Requests are read in `requests`.) Nothing below `rpc` knows protobuf.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from google.rpc import status_pb2
 from numpy.typing import NDArray
 
 from texgen.files.images import encode
 from texgen.maps import ColorSpace, Encoding, Light, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipes.recipe import Recipe
 from texgen.recipes.text import write_recipe
 from texgen.wire.enums import (
     DTYPE_TO_PB,
@@ -23,17 +23,19 @@ from texgen.wire.enums import (
     SPACE_TO_PB,
 )
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import DeviceInfo, EnvironmentJob, MaterialJob, Result
-from texgen_server.observability.model_statistics import STAGES, ModelFigures
+from texgen_server.engine.jobs import MaterialJob, Result
+from texgen_server.engine.protocol import Engine
+from texgen_server.material.canvas import Rectangle
+from texgen_server.observability.model_statistics import STAGES, ModelFigures, Statistics
 from texgen_server.prompt import reads_prompts
-from texgen_server.rpc.map_encoding import Parcel
-from texgen_server.rpc.requests.material import Order
+from texgen_server.rpc.map_encoding import EncodedMap
+from texgen_server.rpc.requests.order import Order
 from texgen_server.rpc.requests.photo import can_capture
 
 
-def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
-    """What begins and what ends a map."""
-    packed = parcel.packed
+def frame_of(encoded: EncodedMap) -> tuple[pb.MapHeader, pb.MapEnd]:
+    """Return the messages that begin and end a map."""
+    packed = encoded.packed
     kind, size = KIND_TO_PB[packed.kind], len(packed.data)
     header = pb.MapHeader(
         kind=kind,
@@ -45,7 +47,7 @@ def frame_of(parcel: Parcel) -> tuple[pb.MapHeader, pb.MapEnd]:
         color_space=SPACE_TO_PB[packed.color_space],
         byte_size=size,
     )
-    return header, pb.MapEnd(kind=kind, byte_size=size, sha256=parcel.sha256, crc32=parcel.crc32)
+    return header, pb.MapEnd(kind=kind, byte_size=size, sha256=encoded.sha256, crc32=encoded.crc32)
 
 
 def accepted_event(
@@ -56,13 +58,11 @@ def accepted_event(
     count: int,
     choice: pb.PromptChoice | None,
 ) -> pb.TextureEvent:
-    """The first event of a result."""
+    """Make the first event of a result."""
     return pb.TextureEvent(
         accepted=pb.Accepted(
             request_id=call_id,
-            seed=order.job.recipe.seed
-            if isinstance(order.job, MaterialJob | EnvironmentJob)
-            else 0,
+            seed=order.job.seed,
             model_digest=card.digest,
             recipe=order.recipe_text,
             index=index,
@@ -73,7 +73,7 @@ def accepted_event(
 
 
 def preview_event(kind: MapKind, pixels: NDArray[np.uint8]) -> pb.TextureEvent:
-    """(h, w, 3) sRGB as a small early picture."""
+    """Make the event of a preview, (h, w, 3) sRGB."""
     return pb.TextureEvent(
         preview=pb.Preview(
             kind=KIND_TO_PB[kind], png=encode(pixels, Encoding.PNG, ColorSpace.SRGB, {})
@@ -82,14 +82,14 @@ def preview_event(kind: MapKind, pixels: NDArray[np.uint8]) -> pb.TextureEvent:
 
 
 def recipe_of(order: Order, card: ModelCard, result: Result) -> str:
-    """The recipe of a finished result as text; empty where no recipe made it."""
+    """Return the recipe of a finished result as text; empty where no recipe made it."""
     return order.recipe_text or (write_recipe(result.recipe, card) if result.recipe else "")
 
 
 def summary_event(
     order: Order, card: ModelCard, result: Result, encode_s: float, seams: dict[MapKind, float]
 ) -> pb.TextureEvent:
-    """The last event of a result."""
+    """Make the last event of a result."""
     summary = pb.Summary(
         recipe=recipe_of(order, card, result),
         queue_s=result.queue_s,
@@ -111,8 +111,14 @@ def summary_event(
     if result.recipe:
         summary.seed = result.recipe.seed
         summary.controls.update(result.recipe.controls)
-    if result.recipe and isinstance(order.job, MaterialJob):
-        _tell_material(summary, order.job, result.recipe)
+        # environments have no such control
+        summary.height_range_m = result.relief_tiles * result.recipe.controls.get(
+            "tile_size_m", 0.0
+        )
+    if isinstance(order.job, MaterialJob):
+        summary.endless = order.job.endless
+        if order.job.rectangle is not None:
+            summary.window.CopyFrom(_window(order.job.rectangle))
     return pb.TextureEvent(summary=summary)
 
 
@@ -125,20 +131,14 @@ def _light(light: Light) -> pb.Light:
     )
 
 
-def _tell_material(summary: pb.Summary, job: MaterialJob, recipe: Recipe) -> None:
-    """What only a material's summary has."""
-    summary.height_range_m = summary.height_range_tiles * recipe.controls["tile_size_m"]
-    summary.endless = job.endless
-    if (place := job.rectangle) is not None:
-        summary.window.CopyFrom(
-            pb.Window(
-                x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px
-            )
-        )
+def _window(place: Rectangle) -> pb.Window:
+    return pb.Window(
+        x_px=place.x_px, y_px=place.y_px, width_px=place.width_px, height_px=place.height_px
+    )
 
 
 def model_message(card: ModelCard) -> pb.Model:
-    """A card as the contract tells it."""
+    """Convert a model's card."""
     return pb.Model(
         id=card.id,
         title=card.title,
@@ -174,7 +174,7 @@ def model_message(card: ModelCard) -> pb.Model:
 
 
 def statistics_message(model: str, figures: ModelFigures, *, loaded: bool) -> pb.ModelStatistics:
-    """What a model has done."""
+    """Convert the statistics of a model."""
     queue, compute, encode = (
         pb.Durations(count=d.count, sum_s=d.sum_s, p50_s=d.quantile(0.5), p99_s=d.quantile(0.99))
         for d in map(figures.durations.get, STAGES)
@@ -192,18 +192,35 @@ def statistics_message(model: str, figures: ModelFigures, *, loaded: bool) -> pb
     )
 
 
-def info_message(
-    version: str, devices: list[DeviceInfo], config: ServerConfig, max_edge_px: int, depth: int
-) -> pb.GetServerInfoResponse:
-    """The server's state."""
+def statistics_response(
+    statistics: Statistics, loaded: list[str], model_id: str
+) -> pb.GetModelStatisticsResponse:
+    """Make the statistics of one model, or with an empty id of all that were used or are loaded."""
+    names = [model_id] if model_id else sorted({*statistics.models(), *loaded})
+    return pb.GetModelStatisticsResponse(
+        models=[
+            statistics_message(name, statistics.of(name), loaded=name in loaded) for name in names
+        ]
+    )
+
+
+def explore_error(sequence: int, status: status_pb2.Status) -> pb.ExploreEvent:
+    """Make the event of a position that cannot be shown."""
+    error = pb.ExploreError(code=status.code, message=status.message)
+    return pb.ExploreEvent(sequence=sequence, error=error)
+
+
+def info_message(version: str, engine: Engine, config: ServerConfig) -> pb.GetServerInfoResponse:
+    """Describe the server's state."""
+    edge = max((c.max_edge_px for c in engine.cards() if c.kind == "material"), default=0)
     return pb.GetServerInfoResponse(
         version=version,
-        devices=[pb.Device(**vars(d)) for d in devices],
+        devices=[pb.Device(**vars(d)) for d in engine.devices()],
         limits=pb.Limits(
-            max_edge_px=max_edge_px,
+            max_edge_px=edge,
             max_pixels=config.max_pixels,
             max_queue=config.max_queue,
             max_message_bytes=config.max_message_bytes,
         ),
-        queue_depth=depth,
+        queue_depth=engine.queue_depth(),
     )

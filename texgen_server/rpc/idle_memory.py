@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server does when nobody asks for anything."""
+"""Returns freed memory to the system while the server is idle."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from texgen_server.observability.call_record import CallRecord
 from texgen_server.process.memory import give_back_freed_memory
 
 METHODS = "/texgen.v1.TextureService/"
-"""The calls that take much memory."""
+"""Prefix of the methods that take much memory."""
 
 
 class IdleMemory:
-    """Gives freed memory back once no call has held anything for half a minute, or after ten
+    """Returns freed memory once no call has been in progress for half a minute, or after ten
     minutes without such a pause.
 
-    Not sooner: the next texture would have to take it anew, page by page. Is a
-    `call_record.Watcher`.
+    Not sooner: the next texture would have to take it again, page by page. Is a
+    `call_record.CallObserver`.
     """
 
     IDLE_S, LONGEST_S = 30.0, 600.0
@@ -31,7 +31,7 @@ class IdleMemory:
         self._first = self._last = 0.0
 
     def ended(self, call: CallRecord) -> None:
-        """In the event loop."""
+        """Start the timer after a call for textures. To be called in the event loop."""
         if not call.method.startswith(METHODS):
             return
         self._last = time.monotonic()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Around every call: the token, and errors -> status.
+"""The interceptor of every call: checks the token, and turns errors into status.
 
-The table below is the only place that knows both.
+The table below is the only place that knows both errors and status.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from texgen.errors import (
 )
 from texgen.wire.assembly import WHOLE_MAPS
 from texgen.wire.chunks import serialized
-from texgen_server.observability.call_record import CALL, CallRecord, Peer, Watcher
+from texgen_server.observability.call_record import CALL, CallObserver, CallRecord, Peer
 from texgen_server.tokens import Token, find_token
 
 log = logging.getLogger("texgen.server")
@@ -50,9 +50,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def status_of(error: Exception, request_id: str) -> status_pb2.Status:
-    """An error as a rich status.
+    """Turn an error into a rich status.
 
-    What is not ours becomes INTERNAL with an id; its text stays in the log.
+    An error that is none of ours becomes INTERNAL with an id; its text stays in the log.
     """
     code = STATUS.get(type(error))
     if code is None:
@@ -76,12 +76,12 @@ def status_of(error: Exception, request_id: str) -> status_pb2.Status:
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Checks the token of every call but health, turns exceptions into status, and tells
-    ``watchers`` of each call that ended.
+    """Checks the token of every call but health, turns exceptions into status, and gives
+    ``observers`` the record of each call that ended.
     """
 
-    def __init__(self, tokens: tuple[Token, ...], watchers: Sequence[Watcher] = ()) -> None:
-        self._tokens, self._watchers = tokens, watchers
+    def __init__(self, tokens: tuple[Token, ...], observers: Sequence[CallObserver] = ()) -> None:
+        self._tokens, self._observers = tokens, observers
 
     async def intercept_service(
         self,
@@ -92,12 +92,12 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         is_open = not self._tokens or handler_call_details.method.startswith(OPEN_PREFIX)
-        token = None if is_open else self._shown(handler_call_details)
+        token = None if is_open else self._token_of(handler_call_details)
         return self._wrapped(
             handler, handler_call_details, token, allowed=is_open or token is not None
         )
 
-    def _shown(self, details: grpc.HandlerCallDetails) -> Token | None:
+    def _token_of(self, details: grpc.HandlerCallDetails) -> Token | None:
         text = _metadata(details).get("authorization", "")
         return (
             find_token(self._tokens, text.removeprefix(SCHEME)) if text.startswith(SCHEME) else None
@@ -106,36 +106,16 @@ class Guard(grpc.aio.ServerInterceptor):
     def _wrapped(
         self, handler: Any, details: grpc.HandlerCallDetails, token: Token | None, *, allowed: bool
     ) -> Any:
-        """The handler of one call with the guard around it."""
+        """Return the handler of one call with the guard around it."""
         known = _metadata(details)
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
         whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]
 
-        @asynccontextmanager
-        async def guarded(context: Context) -> AsyncIterator[list[grpc.Status]]:
-            call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
+        def guarded(context: Context) -> AbstractAsyncContextManager[list[grpc.Status]]:
+            peer = _peer(token, context)
+            call = CallRecord(details.method, peer, trace, takes_whole_maps=whole)
             CALL.set(call)
-            refused: list[grpc.Status] = []
-            try:
-                yield refused
-                call.end()
-            except GeneratorExit:  # a stream that is closed before its end
-                call.end("CANCELLED", LEFT)
-                raise
-            except asyncio.CancelledError:
-                call.end("CANCELLED", LEFT)
-                raise
-            except grpc.aio.AbortError:
-                call.end(context.code().name if context.code() else "UNKNOWN")
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
-                refused.append(_told(call, error))
-                error.__traceback__ = (
-                    None  # contextlib of 3.12 holds the error in a frame that its traceback holds
-                )
-            finally:
-                for watcher in self._watchers:
-                    watcher.ended(call)
+            return self._recorded(call, context)
 
         def admit() -> None:
             if not allowed:
@@ -143,7 +123,30 @@ class Guard(grpc.aio.ServerInterceptor):
                     "the token is missing or wrong: pass --token-file with the server's token"
                 )
 
-        return _around(handler, guarded, admit)
+        return _wrap_behavior(handler, guarded, admit)
+
+    @asynccontextmanager
+    async def _recorded(
+        self, call: CallRecord, context: Context
+    ) -> AsyncIterator[list[grpc.Status]]:
+        """Record how a call ends; gives a list that receives the status of an error."""
+        failures: list[grpc.Status] = []
+        try:
+            yield failures
+            call.end()
+        except (GeneratorExit, asyncio.CancelledError):  # a stream that is closed before its end
+            call.end("CANCELLED", LEFT)
+            raise
+        except grpc.aio.AbortError:
+            call.end(context.code().name if context.code() else "UNKNOWN")
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+            failures.append(_end_with_error(call, error))
+            # contextlib of 3.12 holds the error in a frame that its traceback holds
+            error.__traceback__ = None
+        finally:
+            for observer in self._observers:
+                observer.ended(call)
 
 
 LEFT = "the client left, or its deadline passed"
@@ -156,32 +159,32 @@ HANDLERS = {
 }
 
 
-def _around(
+def _wrap_behavior(
     handler: Any,
     guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]],
     admit: Callable[[], None],
 ) -> Any:
-    """The same handler, within a context.
+    """Return a handler that runs within a context.
 
-    A status is sent when nothing holds the error any more: gRPC keeps what is raised then, and with
-    it all that the functions which failed had in hand, until Python happens to collect.
+    A status is sent when nothing refers to the error any more: gRPC keeps what is raised then, and
+    with it all objects of the functions that failed, until Python's collector runs.
     """
     name, make = HANDLERS[handler.request_streaming, handler.response_streaming]
     behavior = getattr(handler, name)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             async with aclosing(behavior(request, context)) as events:
                 async for event in events:
                     yield event
-        await _abort(refused, context)
+        await _abort(failures, context)
 
     async def answer(request: Any, context: Context) -> Any:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             answered = await behavior(request, context)
-        await _abort(refused, context)
+        await _abort(failures, context)
         return answered
 
     streams = inspect.isasyncgenfunction(
@@ -194,13 +197,13 @@ def _around(
     )
 
 
-async def _abort(refused: list[grpc.Status], context: Context) -> None:
-    for status in refused:
+async def _abort(failures: list[grpc.Status], context: Context) -> None:
+    for status in failures:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
 def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
-    """Of a call; the first of several values of a key."""
+    """Return the metadata of a call; of several values of a key the first."""
     pairs = [
         (k, v.decode("latin-1") if isinstance(v, bytes) else v)
         for k, v in details.invocation_metadata or ()
@@ -209,7 +212,7 @@ def _metadata(details: grpc.HandlerCallDetails) -> dict[str, str]:
 
 
 def _peer(token: Token | None, context: Context) -> Peer:
-    """A token's name; else the address without its port."""
+    """Return the peer of a call: a token's name; else the address without its port."""
     return (
         Peer(token.name, token.max_in_flight)
         if token
@@ -217,8 +220,8 @@ def _peer(token: Token | None, context: Context) -> Peer:
     )
 
 
-def _told(call: CallRecord, error: Exception) -> grpc.Status:
-    """What the client may know of an error."""
+def _end_with_error(call: CallRecord, error: Exception) -> grpc.Status:
+    """End a call with an error and return the status that the client may see."""
     known = status_of(error, call.id)
     call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")
     if not isinstance(error, TexgenError):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The latest of a stream: what came while its reader was busy is skipped, but for the last."""
+"""The latest item of a stream: items that arrive while their reader is busy are skipped, except the
+last.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ T = TypeVar("T")
 
 
 async def latest(items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """Each time that the next one is asked for, the newest there is; waits when there is none.
+    """Yield the newest item at each step; wait when there is none.
 
-    Ends when ``items`` has, after its last.
+    Ends when ``items`` has ended, after its last item.
     """
     waiting: list[T] = []
     arrived = asyncio.Event()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished maps as what is sent: packed, hashed, their seams looked at; in a pool, as codecs and
-hashes take longer than all else here.
+"""Encodes finished maps: packs them, hashes them and measures their seams, in a pool, as codecs and
+hashes take most of the time.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from texgen.maps import (
     raw_view,
 )
 from texgen.seams import seam_percentile
-from texgen_server.rpc.requests.material import Delivery
+from texgen_server.rpc.requests.order import Delivery
 
 SMALL_BYTES, HUGE_BYTES = 2 << 20, 1 << 30
-"""Of the maps of a result: up to here they are packed in one go, as handing each over would cost
-more; from here on one after the other.
+"""Bytes of a result's maps up to which they are encoded in one task, as a task for each would cost
+more, and from which on they are encoded one after the other.
 """
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """A map ready to be sent."""
+class EncodedMap:
+    """A packed map with its hashes."""
 
     packed: PackedMap
     sha256: bytes
@@ -43,8 +43,8 @@ class Parcel:
     seam_percentile: float
 
 
-def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> Parcel:
-    """Pack one map, hash it, look at its seam."""
+def encode_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str) -> EncodedMap:
+    """Pack one map, hash it and measure its seam."""
     spec = MAP_SPECS[kind]
     text = {"Software": "texgen"} | ({"texgen:recipe": recipe_text} if recipe_text else {})
     data = (
@@ -65,38 +65,40 @@ def pack_map(kind: MapKind, pixels: Pixels, encoding: Encoding, recipe_text: str
         space,
         data,
     )
-    return Parcel(
+    return EncodedMap(
         packed, hashlib.sha256(data).digest(), isal_zlib.crc32(data), seam_percentile(pixels)
     )
 
 
-async def packed(
+async def encoded_maps(
     pool: Executor, maps: dict[MapKind, Pixels], delivery: Delivery, recipe_text: str
-) -> AsyncIterator[Parcel]:
-    """Those that are wanted, in their order.
+) -> AsyncIterator[EncodedMap]:
+    """Yield the maps to send, in their order.
 
-    ``maps`` is emptied: each map is let go once it is packed.
+    ``maps`` is emptied: the memory of each map is released once it is packed.
     """
     loop, size = asyncio.get_running_loop(), sum(pixels.nbytes for pixels in maps.values())
     kinds, together = delivery.maps, max(1, len(delivery.maps) if size <= SMALL_BYTES else 1)
     groups = deque(kinds[at : at + together] for at in range(0, len(kinds), together))
     ahead = 1 if size > HUGE_BYTES else len(groups)
-    packing: deque[asyncio.Future[list[Parcel]]] = deque()
+    packing: deque[asyncio.Future[list[EncodedMap]]] = deque()
     while groups or packing:
         while groups and len(packing) < ahead:
             group = groups.popleft()
             packing.append(
                 loop.run_in_executor(
                     pool,
-                    _pack,
+                    _encode_group,
                     {kind: maps.pop(kind) for kind in group},
                     delivery.encoding,
                     recipe_text,
                 )
             )
-        for parcel in await packing.popleft():
-            yield parcel
+        for encoded in await packing.popleft():
+            yield encoded
 
 
-def _pack(maps: dict[MapKind, Pixels], encoding: Encoding, recipe_text: str) -> list[Parcel]:
-    return [pack_map(kind, pixels, encoding, recipe_text) for kind, pixels in maps.items()]
+def _encode_group(
+    maps: dict[MapKind, Pixels], encoding: Encoding, recipe_text: str
+) -> list[EncodedMap]:
+    return [encode_map(kind, pixels, encoding, recipe_text) for kind, pixels in maps.items()]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packed maps as the events that carry them: in pieces, or, for who takes that, small ones whole
-and several at a time.
+"""Packed maps -> the events that carry them: in pieces, or, for clients that take them, small maps
+whole and several in one event.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from texgen.wire.chunks import CHUNK_BYTES, ReadyEvent, write_chunk, write_whole
 
 Event = pb.TextureEvent | ReadyEvent
 WHOLE_BYTES, TOGETHER_BYTES = 1 << 20, 2 << 20
-"""The longest map that goes whole, and how much goes in one event."""
+"""Most bytes of a map that is sent whole, and of the maps in one event."""
 
 
 class MapSender:
-    """Takes the maps of one result in order, gives events; `rest` gives those that were held back
-    for company.
+    """Turns the maps of one result, in order, into events; `rest` yields the maps that were held
+    back to go together.
     """
 
     def __init__(self, *, whole: bool) -> None:
@@ -27,7 +27,7 @@ class MapSender:
     def add(
         self, header: pb.MapHeader, data: bytes | memoryview, end: pb.MapEnd
     ) -> Iterator[Event]:
-        """One more map."""
+        """Add a map and yield the events that are ready."""
         whole = self._whole and len(data) <= WHOLE_BYTES
         if not whole or self._held_bytes + len(data) > TOGETHER_BYTES:
             yield from self.rest()
@@ -40,14 +40,19 @@ class MapSender:
         yield pb.TextureEvent(map_end=end)
 
     def rest(self) -> Iterator[Event]:
-        """What is still held back, if anything."""
+        """Yield the event of the maps that are still held back, if any."""
         if self._held:
             yield write_whole_maps(self._held)
         self._held, self._held_bytes = [], 0
 
 
 def chunk_events(kind: pb.MapKind, data: bytes | memoryview) -> Iterator[ReadyEvent]:
-    """A packed map in pieces."""
+    """Yield a packed map in pieces."""
     view = memoryview(data)
     for offset in range(0, len(data), CHUNK_BYTES):
         yield write_chunk(kind, offset, view[offset : offset + CHUNK_BYTES])
+
+
+def whole_event(event: Event) -> pb.TextureEvent:
+    """Return the event as a message that can be part of another one."""
+    return pb.TextureEvent.FromString(event.message) if isinstance(event, ReadyEvent) else event

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results by what names them: the key of an order, a finished result for the cache and back."""
+"""The key of an order in the cache, and a finished result for the cache and back."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from texgen._version import __version__
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen_server.cache import CachedResult
-from texgen_server.engine.base import EnvironmentJob, MaterialJob
+from texgen_server.engine.jobs import EnvironmentJob, MaterialJob
 from texgen_server.rpc.map_stream import Event, MapSender
-from texgen_server.rpc.requests.material import Order
+from texgen_server.rpc.requests.order import Order
 
-RESULT_VERSION = 1
-"""To be raised when the same recipe comes to give other bytes."""
+RESULT_VERSION = 2
+"""Raise it when the same recipe gives other bytes.
+
+2: panoramas go through the upscaler as float, without rounding.
+"""
 
 
 def result_key(order: Order, card: ModelCard, engine: str) -> str:
-    """SHA-256 of everything that shapes an order's bytes; empty for what no recipe names."""
+    """Hash everything that shapes an order's bytes (SHA-256); empty for a result without a
+    recipe.
+    """
     job = order.job
     if not order.recipe_text or not isinstance(job, MaterialJob | EnvironmentJob):
         return ""
@@ -43,15 +48,15 @@ def result_key(order: Order, card: ModelCard, engine: str) -> str:
 
 
 def header_of(events: list[pb.TextureEvent]) -> bytes:
-    """Headers and ends of a result's maps and its summary: one message after the other, each behind
-    its length.
+    """Serialise headers and ends of a result's maps and its summary: one message after the other,
+    each after its length.
     """
-    kept = [event.SerializeToString() for event in events]
-    return b"".join(len(data).to_bytes(4, "big") + data for data in kept)
+    messages = [event.SerializeToString() for event in events]
+    return b"".join(len(data).to_bytes(4, "big") + data for data in messages)
 
 
 def cached_events(cached: CachedResult, sender: MapSender) -> Iterator[Event]:
-    """The events of a result again; the summary says that it came from the cache, in no time."""
+    """Yield the events of a cached result; its summary says so, and has durations of zero."""
     parts, header = iter(cached.parts), pb.MapHeader()
     for event in _read_header(cached.header):
         match event.WhichOneof("event"):

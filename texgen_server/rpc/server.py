@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build, start and drain a server: our services, health and reflection."""
+"""Builds, starts and drains a server: our services, health and reflection."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -21,15 +22,16 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig, check_exposure
 from texgen_server.engine import load_engine
-from texgen_server.engine.base import Engine
-from texgen_server.observability.call_record import Logger, Watcher
+from texgen_server.engine.protocol import Engine
+from texgen_server.observability.call_record import CallObserver, Logger
 from texgen_server.observability.model_statistics import Statistics
 from texgen_server.observability.prometheus import Exporter, families
 from texgen_server.observability.traces import Tracer
-from texgen_server.process.settings import tune_this_process
+from texgen_server.rpc import convert
 from texgen_server.rpc.idle_memory import IdleMemory
 from texgen_server.rpc.interceptors import Guard
 from texgen_server.rpc.service import ModelService, ServerService, TextureService
+from texgen_server.rpc.texture_call import TextureCalls
 from texgen_server.tokens import Token, hashed, read_tokens
 
 SERVICES = tuple(
@@ -51,19 +53,20 @@ class RunningServer:
         ]
         self._tracer = Tracer(config.traces_endpoint) if config.traces_endpoint else None
         self._health, statistics = HealthServicer(), Statistics()
-        textures = TextureService(engine, config, self._pool, statistics)
-        watchers: list[Watcher] = [
+        calls = TextureCalls(engine, config, self._pool, statistics)
+        observers: list[CallObserver] = [
             Logger(),
-            IdleMemory(textures.in_flight, self._pool),
+            IdleMemory(calls.in_flight, self._pool),
             *([self._tracer] if self._tracer else []),
         ]
         self._server = grpc.aio.server(
-            interceptors=[Guard(_tokens(config), watchers)], options=options
+            interceptors=[Guard(_tokens(config), observers)], options=options
         )
-        pb_grpc.add_TextureServiceServicer_to_server(textures, self._server)
-        self._collect = lambda: families(statistics, engine, textures.in_flight, textures.cache)
+        pb_grpc.add_TextureServiceServicer_to_server(TextureService(calls), self._server)
+        self._collect = lambda: families(statistics, engine, calls.in_flight, calls.cache)
         self.metrics: Exporter | None = None
-        pb_grpc.add_ModelServiceServicer_to_server(ModelService(engine, statistics), self._server)
+        models = ModelService(engine, partial(convert.statistics_response, statistics))
+        pb_grpc.add_ModelServiceServicer_to_server(models, self._server)
         pb_grpc.add_ServerServiceServicer_to_server(ServerService(engine, config), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
@@ -91,7 +94,7 @@ class RunningServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self) -> None:
-        """Health NOT_SERVING, let running calls end within the grace period, release the
+        """Set health to NOT_SERVING, let running calls end within the grace period, release the
         devices.
         """
         await self._health.enter_graceful_shutdown()
@@ -105,13 +108,14 @@ class RunningServer:
 
 
 def _tokens(config: ServerConfig) -> tuple[Token, ...]:
-    """Those of the file, and the single one. Raises InvalidRequestError."""
+    """Read the tokens of the file, and the single one. Raises InvalidRequestError."""
     own = (Token("token", hashed(config.token)),) if config.token else ()
     return own + (read_tokens(config.tokens_file) if config.tokens_file else ())
 
 
 def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    """TLS, with certificates asked of clients where a CA for them is given; None: no TLS.
+    """Make the credentials of TLS, with client certificates where a CA for them is given; None: no
+    TLS.
 
     Raises InvalidRequestError.
     """
@@ -130,8 +134,7 @@ def _pem(path: Path, what: str) -> bytes:
 
 
 def serve_forever(config: ServerConfig, on_ready: Callable[[RunningServer], None]) -> None:
-    """Run until SIGINT or SIGTERM, in a process of its own."""
-    tune_this_process()
+    """Run until SIGINT or SIGTERM; needs a main thread of its own, as it handles signals."""
     asyncio.run(_serve(config, on_ready))
 
 
@@ -162,8 +165,8 @@ class EmbeddedServer:
     """A server in a background thread of this process, on a free loopback port; use as a context
     manager.
 
-    It changes no setting of the process: a program of your own that does nothing else may call
-    `own_process.tune_this_process` first.
+    It changes no setting of the process: a program that does nothing else may call
+    `process.settings.tune_this_process` first.
     """
 
     def __init__(self, config: ServerConfig) -> None:

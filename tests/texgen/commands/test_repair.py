@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.texgen_server.repair.test_seams import blobs
+from tests.texgen_server.repair.pictures import blobs
 from texgen.cli import main
 from texgen.commands.repair import guessed_class
 from texgen.files.images import encode_png
 from texgen.files.picture import read_picture
 from texgen.maps import MapKind
-from texgen_server.repair.seams import seam_axes
+from texgen_server.repair.seam_detection import seam_axes
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from texgen.errors import InvalidRequestError
 from texgen.recipes.build import make_recipe, mix_recipe
 from texgen.recipes.recipe import MixMode
-from texgen_server.backends import engine_name, load_backend
+from texgen_server.backends import device_names, engine_name, load_backend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.canvas import Window
 from texgen_server.material.sampling import make_plan
@@ -188,3 +188,11 @@ def test_cuda_agrees_with_the_cpu(model, card, folder):
     ours, _ = run(load_backend(model, "cuda", "f32", folder), model, plan)
     reference, _ = run(TorchBackend(model, "cpu", "f32"), model, plan)
     assert np.abs(ours - reference).max() < 1e-2
+
+
+def test_devices_of_several_kinds_are_refused():
+    with pytest.raises(InvalidRequestError, match="several kinds"):
+        device_names("openvino,torch")
+    with pytest.raises(InvalidRequestError, match="cuda:N"):
+        device_names("cuda:x")
+    assert device_names("cuda:0, cuda:1") == ["cuda:0", "cuda:1"]

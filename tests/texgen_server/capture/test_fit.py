@@ -14,7 +14,9 @@ import torch
 
 from texgen.modelcard import find_card
 from texgen_server.capture import fit as capture_module
-from texgen_server.capture.fit import DEFAULT_STEPS, CaptureNetworks, CaptureOptions, capture
+from texgen_server.capture.networks import CaptureNetworks
+from texgen_server.capture.options import DEFAULT_STEPS, CaptureOptions
+from texgen_server.capture.search import capture
 from texgen_server.registry import load_material
 
 pytestmark = [pytest.mark.held, pytest.mark.usefixtures("nothing_emulated")]

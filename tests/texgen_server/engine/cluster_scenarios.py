@@ -21,7 +21,7 @@ from texgen.errors import CancelledError, CapacityError, InvalidRequestError
 from texgen.maps import Encoding
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.rpc.server import EmbeddedServer
 

@@ -18,13 +18,13 @@ from texgen_server.backends.openvino_backend import OpenVinoBackend
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.networks.params import (
     COMPOSE_REACH_PX,
+    CONDITIONING_CHANNELS,
     DETAIL_REACH_PX,
-    MADE,
+    ESTIMATOR_INPUTS,
+    ESTIMATOR_OUTPUTS,
     PARTS,
-    PLAN_CHANNELS,
-    SEEN,
     STYLES,
-    UPSCALED,
+    UPSCALER_CHANNELS,
     environment_params,
     estimator_params,
     material_params,
@@ -61,12 +61,12 @@ def material_shapes(network, part, batch, rows, columns):
 def upscaler_shapes(network, part, batch, rows, columns):
     params, (name, _, scale) = upscaler_params(network), part.partition("_x")
 
-    def maps(border_px, channels=UPSCALED):
+    def maps(border_px, channels=UPSCALER_CHANNELS):
         return (batch, channels, 8 * rows + 2 * border_px, 8 * columns + 2 * border_px)
 
     made = [
         maps(COMPOSE_REACH_PX),
-        maps(COMPOSE_REACH_PX, UPSCALED * int(scale or 1) ** 2),
+        maps(COMPOSE_REACH_PX, UPSCALER_CHANNELS * int(scale or 1) ** 2),
         maps(COMPOSE_REACH_PX),
     ]
     inputs = {
@@ -78,7 +78,10 @@ def upscaler_shapes(network, part, batch, rows, columns):
 
 
 def estimator_shapes(network, part, batch, rows, columns):
-    return [(batch, SEEN, 32 * rows, 32 * columns), (batch, estimator_params(network).classes)]
+    return [
+        (batch, ESTIMATOR_INPUTS, 32 * rows, 32 * columns),
+        (batch, estimator_params(network).classes),
+    ]
 
 
 def environment_shapes(network, part, batch, rows, columns):
@@ -90,7 +93,7 @@ def environment_shapes(network, part, batch, rows, columns):
             for i in range(len(params.widths))
         ]
 
-    plans, features = panoramas(PLAN_CHANNELS), panoramas(params.widths[-1])[-1]
+    plans, features = panoramas(CONDITIONING_CHANNELS), panoramas(params.widths[-1])[-1]
     codes, start = (batch, STYLES, params.code_dim), panoramas(params.noise_channels)[0]
     return {"trunk": [codes, start, *plans, *panoramas(1)], "head": [features, plans[-1]]}[part]
 
@@ -193,7 +196,7 @@ def test_damaged_graphs_are_built_anew(models, tmp_path, damage, caplog):
         graph = folder / "estimate.xml"
         graph.write_bytes(graph.read_bytes()[:2000]) if damage == "cut" else graph.unlink()
     again = OpenVinoBackend(model, "f32", tmp_path).run("estimate", inputs)
-    assert first[0].shape[1] == MADE
+    assert first[0].shape[1] == ESTIMATOR_OUTPUTS
     assert np.array_equal(first[0], again[0])
     assert str(tmp_path) in caplog.text
 
@@ -205,4 +208,4 @@ def test_the_parts_are_those_of_the_table(models):
     for kind in KINDS:
         model = load_model(find_card(kind, models))
         for build in (build_graphs, build_parts):
-            assert set(build(kind, model.card.network, model.weights)) == set(PARTS[kind])
+            assert set(build(model.params, model.weights)) == set(PARTS[kind])

@@ -11,7 +11,7 @@ from texgen.recipes.build import make_recipe
 from texgen_server.material.postprocess import (
     adjust_color,
     empty_maps,
-    make_finish,
+    make_postprocess,
     normal_from_height,
     store_normal,
     store_window,
@@ -29,7 +29,9 @@ def model(card):
 
 def finish_of(card, model, relief=0.02, **controls):
     recipe = make_recipe(card, [("bark", 1.0)], 5, (128, 64), 1.0, controls)
-    return make_finish(make_plan(recipe, model.tables, model.shape), np.array([relief], np.float32))
+    return make_postprocess(
+        make_plan(recipe, model.tables, model.shape), np.array([relief], np.float32)
+    )
 
 
 def finished(card, model, raw, relief=0.02, **controls):

@@ -11,7 +11,7 @@ from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen.render.panorama import tone_map
 from texgen_server.config import ServerConfig
-from texgen_server.engine.base import MaterialJob
+from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 from texgen_server.material.previews import PREVIEW_PX, pixels_preview
 

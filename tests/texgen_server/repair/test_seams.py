@@ -8,27 +8,8 @@ import pytest
 from scipy import ndimage
 
 from texgen.maps import MapKind
-from texgen_server.repair.seams import cheapest_path, even_light, make_tileable, seam_axes
-
-
-def blobs(rng, size=(120, 140), period=False):
-    """A smooth random picture that does not tile, or does."""
-    big = ndimage.gaussian_filter(rng.random((*size, 3)), (3, 3, 0), mode="wrap")
-    big = (big - big.min()) / (big.max() - big.min())
-    return np.round((big if period else big[:-30, :-30]) * 255).astype(np.uint8)
-
-
-@pytest.fixture
-def crop(rng):
-    color = blobs(rng)
-    return {MapKind.BASECOLOR: color, MapKind.HEIGHT: color[..., :1].astype(np.uint16) * 257}
-
-
-def test_a_seam_is_seen_only_where_there_is_one(rng, crop):
-    assert seam_axes(crop) == (True, True)
-    assert seam_axes({MapKind.BASECOLOR: blobs(rng, period=True)}) == (False, False)
-    half = blobs(rng, period=True)[:, :-30]
-    assert seam_axes({MapKind.BASECOLOR: half}) == (False, True)
+from texgen_server.repair.seam_detection import seam_axes
+from texgen_server.repair.seams import make_tileable
 
 
 @pytest.mark.parametrize("axes", [(True, True), (True, False), (False, True)])
@@ -88,39 +69,3 @@ def test_normals_stay_unit(rng, crop):
     )[MapKind.NORMAL]
     lengths = np.linalg.norm(made.astype(float) / 255 * 2 - 1, axis=-1)
     assert np.abs(lengths - 1).max() < 0.02
-
-
-def test_a_lamp_to_one_side_is_taken_away_and_even_light_left(rng):
-    even = {MapKind.BASECOLOR: blobs(rng, (200, 200), period=True)}
-    assert even_light(even)[MapKind.BASECOLOR] is even[MapKind.BASECOLOR]
-    ramp = np.linspace(-70, 70, 200)[None, :, None]
-    lit = np.clip(even[MapKind.BASECOLOR] * 0.4 + 75 + ramp, 0, 255).astype(np.uint8)
-    made = even_light({MapKind.BASECOLOR: lit})[MapKind.BASECOLOR].astype(float)
-    left, right = made[:, :60].mean(), made[:, -60:].mean()
-    assert abs(left - right) < 0.15 * abs(lit[:, :60].mean() - lit[:, -60:].mean())
-    assert abs(made.mean() - lit.mean()) < 1.0
-
-
-@pytest.mark.parametrize("closed", [False, True])
-def test_the_path_is_the_cheapest_there_is(closed):
-    """Against every path of a small field."""
-    import itertools
-
-    costs = np.random.default_rng(3).random((5, 4)).astype(np.float32)
-    path, cost = cheapest_path(costs, closed=closed)
-
-    def fits(columns):
-        steps = [abs(a - b) for a, b in itertools.pairwise(columns)] + (
-            [abs(columns[0] - columns[-1])] if closed else []
-        )
-        return max(steps) <= 1
-
-    best = min(
-        sum(costs[y, x] for y, x in enumerate(c))
-        for c in itertools.product(range(4), repeat=5)
-        if fits(c)
-    )
-    assert fits(path.tolist())
-    assert cost == pytest.approx(sum(costs[y, x] for y, x in enumerate(path)), rel=1e-5)
-    assert cost == pytest.approx(best, rel=1e-5) or closed
-    assert cost <= 1.5 * best

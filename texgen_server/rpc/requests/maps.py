@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""UpscaleMaterial, RepairMaterial: maps in pieces -> a checked order.
+"""UpscaleMaterial, RepairMaterial: receives maps in pieces and makes a checked order.
 
-Sizes are checked before memory is taken or anything is decoded.
+Sizes are checked before memory is allocated or anything is decoded.
 """
 
 from __future__ import annotations
@@ -33,19 +33,33 @@ from texgen.wire.enums import (
     KIND_FROM_PB,
     TILING_FROM_PB,
 )
-from texgen_server.engine.base import RepairJob, UpscaleJob
+from texgen_server.engine.jobs import RepairJob, UpscaleJob
 from texgen_server.networks.channels import SCALES
-from texgen_server.rpc.requests.material import Delivery, Order, encoding_of, priority_of
+from texgen_server.rpc.requests.order import Delivery, Host, Order, encoding_of
 
 MAX_UPLOAD_BYTES = 1 << 30
-"""Of all maps of a call together."""
+"""Most bytes of all maps of a call together."""
 
 
-async def receive_maps(
+async def receive_upscale(
+    parts: AsyncIterator[pb.UpscaleMaterialRequest], host: Host
+) -> tuple[pb.UpscaleOptions, list[PackedMap]]:
+    """Collect the options and maps of an UpscaleMaterial. Raises InvalidRequestError."""
+    return await _receive_maps(parts, lambda options: check_upscale(options, host.max_pixels))
+
+
+async def receive_repair(
+    parts: AsyncIterator[pb.RepairMaterialRequest], host: Host
+) -> tuple[pb.RepairOptions, list[PackedMap]]:
+    """Collect the options and maps of a RepairMaterial. Raises InvalidRequestError."""
+    return await _receive_maps(parts, lambda options: check_repair(options, host.max_pixels))
+
+
+async def _receive_maps(
     parts: AsyncIterator[pb.UpscaleMaterialRequest] | AsyncIterator[pb.RepairMaterialRequest],
     check: Callable[[Any], None],
 ) -> tuple[Any, list[PackedMap]]:
-    """Collect the pieces; never more than announced.
+    """Collect the pieces of maps; never more bytes than announced.
 
     ``check`` refuses options before the maps come. Raises InvalidRequestError.
     """
@@ -70,10 +84,7 @@ async def receive_maps(
 
 
 def check_upscale(options: pb.UpscaleOptions, max_pixels: int) -> None:
-    """What can be refused of an UpscaleMaterial before its maps come.
-
-    Raises InvalidRequestError.
-    """
+    """Check the options of an UpscaleMaterial before its maps come. Raises InvalidRequestError."""
     if options.scale not in SCALES:
         raise InvalidRequestError(
             f"scale {options.scale}: allowed are {' and '.join(map(str, SCALES))}", "scale"
@@ -86,7 +97,7 @@ def check_upscale(options: pb.UpscaleOptions, max_pixels: int) -> None:
 
 
 def check_repair(options: pb.RepairOptions, max_pixels: int) -> None:
-    """What can be refused of a RepairMaterial before its maps come. Raises InvalidRequestError."""
+    """Check the options of a RepairMaterial before its maps come. Raises InvalidRequestError."""
     if options.tiling not in TILING_FROM_PB:
         raise InvalidRequestError(
             f"tiling {options.tiling}: allowed are {', '.join(Tiling)}", "tiling"
@@ -204,29 +215,37 @@ def _packed(header: pb.MapHeader, data: bytes) -> PackedMap:
 
 
 def png_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height out of a PNG's header, without decoding it."""
+    """Read width and height from a PNG's header; None where it has none."""
     if len(data) < 33 or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
         return None
     width, height = struct.unpack(">II", data[16:24])
     return width, height
 
 
-def upscale_order(options: pb.UpscaleOptions, packed: list[PackedMap]) -> Order:
-    """Decode and check. Raises InvalidRequestError."""
+def upscale_order(options: pb.UpscaleOptions, packed: list[PackedMap], host: Host) -> Order:
+    """Decode the maps and make the order. Raises InvalidRequestError."""
+    observer = host.observer()
     job = UpscaleJob(
         {p.kind: _pixels(p) for p in packed},
         options.scale,
         BORDER_FROM_PB[options.border],
-        priority=priority_of(options),
+        **host.job_options(options, observer),
     )
-    return Order(job, "", Delivery([p.kind for p in packed], encoding_of(options.encoding)))
+    delivery = Delivery([p.kind for p in packed], encoding_of(options.encoding))
+    return Order(job, observer, "", delivery)
+
+
+def repair_model(options: pb.RepairOptions) -> tuple[str, str]:
+    """Return id and kind of the model that a repair runs on: the estimator where maps are filled,
+    else the upscaler.
+    """
+    return (options.model, "estimator") if options.fill else ("", "upscaler")
 
 
 def repair_order(
-    options: pb.RepairOptions, packed: list[PackedMap], card: ModelCard, upscaler: ModelCard | None
+    options: pb.RepairOptions, packed: list[PackedMap], card: ModelCard, host: Host
 ) -> Order:
-    """Decode and check. ``card`` is the estimator's where maps are to be filled, ``upscaler`` the
-    model that cleans, if asked for.
+    """Decode the maps and make the order. ``card`` is the estimator's where maps are to be filled.
 
     Raises InvalidRequestError.
     """
@@ -236,19 +255,18 @@ def repair_order(
             "class_name",
         )
     fill = frozenset(KIND_FROM_PB[kind] for kind in options.fill)
+    observer = host.observer()
+    helpers = (host.upscaler().id,) if options.clean else ()
     job = RepairJob(
         {p.kind: _pixels(p) for p in packed},
         TILING_FROM_PB[options.tiling],
         options.clean,
         fill,
         options.class_name,
-        priority=priority_of(options),
-        helpers=(upscaler.id,) if upscaler else (),
+        **host.job_options(options, observer, helpers),
     )
-    kinds = fill | set(job.maps)
-    return Order(
-        job, "", Delivery([k for k in MATERIAL_MAPS if k in kinds], encoding_of(options.encoding))
-    )
+    kinds: list[MapKind] = [k for k in MATERIAL_MAPS if k in fill | set(job.maps)]
+    return Order(job, observer, "", Delivery(kinds, encoding_of(options.encoding)))
 
 
 def _pixels(packed: PackedMap) -> Pixels:

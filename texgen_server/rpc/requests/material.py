@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests -> checked orders: what to make, which part of it, how to send it.
+"""GenerateMaterial, VaryMaterial, MixMaterials: requests -> checked orders.
 
 Everything a client can get wrong is refused here.
 """
@@ -7,159 +7,95 @@ Everything a client can get wrong is refused here.
 from __future__ import annotations
 
 import hashlib
-import secrets
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.files.images import open_picture
-from texgen.maps import Encoding, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe, with_controls, with_size
-from texgen.recipes.detail import MATERIAL_SCALES, check_upscaler, panorama_size, with_detail
+from texgen.recipes.detail import MATERIAL_SCALES, with_detail
 from texgen.recipes.recipe import DEFAULT_SIZE_PX, Lock, MixMode, Mixture, Recipe
 from texgen.recipes.text import read_recipe, write_recipe
-from texgen.wire.enums import ENCODING_FROM_PB, KIND_FROM_PB, LOCK_FROM_PB, MIX_MODE_FROM_PB
-from texgen_server.engine.base import BATCH, INTERACTIVE, EnvironmentJob, Job, MaterialJob
-from texgen_server.material.synthesis import Rectangle
+from texgen.wire.enums import LOCK_FROM_PB, MIX_MODE_FROM_PB
+from texgen_server.engine.jobs import MaterialJob
+from texgen_server.material.canvas import Rectangle
+from texgen_server.rpc.requests.order import Host, Order, delivery_of
+from texgen_server.rpc.requests.seed import seed_of
 
 MAX_COUNT = 64
 MAX_WINDOW_OFFSET_PX = 2**40
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """Which maps to send, and how."""
-
-    maps: list[MapKind]
-    encoding: Encoding
-
-
-@dataclass(frozen=True)
-class Order:
-    """A checked request for one result."""
-
-    job: Job
-    recipe_text: str
-    """Empty while a capture has not found it yet, and for what no recipe makes."""
-    delivery: Delivery
-    kept: bool = True
-    """Whether the cache of results may keep it."""
-
-
-@dataclass(frozen=True)
-class Host:
-    """What orders depend on besides the model."""
-
-    max_pixels: int
-    upscaler: Callable[[], ModelCard]
-    """The model that enlarges; raises NotFoundError where there is none."""
+MaterialRequest = pb.GenerateMaterialRequest | pb.VaryMaterialRequest | pb.MixMaterialsRequest
 
 
 def generate_orders(
-    request: pb.GenerateMaterialRequest, card: ModelCard, host: Host
+    request: pb.GenerateMaterialRequest, card: ModelCard, host: Host, *, exploring: bool = False
 ) -> list[Order]:
-    """GenerateMaterial -> one order; its prompt, if any, must have been turned into classes, seed
-    and controls before.
+    """Check a request and make its one order. A prompt must have been turned into classes, seed and
+    controls before. Raises InvalidRequestError.
+
+    ``exploring``: a position of a moving slider, whose result is not worth keeping.
     """
-    size, detailed = _size(request), request.detail == pb.DETAIL_SR
-    if request.recipe:
-        if (
-            request.classes
-            or request.HasField("seed")
-            or request.HasField("psi")
-            or request.controls
-            or request.prompt
-        ):
-            raise InvalidRequestError(
-                "a recipe already says classes, seed, psi and controls: give the recipe alone "
-                "(and size, window, mask)",
-                "recipe",
-            )
-        recipe = read_recipe(request.recipe, card, None if detailed else size)
-    else:
-        recipe = make_recipe(
-            card,
-            [(c.name, c.weight) for c in request.classes],
-            _seed(request),
-            (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detailed or not size else size,
-            request.psi if request.HasField("psi") else 1.0,
-            dict(request.controls),
-        )
-    if detailed:
-        recipe = with_detail(recipe, card, host.upscaler(), size)
+    recipe = _generate_recipe(request, card, host)
     rectangle = _rectangle(request)
     if rectangle is None and _mode(recipe) is MixMode.TRANSITION:
         rectangle = Rectangle(0, 0, _steps(recipe) * recipe.width_px, recipe.height_px)
     if request.endless and rectangle is None:
         rectangle = Rectangle(0, 0, recipe.width_px, recipe.height_px)
     mask = _recipe_mask(recipe, request.mask)
-    return [
-        _order(
-            request,
-            card,
-            host,
-            MaterialJob(recipe, rectangle=rectangle, endless=request.endless, mask=mask),
-        )
-    ]
+    order = _order(
+        request,
+        card,
+        host,
+        recipe,
+        rectangle,
+        mask=mask,
+        endless=request.endless,
+        exploring=exploring,
+    )
+    return [order]
 
 
-def environment_orders(
-    request: pb.GenerateEnvironmentRequest, card: ModelCard, host: Host
-) -> list[Order]:
-    """GenerateEnvironment -> one order."""
-    own = card.max_edge_px
+def _generate_recipe(request: pb.GenerateMaterialRequest, card: ModelCard, host: Host) -> Recipe:
+    """Read or make the recipe of a request."""
+    size, detailed = _size(request), request.detail == pb.DETAIL_SR
     if request.recipe:
-        if request.classes or request.HasField("seed") or request.controls:
-            raise InvalidRequestError(
-                "a recipe already says classes, seed and controls: give the recipe alone (and "
-                "width_px)",
-                "recipe",
-            )
-        recipe = read_recipe(request.recipe, card)
+        _check_recipe_alone(request)
+        recipe = read_recipe(request.recipe, card, None if detailed else size)
     else:
-        mix = [(c.name, c.weight) for c in request.classes]
         recipe = make_recipe(
-            card, mix, _seed(request), (own, own // 2), controls=dict(request.controls)
+            card,
+            [(c.name, c.weight) for c in request.classes],
+            seed_of(request),
+            (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detailed or not size else size,
+            request.psi if request.HasField("psi") else 1.0,
+            dict(request.controls),
         )
-    width = request.width_px or recipe.width_px
-    if (width, width // 2) != (recipe.width_px, recipe.height_px):
-        recipe = panorama_size(recipe, card, host.upscaler, width)
-    if recipe.width_px * recipe.height_px > host.max_pixels:
-        raise InvalidRequestError(
-            f"{recipe.width_px} x {recipe.height_px} px is more than this server makes "
-            f"({host.max_pixels} px)",
-            "width_px",
-        )
-    job = EnvironmentJob(recipe, priority=priority_of(request), helpers=_helpers(recipe, host))
-    if request.encoding not in (pb.ENCODING_UNSPECIFIED, pb.ENCODING_EXR, pb.ENCODING_RAW):
-        raise InvalidRequestError(
-            "an environment is radiance: allowed encodings are exr and raw (PNG cannot hold it)",
-            "encoding",
-        )
-    encoding = encoding_of(request.encoding or pb.ENCODING_EXR)
-    return [Order(job, write_recipe(recipe, card), Delivery([MapKind.ENVIRONMENT], encoding))]
+    return with_detail(recipe, card, host.upscaler(), size) if detailed else recipe
 
 
-def _helpers(recipe: Recipe, host: Host) -> tuple[str, ...]:
-    """The upscaler, where a recipe takes it.
-
-    Raises InvalidRequestError when it is of another version.
+def _check_recipe_alone(request: pb.GenerateMaterialRequest) -> None:
+    """Raise InvalidRequestError when a request gives a recipe and a field that the recipe
+    contains.
     """
-    if recipe.detail is None:
-        return ()
-    upscaler = host.upscaler()
-    check_upscaler(recipe.detail, upscaler)
-    return (upscaler.id,)
+    if (
+        request.classes
+        or request.HasField("seed")
+        or request.HasField("psi")
+        or request.controls
+        or request.prompt
+    ):
+        raise InvalidRequestError(
+            "a recipe already says classes, seed, psi and controls: give the recipe alone "
+            "(and size, window, mask)",
+            "recipe",
+        )
 
 
 def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) -> list[Order]:
-    """VaryMaterial -> an order a variation."""
+    """Check a request and make an order for each variation. Raises InvalidRequestError."""
     count = request.count or 1
     if count > MAX_COUNT:
         raise InvalidRequestError(
@@ -173,14 +109,16 @@ def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) ->
     if unknown:
         raise InvalidRequestError(f"lock {unknown[0]}: allowed are {', '.join(Lock)}", "locks")
     base = read_recipe(request.recipe, card, _size(request))
-    first = _seed(request)
+    first = seed_of(request)
     locks = [LOCK_FROM_PB[lock] for lock in request.locks]
     recipes = [vary_recipe(card, base, first + i, request.amount, locks) for i in range(count)]
-    return [_order(request, card, host, MaterialJob(recipe)) for recipe in recipes]
+    return [_order(request, card, host, recipe) for recipe in recipes]
 
 
 def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, host: Host) -> list[Order]:
-    """MixMaterials -> one order, or one a tile of a transition."""
+    """Check a request and make its order, or one for each tile of a transition. Raises
+    InvalidRequestError.
+    """
     if request.mode not in MIX_MODE_FROM_PB:
         raise InvalidRequestError(f"mode {request.mode}: allowed are {', '.join(MixMode)}", "mode")
     mode = MIX_MODE_FROM_PB[request.mode]
@@ -202,74 +140,48 @@ def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, host: Host) -> 
             Rectangle(i * recipe.width_px, 0, recipe.width_px, recipe.height_px)
             for i in range(request.steps)
         ]
-        return [
-            _order(request, card, host, MaterialJob(recipe, rectangle=place)) for place in places
-        ]
-    return [
-        _order(request, card, host, MaterialJob(recipe, mask=_recipe_mask(recipe, request.mask)))
-    ]
+        return [_order(request, card, host, recipe, place) for place in places]
+    return [_order(request, card, host, recipe, mask=_recipe_mask(recipe, request.mask))]
 
 
-def _order(request: Any, card: ModelCard, host: Host, job: MaterialJob) -> Order:
-    width, height = (
-        (job.rectangle.width_px, job.rectangle.height_px)
-        if job.rectangle
-        else (job.recipe.width_px, job.recipe.height_px)
-    )
-    if width * height > host.max_pixels:
-        raise InvalidRequestError(
-            f"{width} x {height} px is more than this server makes ({host.max_pixels} px)", "size"
-        )
-    if job.recipe.detail and job.rectangle:
+def _order(
+    request: MaterialRequest,
+    card: ModelCard,
+    host: Host,
+    recipe: Recipe,
+    rectangle: Rectangle | None = None,
+    *,
+    mask: NDArray[np.uint8] | None = None,
+    endless: bool = False,
+    exploring: bool = False,
+) -> Order:
+    """Check size and detail, and make the order."""
+    place = rectangle or recipe
+    host.check_size((place.width_px, place.height_px), "size")
+    _check_detail(recipe, rectangle)
+    observer, helpers = host.observer(), host.helpers(recipe)
+    options = host.job_options(request, observer, helpers)
+    job = MaterialJob(recipe, rectangle, endless, mask, exploring, **options)
+    text, delivery = write_recipe(recipe, card), delivery_of(request, card)
+    return Order(job, observer, text, delivery, cacheable=not exploring)
+
+
+def _check_detail(recipe: Recipe, rectangle: Rectangle | None) -> None:
+    """Raise InvalidRequestError for detail that the upscaler cannot add."""
+    if recipe.detail and rectangle:
         raise InvalidRequestError(
             "a window, an endless field or a transition cannot have detail from the upscaler",
             "detail",
         )
-    if job.recipe.detail and job.recipe.detail.scale not in MATERIAL_SCALES:
+    if recipe.detail and recipe.detail.scale not in MATERIAL_SCALES:
         raise InvalidRequestError(
-            f"the recipe is damaged: a material with detail at scale {job.recipe.detail.scale}",
+            f"the recipe is damaged: a material with detail at scale {recipe.detail.scale}",
             "recipe",
         )
-    job.helpers = _helpers(job.recipe, host)
-    job.priority = priority_of(request)
-    return Order(job, write_recipe(job.recipe, card), delivery_of(request, card))
 
 
-def delivery_of(request: Any, card: ModelCard) -> Delivery:
-    """Maps and encoding of any request that has them. Raises InvalidRequestError."""
-    return Delivery(_maps(request.maps, card), encoding_of(request.encoding))
-
-
-def priority_of(request: Any) -> int:
-    """Queue priority of any request that has one."""
-    return BATCH if request.priority == pb.PRIORITY_BATCH else INTERACTIVE
-
-
-def _size(request: Any) -> tuple[int, int] | None:
+def _size(request: MaterialRequest) -> tuple[int, int] | None:
     return (request.size.width_px, request.size.height_px) if request.HasField("size") else None
-
-
-def _seed(request: Any) -> int:
-    return request.seed if request.HasField("seed") else secrets.randbelow(2**32)
-
-
-def _maps(wanted: Sequence[pb.MapKind], card: ModelCard) -> list[MapKind]:
-    kinds = [KIND_FROM_PB.get(m) for m in wanted] or list(card.maps)
-    chosen = [k for k in card.maps if k in kinds]
-    if len(chosen) < len(set(kinds)):
-        raise InvalidRequestError(
-            f"a map that the model does not make: there are {', '.join(card.maps)}", "maps"
-        )
-    return chosen
-
-
-def encoding_of(wanted: pb.Encoding) -> Encoding:
-    """How to pack results. Raises InvalidRequestError."""
-    if wanted == pb.ENCODING_UNSPECIFIED:
-        return Encoding.PNG
-    if wanted not in ENCODING_FROM_PB:
-        raise InvalidRequestError(f"encoding {wanted}: allowed are raw, png, exr", "encoding")
-    return ENCODING_FROM_PB[wanted]
 
 
 def _rectangle(request: pb.GenerateMaterialRequest) -> Rectangle | None:
@@ -298,7 +210,7 @@ def _steps(recipe: Recipe) -> int:
 
 
 def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
-    """The part of each pixel at the recipe's size, for a painted mixture.
+    """Read the part of each pixel, at the size before upscaling, for a painted mixture.
 
     Raises InvalidRequestError.
     """
@@ -316,6 +228,7 @@ def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
             "the mask is not the one the recipe was made with (its SHA-256 differs)", "mask"
         )
     picture = open_picture(data, "mask", formats=("PNG",), modes=("L", "1"))
-    drawn = recipe.before_upscaling()
-    values = np.asarray(picture.convert("L").resize((drawn.width_px, drawn.height_px)), np.float32)
+    generated = recipe.before_upscaling()
+    size_px = (generated.width_px, generated.height_px)
+    values = np.asarray(picture.convert("L").resize(size_px), np.float32)
     return np.round(values / 255.0 * (len(recipe.origin.parts) - 1)).astype(np.uint8)

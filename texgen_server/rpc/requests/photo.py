@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CaptureMaterial: a photograph in pieces -> a checked order."""
+"""CaptureMaterial: receives a photograph in pieces and makes a checked order."""
 
 from __future__ import annotations
 
 import importlib.util
-import secrets
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -14,27 +13,29 @@ from texgen.errors import InvalidRequestError, LoadError
 from texgen.files.images import open_picture
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.recipes.build import make_recipe
 from texgen.recipes.recipe import DEFAULT_SIZE_PX
-from texgen_server.engine.base import MaterialJob, Photo
-from texgen_server.rpc.requests.material import Order, delivery_of, priority_of
+from texgen_server.capture.options import DEFAULT_STEPS, CaptureOptions
+from texgen_server.engine.jobs import CaptureJob
+from texgen_server.rpc.requests.order import Host, Order, delivery_of
+from texgen_server.rpc.requests.seed import seed_of
 
 MAX_PHOTO_BYTES = 64 << 20
 MIN_PHOTO_PX = 64
 MAX_STEPS = 200
-DEFAULT_STEPS = 100
 MAX_COLOURS = 16
 
 
 def can_capture() -> bool:
-    """Whether what a capture needs is installed here."""
+    """Return True if the packages of a capture are installed here."""
     return all(importlib.util.find_spec(name) for name in ("torch", "efficientnet_lite_pytorch"))
 
 
 async def receive_photo(
     parts: AsyncIterator[pb.CaptureMaterialRequest],
 ) -> tuple[pb.CaptureOptions, bytes]:
-    """Collect the pieces; never more than announced. Raises InvalidRequestError."""
+    """Collect the pieces of a photograph; never more bytes than announced. Raises
+    InvalidRequestError.
+    """
     options, data = None, bytearray()
     async for part in parts:
         if part.WhichOneof("part") == "options":
@@ -65,11 +66,9 @@ async def receive_photo(
     return options, bytes(data)
 
 
-def capture_order(
-    options: pb.CaptureOptions, data: bytes, card: ModelCard, max_pixels: int
-) -> Order:
-    """Decode and check. Raises InvalidRequestError, and LoadError when the server cannot
-    capture.
+def capture_order(options: pb.CaptureOptions, data: bytes, card: ModelCard, host: Host) -> Order:
+    """Decode the photograph, check the options and make the order. Raises InvalidRequestError, and
+    LoadError when the server cannot capture.
     """
     if not can_capture():
         raise LoadError("this server cannot capture: it needs pip install 'texgen[capture]'")
@@ -86,18 +85,13 @@ def capture_order(
         if options.HasField("size")
         else (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX)
     )
-    if size[0] * size[1] > max_pixels:
-        raise InvalidRequestError(
-            f"{size[0]} x {size[1]} px is more than this server makes ({max_pixels} px)", "size"
-        )
-    seed = options.seed if options.HasField("seed") else secrets.randbelow(2**32)
-    place = make_recipe(card, [(card.classes[0].name, 1.0)], seed, size)
-    photo = Photo(_pixels(data), options.class_name, _palette(list(options.palette)), steps)
-    return Order(
-        MaterialJob(place, priority=priority_of(options), photo=photo),
-        "",
-        delivery_of(options, card),
+    host.check_size(size, "size")
+    wanted = CaptureOptions(
+        seed_of(options), size, options.class_name, _palette(list(options.palette)), steps
     )
+    observer = host.observer()
+    job = CaptureJob(_pixels(data), wanted, **host.job_options(options, observer))
+    return Order(job, observer, "", delivery_of(options, card))
 
 
 def _pixels(data: bytes) -> NDArray[np.float32]:

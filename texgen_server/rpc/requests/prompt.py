@@ -1,56 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prompt in a request -> the same request in plain words: classes, a seed that names the chosen
-material, controls.
+"""Resolves the prompt of a request: into classes, a seed that names the chosen material, and
+controls.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
-
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen_server.material.sampling import seed_of_member
-from texgen_server.prompt import PromptReader
-
-_readers: dict[str, PromptReader] = {}
-_lock = threading.Lock()
+from texgen_server.material.sources import seed_of_member
+from texgen_server.prompt import PromptReaders
+from texgen_server.rpc.requests.seed import seed_of
 
 
-def understood(
-    request: pb.GenerateMaterialRequest, card: ModelCard
+def resolve_prompt(
+    request: pb.GenerateMaterialRequest, card: ModelCard, readers: PromptReaders
 ) -> tuple[pb.GenerateMaterialRequest, pb.PromptChoice]:
-    """The request without its prompt, and what the prompt was understood as. Controls that the
+    """Return the request with its prompt resolved, and what the prompt chose. Controls that the
     request names win.
 
-    The seed is the first one, from the request's (or a random one) on, that draws the chosen
+    The seed is the first one, from the request's (or a random one) on, that picks the chosen
     material. Raises InvalidRequestError, and LoadError when the server reads no prompts.
     """
     if request.classes or request.recipe:
         raise InvalidRequestError(
             "a prompt chooses the class: give --prompt alone, or a class or recipe", "prompt"
         )
-    with _lock:
-        if card.digest not in _readers:
-            _readers[card.digest] = PromptReader(card)
-        choice = _readers[card.digest].read(request.prompt)
+    choice = readers.read(card, request.prompt)
     members = next(c.materials for c in card.classes if c.name == choice.class_name)
-    start = request.seed if request.HasField("seed") else secrets.randbelow(2**32)
     plain = pb.GenerateMaterialRequest()
     plain.CopyFrom(request)
     plain.prompt = ""
     plain.classes.append(pb.ClassWeight(name=choice.class_name, weight=1.0))
     plain.seed = seed_of_member(
-        choice.class_name, members.index(choice.material), len(members), start
+        choice.class_name, members.index(choice.material), len(members), seed_of(request)
     )
     for name, value in choice.controls.items():
         if name not in request.controls:
             plain.controls[name] = value
-    told = pb.PromptChoice(
+    chosen = pb.PromptChoice(
         classes=plain.classes,
         material=choice.material,
         controls=plain.controls,
         similarity=choice.similarity,
     )
-    return plain, told
+    return plain, chosen

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.material.canvas import BASE_PX
+from texgen_server.material.canvas import COARSE_PX
 from texgen_server.material.coarse_pass import guide_input, sample_torus
+from texgen_server.networks.channels import BASECOLOR
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.params import CELL_PX, MaterialParams
 from texgen_server.precision.autocast import quick
@@ -26,7 +27,7 @@ from texgen_server.training.material.data import Batch, Pack
 GAMMA = 2.2
 
 
-def draw_fields(
+def random_inputs(
     pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Fresh noise and the layouts of a batch:
@@ -60,7 +61,7 @@ class Guide:
 def scanned_guide(pack: Pack, batch: Batch) -> Guide:
     """From the scans, shrunk to 256 px per tile."""
     return _read(
-        np.stack([pack.maps[BASE_PX][i] for i in batch.index.tolist()]).astype(np.float32)
+        np.stack([pack.maps[COARSE_PX][i] for i in batch.index.tolist()]).astype(np.float32)
         / np.float32(65535.0),
         batch,
         scanned=True,
@@ -75,17 +76,17 @@ def generated_guide(
     their own.
     """
     whole = Batch(
-        torch.zeros(len(batch.index), 7, BASE_PX, BASE_PX),
+        torch.zeros(len(batch.index), 7, COARSE_PX, COARSE_PX),
         batch.index,
         torch.zeros(len(batch.index), 2),
         1.0,
-        BASE_PX,
+        COARSE_PX,
     )
     style = generator.mapping(
-        code, torch.full((len(code), 1), math.log2(BASE_PX) - 8.0, device=code.device)
+        code, torch.full((len(code), 1), math.log2(COARSE_PX) - 8.0, device=code.device)
     )
     with quick(code.device):
-        maps = generator(style, *draw_fields(pack, whole, generator.params, random, code.device))
+        maps = generator(style, *random_inputs(pack, whole, generator.params, random, code.device))
     return _read(maps.float().cpu().numpy(), batch, scanned=False)
 
 
@@ -101,18 +102,18 @@ def guide_error(maps: Tensor, guide: Guide) -> Tensor:
 
 
 def _linear(maps: Tensor) -> Tensor:
-    return torch.cat([maps[:, :3].clamp_min(1e-4) ** GAMMA, maps[:, 3:]], 1)
+    return torch.cat([maps[:, BASECOLOR].clamp_min(1e-4) ** GAMMA, maps[:, BASECOLOR.stop :]], 1)
 
 
 def _read(bases: NDArray[np.float32], batch: Batch, *, scanned: bool) -> Guide:
     """Coarse maps (B, 7, 256, 256) of whole tiles at the places of a batch's crops."""
-    step = BASE_PX / batch.density
+    step = COARSE_PX / batch.density
     edge = batch.maps.shape[-1]
     fine, kept = (
         (np.arange(edge // 2) + 0.5) * (2.0 * step) - 0.5,
         np.arange(round(edge * step), dtype=np.float64),
     )
-    corners = batch.origin_tiles.double().numpy() * BASE_PX
+    corners = batch.origin_tiles.double().numpy() * COARSE_PX
     inputs = [
         guide_input(sample_torus(base, fine + y, fine + x))
         for base, (y, x) in zip(bases, corners, strict=True)
