@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench``: speed as ratios of one run.
+"""Benches of ``texgen bench``: speed as ratios within one run.
 
-Machines are noisy; medians of interleaved rounds, against peers and the measured peak.
+Machines are noisy: medians of interleaved rounds are compared with peers and the measured peak.
 """

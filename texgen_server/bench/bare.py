@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gRPC without texgen: what a stream of bytes takes through it.
+"""A gRPC server and client that only stream bytes, without texgen, to compare with.
 
 ``python -m texgen_server.bench.bare`` is its server, in a process of its own.
 """
@@ -17,13 +17,16 @@ from typing import Any
 import grpc
 import numpy as np
 
-CHUNK_BYTES = 512 * 1024
+from texgen.wire.chunks import CHUNK_BYTES
+
 SERVICE, METHOD = "texgen.bench.Bare", "Stream"
 
 
 @contextmanager
 def bare_grpc() -> Iterator[Callable[[int], float]]:
-    """A function: seconds to stream so many bytes into memory of their own, as a result is kept."""
+    """Start the server; yields a function that returns the seconds to stream so many bytes into
+    memory of their own, as results are received.
+    """
     command = [sys.executable, "-m", "texgen_server.bench.bare"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         try:

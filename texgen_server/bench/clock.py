@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring: medians over rounds, the machine's matrix peak, arithmetic of a network."""
+"""Measures of time and arithmetic: medians over rounds, a device's matrix peak, operations of a
+network.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,18 @@ GEMM_EDGES = {"cpu": (1024, 2048, 4096), "cuda": (2048, 4096, 8192)}
 
 
 def seconds(work: Callable[[], object], *, rounds: int, limit_s: float = 60.0) -> float:
-    """Median of ``rounds`` runs after one that warms up; fewer when they would take longer than
-    ``limit_s``. Waits for CUDA.
+    """Return the median seconds of ``rounds`` runs after one that warms up; fewer when they would
+    take longer than ``limit_s``. Waits for CUDA.
     """
     work()
     synchronize()
     times: list[float] = []
     started = time.perf_counter()
     while len(times) < rounds and (not times or time.perf_counter() - started < limit_s):
-        begun = time.perf_counter()
+        began = time.perf_counter()
         work()
         synchronize()
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - began)
     return median(times)
 
 
@@ -40,8 +42,8 @@ def synchronize() -> None:
 
 
 def gemm_flops_per_s(device: str, precision: str, edges: tuple[int, ...] = ()) -> float:
-    """Best of square matrix products of several sizes: the peak that a network in this precision is
-    compared with.
+    """Return the best rate of square matrix products of several sizes: the peak that a network in
+    this precision is compared with.
     """
     rates = []
     for edge in edges or GEMM_EDGES[torch.device(device).type]:
@@ -55,7 +57,7 @@ def gemm_flops_per_s(device: str, precision: str, edges: tuple[int, ...] = ()) -
 
 
 def flops(work: Callable[[], object]) -> float:
-    """Multiplications and additions of a forward pass (a multiply-add is two)."""
+    """Count multiplications and additions of a forward pass (a multiply-add is two)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         work()
     return float(counter.get_total_flops())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench material``: ms per set of maps, share of the machine's peak, and ratios to
+"""Runs ``texgen bench material``: ms per set of maps, share of the machine's peak, and ratios to
 networks of the peers' size, in one run.
 """
 
@@ -34,8 +34,8 @@ PEER_PX = 1024
 
 
 @dataclass(frozen=True)
-class BenchOptions:
-    """What the command line says."""
+class MaterialBench:
+    """The command line of ``texgen bench material``."""
 
     models: Path | None
     cache: Path
@@ -45,31 +45,24 @@ class BenchOptions:
     peers: bool = True
 
 
-def bench_material(options: BenchOptions) -> dict[str, Any]:
-    """Rows of (engine, size, batch) with ms per set, GFLOP/s and share of the peak; then the peers
-    and the ratios to them.
+def bench_material(options: MaterialBench) -> dict[str, Any]:
+    """Return rows for each engine, size and batch with ms per set, GFLOP/s and share of the peak,
+    and the peers with the ratios to them.
     """
     model = load_material(find_card("material", options.models))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engines = _engines(device)
-    peak = {
-        precision: gemm_flops_per_s(device, precision)
-        for precision in {chosen for _, chosen in engines}
-    }
+    precisions = {precision for _, precision in engines}
+    peak = {precision: gemm_flops_per_s(device, precision) for precision in precisions}
     work = flops_per_pixel(model)
     rows = []
     for kind, precision in engines:
         backend = load_backend(model, kind, precision, options.cache)
-        pairs = [
-            (s, b)
-            for s in options.sizes
-            for b in options.batches
-            if b == 1 or s * s * b <= MAX_BATCH_PIXELS
-        ]
-        rows += [
-            _row(model, backend, size, batch, options.rounds, work, peak[precision])
-            for size, batch in pairs
-        ]
+        for size, batch in _sizes_and_batches(options):
+            row = _network_row(model, backend, size, batch, options.rounds, work, peak[precision])
+            if batch == 1:
+                row["ms_recipe_to_maps"] = _recipe_to_maps_ms(model, backend, size, options.rounds)
+            rows.append(row)
         backend.close()
         gc.collect()
     report: dict[str, Any] = {
@@ -79,17 +72,24 @@ def bench_material(options: BenchOptions) -> dict[str, Any]:
         "rows": rows,
     }
     if options.peers:
-        fastest = min(
-            r["ms_per_set"]
-            for r in rows
-            if r["size_px"] == max(s for s in options.sizes if s <= PEER_PX)
-        )
+        edge = max(s for s in options.sizes if s <= PEER_PX)
+        fastest = min(r["ms_per_set"] for r in rows if r["size_px"] == edge)
         report["peers"] = _peers(options.rounds, fastest)
     return report
 
 
+def _sizes_and_batches(options: MaterialBench) -> list[tuple[int, int]]:
+    """Return the pairs of size and batch that fit into `MAX_BATCH_PIXELS`."""
+    return [
+        (size, batch)
+        for size in options.sizes
+        for batch in options.batches
+        if batch == 1 or size * size * batch <= MAX_BATCH_PIXELS
+    ]
+
+
 def flops_per_pixel(model: MaterialModel) -> float:
-    """Floating-point operations a pixel."""
+    """Return the floating-point operations of the generator a pixel."""
     generator = build_generator(model.params, model.weights)
     fields = _fields(model, 256)
     tensors = [[torch.from_numpy(f) for f in group] for group in (fields.layouts, fields.noises)]
@@ -98,7 +98,7 @@ def flops_per_pixel(model: MaterialModel) -> float:
 
 
 def _engines(device: str) -> list[tuple[str, str]]:
-    """(Device, precision) of all that this hardware has."""
+    """Return device and precision of all engines of this machine."""
     kinds = ("cuda",) if device == "cuda" else ("openvino", "torch")
     return [(kind, precision) for kind in kinds for precision in allowed(kind)]
 
@@ -113,7 +113,7 @@ def _fields(model: MaterialModel, size: int) -> NetworkInputs:
     return build_inputs(plan, model.shape, Window(0, 0, *plan.canvas.period))
 
 
-def _row(
+def _network_row(
     model: MaterialModel,
     backend: Backend,
     size: int,
@@ -122,9 +122,7 @@ def _row(
     work: float,
     peak: float,
 ) -> dict[str, Any]:
-    """One pass of the network for a batch; and, for one set, everything from recipe to finished
-    maps, the coarse pass included.
-    """
+    """Measure one pass of the network for a batch; ``work`` is its operations a pixel."""
     one = _fields(model, size)
     style = np.zeros((batch, model.shape.levels, model.shape.style_dim), np.float32)
     layouts, noises = (
@@ -137,32 +135,32 @@ def _row(
         noises=noises,
         guide=np.repeat(one.guide, batch, 0),
     )
-    network = (
-        seconds(lambda: run_head(backend, run_trunk(backend, style, many), many), rounds=rounds)
-        / batch
-    )
-    rate = work * size**2 / network
-    row = {
+    spent = seconds(lambda: run_head(backend, run_trunk(backend, style, many), many), rounds=rounds)
+    rate = work * size**2 * batch / spent
+    return {
         "engine": backend.name,
         "size_px": size,
         "batch": batch,
-        "ms_per_set": round(network * 1e3, 2),
+        "ms_per_set": round(spent / batch * 1e3, 2),
         "gflop_s": round(rate / 1e9, 1),
         "of_gemm_peak": round(rate / peak, 3),
     }
-    if batch == 1:
-        recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size))
-        synthesis = Synthesis(backend, model.shape)
-        whole = seconds(
-            lambda: synthesis.maps(make_plan(recipe, model.tables, model.shape)), rounds=rounds
-        )
-        row["ms_recipe_to_maps"] = round(whole * 1e3, 2)
-    return row
+
+
+def _recipe_to_maps_ms(model: MaterialModel, backend: Backend, size: int, rounds: int) -> float:
+    """Measure everything from a recipe to finished maps, the coarse pass included, in ms."""
+    recipe = make_recipe(model.card, [(model.card.classes[0].name, 1.0)], 1, (size, size))
+    synthesis = Synthesis(backend, model.shape)
+
+    def work() -> None:
+        synthesis.maps(make_plan(recipe, model.tables, model.shape))
+
+    return round(seconds(work, rounds=rounds) * 1e3, 2)
 
 
 def _peers(rounds: int, ours_ms: float) -> dict[str, Any]:
-    """Peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and how many of our 1024 px
-    sets fit into each.
+    """Measure peers at 1024 px (StyleGAN2 size) and 512 px (diffusion size), and the number of our
+    1024 px sets that fit into each.
     """
     peers: dict[str, Any] = {}
     has = allowed("torch")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others would have to compute: networks of the size of StyleGAN2's configuration F and of
-Stable Diffusion 1.5, with random weights.
+"""Peers to compare with: networks of the size of StyleGAN2's configuration F, of Stable Diffusion
+1.5 and of Real-ESRGAN, with random weights.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ STYLEGAN2_CHANNELS = {
     512: 64,
     1024: 32,
 }
-"""Source: Karras et al. 2020, configuration F at 1024 px."""
+"""Edge in px -> channels (Karras et al. 2020, configuration F at 1024 px)."""
 DIFFUSION_STEPS = 20
 
 
 class StyleGan2Sized(nn.Module):
-    """The convolutions of a StyleGAN2 generator, without modulation and noise, which cost little: a
-    lower bound of its time.
+    """The convolutions of a StyleGAN2 generator, without modulation and noise, which take little
+    time: a lower bound of its time.
     """
 
     def __init__(self, size_px: int) -> None:
@@ -41,7 +41,7 @@ class StyleGan2Sized(nn.Module):
         self.color = nn.ModuleList(nn.Conv2d(b, 3, 1) for _, b in pairs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 512, 4, 4) -> (B, 3, size, size)."""
+        """Return pictures (B, 3, size, size) of inputs (B, 512, 4, 4)."""
         out: Tensor = self.color[0](x)
         for i, (first, second, color) in enumerate(
             zip(self.first, self.second, self.color, strict=True)
@@ -57,7 +57,7 @@ class StyleGan2Sized(nn.Module):
 
 
 class _Dense(nn.Module):
-    """Five convolutions, each of which sees all before it."""
+    """Five convolutions, each of which sees the outputs of all before it."""
 
     def __init__(self, width: int, growth: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class RrdbSized(nn.Module):
         self.last = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, h, w) -> (B, 3, 4 h, 4 w)."""
+        """Return pictures (B, 3, 4 h, 4 w) of pictures (B, 3, h, w)."""
         x = self.first(x)
         x = x + self.rest[0](self.dense(x))
         for conv in (self.rest[1], self.rest[2]):
@@ -97,8 +97,8 @@ class RrdbSized(nn.Module):
 
 
 def diffusion_sized(dtype: torch.dtype) -> tuple[Any, Any] | None:
-    """A UNet step and a VAE decoding of Stable Diffusion 1.5's size for 512 px, as callables; None
-    without the extra ``bench``.
+    """Return a UNet step and a VAE decoding of Stable Diffusion 1.5's size for 512 px, as
+    callables; None without the extra ``bench``.
     """
     if importlib.util.find_spec("diffusers") is None:
         return None
@@ -114,10 +114,9 @@ def diffusion_sized(dtype: torch.dtype) -> tuple[Any, Any] | None:
         layers_per_block=2,
     )
     vae = vae.to(dtype).eval()
-    latent, text = (
-        torch.randn(2, 4, 64, 64, dtype=dtype),
-        torch.randn(2, 77, 768, dtype=dtype),
-    )  # two: with and without the prompt
+    # two of each: with and without the prompt
+    latent = torch.randn(2, 4, 64, 64, dtype=dtype)
+    text = torch.randn(2, 77, 768, dtype=dtype)
 
     def step() -> Tensor:
         with torch.inference_mode():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bench's result as text."""
+"""Results of benches as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def table(result: dict[str, Any], *, as_json: bool) -> str:
-    """One JSON object, or rows in columns followed by everything else."""
+    """Return one JSON object, or rows in columns followed by everything else."""
     if as_json:
         return json.dumps(result) + "\n"
     rows = result["rows"]
@@ -36,8 +36,8 @@ def _plain(entry: Any) -> str:
 
 
 def promise(what: str, measured: float, limit: float, unit: str, **about: Any) -> dict[str, Any]:
-    """A promise that ``measured`` is at most ``limit``, or at least, where the limit is
-    negative.
+    """Return the row of a promise: ``measured`` is at most ``limit``, or at least ``-limit`` where
+    the limit is negative. ``about`` are notes.
     """
     holds = measured <= limit if limit >= 0 else measured >= -limit
     bound = f"<= {limit:.4g}" if limit >= 0 else f">= {-limit:.4g}"

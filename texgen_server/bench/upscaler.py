@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's
+"""Runs ``texgen bench upscaler``: seconds for all six maps, x2 and x4, beside Real-ESRGAN x4plus's
 arithmetic on one of them, in one run.
 """
 
@@ -24,12 +24,12 @@ from texgen_server.registry import load_model
 from texgen_server.upscaling.tiled import TiledUpscaler
 
 PEER_PX = 128
-"""The peer enlarges this much; its time grows with the area."""
+"""Edge of the peer's input; its time grows with the area."""
 
 
 @dataclass(frozen=True)
 class UpscalerBench:
-    """What the command line says."""
+    """The command line of ``texgen bench upscaler``."""
 
     models: Path | None
     cache: Path
@@ -38,7 +38,9 @@ class UpscalerBench:
 
 
 def bench_upscaler(options: UpscalerBench) -> dict[str, Any]:
-    """Rows of (engine, scale) with seconds a set; then the peer, for the same area and one map."""
+    """Return rows for each engine and scale with seconds a set, and the peer for the same area and
+    one map.
+    """
     card = find_card("upscaler", options.models)
     model, halo = load_model(card), int(card.network["halo_px"])
     device = "cuda" if torch.cuda.is_available() else "cpu"

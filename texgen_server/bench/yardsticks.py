@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server's bench measures with: a server in a process of its own, a network by the clock,
-a bare socket.
+"""Yardsticks of the server's bench: a server in a process of its own, a timed network, a bare
+socket, the engine alone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from pathlib import Path
 
 from texgen.modelcard import ModelCard
 from texgen.recipes.build import make_recipe
+from texgen.wire.chunks import CHUNK_BYTES
 from texgen_server.backend import Array, Backend
 from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
 
-CHUNK_BYTES = 512 * 1024
-
 
 @contextmanager
 def served(models: Path | None, graphs: Path, *flags: str, cache: Path) -> Iterator[str]:
-    """A server in a process of its own; its compiled graphs are the user's, its results are not."""
+    """Run a server in a process of its own and yield its address; it shares the user's compiled
+    graphs, not the user's results.
+    """
     link = cache / "graphs"
     if not link.exists():
         graphs.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def _inherited() -> dict[str, str]:
 
 
 class Timed:
-    """A `Backend` that adds up what its networks take."""
+    """A `Backend` that adds up the seconds that its networks take."""
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.threads, self.backend, self.spent_s = (
@@ -74,8 +75,8 @@ class Timed:
 
 
 def socket_copy_s(size: int, *, keep: bool) -> float:
-    """Seconds to send so many bytes over loopback: into memory of their own, as a result is kept,
-    or always into the same piece.
+    """Return the seconds to send so many bytes over loopback: into memory of their own, as results
+    are received, or always into the same buffer.
     """
     data = bytes(CHUNK_BYTES)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -100,9 +101,9 @@ def socket_copy_s(size: int, *, keep: bool) -> float:
 
 
 def engine_rate(
-    engine: LocalEngine, card: ModelCard, size_px: int, in_hand: int, seeds: range
+    engine: LocalEngine, card: ModelCard, size_px: int, in_flight: int, seeds: range
 ) -> float:
-    """Sets a second of an engine that is asked for one a seed, ``in_hand`` at a time."""
+    """Return the sets a second of an engine for recipes of these seeds, ``in_flight`` at a time."""
     started = time.perf_counter()
     pending = []
     for seed in seeds:
@@ -114,7 +115,7 @@ def engine_rate(
                 ),
             )
         )
-        if len(pending) >= in_hand:
+        if len(pending) >= in_flight:
             pending.pop(0).result()
     for future in pending:
         future.result()

@@ -6,17 +6,16 @@ Mounted into ``texgen`` when this package is installed.
 
 from __future__ import annotations
 
-from typing import Any
-
 from texgen_server.cli.bank import add_bank
 from texgen_server.cli.bench import add_bench
 from texgen_server.cli.evaluate import add_eval
 from texgen_server.cli.serve import add_serve, add_token
+from texgen_server.cli.shared import Commands
 from texgen_server.cli.train import add_train
 
 
-def add_commands(commands: Any) -> None:
-    """Add ours to the ``texgen`` command line."""
+def add_commands(commands: Commands) -> None:
+    """Add the server's commands to the ``texgen`` command line."""
     add_serve(commands)
     add_token(commands)
     add_bank(commands)

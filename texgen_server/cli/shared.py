@@ -1,19 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the server's commands share."""
+"""Parts that the server's commands share: parsers, common options, and the loader of actions.
+
+A command's parser is built at every start of ``texgen``, so modules here import neither torch nor
+gRPC. What a command does lies in `texgen_server.cli.actions`; `action` loads it when the command
+runs. This is the only late import of the command line.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from texgen.errors import InvalidRequestError
 from texgen_server.config import default_cache_folder
+from texgen_server.process.settings import tune_this_process
+
+ACTIONS = "texgen_server.cli.actions"
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def add_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
-    """A parser whose help ends in an example."""
+def add_parser(
+    commands: Commands, name: str, description: str, example: str
+) -> argparse.ArgumentParser:
+    """Add a command whose help ends in an example."""
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=description,
@@ -22,6 +35,36 @@ def add_parser(commands: Any, name: str, description: str, example: str) -> argp
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser
+
+
+def action(
+    target: str, *needs: str, extra: str = "", tuned: bool = False
+) -> Callable[[argparse.Namespace], int]:
+    """Return what a command runs: ``"module:function"`` of `texgen_server.cli.actions`.
+
+    The module is loaded when the command runs. ``needs`` are modules of the extra ``extra`` that it
+    imports; ``tuned`` sets up the process before torch is loaded, see `tune_this_process`.
+    """
+
+    def run(options: argparse.Namespace) -> int:
+        require(*needs, extra=extra)
+        if tuned:
+            tune_this_process()
+        module, name = target.split(":")
+        function: Callable[[argparse.Namespace], int]
+        function = getattr(importlib.import_module(f"{ACTIONS}.{module}"), name)
+        return function(options)
+
+    return run
+
+
+def require(*modules: str, extra: str) -> None:
+    """Raise InvalidRequestError that names the extra when a module is not installed."""
+    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    if missing:
+        raise InvalidRequestError(
+            f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'"
+        )
 
 
 def cache_folder() -> Path:
@@ -35,10 +78,31 @@ def cache_folder() -> Path:
     return folder
 
 
-def require(*modules: str, extra: str) -> None:
-    """Raises InvalidRequestError naming the extra when a module is not installed."""
-    missing = [m for m in modules if importlib.util.find_spec(m) is None]
-    if missing:
-        raise InvalidRequestError(
-            f"this command needs {', '.join(missing)}: pip install 'texgen[{extra}]'"
-        )
+def add_work(parser: argparse.ArgumentParser, default: str, contents: str) -> None:
+    """Add ``--work``, the folder of a run."""
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(default),
+        metavar="DIR",
+        help=f"{contents} (default {default})",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device`` of a training or an evaluation."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda or cuda:N; auto takes CUDA where torch sees it (default auto)",
+    )
+
+
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add ``--models``, the folder of installed models."""
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")

@@ -1,34 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen train``"""
+"""Parsers of ``texgen train``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from texgen_server.cli.shared import add_parser, require
-from texgen_server.process.settings import tune_this_process
+from texgen_server.cli.shared import Commands, action, add_device, add_parser, add_work
+
+LOSS_MODULES = ("torch", "efficientnet_lite_pytorch")
+"""Modules that training a network by frozen features needs."""
 
 
-def add_train(commands: Any) -> None:
-    """``texgen train``"""
+def add_train(commands: Commands) -> None:
+    """Add ``texgen train``."""
     parser = add_parser(
         commands,
         "train",
         "Train a model.",
-        "texgen train material --data ../shared/data --work runs/material --resume",
+        "texgen train material --data data --work runs/material --resume",
     )
     kinds = parser.add_subparsers(required=True, metavar="KIND")
-    material = add_parser(
+    _add_material(kinds)
+    _add_by_steps(
+        kinds,
+        "upscaler",
+        "Train the upscaler.",
+        data="folder with materials.csv and materials/",
+        work="scans, state, log",
+        steps=12000,
+        batch="8 crops",
+    )
+    _add_by_steps(
+        kinds,
+        "environment",
+        "Train the environment model.",
+        data="folder with environments.csv and environments/",
+        work="prepared maps, state, log",
+        steps=6000,
+        batch="6 windows",
+    )
+    _add_by_steps(
+        kinds,
+        "estimator",
+        "Train the estimator of missing maps.",
+        data="folder with materials.csv and materials/",
+        work="pack, state, log",
+        steps=3000,
+        batch="8 pictures",
+    )
+    _add_codec(kinds)
+    _add_curves(kinds)
+
+
+def _add_material(kinds: Commands) -> None:
+    """Add ``texgen train material``."""
+    parser = add_parser(
         kinds,
         "material",
         "Train the material model.",
-        "texgen train material --data ../shared/data --work runs/material",
+        "texgen train material --data data --work runs/material",
     )
-    material.add_argument(
+    parser.add_argument(
         "--data",
         type=Path,
         required=True,
@@ -36,150 +69,88 @@ def add_train(commands: Any) -> None:
         help="folder with materials.csv and materials/, or your own sets in ambientCG, Poly "
         "Haven or texgen naming, by class in folders",
     )
-    material.add_argument(
-        "--work",
-        type=Path,
-        default=Path("runs/material"),
-        metavar="DIR",
-        help="state, log and samples (default runs/material)",
-    )
-    material.add_argument("--resume", action="store_true", help="go on from the state in --work")
-    material.add_argument(
+    add_work(parser, "runs/material", "state, log and samples")
+    _add_resume(parser)
+    parser.add_argument(
         "--init",
         type=Path,
         metavar="DIR",
         help="start from the weights of a model folder, such as models/material",
     )
-    material.add_argument(
+    _add_material_schedule(parser)
+    add_device(parser)
+    _add_export(parser, "averaged weights", ", or at once with --stages 0:0")
+    parser.set_defaults(run=action("train:material", *LOSS_MODULES, extra="train", tuned=True))
+
+
+def _add_material_schedule(parser: argparse.ArgumentParser) -> None:
+    """Add what shapes a run of the material model."""
+    parser.add_argument(
         "--stages",
         default="128:60000,256:10000",
         help="SIZE:IMAGES,... (default 128:60000,256:10000)",
     )
-    material.add_argument(
+    parser.add_argument(
         "--batch",
         type=int,
         default=16,
         metavar="N",
         help="images per step over all workers (default 16)",
     )
-    material.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
-    material.add_argument(
+    parser.add_argument(
         "--loss",
         dest="game",
         choices=["relativistic", "hinge", "wgan-gp"],
         default="relativistic",
         help="adversarial loss (default relativistic)",
     )
-    material.add_argument(
-        "--export",
-        type=Path,
-        metavar="DIR",
-        help="write the EMA weights as a model folder when done, or at once with --stages 0:0",
-    )
-    material.add_argument("--version", default="0.1.0", help="version of the exported model")
-    material.add_argument(
+    parser.add_argument(
         "--materials",
         type=int,
         default=0,
         metavar="N",
         help="train on a fixed choice of N materials only, to compare runs",
     )
-    material.set_defaults(run=_train_material)
-    _add_stepwise(
-        kinds,
-        "upscaler",
-        "Train the upscaler.",
-        steps=12000,
-        each="8 crops",
-        keeps="scans",
-        run=_train_upscaler,
-    )
-    _add_stepwise(
-        kinds,
-        "environment",
-        "Train the environment model.",
-        steps=6000,
-        each="6 windows",
-        keeps="prepared maps",
-        run=_train_environment,
-    )
-    _add_stepwise(
-        kinds,
-        "estimator",
-        "Train the estimator of missing maps.",
-        steps=3000,
-        each="8 pictures",
-        keeps="pack",
-        run=_train_estimator,
-    )
-    _add_codec(kinds)
-    curves = add_parser(
-        kinds,
-        "curves",
-        "Draw the curves of training logs.",
-        "texgen train curves runs/a runs/b --out curves.png",
-    )
-    curves.add_argument(
-        "runs",
-        nargs="+",
-        type=Path,
-        metavar="DIR",
-        help="folders of runs (their --work); named by the folder",
-    )
-    curves.add_argument(
-        "--out", type=Path, required=True, metavar="PNG", help="the picture to write"
-    )
-    curves.set_defaults(run=_train_curves)
 
 
-def _add_stepwise(
-    kinds: Any,
-    name: str,
-    summary: str,
-    *,
-    steps: int,
-    each: str,
-    keeps: str,
-    run: Callable[[Any], None],
+def _add_by_steps(
+    kinds: Commands, name: str, summary: str, *, data: str, work: str, steps: int, batch: str
 ) -> None:
-    """``texgen train upscaler`` and ``texgen train estimator``."""
-    parser = add_parser(
-        kinds, name, summary, f"texgen train {name} --data ../shared/data --work runs/{name}"
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder with materials.csv and materials/",
-    )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        default=Path(f"runs/{name}"),
-        metavar="DIR",
-        help=f"{keeps}, state, log (default runs/{name})",
-    )
+    """Add ``texgen train`` for a model that is trained by steps: upscaler, environment,
+    estimator.
+    """
+    parser = add_parser(kinds, name, summary, f"texgen train {name} --data data --work runs/{name}")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help=data)
+    add_work(parser, f"runs/{name}", work)
     parser.add_argument(
         "--steps",
         type=int,
         default=steps,
         metavar="N",
-        help=f"updates of {each} each, over all sessions (default {steps})",
+        help=f"updates of {batch} each, over all sessions (default {steps})",
     )
+    _add_resume(parser)
+    add_device(parser)
+    _add_export(parser, "averaged weights")
+    parser.set_defaults(run=action(f"train:{name}", *LOSS_MODULES, extra="train", tuned=True))
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the state in --work")
+
+
+def _add_export(parser: argparse.ArgumentParser, weights: str, more: str = "") -> None:
     parser.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="write the averaged weights as a model folder when done",
+        help=f"write the {weights} as a model folder when done{more}",
     )
     parser.add_argument("--version", default="0.1.0", help="version of the exported model")
-    parser.set_defaults(run=partial(_train_stepwise, run))
 
 
-def _add_codec(kinds: Any) -> None:
-    """``texgen train codec``"""
+def _add_codec(kinds: Commands) -> None:
+    """Add ``texgen train codec``."""
     parser = add_parser(
         kinds,
         "codec",
@@ -192,13 +163,7 @@ def _add_codec(kinds: Any) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="instead of --pack: scans, prepared in memory"
     )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        default=Path("runs/codec"),
-        metavar="DIR",
-        help="weights, states, log, sheets (default runs/codec)",
-    )
+    add_work(parser, "runs/codec", "weights, states, log, sheets")
     parser.add_argument(
         "--index-maps",
         type=Path,
@@ -207,20 +172,27 @@ def _add_codec(kinds: Any) -> None:
     )
     parser.add_argument("--init", type=Path, metavar="FILE", help="start from these codec weights")
     parser.add_argument("--resume", action="store_true", help="go on from the states in --work")
+    _add_codec_schedule(parser)
+    add_device(parser)
     parser.add_argument(
-        "--codec-minutes",
-        type=float,
-        default=60.0,
-        metavar="M",
-        help="first phase: reconstruction and rate (default 60; 0 skips it)",
+        "--jobs", type=int, default=2, metavar="N", help="processes that read pictures (default 2)"
     )
-    parser.add_argument(
-        "--joins-minutes",
-        type=float,
-        default=30.0,
-        metavar="M",
-        help="second phase: grain and joins (default 30; 0 skips it)",
-    )
+    parser.set_defaults(run=action("train:codec", "torch", "scipy", extra="train", tuned=True))
+
+
+def _add_codec_schedule(parser: argparse.ArgumentParser) -> None:
+    """Add what shapes a run of the codec."""
+    for phase, minutes, text in (
+        ("codec", 60.0, "first phase: reconstruction and rate"),
+        ("joins", 30.0, "second phase: grain and joins"),
+    ):
+        parser.add_argument(
+            f"--{phase}-minutes",
+            type=float,
+            default=minutes,
+            metavar="M",
+            help=f"{text} (default {minutes:g}; 0 skips it)",
+        )
     parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="crops a step (default 8)"
     )
@@ -243,96 +215,24 @@ def _add_codec(kinds: Any) -> None:
         metavar="N",
         help="width of the discriminator (default 48)",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (default auto)")
+
+
+def _add_curves(kinds: Commands) -> None:
+    """Add ``texgen train curves``."""
+    parser = add_parser(
+        kinds,
+        "curves",
+        "Draw the curves of training logs.",
+        "texgen train curves runs/a runs/b --out curves.png",
+    )
     parser.add_argument(
-        "--jobs", type=int, default=2, metavar="N", help="processes that read pictures (default 2)"
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="folders of runs (their --work); named by the folder",
     )
-    parser.set_defaults(run=_train_codec)
-
-
-def _train_codec(options: argparse.Namespace) -> int:
-    require("torch", "scipy", extra="train")
-    tune_this_process()
-    from texgen_server.training.codec.run import CodecRun, train_codec
-    from texgen_server.training.codec.settings import CodecConfig
-
-    config = CodecConfig(
-        codec_minutes=options.codec_minutes,
-        joins_minutes=options.joins_minutes,
-        batch=options.batch,
-        crop_px=options.crop,
-        lr=options.lr,
-        adversarial=options.adversarial,
-        critic_width=options.critic_width,
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PNG", help="the picture to write"
     )
-    chosen = {
-        key: getattr(options, key)
-        for key in ("work", "pack", "data", "index_maps", "init", "resume", "device", "jobs")
-    }
-    train_codec(CodecRun(**chosen), config)
-    return 0
-
-
-def _train_material(options: argparse.Namespace) -> int:
-    require("torch", "efficientnet_lite_pytorch", extra="train")
-    tune_this_process()
-    from texgen_server.training.material.run import RunOptions, parse_stages, train_material
-
-    chosen = {
-        key: getattr(options, key)
-        for key in (
-            "data",
-            "work",
-            "resume",
-            "init",
-            "batch",
-            "device",
-            "export",
-            "version",
-            "game",
-            "materials",
-        )
-    }
-    train_material(RunOptions(stages=parse_stages(options.stages), **chosen))
-    return 0
-
-
-def _train_stepwise(run: Callable[[Any], None], options: argparse.Namespace) -> int:
-    require("torch", "efficientnet_lite_pytorch", extra="train")
-    tune_this_process()
-    from texgen_server.training.runner import StepwiseRun
-
-    run(
-        StepwiseRun(
-            **{
-                key: getattr(options, key)
-                for key in ("data", "work", "steps", "resume", "export", "version")
-            }
-        )
-    )
-    return 0
-
-
-def _train_upscaler(run: Any) -> None:
-    from texgen_server.training.upscaler.run import train_upscaler
-
-    train_upscaler(run)
-
-
-def _train_environment(run: Any) -> None:
-    from texgen_server.training.environment.run import train_environment
-
-    train_environment(run)
-
-
-def _train_estimator(run: Any) -> None:
-    from texgen_server.training.estimator.run import train_estimator
-
-    train_estimator(run)
-
-
-def _train_curves(options: argparse.Namespace) -> int:
-    from texgen_server.training.curves import draw_curves
-
-    draw_curves({run.name: run / "log.jsonl" for run in options.runs}, options.out)
-    return 0
+    parser.set_defaults(run=action("curves:draw"))

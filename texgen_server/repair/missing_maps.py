@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAP_SPECS, MapKind, Pixels, from_unit, to_unit
+from texgen.maps import FILLABLE, MAP_SPECS, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.material.postprocess import store_normal
 from texgen_server.networks.channels import (
@@ -32,7 +32,6 @@ from texgen_server.repair.normal_integration import central_slopes, integrate, s
 
 Array = NDArray[np.float32]
 
-FILLABLE = tuple(MapKind(name) for name in ESTIMATED)
 LONGEST_PX = 2048
 """Longest edge of the estimator's input: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)

@@ -1,38 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The adversarial game, selectable: hinge, relativistic with R1 and R2, Wasserstein with gradient
-penalty.
+"""Adversarial losses: hinge, relativistic with R1 and R2, Wasserstein with gradient penalty.
 
 Scores are lists over heads of (B, n). Sources: hinge, Lim and Ye 2017; relativistic pairing with R1
 and R2, Huang et al. 2024 (R3GAN), equation 2; WGAN-GP, Gulrajani et al. 2017, equation 3. Penalties
-are taken at what the judged heads see (frozen taps, raw channels), not at pixels: the frozen
-network between them is no part of the game.
+are taken at the inputs of the discriminator's heads (frozen taps, raw channels), not at pixels: the
+frozen network between them is not trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from texgen_server.training.material.discriminator import VIEWS, Discriminator
-
-if TYPE_CHECKING:
-    from texgen_server.training.material.loop import Seen
+from texgen_server.precision.autocast import quick
+from texgen_server.training.discriminator import VIEWS, Discriminator
+from texgen_server.training.trainer import frozen
 
 Scores = list[Tensor]
 PENALTY_EVERY = 4
-"""Gradient penalties are taken at every so many steps, that much heavier (Karras et al. 2020, "lazy
+"""Steps between gradient penalties, which weigh as many times more (Karras et al. 2020, "lazy
 regularisation").
 """
 
 
+@dataclass
+class DiscriminatorInput:
+    """Images as the discriminator and the statistics see them."""
+
+    maps: Tensor
+    """(B, C, H, W)"""
+    taps: list[Tensor]
+    """Taps of `FrozenFeatures` on all views, stacked along the batch: (2 B, C, h, w)."""
+    raw: Tensor
+    """(B, C, H, W) channels for the head that sees no frozen features."""
+
+
 @dataclass(frozen=True)
 class Game:
-    """One adversarial loss: what the discriminator and the generator minimise."""
+    """One adversarial loss: the terms that the discriminator and the generator minimise."""
 
     discriminator: Callable[[Scores, Scores], Tensor]  # (real, fake)
     generator: Callable[[Scores, Scores], Tensor]
@@ -64,7 +73,7 @@ def relativistic_discriminator(real: Scores, fake: Scores) -> Tensor:
 
 
 def relativistic_generator(real: Scores, fake: Scores) -> Tensor:
-    """The same with both sides exchanged."""
+    """`relativistic_discriminator` with both sides exchanged."""
     return relativistic_discriminator(fake, real)
 
 
@@ -80,11 +89,33 @@ GAMES: dict[str, Game] = {
 }
 
 
-def gradient_penalty(
-    discriminator: Discriminator, kind: str, real: Seen, fake: Seen, condition: Tensor
+def generator_loss(
+    discriminator: Discriminator,
+    game: Game,
+    real: DiscriminatorInput,
+    fake: DiscriminatorInput,
+    condition: Callable[[], Tensor],
 ) -> Tensor:
-    """Penalty "r1r2": squared gradient at real and at fake; "interpolated": squared distance of its
-    norm from 1, at points between.
+    """Return the generator's loss, with the discriminator's weights frozen.
+
+    ``condition`` embeds what the images are said to be, (B, condition_dim).
+    """
+    with frozen(discriminator), quick(fake.maps.device):
+        embedding = condition()
+        fakes = discriminator(fake.taps, fake.raw, embedding)
+        reals = discriminator(real.taps, real.raw, embedding) if game.penalty == "r1r2" else fakes
+    return game.generator(reals, fakes)
+
+
+def gradient_penalty(
+    discriminator: Discriminator,
+    kind: str,
+    real: DiscriminatorInput,
+    fake: DiscriminatorInput,
+    condition: Tensor,
+) -> Tensor:
+    """Return a gradient penalty: for "r1r2" the squared gradient at real and at fake, for
+    "interpolated" the squared distance of its norm from 1 at points between.
     """
     if kind == "r1r2":
         return _squared_gradient(discriminator, real, condition) + _squared_gradient(
@@ -100,7 +131,9 @@ def gradient_penalty(
     return (_gradient_norm(discriminator, taps, raw, condition) - 1.0).square().mean()
 
 
-def _squared_gradient(discriminator: Discriminator, seen: Seen, condition: Tensor) -> Tensor:
+def _squared_gradient(
+    discriminator: Discriminator, seen: DiscriminatorInput, condition: Tensor
+) -> Tensor:
     taps = [t.detach() for t in seen.taps]
     return _gradient_norm(discriminator, taps, seen.raw.detach(), condition).square().mean()
 
@@ -108,8 +141,8 @@ def _squared_gradient(discriminator: Discriminator, seen: Seen, condition: Tenso
 def _gradient_norm(
     discriminator: Discriminator, taps: list[Tensor], raw: Tensor, condition: Tensor
 ) -> Tensor:
-    """(B,) norm of the scores' gradient with respect to all inputs together, each in units of its
-    own size.
+    """Return (B,): the norm of the scores' gradient with respect to all inputs together, each input
+    in units of its root mean square.
     """
     inputs = [x.float().requires_grad_() for x in (*taps, raw)]
     scores = discriminator(inputs[:-1], inputs[-1], condition)
@@ -124,5 +157,5 @@ def _gradient_norm(
 
 
 def _per_image(gradient: Tensor) -> Tensor:
-    """Sum of squares for each image of a tap that holds all views stacked along the batch."""
+    """Return (B,): the sum of squares of each image of a tap, over all views."""
     return torch.stack([part.square().flatten(1).sum(1) for part in gradient.chunk(VIEWS)]).sum(0)

@@ -107,6 +107,12 @@ def read_split(path: Path = SPLIT_FILE) -> set[str]:
         return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
 
 
+def split_rows(assets: list[str], held: set[str]) -> tuple[list[int], list[int]]:
+    """Return the rows of a pack's assets to train on, and those that are held out."""
+    rows = range(len(assets))
+    return [i for i in rows if assets[i] not in held], [i for i in rows if assets[i] in held]
+
+
 def write_parts(
     path: Path, held: set[str], rows: Iterable[tuple[str, str, str]], grouped_by: str
 ) -> None:

@@ -20,6 +20,7 @@ from texgen.modelcard import compute_digest
 from texgen_server.training.catalog import OWN_LICENCE
 
 WEIGHTS_FILE = "weights.safetensors"
+LOSS_NETWORK = "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped"
 
 Table = dict[str, Any]
 
@@ -77,16 +78,21 @@ def _known_bias(folder: Path) -> Table:
     return {"known_bias": there["known_bias"]} if "known_bias" in there else {}
 
 
-def data_table(assets: Sequence[Sourced], images: int) -> Table:
-    """Where the training data came from, and how many images were trained on."""
+def data_table(assets: Sequence[Sourced], images: int, *, loss_network: bool = True) -> Table:
+    """Return the table ``[data]``: publishers and licence of the training data, images trained on.
+
+    ``loss_network`` says whether frozen features were part of the loss.
+    """
     publishers = Counter(a.publisher for a in assets)
-    return {
+    table: Table = {
         "training_images": images,
         "training_assets": len(assets),
         "data_licence": "CC0-1.0" if all(a.licence != OWN_LICENCE for a in assets) else OWN_LICENCE,
         "publishers": [f"{name}: {count}" for name, count in sorted(publishers.items())],
-        "loss_network": "EfficientNet-lite0 (ImageNet), used frozen in training, not shipped",
     }
+    if loss_network:
+        table["loss_network"] = LOSS_NETWORK
+    return table
 
 
 def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
@@ -109,3 +115,26 @@ def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
 
 def _entries(table: Table) -> list[str]:
     return [f"{json.dumps(k)} = {json.dumps(v, ensure_ascii=False)}" for k, v in table.items()]
+
+
+def control(
+    name: str,
+    label: str,
+    description: str,
+    limits: tuple[float, float, float],
+    *,
+    unit: str = "",
+    post_process: bool = True,
+) -> dict[str, Any]:
+    """One ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value."""
+    minimum, default, maximum = limits
+    return {
+        "name": name,
+        "label": label,
+        "description": description,
+        "unit": unit,
+        "minimum": minimum,
+        "maximum": maximum,
+        "default": default,
+        "post_process": post_process,
+    }

@@ -1,50 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a run in one safetensors file: networks, EMA, optimisers, position. Never pickle."""
+"""Training states in one safetensors file: networks, averages, optimisers, position. Never pickle.
+
+Tensors of a network are stored as ``<network>/<key of its state dict>``, those of an optimiser as
+``<optimiser>/<index of the parameter>/<slot>``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from texgen_server.training.material.loop import Trainer
-
-NETWORKS = ("generator", "codes", "discriminator", "ema_generator", "ema_codes")
-OPTIMIZERS = ("optimizer_g", "optimizer_d")
-
 Networks = dict[str, nn.Module]
 Optimizers = dict[str, torch.optim.Optimizer]
+Value = TypeVar("Value")
 
 
-def save_state(trainer: Trainer, path: Path) -> None:
-    """Write everything `load_state` needs, atomically."""
-    write_tensors(*_held(trainer), path, {"images": str(trainer.images)})
-
-
-def load_state(trainer: Trainer, path: Path) -> None:
-    """Continue exactly where `save_state` stood (but for the random stream, which starts anew)."""
-    trainer.images = int(read_tensors(*_held(trainer), path)[1]["images"])
-    trainer.random.manual_seed(
-        trainer.config.seed * 1000 + trainer.workers.rank + trainer.images * 17
-    )
-
-
-def _held(trainer: Trainer) -> tuple[Networks, Optimizers]:
-    return {n: getattr(trainer, n) for n in NETWORKS}, {n: getattr(trainer, n) for n in OPTIMIZERS}
-
-
-def write_tensors(
-    networks: Networks,
-    optimizers: Optimizers,
-    path: Path,
-    about: dict[str, str],
-    more: dict[str, Tensor] | None = None,
+def write_state(
+    networks: Networks, optimizers: Optimizers, path: Path, metadata: dict[str, str]
 ) -> None:
-    """Networks, optimisers and further tensors of any run, atomically."""
-    tensors: dict[str, Tensor] = dict(more or {})
+    """Write networks and optimisers of a run with their metadata, atomically."""
+    tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         tensors |= {f"{name}/{key}": value for key, value in network.state_dict().items()}
     for name, optimizer in optimizers.items():
@@ -53,30 +34,34 @@ def write_tensors(
                 f"{name}/{index}/{slot}": torch.as_tensor(value) for slot, value in slots.items()
             }
     temporary = path.with_suffix(".partial")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, about)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
     temporary.replace(path)
 
 
-def read_tensors(
-    networks: Networks, optimizers: Optimizers, path: Path
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Fill networks and optimisers from what `write_tensors` wrote; returns all tensors and what
-    was written about them.
-    """
+def read_state(networks: Networks, optimizers: Optimizers, path: Path) -> dict[str, str]:
+    """Fill networks and optimisers from what `write_state` wrote; returns the metadata."""
     tensors = load_file(path)
     for name, network in networks.items():
-        prefix = f"{name}/"
-        network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        network.load_state_dict(network_tensors(tensors, name))
     for name, optimizer in optimizers.items():
         slots: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(f"{name}/"):
-                _, index, slot = key.split("/")
-                slots.setdefault(int(index), {})[slot] = value
+        for key, value in network_tensors(tensors, name).items():
+            index, slot = key.split("/")
+            slots.setdefault(int(index), {})[slot] = value
         optimizer.load_state_dict(
             {"state": slots, "param_groups": optimizer.state_dict()["param_groups"]}
         )
+    return read_metadata(path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of a state, such as its position."""
     with safe_open(path, "pt") as file:
-        return tensors, file.metadata()
+        metadata: dict[str, str] = file.metadata()
+    return metadata
+
+
+def network_tensors(tensors: Mapping[str, Value], name: str) -> dict[str, Value]:
+    """Return the tensors that a state holds of one network, by the keys of its state dict."""
+    prefix = f"{name}/"
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

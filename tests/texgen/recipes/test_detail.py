@@ -39,7 +39,10 @@ def test_the_scale_follows_from_the_size_and_the_text_says_it(card, upscaler, re
     detailed = with_detail(recipe, card, upscaler, size)
     assert detailed.detail == Detail(scale, upscaler.digest[:16])
     assert (detailed.width_px, detailed.height_px) == size
-    assert (detailed.drawn().width_px * scale, detailed.drawn().detail) == (size[0], None)
+    assert (detailed.before_upscaling().width_px * scale, detailed.before_upscaling().detail) == (
+        size[0],
+        None,
+    )
     text = write_recipe(detailed, card)
     assert text.startswith(SHORT_PREFIX)
     assert read_recipe(text, card) == detailed
@@ -50,11 +53,11 @@ def test_derived_recipes_keep_it_outside_only(card, upscaler, recipe):
     detailed = with_detail(recipe, card, upscaler, (4096, 4096))
     varied = vary_recipe(card, detailed, 9, 0.5)
     assert varied.detail == detailed.detail
-    assert varied.origin.base == detailed.drawn()
+    assert varied.origin.base == detailed.before_upscaling()
     assert read_recipe(write_recipe(varied, card), card) == varied
     mixed = mix_recipe(card, [(detailed, 1.0), (recipe, 1.0)], size_px=(1024, 1024))
     assert mixed.detail is None
-    assert mixed.origin.parts[0][0] == detailed.drawn()
+    assert mixed.origin.parts[0][0] == detailed.before_upscaling()
     assert read_recipe(write_recipe(mixed, card), card) == mixed
 
 
@@ -76,4 +79,4 @@ def test_another_upscaler_is_not_taken_for_the_recipes(upscaler):
 
 
 def test_the_drawn_recipe_of_a_plain_one_is_itself(recipe):
-    assert recipe.drawn() == recipe == replace(recipe)
+    assert recipe.before_upscaling() == recipe == replace(recipe)

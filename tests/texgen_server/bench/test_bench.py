@@ -9,7 +9,8 @@ import torch
 from texgen.cli import main
 from texgen_server.bench.batch import BatchBench, bench_batch
 from texgen_server.bench.gpu import GpuBench, bench_gpu
-from texgen_server.bench.server import ServerBench, bench_server
+from texgen_server.bench.options import ServerBench
+from texgen_server.bench.server import bench_server
 
 
 def test_the_gpu_bench_runs_the_engine(models, tmp_path):

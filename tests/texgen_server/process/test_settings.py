@@ -75,7 +75,7 @@ before = state()
 
 USES = {
     "importing the SDK": """
-import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, texgen.dataset.making, texgen.export.packing, texgen.gallery.build
+import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, texgen.dataset.generate, texgen.export.packing, texgen.gallery.build
 """,
     "an engine": """
 from texgen.recipes.build import make_recipe

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The discriminator of the second phase: judges patches of all nine maps, given which material they
-should be of.
+"""The discriminator of the second phase: scores patches of all nine maps, given the material that
+they should be of.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class Critic(nn.Module):
 
 
 def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Relativistic average loss of the critic (Jolicoeur-Martineau 2018), each image beside its
-    counterpart of the same material.
+    """Return the relativistic average loss of the critic (Jolicoeur-Martineau 2018), each image
+    beside its counterpart of the same material.
     """
     return F.softplus(fake - _mean(real)).mean() + F.softplus(_mean(fake) - real).mean()
 
 
-def painter_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """The decoder's side of it: fakes should score above the mean of the real crops."""
+def decoder_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the decoder's loss: fakes should score above the mean of the real crops."""
     return F.softplus(_mean(real) - fake).mean()
 
 
 def squared_gradient(scores: Tensor, maps: Tensor) -> Tensor:
-    """Mean over images and scores of the squared gradient of the scores by the maps (R1 at real, R2
-    at fake maps; Mescheder et al. 2018).
+    """Return the squared gradient of the scores with respect to the maps, as a mean over images and
+    scores (R1 at real, R2 at fake maps; Mescheder et al. 2018).
     """
     (gradient,) = torch.autograd.grad(scores.sum(), maps, create_graph=True)
     return gradient.square().sum((1, 2, 3)).mean() / scores[0].numel()

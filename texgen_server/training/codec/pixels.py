@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from texgen.maps import from_unit
 from texgen_server.networks.codec import MAPS
 from texgen_server.training.exemplars.pack import (
     CataloguedSet,
@@ -51,9 +52,8 @@ def to_picture(exemplar: Exemplar, grid: str) -> Picture:
     known = np.asarray(
         [0.0 if name in exemplar.about.constants else 1.0 for name in CHANNELS], np.float32
     )
-    return Picture(
-        exemplar.about.asset_id, grid, np.round(maps * 255.0).astype(np.uint8), known, wraps=True
-    )
+    pixels = from_unit(maps, np.uint8, half_to_even=True)
+    return Picture(exemplar.about.asset_id, grid, pixels, known, wraps=True)
 
 
 def read_pictures(pack: Pack, wanted: list[tuple[str, str]], jobs: int) -> list[Picture]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen train codec``: both phases from a pack of exemplars, resumable, with figures and sheets
-as it goes.
+"""Runs ``texgen train codec``: both phases from a pack of exemplars, with figures and sheets on the
+way.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from texgen.errors import InvalidRequestError
-from texgen_server.networks.codec import Codec, draw_noise
+from texgen_server.networks.codec import Codec
 from texgen_server.precision.autocast import rougher_float32_in_training
-from texgen_server.training.codec.common import Clock
 from texgen_server.training.codec.evaluate import measure, summary
-from texgen_server.training.codec.joins import IndexMap, JoinTrainer, encode_all
+from texgen_server.training.codec.joins import JoinsTrainer
 from texgen_server.training.codec.pixels import Picture, PictureSet, prepare_pictures, read_pictures
 from texgen_server.training.codec.reconstruction import ReconstructionTrainer
+from texgen_server.training.codec.relaid import IndexMap, encode_pictures
 from texgen_server.training.codec.settings import CodecConfig
-from texgen_server.training.codec.sheets import crop_lit, sheet
+from texgen_server.training.codec.sheets import write_sheet
+from texgen_server.training.codec.trainer import CodecTrainer
 from texgen_server.training.codec.transform import Transform, fit_transform
 from texgen_server.training.codec.weights import read_codec, write_codec
+from texgen_server.training.devices import training_device
 from texgen_server.training.exemplars.pack import read_pack
 from texgen_server.training.exemplars.split import read_validation
-from texgen_server.training.state import Networks, Optimizers, read_tensors, write_tensors
 
 TRANSFORM_FILE, CODEC_STATE, JOINS_STATE = (
     "transform.safetensors",
@@ -46,25 +46,27 @@ CODEC_WEIGHTS, JOINS_WEIGHTS, CRITIC_WEIGHTS = (
 )
 LOG_EVERY_S, SAVE_EVERY_S = 10.0, 60.0
 SAVE_SHARE = 0.04
-"""Of the time that may go into measuring and saving, where that takes long."""
-SHEET_PX = 256
-MOST_SHEET_ROWS = 8
+"""Largest share of the time for measuring and saving, where that takes long."""
+MEAN_STEPS = 200
+"""Steps that a row of the log is a mean of, at most."""
+VALIDATION_NOISE = 1
+"""Seed of the decoder's noise in measurements of the second phase."""
 
 Log = Callable[[Mapping[str, float]], None]
 Figures = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class CodecRun:
-    """What the command line says."""
+class CodecTrainOptions:
+    """The command line of ``texgen train codec``."""
 
     work: Path
     pack: Path | None = None
     """A folder of prepared exemplars."""
     data: Path | None = None
-    """Where there is no pack: scans, prepared in memory."""
+    """Folder of scans that are prepared in memory where there is no pack."""
     index_maps: Path | None = None
-    """Safetensors file: an index map (h, w, 2) for each asset id, for the grid "small"."""
+    """Safetensors file with an index map (h, w, 2) for each asset id, for the grid "small"."""
     init: Path | None = None
     """Weights to start from."""
     resume: bool = False
@@ -72,35 +74,26 @@ class CodecRun:
     jobs: int = 2
 
 
-def train_codec(options: CodecRun, config: CodecConfig) -> None:
+def train_codec(options: CodecTrainOptions, config: CodecConfig) -> None:
     """Run both phases; weights, states, log and sheets go to ``options.work``.
 
     Raises InvalidRequestError on bad input.
     """
     options.work.mkdir(parents=True, exist_ok=True)
-    device = torch.device(
-        "cuda"
-        if options.device == "auto" and torch.cuda.is_available()
-        else options.device.replace("auto", "cpu")
-    )
+    device = training_device(options.device)
     if device.type == "cuda":
         rougher_float32_in_training()
-    pictures = PictureSet(_pictures(options), device)
-    held = read_validation()
-    train = [i for i, name in enumerate(pictures.ids) if name not in held]
-    validation = [
-        i for i, name in enumerate(pictures.ids) if name in held and pictures.grids[i] == "small"
-    ]
-    log = _logger(options.work / "log.jsonl")
-    log({"pictures": len(pictures), "train": len(train), "validation": len(validation)})
-    codec = _start(options, config, pictures, train)
+    pictures = PictureSet(_read_pictures(options), device)
+    run = _Run(options, config, pictures)
+    run.log({"pictures": len(pictures), "train": len(run.train), "validation": len(run.validation)})
+    codec = _initial_codec(options, config, pictures, run.train)
     if config.codec_minutes > 0:
-        codec = _reconstruct(options, config, codec, pictures, train, validation, log)
+        codec = run.reconstruct(codec)
     if config.joins_minutes > 0:
-        _mend(options, config, codec, pictures, train, validation, log)
+        run.learn_joins(codec)
 
 
-def _pictures(options: CodecRun) -> list[Picture]:
+def _read_pictures(options: CodecTrainOptions) -> list[Picture]:
     if options.pack is not None:
         pack = read_pack(options.pack)
         wanted = [(a, g) for a in pack.ids() for g in pack.grids[a]]
@@ -112,7 +105,10 @@ def _pictures(options: CodecRun) -> list[Picture]:
     )
 
 
-def _start(options: CodecRun, config: CodecConfig, pictures: PictureSet, train: list[int]) -> Codec:
+def _initial_codec(
+    options: CodecTrainOptions, config: CodecConfig, pictures: PictureSet, train: list[int]
+) -> Codec:
+    """Return the codec of ``--init``, or one that starts as the block transform of the pictures."""
     if options.init is not None:
         return read_codec(options.init)
     path = options.work / TRANSFORM_FILE
@@ -123,118 +119,87 @@ def _start(options: CodecRun, config: CodecConfig, pictures: PictureSet, train: 
     return Codec(config.params, transform.basis, transform.deviations)
 
 
-def _reconstruct(
-    options: CodecRun,
-    config: CodecConfig,
-    codec: Codec,
-    pictures: PictureSet,
-    train: list[int],
-    validation: list[int],
-    log: Log,
-) -> Codec:
-    """The first phase; returns the averaged codec."""
-    trainer = ReconstructionTrainer(codec, pictures, train, config)
-    state = options.work / CODEC_STATE
-    networks: Networks = {"network": trainer.codec, "average": trainer.average}
-    optimizers: Optimizers = {"optimizer": trainer.optimizer}
-    if options.resume and state.is_file():
-        _, about = read_tensors(networks, optimizers, state)
-        trainer.step_number, trainer.clock = (
-            int(about["step"]),
-            Clock(config.codec_minutes, float(about["spent_s"])),
-        )
-        trainer.rate.target_bits = float(about["target_bits"])
-        trainer.rate.weight.fill_(float(about["rate_weight"]))
+class _Run:
+    """Both phases of one run, with its log and its validation pictures."""
 
-    def save() -> None:
-        figures = summary(measure(trainer.average, pictures, validation, None))
-        trainer.rate.correct(figures["bits"], config.bits)
-        log(
-            {
-                "phase": 1,
-                "step": trainer.step_number,
-                "minutes": trainer.clock.spent_s / 60,
-                **figures,
-            }
-        )
-        about = {
-            "step": trainer.step_number,
-            "spent_s": trainer.clock.spent_s,
-            "target_bits": trainer.rate.target_bits,
-        }
-        about["rate_weight"] = float(trainer.rate.weight)
-        write_tensors(networks, optimizers, state, {k: str(v) for k, v in about.items()})
-        write_codec(trainer.average, options.work / CODEC_WEIGHTS)
+    def __init__(
+        self, options: CodecTrainOptions, config: CodecConfig, pictures: PictureSet
+    ) -> None:
+        self.options, self.config, self.pictures = options, config, pictures
+        held = read_validation()
+        rows = range(len(pictures))
+        self.train = [i for i in rows if pictures.ids[i] not in held]
+        self.validation = [
+            i for i in rows if pictures.ids[i] in held and pictures.grids[i] == "small"
+        ]
+        self.log = _logger(options.work / "log.jsonl")
 
-    save()
-    _loop(trainer.run(), save, log, 1, config)
-    write_sheet(trainer.average, pictures, validation, options.work / "codec.png", None)
-    return trainer.average
+    def reconstruct(self, codec: Codec) -> Codec:
+        """Run the first phase; returns the averaged codec."""
+        trainer = ReconstructionTrainer(codec, self.pictures, self.train, self.config)
 
+        def save() -> None:
+            figures = self._measure(trainer.average, None)
+            trainer.rate.correct(figures["bits"], self.config.bits)
+            self._log_figures(1, trainer, figures)
+            write_codec(trainer.average, self.options.work / CODEC_WEIGHTS)
 
-def _mend(
-    options: CodecRun,
-    config: CodecConfig,
-    codec: Codec,
-    pictures: PictureSet,
-    train: list[int],
-    validation: list[int],
-    log: Log,
-) -> None:
-    """The second phase."""
-    codec = codec.to(pictures.device)
-    relaid = encode_all(codec, pictures, read_index_maps(options.index_maps))
-    trainer = JoinTrainer(codec, pictures, train, relaid, config)
-    state = options.work / JOINS_STATE
-    networks: Networks = {
-        "decoder": trainer.decoder,
-        "average": trainer.average,
-        "critic": trainer.critic,
-    }
-    optimizers: Optimizers = {
-        "optimizer": trainer.optimizer,
-        "critic_optimizer": trainer.critic_optimizer,
-    }
-    if options.resume and state.is_file():
-        _, about = read_tensors(networks, optimizers, state)
-        trainer.step_number, trainer.clock = (
-            int(about["step"]),
-            Clock(config.joins_minutes, float(about["spent_s"])),
-        )
-    averaged = copy.copy(codec)
-    averaged._modules = {"encoder": codec.encoder, "decoder": trainer.average}
+        self._train(trainer, CODEC_STATE, save, 1)
+        self._write_sheet(trainer.average, "codec.png", None)
+        return trainer.average
 
-    def save() -> None:
-        save_file(
-            {k: v.cpu().contiguous() for k, v in trainer.critic.state_dict().items()},
-            options.work / CRITIC_WEIGHTS,
-        )
-        figures = summary(measure(averaged, pictures, validation, 1))
-        log(
-            {
-                "phase": 2,
-                "step": trainer.step_number,
-                "minutes": trainer.clock.spent_s / 60,
-                **figures,
-            }
-        )
-        write_tensors(
-            networks,
-            optimizers,
-            state,
-            {"step": str(trainer.step_number), "spent_s": str(trainer.clock.spent_s)},
-        )
-        write_codec(averaged, options.work / JOINS_WEIGHTS)
+    def learn_joins(self, codec: Codec) -> None:
+        """Run the second phase, on the decoder of a codec."""
+        codec = codec.to(self.pictures.device)
+        index_maps = read_index_maps(self.options.index_maps)
+        relaid = encode_pictures(codec, self.pictures, index_maps)
+        trainer = JoinsTrainer(codec, self.pictures, self.train, relaid, self.config)
+        averaged = copy.copy(codec)
+        averaged._modules = {"encoder": codec.encoder, "decoder": trainer.average}
 
-    save()
-    _loop(trainer.run(), save, log, 2, config)
-    write_sheet(averaged, pictures, validation, options.work / "joins.png", 1)
+        def save() -> None:
+            critic = trainer.critic.state_dict()
+            tensors = {k: v.cpu().contiguous() for k, v in critic.items()}
+            save_file(tensors, self.options.work / CRITIC_WEIGHTS)
+            self._log_figures(2, trainer, self._measure(averaged, VALIDATION_NOISE))
+            write_codec(averaged, self.options.work / JOINS_WEIGHTS)
+
+        self._train(trainer, JOINS_STATE, save, 2)
+        self._write_sheet(averaged, "joins.png", VALIDATION_NOISE)
+
+    def _train(
+        self, trainer: CodecTrainer, state_file: str, measure: Callable[[], None], phase: int
+    ) -> None:
+        """Resume where asked to, train to the end of the phase; ``measure`` logs figures and writes
+        weights at each save.
+        """
+        state = self.options.work / state_file
+        if self.options.resume and state.is_file():
+            trainer.load(state)
+
+        def save() -> None:
+            measure()
+            trainer.save(state)
+
+        save()
+        _loop(trainer.run(), save, self.log, phase, self.config.batch)
+
+    def _measure(self, codec: Codec, noise_seed: int | None) -> dict[str, float]:
+        return summary(measure(codec, self.pictures, self.validation, noise_seed))
+
+    def _log_figures(self, phase: int, trainer: CodecTrainer, figures: dict[str, float]) -> None:
+        minutes = trainer.clock.spent_s / 60
+        self.log({"phase": phase, "step": trainer.position, "minutes": minutes, **figures})
+
+    def _write_sheet(self, codec: Codec, name: str, noise_seed: int | None) -> None:
+        path = self.options.work / name
+        write_sheet(codec, self.pictures, self.validation, path, noise_seed)
 
 
 def _loop(
-    steps: Iterator[Figures], save: Callable[[], None], log: Log, phase: int, config: CodecConfig
+    steps: Iterator[Figures], save: Callable[[], None], log: Log, phase: int, batch: int
 ) -> None:
-    """Run, log means now and then, save now and then and at the end."""
+    """Run, log means every `LOG_EVERY_S`, save from time to time and at the end."""
     torch.backends.cudnn.benchmark = True  # crops have one size; measures do not
     logged = saved = time.monotonic()
     took = 0.0
@@ -243,9 +208,7 @@ def _loop(
         seen.append(record)
         now = time.monotonic()
         if now - logged > LOG_EVERY_S:
-            means = {k: float(torch.stack([r[k] for r in seen[-200:]]).mean()) for k in seen[-1]}
-            rate = len(seen) / (time.monotonic() - logged)
-            log({"phase": phase, "crops_per_s": rate * config.batch, **means})
+            log({"phase": phase, "crops_per_s": len(seen) * batch / (now - logged), **_means(seen)})
             logged, seen = time.monotonic(), []
         if now - saved > max(SAVE_EVERY_S, took / SAVE_SHARE):
             torch.backends.cudnn.benchmark = False
@@ -257,31 +220,19 @@ def _loop(
     save()
 
 
+def _means(records: list[Figures]) -> dict[str, float]:
+    """Return the mean of each figure over the last `MEAN_STEPS` records."""
+    recent = records[-MEAN_STEPS:]
+    return {k: float(torch.stack([r[k] for r in recent]).mean()) for k in recent[-1]}
+
+
 def read_index_maps(path: Path | None) -> dict[str, IndexMap]:
-    """Index maps by asset id; none without a path."""
+    """Read index maps by asset id; returns none without a path."""
     return (
         {}
         if path is None
         else {name: tensor.numpy().astype(np.int64) for name, tensor in load_file(path).items()}
     )
-
-
-@torch.no_grad()
-def write_sheet(
-    codec: Codec, pictures: PictureSet, rows: list[int], path: Path, noise_seed: int | None
-) -> None:
-    """Scan beside decode at 1:1, lit, of evenly chosen pictures."""
-    lines = []
-    for row in rows[:: max(1, len(rows) // MOST_SHEET_ROWS)][:MOST_SHEET_ROWS]:
-        maps = pictures.whole(row) * pictures.known[row].view(1, -1, 1, 1)
-        latents = codec.encoder(maps).round()
-        noise = None
-        if noise_seed is not None:
-            random = torch.Generator(pictures.device).manual_seed(noise_seed)
-            noise = draw_noise(codec.params, (1, *latents.shape[2:]), pictures.device, random)
-        made = codec.decoder(latents, noise)
-        lines.append([crop_lit(m, pictures, row, SHEET_PX) for m in (maps, made)])
-    Image.fromarray(sheet(lines)).save(path)
 
 
 def _logger(path: Path) -> Log:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of environments."""
+"""Trains and evaluates the environment generator."""

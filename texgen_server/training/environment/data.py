@@ -20,6 +20,7 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import decode_exr
 from texgen.maps import Light
 from texgen.render.panorama import geometric_mean, luminance, pixel_angles
+from texgen_server.environment.lights import render_light
 from texgen_server.networks.channels import STOPS
 from texgen_server.training.catalog import write_parts
 from texgen_server.training.environment.lights import take_lights
@@ -253,3 +254,15 @@ class HdrPack:
         with np.load(folder / "layouts.npz") as small:
             self.layouts: Array = small["layouts"]
             self.skies: Array = small["skies"]
+
+    def panorama(self, index: int) -> Array:
+        """Return (512, 1024, 3) radiance of a map, turned, with its lights, including the light
+        that clamping had taken from them.
+        """
+        stops = self.stops[index].astype(np.float32) * np.float32(STOPS)
+        radiance = np.exp2(stops) * np.float32(self.exposures[index])
+        out: Array = radiance.transpose(1, 2, 0).copy()
+        for light in self.lights[index]:
+            rows, columns, added = render_light(light, out.shape[0])
+            out[rows, columns] += added
+        return out

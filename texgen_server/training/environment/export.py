@@ -14,11 +14,12 @@ from texgen.maps import MapKind
 from texgen_server.environment.controls import AS_DRAWN_DEG
 from texgen_server.environment.scene import MOST_LIGHTS
 from texgen_server.environment.sky_model import SkyModel
+from texgen_server.networks.channels import SKY
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.environment.data import HdrPack
-from texgen_server.training.material.controls import control
-from texgen_server.training.model_folder import write_folder
+from texgen_server.training.model_folder import control, write_folder
+from texgen_server.training.state import network_tensors
 
 UNDER_THE_SUN = (
     "outdoor_clear",
@@ -117,12 +118,8 @@ def write_environment(
         }
         for n in names
     ]
-    prefix = "ema_generator/"
-    weights = {
-        f"{NETWORK_PREFIX}{k.removeprefix(prefix)}": v
-        for k, v in sorted(tensors.items())
-        if k.startswith(prefix)
-    }
+    generator = network_tensors(tensors, "ema_generator")
+    weights = {f"{NETWORK_PREFIX}{k}": v for k, v in sorted(generator.items())}
     tables = {
         "codes": tensors["ema_codes/table"][order],
         "layouts": pack.layouts[order],
@@ -175,4 +172,4 @@ def _light_table(pack: HdrPack, order: list[int]) -> NDArray[np.float32]:
 
 
 def _sunny(pack: HdrPack, index: int) -> bool:
-    return pack.classes[index] in UNDER_THE_SUN and bool(pack.layouts[index][3].any())
+    return pack.classes[index] in UNDER_THE_SUN and bool(pack.layouts[index][SKY].any())

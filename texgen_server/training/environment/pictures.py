@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for the environment model's card: each class real, through its code and sampled, with a
-mirror and a grey ball in its light.
+"""Pictures for the environment model's card: each class real, through its code and sampled, with
+a mirror ball and a grey ball in its light.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,92 +13,94 @@ from PIL import Image, ImageDraw
 
 from texgen.render.panorama import (
     MIDDLE_GREY,
-    developed,
+    expose,
     geometric_mean,
     harmonics,
     irradiance_harmonics,
     radiance_harmonics,
     sampled,
 )
-from texgen_server.training.material.pictures import save_png, save_webp
-
-if TYPE_CHECKING:
-    from texgen_server.training.environment.evaluate import Judged
+from texgen_server.training.environment.data import HdrPack
+from texgen_server.training.environment.evaluated_model import EvaluatedModel
+from texgen_server.training.picture_files import save_png, save_webp
 
 Array = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-SHOWN_PX = 384
+PANORAMA_PX = 384
 """Width of a panorama in the pictures."""
 BALL_PX = 96
 GREY = 0.5
+"""Albedo of the grey ball."""
 CLASSES_PER_PICTURE = 4
-SHOWN_SAMPLES = 2
+SAMPLE_COLUMNS = 2
+DAY_CLASS, DAY_SEED = "outdoor_clear", 5
+DAY_ELEVATIONS_DEG = (-6.0, 0.0, 6.0, 20.0, 45.0, 75.0)
 
 
 def write_pictures(
-    at: Judged, own: dict[int, int], samples: dict[str, list[Array]], folder: Path
+    model: EvaluatedModel,
+    pack: HdrPack,
+    own: dict[int, int],
+    samples: dict[str, list[Array]],
+    folder: Path,
 ) -> None:
-    """``classes_<n>.webp``: a row a class; ``day.webp``: one place from night to noon;
-    ``preview.png``.
-    """
-    from texgen_server.training.environment.evaluate import real_map
+    """Write ``classes_<n>.webp`` (a row for each class), ``day.webp`` (one place from night to
+    noon) and ``preview.png``.
 
+    ``own`` gives the model's row of each training map, ``samples`` the panoramas of each class.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, made in samples.items():
-        index = next(i for i in own if at.pack.classes[i] == name)
-        shown = [real_map(at.pack, index), at.through_code(own[index]), *made[:SHOWN_SAMPLES]]
+        index = next(i for i in own if pack.classes[i] == name)
+        shown = [pack.panorama(index), model.training_map(own[index]), *made[:SAMPLE_COLUMNS]]
         rows.append(_titled(np.concatenate([framed(p) for p in shown], 1), name))
     for number, first in enumerate(range(0, len(rows), CLASSES_PER_PICTURE), 1):
-        save_webp(
-            Image.fromarray(np.concatenate(rows[first : first + CLASSES_PER_PICTURE])),
-            folder / f"classes_{number}.webp",
-        )
-    day = [
-        framed(at.sample("outdoor_clear", 5, sun_elevation_deg=e, sun_azimuth_deg=-60.0))
-        for e in (-6.0, 0.0, 6.0, 20.0, 45.0, 75.0)
-    ]
-    save_webp(
-        Image.fromarray(np.concatenate([np.concatenate(day[:3], 1), np.concatenate(day[3:], 1)])),
-        folder / "day.webp",
-    )
+        picture = np.concatenate(rows[first : first + CLASSES_PER_PICTURE])
+        save_webp(Image.fromarray(picture), folder / f"classes_{number}.webp")
+    save_webp(Image.fromarray(_day(model)), folder / "day.webp")
     best = [framed(ps[0]) for ps in samples.values()]
     half = len(best) // 2
-    save_png(
-        Image.fromarray(
-            np.concatenate(
-                [np.concatenate(best[:half], 0), np.concatenate(best[half : 2 * half], 0)], 1
-            )
-        ),
-        folder / "preview.png",
-    )
+    columns = [np.concatenate(part, 0) for part in (best[:half], best[half : 2 * half])]
+    save_png(Image.fromarray(np.concatenate(columns, 1)), folder / "preview.png")
+
+
+def _day(model: EvaluatedModel) -> Bytes:
+    """Return one place at six elevations of the sun, in two rows."""
+    shown = [
+        framed(model.sample(DAY_CLASS, DAY_SEED, sun_elevation_deg=e, sun_azimuth_deg=-60.0))
+        for e in DAY_ELEVATIONS_DEG
+    ]
+    half = len(shown) // 2
+    rows = [np.concatenate(part, 1) for part in (shown[:half], shown[half:])]
+    return np.concatenate(rows)
 
 
 def framed(panorama: Array) -> Bytes:
-    """The panorama, tone-mapped, with the balls that it lights below it, each at the same
+    """Return the panorama, tone-mapped, with the balls that it lights below it, at the same
     exposure.
     """
     exposure = MIDDLE_GREY / geometric_mean(panorama)
-    step = panorama.shape[1] // SHOWN_PX if panorama.shape[1] % SHOWN_PX == 0 else 1
+    step = panorama.shape[1] // PANORAMA_PX if panorama.shape[1] % PANORAMA_PX == 0 else 1
     small = panorama.reshape(
         panorama.shape[0] // step, step, panorama.shape[1] // step, step, 3
     ).mean((1, 3))
     picture = np.asarray(
-        Image.fromarray(developed(small, exposure)).resize(
-            (SHOWN_PX, SHOWN_PX // 2), Image.Resampling.LANCZOS
+        Image.fromarray(expose(small, exposure)).resize(
+            (PANORAMA_PX, PANORAMA_PX // 2), Image.Resampling.LANCZOS
         )
     )
-    balls = np.concatenate([developed(ball, exposure) for ball in relit_balls(panorama)], 1)
-    strip = np.zeros((BALL_PX, SHOWN_PX, 3), np.uint8)
-    left = (SHOWN_PX - balls.shape[1]) // 2
+    balls = np.concatenate([expose(ball, exposure) for ball in relit_balls(panorama)], 1)
+    strip = np.zeros((BALL_PX, PANORAMA_PX, 3), np.uint8)
+    left = (PANORAMA_PX - balls.shape[1]) // 2
     strip[:, left : left + balls.shape[1]] = balls
     return np.concatenate([picture, strip])
 
 
 def relit_balls(panorama: Array, size_px: int = BALL_PX) -> tuple[Array, Array]:
-    """A mirror ball and a grey one (albedo `GREY`), (size, size, 3) radiance, seen from azimuth
-    180: the viewer looks towards azimuth 0.
+    """Return a mirror ball and a grey one (albedo `GREY`), (size, size, 3) radiance, seen from
+    azimuth 180: the viewer looks towards azimuth 0.
     """
     along = (np.arange(size_px) + 0.5) * (2.0 / size_px) - 1.0
     right, up = np.meshgrid(along, -along)

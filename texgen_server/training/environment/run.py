@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen train environment``: prepare, train, save, export."""
+"""Runs ``texgen train environment`` and ``texgen eval environment``."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.numpy import load_file
 
-from texgen_server.training.catalog import read_split
+from texgen_server.training.catalog import read_split, split_rows
+from texgen_server.training.devices import training_device
 from texgen_server.training.distributed import Workers
 from texgen_server.training.environment.clear_skies import clear_skies
 from texgen_server.training.environment.data import (
@@ -23,75 +22,61 @@ from texgen_server.training.environment.data import (
 )
 from texgen_server.training.environment.evaluate import evaluate_environment
 from texgen_server.training.environment.export import write_environment
-from texgen_server.training.environment.loop import (
-    EnvironmentConfig,
-    EnvironmentTrainer,
-    load_environment,
-    save_environment,
-)
+from texgen_server.training.environment.settings import EnvironmentConfig
+from texgen_server.training.environment.trainer import EnvironmentTrainer
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
+from texgen_server.training.runner import EvalOptions, RunFiles, TrainOptions, run_training
 
-STATE_FILE = "environment.safetensors"
+STATE_FILE, LOG_FILE = "environment.safetensors", "environment_log.jsonl"
 
 
-def train_environment(options: StepwiseRun, config: EnvironmentConfig | None = None) -> None:
+def train_environment(options: TrainOptions, config: EnvironmentConfig | None = None) -> None:
     """Train to ``steps``; prepared maps, state and log go to ``options.work``.
 
     Raises TexgenError on bad input.
     """
-    assets, workers = read_environments(options.data), Workers.join(torch.device("cpu"))
-    if workers.rank == 0:
-        prepared_pack(options.data, assets, options.work)
-    workers.barrier()
+    device = training_device(options.device)
+    assets, workers = read_environments(options.data), Workers.join(device)
+    workers.run_once(lambda: prepared_pack(options.data, assets, options.work))
     pack = HdrPack(options.work)
-    train, _ = parts(pack)
-    trainer = EnvironmentTrainer(
-        pack, train, replace(config or EnvironmentConfig(), steps=options.steps), workers
+    train, _ = split_rows(pack.assets, read_split(SPLIT_FILE))
+    config = replace(config or EnvironmentConfig(), steps=options.steps)
+    trainer = EnvironmentTrainer(pack, train, config, device, workers)
+    files = RunFiles(
+        options.work / STATE_FILE,
+        options.work / LOG_FILE,
+        lambda row: f"features {row.get('features', 0.0):.3f}",
     )
-    state = options.work / STATE_FILE
-    start(state, resume=options.resume, load=partial(load_environment, trainer))
-    workers.barrier()  # nobody writes a state before all have looked for one
-    if workers.rank:
-        for _ in trainer.run():
-            pass
-        return
-    save = partial(save_environment, trainer, state)
-    run_logged(
-        trainer,
-        options.steps,
-        options.work / "environment_log.jsonl",
-        save,
-        lambda r: f"features {r.get('features', 0.0):.3f}",
-    )
-    if options.export:
-        chosen = {pack.assets[i] for i in train}
-        data = data_table(
-            [a for a in assets if a.asset_id in chosen], trainer.step_number * trainer.config.batch
-        )
-        params = trainer.config.params
-        skies = clear_skies(params.layout_rows)
-        write_environment(
-            load_file(state), pack, train, params, skies, options.export, options.version, data
-        )
+    run_training(trainer, files, resume=options.resume)
+    if options.export and workers.rank == 0:
+        _export(options, trainer, train, assets)
 
 
-def measure_environment(options: StepwiseEval) -> dict[str, Any]:
-    """`evaluate_environment` on all maps."""
+def _export(
+    options: TrainOptions, trainer: EnvironmentTrainer, train: list[int], assets: list[HdrAsset]
+) -> None:
+    """Write the averaged weights as a model folder."""
+    assert options.export is not None
+    pack, config = trainer.pack, trainer.config
+    chosen = {pack.assets[i] for i in train}
+    images = trainer.position * config.batch
+    data = data_table([a for a in assets if a.asset_id in chosen], images)
+    skies = clear_skies(config.params.layout_rows)
+    tensors = load_file(options.work / STATE_FILE)
+    write_environment(
+        tensors, pack, train, config.params, skies, options.export, options.version, data
+    )
+
+
+def measure_environment(options: EvalOptions) -> dict[str, Any]:
+    """Measure a model on all maps; see `evaluate_environment`."""
     pack = prepared_pack(options.data, read_environments(options.data), options.work)
-    return evaluate_environment(options, pack, parts(pack)[1])
+    held = split_rows(pack.assets, read_split(SPLIT_FILE))[1]
+    return evaluate_environment(options, pack, held)
 
 
 def prepared_pack(data: Path, assets: list[HdrAsset], work: Path) -> HdrPack:
-    """The maps ready for training, prepared when they are not there yet."""
+    """Return the maps ready for training; prepares them where they are not there yet."""
     if not (work / "environments.json").is_file():
         prepare_environments(data, assets, work)
     return HdrPack(work)
-
-
-def parts(pack: HdrPack) -> tuple[list[int], list[int]]:
-    """Rows to train on, rows held out."""
-    held, rows = read_split(SPLIT_FILE), range(len(pack.assets))
-    return [i for i in rows if pack.assets[i] not in held], [
-        i for i in rows if pack.assets[i] in held
-    ]

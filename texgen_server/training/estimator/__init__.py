@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the estimator: data, loop, evaluation, export."""
+"""Trains and evaluates the estimator of missing maps."""

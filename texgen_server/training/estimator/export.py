@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training state of the estimator -> its model folder."""
+"""Writes the model folder of an estimator."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from texgen_server.networks.params import EstimatorParams
 from texgen_server.registry import NETWORK_PREFIX
 from texgen_server.training.model_folder import write_folder
+from texgen_server.training.state import network_tensors
 
 
 def write_estimator(
@@ -22,14 +23,13 @@ def write_estimator(
     version: str,
     data: dict[str, Any],
 ) -> None:
-    """The averaged weights of a state, float16 in the file.
+    """Write the averaged weights of a training state in float16, and ``model.toml``.
 
-    ``classes`` names the training materials of each.
+    ``classes`` gives the training materials of each class.
     """
     weights = {
-        f"{NETWORK_PREFIX}{k[4:]}": v.astype(np.float16)
-        for k, v in sorted(tensors.items())
-        if k.startswith("ema/")
+        f"{NETWORK_PREFIX}{k}": v.astype(np.float16)
+        for k, v in sorted(network_tensors(tensors, "ema").items())
     }
     network = {"classes": params.classes, "widths": list(params.widths)}
     listed = [

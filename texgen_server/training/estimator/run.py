@@ -1,90 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen train estimator`` and ``texgen eval estimator``."""
+"""Runs ``texgen train estimator`` and ``texgen eval estimator``."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from safetensors.numpy import load_file
 
 from texgen_server.networks.params import EstimatorParams
-from texgen_server.training.catalog import read_catalog, read_split
+from texgen_server.training.catalog import Asset, read_catalog, read_split, split_rows
+from texgen_server.training.devices import training_device
+from texgen_server.training.distributed import Workers
 from texgen_server.training.estimator.data import TileSource
 from texgen_server.training.estimator.evaluate import evaluate_estimator
 from texgen_server.training.estimator.export import write_estimator
-from texgen_server.training.estimator.loop import (
-    EstimatorConfig,
-    EstimatorTrainer,
-    images_seen,
-    load_estimator,
-    save_estimator,
-)
+from texgen_server.training.estimator.settings import EstimatorConfig
+from texgen_server.training.estimator.trainer import EstimatorTrainer, images_seen
 from texgen_server.training.material.data import Pack, prepare
 from texgen_server.training.model_folder import data_table
-from texgen_server.training.runner import StepwiseEval, StepwiseRun, run_logged, start
+from texgen_server.training.runner import EvalOptions, RunFiles, TrainOptions, run_training
 
-STATE_FILE = "estimator.safetensors"
+STATE_FILE, LOG_FILE = "estimator.safetensors", "estimator_log.jsonl"
 
 
-def train_estimator(options: StepwiseRun, config: EstimatorConfig | None = None) -> None:
+def train_estimator(options: TrainOptions, config: EstimatorConfig | None = None) -> None:
     """Train to ``steps``; pack, state and log go to ``options.work``.
 
     Raises TexgenError on bad input.
     """
-    assets = read_catalog(options.data)
+    device = training_device(options.device)
+    assets, workers = read_catalog(options.data), Workers.join(device)
+    workers.run_once(lambda: _prepare(options, assets))
+    pack = Pack(options.work)
+    source = TileSource(pack, sorted(set(pack.classes)))
+    train, _ = split_rows(pack.assets, read_split())
+    params = EstimatorParams(len(source.class_names))
+    config = replace(config or EstimatorConfig(), steps=options.steps)
+    trainer = EstimatorTrainer(source, train, params, config, device, workers)
+    files = RunFiles(
+        options.work / STATE_FILE,
+        options.work / LOG_FILE,
+        lambda row: f"error {row['loss']:.3f}",
+    )
+    run_training(trainer, files, resume=options.resume)
+    if options.export and workers.rank == 0:
+        _export(options, trainer, params, assets)
+
+
+def _export(
+    options: TrainOptions, trainer: EstimatorTrainer, params: EstimatorParams, assets: list[Asset]
+) -> None:
+    """Write the averaged weights as a model folder."""
+    assert options.export is not None
+    source, pack = trainer.source, trainer.source.pack
+    chosen = {pack.assets[i] for i in trainer.train_index.tolist()}
+    classes = {
+        name: [
+            asset
+            for asset, own in zip(pack.assets, pack.classes, strict=True)
+            if own == name and asset in chosen
+        ]
+        for name in source.class_names
+    }
+    images = images_seen(trainer.position, trainer.config.batch)
+    data = data_table([a for a in assets if a.asset_id in chosen], images, loss_network=False)
+    tensors = load_file(options.work / STATE_FILE)
+    write_estimator(tensors, params, classes, options.export, options.version, data)
+
+
+def measure_estimator(options: EvalOptions) -> dict[str, Any]:
+    """Measure a model on the held-out materials; see `evaluate_estimator`."""
+    _prepare(options, read_catalog(options.data))
+    pack = Pack(options.work)
+    return evaluate_estimator(options, pack, *split_rows(pack.assets, read_split()))
+
+
+def _prepare(options: TrainOptions | EvalOptions, assets: list[Asset]) -> None:
+    """Prepare the pack of materials where there is none."""
     if not (options.work / "pack.json").is_file():
         prepare(options.data, assets, options.work)
-    source = tile_source(options.work)
-    train, _ = parts(source.pack)
-    params = EstimatorParams(len(source.class_names))
-    trainer = EstimatorTrainer(source, train, params, config or EstimatorConfig(options.steps))
-    state = options.work / STATE_FILE
-    start(state, resume=options.resume, load=partial(load_estimator, trainer))
-    save = partial(save_estimator, trainer, state)
-    run_logged(
-        trainer,
-        options.steps,
-        options.work / "estimator_log.jsonl",
-        save,
-        lambda r: f"error {r['loss']:.3f}",
-    )
-    if options.export:
-        chosen = {source.pack.assets[i] for i in train}
-        table = data_table(
-            [a for a in assets if a.asset_id in chosen],
-            images_seen(trainer.step_number, trainer.config.batch),
-        )
-        classes = {
-            c: [
-                a
-                for a, own in zip(source.pack.assets, source.pack.classes, strict=True)
-                if own == c and a in chosen
-            ]
-            for c in source.class_names
-        }
-        data = {k: v for k, v in table.items() if k != "loss_network"}
-        write_estimator(load_file(state), params, classes, options.export, options.version, data)
-
-
-def measure_estimator(options: StepwiseEval) -> dict[str, Any]:
-    """`evaluate_estimator` on the held-out materials."""
-    if not (options.work / "pack.json").is_file():
-        prepare(options.data, read_catalog(options.data), options.work)
-    pack = Pack(options.work)
-    return evaluate_estimator(options, pack, *parts(pack))
-
-
-def tile_source(work: Path) -> TileSource:
-    """The pack in a folder, with the classes in it."""
-    pack = Pack(work)
-    return TileSource(pack, sorted(set(pack.classes)))
-
-
-def parts(pack: Pack) -> tuple[list[int], list[int]]:
-    """Rows to train on, rows held out."""
-    held = read_split()
-    return [i for i, a in enumerate(pack.assets) if a not in held], [
-        i for i, a in enumerate(pack.assets) if a in held
-    ]

@@ -19,6 +19,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from texgen.errors import InvalidRequestError
+from texgen.maps import from_unit, to_unit
 from texgen_server.training.catalog import Asset, read_catalog
 from texgen_server.training.exemplars.families import Layout, read_classes, read_layouts
 from texgen_server.training.exemplars.prepare import (
@@ -147,8 +148,8 @@ def write_exemplar(exemplar: Exemplar, path: Path) -> None:
     """Write maps and what is known of them, atomically: 8 bits a channel, 16 for height."""
     maps = exemplar.maps.copy()
     maps[..., NORMAL] = maps[..., NORMAL] * 0.5 + 0.5
-    eight = np.round(np.delete(maps, HEIGHT, -1) * 255.0).astype(np.uint8)
-    sixteen = np.round(maps[..., HEIGHT] * 65535.0).astype(np.uint16)
+    eight = from_unit(np.delete(maps, HEIGHT, -1), np.uint8, half_to_even=True)
+    sixteen = from_unit(maps[..., HEIGHT], np.uint16, half_to_even=True)
     temporary = path.with_suffix(".partial")
     save_file(
         {"maps": eight, "height": sixteen},
@@ -167,9 +168,9 @@ def read_exemplar(path: Path) -> Exemplar:
             json.loads(file.metadata()["about"]),
         )
     maps = np.insert(
-        eight.astype(np.float32) / np.float32(255.0),
+        to_unit(eight),
         HEIGHT,
-        sixteen.astype(np.float32) / np.float32(65535.0),
+        to_unit(sixteen),
         -1,
     )
     maps[..., NORMAL] = maps[..., NORMAL] * 2.0 - 1.0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from texgen.maps import from_unit
 from texgen_server.training.exemplars.pack import Pack
 from texgen_server.training.exemplars.prepare import COLOUR, HEIGHT, Exemplar, normal_vectors
 
@@ -40,26 +41,18 @@ def write_sheets(pack: Pack, out: Path, rows: int = 10) -> list[Path]:
 def lit(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """(H, W, 9) maps -> (H, W, 3) basecolor under a light from the upper left."""
     shade = np.clip(normal_vectors(maps) @ LIGHT, 0.0, 1.0) / LIGHT[2]
-    picture: NDArray[np.uint8] = np.round(
-        np.clip(maps[..., COLOUR] * shade[..., None], 0.0, 1.0) * 255.0
-    ).astype(np.uint8)
-    return picture
+    return from_unit(maps[..., COLOUR] * shade[..., None], np.uint8, half_to_even=True)
 
 
 def _tiles(pack: Pack, ids: list[str]) -> Iterator[Image.Image]:
     for asset_id in ids:
         exemplar = pack.read(asset_id, "small")
         tile = Image.new("RGB", (2 * THUMB_PX, THUMB_PX + 3 * LINE_PX), "white")
-        for i, picture in enumerate(
-            (
-                lit(exemplar.maps),
-                np.repeat(np.round(exemplar.maps[..., HEIGHT, None] * 255).astype(np.uint8), 3, -1),
-            )
-        ):
-            tile.paste(
-                Image.fromarray(picture).resize((THUMB_PX, THUMB_PX), Image.Resampling.BOX),
-                (i * THUMB_PX, 0),
-            )
+        height = from_unit(exemplar.maps[..., HEIGHT, None], np.uint8, half_to_even=True)
+        for i, picture in enumerate((lit(exemplar.maps), np.repeat(height, 3, -1))):
+            thumbnail = Image.fromarray(picture)
+            size = THUMB_PX, THUMB_PX
+            tile.paste(thumbnail.resize(size, Image.Resampling.BOX), (i * THUMB_PX, 0))
         draw = ImageDraw.Draw(tile)
         for i, line in enumerate(
             _lines(exemplar, pack.grids[asset_id].get("own", pack.grids[asset_id]["small"]))

@@ -7,29 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-
-def control(
-    name: str,
-    label: str,
-    description: str,
-    limits: tuple[float, float, float],
-    *,
-    unit: str = "",
-    post_process: bool = True,
-) -> dict[str, Any]:
-    """One ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value."""
-    minimum, default, maximum = limits
-    return {
-        "name": name,
-        "label": label,
-        "description": description,
-        "unit": unit,
-        "minimum": minimum,
-        "maximum": maximum,
-        "default": default,
-        "post_process": post_process,
-    }
-
+from texgen_server.training.model_folder import control
 
 CONTROLS: list[dict[str, Any]] = [
     control(

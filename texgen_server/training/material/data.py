@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training data: CC0 sets on disk -> one pack of arrays -> batches.
+"""Training data of materials: texture sets on disk, packed into arrays, cut into batches.
 
 A pack holds every material at several *densities* (pixels per tile), so that a crop of 128 px can
 show a whole tile or a detail. Height is in units of the material's own range (``relief``), normals
@@ -19,7 +19,16 @@ from PIL import Image
 from torch import Tensor
 
 from texgen.files.images import linear_to_srgb, srgb_to_linear
+from texgen.maps import MapKind, from_unit, to_unit
 from texgen_server.material.canvas import COARSE_PX
+from texgen_server.networks.channels import (
+    AO,
+    BASECOLOR,
+    HEIGHT,
+    METALLIC,
+    OUTPUT_CHANNELS,
+    ROUGHNESS,
+)
 from texgen_server.networks.waves import layout_field, sample_places
 from texgen_server.repair.normal_integration import integrate, slopes_from_normal
 from texgen_server.training.catalog import Asset
@@ -27,22 +36,32 @@ from texgen_server.training.material.layout_fit import MAX_WAVES, fit_layout
 from texgen_server.training.scanned_relief import ambient_occlusion, blend_scanned
 
 DENSITIES = (128, 256, 512, 1024)
-"""Pixels per tile that training crops are cut at.
-
-A material is used at the densities that its scan resolves, the first three always.
+"""Pixels per tile that training crops are cut at: those that a material's scan resolves, the first
+three always.
 """
 ALWAYS = 512
-OWN_HEIGHT = {"Fabric010", "Fabric015"}
+"""Largest density that every material is used at; sets stored smaller are enlarged."""
+STEPPED_NORMALS = {"Fabric010", "Fabric015"}
 """Sets whose normals have steps: their scanned height is used alone."""
+
+PACK_CHANNELS = {
+    MapKind.BASECOLOR: BASECOLOR,
+    MapKind.HEIGHT: slice(HEIGHT, HEIGHT + 1),
+    MapKind.ROUGHNESS: slice(ROUGHNESS, ROUGHNESS + 1),
+    MapKind.METALLIC: slice(METALLIC, METALLIC + 1),
+    MapKind.AO: slice(AO, AO + 1),
+}
+"""Map -> its channels in a pack, in the order of the generator's output."""
 
 Array = NDArray[np.float32]
 
 
 def _read(path: Path, mode: str) -> Array:
+    """Read a picture in a mode of Pillow as float32 in [0, 1]."""
     with Image.open(path) as picture:
         if picture.mode.startswith("I"):  # 16 bits
-            return np.asarray(picture, np.float32) / np.float32(65535.0)
-        return np.asarray(picture.convert(mode), np.float32) / 255.0
+            return to_unit(np.asarray(picture, np.uint16))
+        return to_unit(np.asarray(picture.convert(mode)))
 
 
 def _resize(channel: Array, size: int) -> Array:
@@ -53,8 +72,8 @@ def _resize(channel: Array, size: int) -> Array:
 
 
 def height_px(folder: Path, asset_id: str) -> Array:
-    """The height of a set in pixels of its own resolution, mean 0: integrated normals blended with
-    the scan, if any.
+    """Return the height of a set in pixels of its own resolution, mean 0: integrated normals
+    blended with the scanned height, if any.
     """
     normal = _read(folder / "normal.webp", "RGB") * 2.0 - 1.0
     integrated = integrate(*slopes_from_normal(normal))
@@ -64,7 +83,7 @@ def height_px(folder: Path, asset_id: str) -> Array:
     if scan_path is None:
         return integrated
     scanned = _resize(_read(scan_path, "L"), integrated.shape[0])
-    if asset_id in OWN_HEIGHT:
+    if asset_id in STEPPED_NORMALS:
         ratio = integrated.std() / max(1e-6, float(scanned.std()))
         return np.asarray((scanned - scanned.mean()) * ratio, np.float32)
     return blend_scanned(integrated, scanned)[0]
@@ -98,7 +117,7 @@ def load_set(folder: Path, asset: Asset, size: int) -> tuple[Array, float]:
 
 
 def native_px(folder: Path) -> int:
-    """Resolution that a set is stored at, from its basecolor's header."""
+    """Return the resolution that a set is stored at, from its basecolor's header."""
     with Image.open(folder / "basecolor.webp") as picture:
         return int(picture.width)
 
@@ -109,7 +128,9 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     stacks = {
-        d: np.lib.format.open_memmap(out / f"maps_{d}.npy", "w+", np.uint16, (len(assets), 7, d, d))
+        d: np.lib.format.open_memmap(
+            out / f"maps_{d}.npy", "w+", np.uint16, (len(assets), OUTPUT_CHANNELS, d, d)
+        )
         for d in DENSITIES
     }
     waves = np.zeros((len(assets), MAX_WAVES, 2), np.int16)
@@ -122,7 +143,7 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
         maps, relief_tiles = load_set(folder, asset, max(resolved))
         relief.append(relief_tiles)
         for density in resolved:
-            stacks[density][i] = np.round(_shrink(maps, density) * 65535.0).astype(np.uint16)
+            stacks[density][i] = from_unit(_shrink(maps, density), np.uint16, half_to_even=True)
         waves[i], amplitudes[i] = fit_layout(_shrink(maps, 256)[:5])
     for stack in stacks.values():
         stack.flush()
@@ -137,16 +158,16 @@ def prepare(data: Path, assets: list[Asset], out: Path) -> None:
 
 
 def _shrink(maps: Array, size: int) -> Array:
-    """Area-average (7, S, S) by a whole factor; basecolor in linear light."""
+    """Average (7, S, S) over squares of a whole factor; basecolor in linear light."""
     factor = maps.shape[1] // size
-    linear = np.concatenate([srgb_to_linear(maps[:3]), maps[3:]])
+    linear = np.concatenate([srgb_to_linear(maps[BASECOLOR]), maps[BASECOLOR.stop :]])
     small = linear.reshape(maps.shape[0], size, factor, size, factor).mean((2, 4))
-    return np.concatenate([linear_to_srgb(small[:3]), small[3:]])
+    return np.concatenate([linear_to_srgb(small[BASECOLOR]), small[BASECOLOR.stop :]])
 
 
 @dataclass
 class Batch:
-    """Real images with everything the generator needs to make their counterpart."""
+    """Crops of scans with everything that the generator needs to make counterparts."""
 
     maps: Tensor  # (B, 7, P, P) in [0, 1]
     index: Tensor  # (B,) material
@@ -170,18 +191,18 @@ class Pack:
         self.amplitudes = layout["amplitudes"]
 
     def resolves(self, density: int) -> Tensor:
-        """(N,) whether a material can be cut at that density."""
+        """Return (N,), true for materials that can be cut at a density."""
         return self.native_px.clamp_min(ALWAYS) >= density
 
     def crop(self, index: Tensor, density: int, size_px: int, generator: torch.Generator) -> Batch:
-        """Cut a crop of ``size_px`` at a random place of each material; at ``size_px == density`` a
-        rolled whole tile.
+        """Cut a crop of ``size_px`` at a random place of each material; with ``size_px == density``
+        it is a rolled whole tile.
 
         Corners lie on pixels of the tile at 256 px, so that a crop's guide is not blurred.
         """
         step = max(1, density // COARSE_PX)
         corner = torch.randint(density // step, (len(index), 2), generator=generator) * step
-        out = np.empty((len(index), 7, size_px, size_px), np.float32)
+        out = np.empty((len(index), OUTPUT_CHANNELS, size_px, size_px), np.float32)
         for row, (material, (top, left)) in enumerate(
             zip(index.tolist(), corner.tolist(), strict=True)
         ):
@@ -193,7 +214,7 @@ class Pack:
         )
 
     def layouts(self, batch: Batch, sizes: list[int], device: torch.device) -> list[Tensor]:
-        """The layout of each image of a batch on square grids of the given sizes."""
+        """Return the layout of each image of a batch on square grids of the given sizes."""
         index, origin = batch.index.numpy(), batch.origin_tiles.double().numpy()
         fields = []
         for n in sizes:
@@ -205,3 +226,20 @@ class Pack:
                 ).to(device)
             )
         return fields
+
+
+def prepared_pack(data: Path, assets: list[Asset], folder: Path) -> Pack:
+    """Return the pack of all assets below ``folder``; prepares it where there is none or one of
+    other assets.
+    """
+    meta = folder / "pack.json"
+    ids = [a.asset_id for a in assets]
+    if not meta.is_file() or _packed_assets(meta) != ids:
+        prepare(data, assets, folder)
+    return Pack(folder)
+
+
+def _packed_assets(meta: Path) -> list[str]:
+    """Return the assets of a pack; none when an older version of texgen wrote it."""
+    document = json.loads(meta.read_text(encoding="utf-8"))
+    return list(document["assets"]) if "native_px" in document else []

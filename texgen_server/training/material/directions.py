@@ -23,6 +23,7 @@ from texgen.recipes.build import make_recipe
 from texgen_server.material.canvas import Window
 from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.sampling import make_plan
+from texgen_server.networks.channels import BASECOLOR, HEIGHT, ROUGHNESS
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.torch_parts import build_generator
 from texgen_server.registry import MaterialModel
@@ -35,18 +36,18 @@ MAX_STEP = 0.8
 
 
 def _lightness(maps: Tensor) -> Tensor:
-    return maps[:, :3].mean(1)
+    return maps[:, BASECOLOR].mean(1)
 
 
 def _coarse(maps: Tensor) -> Tensor:
     """Share of the height's deviation that is left after averaging over 8 px."""
-    height = maps[:, 3:4]
+    height = maps[:, HEIGHT, None]
     return F.avg_pool2d(height, 8).flatten(1).std(1) / height.flatten(1).std(1).clamp_min(1e-3)
 
 
 ATTRIBUTES: dict[str, Callable[[Tensor], Tensor]] = {
-    "wetness": lambda maps: -maps[:, 4].mean((1, 2)) - 0.5 * _lightness(maps).mean((1, 2)),
-    "wear": lambda maps: maps[:, 4].flatten(1).std(1) + _lightness(maps).flatten(1).std(1),
+    "wetness": lambda maps: -maps[:, ROUGHNESS].mean((1, 2)) - 0.5 * _lightness(maps).mean((1, 2)),
+    "wear": lambda maps: maps[:, ROUGHNESS].flatten(1).std(1) + _lightness(maps).flatten(1).std(1),
     "moss": lambda maps: (maps[:, 1] - 0.5 * (maps[:, 0] + maps[:, 2])).mean((1, 2)),
     "age": lambda maps: (0.5 * (maps[:, 0] + maps[:, 1]) - maps[:, 2]).mean((1, 2)),
     "coarseness": _coarse,

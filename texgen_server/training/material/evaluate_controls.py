@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does every control do what its name says?
-
-Each is swept over its range, and what it names is measured in the finished maps.
+"""Measures controls: each is swept over its range, and the attribute that it names is measured in
+the finished maps.
 """
 
 from __future__ import annotations
@@ -25,10 +24,12 @@ from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import MaterialModel, load_material
+from texgen_server.training.devices import evaluation_device
 from texgen_server.training.material.directions import ATTRIBUTES
 
 STEPS = 5
 SIZE_PX = 256
+STRONGEST_WAVES = 40
 Maps = Mapping[MapKind, Pixels]
 STRIP_CLASS = {
     "moss": "brick",
@@ -38,7 +39,7 @@ STRIP_CLASS = {
     "coarseness": "rock",
     "regularity": "brick",
 }
-"""What a strip shows a control on; bark for the others."""
+"""Control -> class that its strip shows it on; bark for the others."""
 
 
 def _unit(maps: Maps, kind: MapKind) -> NDArray[np.float32]:
@@ -46,7 +47,7 @@ def _unit(maps: Maps, kind: MapKind) -> NDArray[np.float32]:
 
 
 def _network_order(maps: Maps) -> torch.Tensor:
-    """(1, 7, H, W), as the attributes of latent directions are measured."""
+    """Return finished maps as the network makes them, (1, 7, H, W) in [0, 1]."""
     kinds = (MapKind.BASECOLOR, MapKind.HEIGHT, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
     return torch.from_numpy(
         np.concatenate([_unit(maps, k) for k in kinds], 2).transpose(2, 0, 1)[None].copy()
@@ -54,22 +55,22 @@ def _network_order(maps: Maps) -> torch.Tensor:
 
 
 def _hue(maps: Maps) -> float:
-    """Mean direction of the chroma, in degrees from -180 to 180."""
+    """Return the mean direction of the chroma, in degrees from -180 to 180."""
     red, green, blue = _unit(maps, MapKind.BASECOLOR).mean((0, 1))
     return float(np.degrees(np.arctan2(3**0.5 * (green - blue), 2 * red - green - blue)))
 
 
 def _detail(maps: Maps) -> float:
-    """Mean gradient of the height: smaller tiles have more features a pixel."""
+    """Return the mean gradient of the height, negated: smaller tiles have more features a pixel."""
     height = _unit(maps, MapKind.HEIGHT)[..., 0]
     return -float(np.abs(np.diff(height, axis=0)).mean() / max(1e-4, float(height.std())))
 
 
 def _layout_power(maps: Maps) -> float:
-    """Share of the height's power in its 40 strongest waves."""
+    """Return the share of the height's power in its `STRONGEST_WAVES` strongest waves."""
     height = _unit(maps, MapKind.HEIGHT)[..., 0]
     power = np.sort(np.abs(np.fft.rfft2(height - height.mean())).ravel() ** 2)
-    return float(power[-40:].sum() / max(1e-12, float(power.sum())))
+    return float(power[-STRONGEST_WAVES:].sum() / max(1e-12, float(power.sum())))
 
 
 def _latent(name: str) -> Callable[[Maps], float]:
@@ -87,13 +88,13 @@ MEASURES: dict[str, Callable[[Maps], float]] = {
     "contrast": lambda maps: float(_unit(maps, MapKind.BASECOLOR).mean(2).std()),
     **{name: _latent(name) for name in ATTRIBUTES},
 }
-"""Control -> what must grow with it."""
+"""Control -> attribute that must grow with it."""
 
 
 def sweep(
     model: MaterialModel, backend: Backend, name: str, material_class: str, seed: int = 7
 ) -> tuple[list[float], list[Maps]]:
-    """Values over a control's range and the maps at each."""
+    """Return values over a control's range and the maps at each."""
     control = next(c for c in model.card.controls if c.name == name)
     low, high = (-120.0, 120.0) if name == "hue_shift" else (control.minimum, control.maximum)
     values = [float(v) for v in np.linspace(low, high, STEPS)]
@@ -113,8 +114,8 @@ def sweep(
 
 
 def evaluate_controls(model: MaterialModel, backend: Backend, classes: list[str]) -> dict[str, Any]:
-    """For each control the mean of what it names at every step, over the classes, and the share of
-    classes in which it only grows.
+    """Return for each control the mean of its attribute over the classes at every step, and the
+    share of classes in which it only grows.
     """
     report: dict[str, Any] = {}
     for control in model.card.controls:
@@ -138,15 +139,19 @@ def evaluate_controls(model: MaterialModel, backend: Backend, classes: list[str]
     return report
 
 
-def evaluate_model_controls(model_id: str, models: Path | None) -> dict[str, Any]:
-    """`evaluate_controls` of an installed model, over all its classes but the presets."""
+def evaluate_model_controls(
+    model_id: str, models: Path | None, device: str = "auto"
+) -> dict[str, Any]:
+    """Measure the controls of an installed model, over all its classes but the presets; see
+    `evaluate_controls`.
+    """
     model = load_material(find_card(model_id, models))
     classes = [c.name for c in model.card.classes if not c.preset]
-    return evaluate_controls(model, TorchBackend(model, "cpu"), classes)
+    return evaluate_controls(model, TorchBackend(model, str(evaluation_device(device))), classes)
 
 
 def draw_strips(model: MaterialModel, backend: Backend, path: Path, shown_px: int = 128) -> None:
-    """One row for each control that changes pixels: five values over its range, lit."""
+    """Write a picture with a row for each control that changes pixels: five values, lit."""
     rows = []
     for control in model.card.controls:
         if control.name in MEASURES:

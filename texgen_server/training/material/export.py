@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from texgen.maps import to_unit
 from texgen.modelcard import read_card
+from texgen_server.networks.channels import BASECOLOR
+from texgen_server.networks.frozen_features import FrozenFeatures
+from texgen_server.networks.image_statistics import tap_moments
 from texgen_server.networks.params import CELL_PX, MaterialParams
 from texgen_server.registry import DIRECTION_PREFIX, NETWORK_PREFIX, load_material
 from texgen_server.training.catalog import Asset
@@ -25,6 +29,7 @@ from texgen_server.training.material.controls import CONTROLS, LATENT_CONTROLS
 from texgen_server.training.material.directions import find_directions
 from texgen_server.training.material.tags import write_tags
 from texgen_server.training.model_folder import data_table, write_folder
+from texgen_server.training.state import network_tensors, read_metadata
 
 WEIGHTS_FILE = "weights.safetensors"
 
@@ -119,9 +124,8 @@ def export_state(
     layout = np.load(pack / "layout.npz")
     train = [a for a in assets if a.asset_id not in held]
     rows = [meta["assets"].index(a.asset_id) for a in train]
-    prefix = "ema_generator/"
     export = Export(
-        generator={k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
+        generator=network_tensors(tensors, "ema_generator"),
         codes=tensors["ema_codes/table"][rows],
         waves=layout["waves"][rows],
         amplitudes=layout["amplitudes"][rows],
@@ -130,7 +134,7 @@ def export_state(
         assets=train,
         params=MaterialParams(),
         version=version,
-        data=data_table(train, _images(state)),
+        data=data_table(train, int(read_metadata(state)["images"])),
     )
     write_model(export, folder)
     write_model(
@@ -140,15 +144,10 @@ def export_state(
     write_data_sheet(folder, assets, held)
 
 
-def _images(state: Path) -> int:
-    with safe_open(state, "np") as file:
-        return int(file.metadata()["images"])
-
-
 def mean_colors(pack: Path) -> NDArray[np.float32]:
     """(N, 3) mean basecolor of every material of a pack, sRGB in 0..1."""
     maps = np.load(pack / "maps_128.npy", mmap_mode="r")
-    means: NDArray[np.float32] = (maps[:, :3].astype(np.float32) / 65535.0).mean((2, 3))
+    means: NDArray[np.float32] = to_unit(maps[:, BASECOLOR]).mean((2, 3))
     return means
 
 
@@ -192,11 +191,6 @@ def write_data_sheet(folder: Path, assets: list[Asset], held: set[str]) -> None:
 
 def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
     """(N, 2, D) moments of frozen features of these materials' basecolor, in colour and in grey."""
-    import torch
-
-    from texgen_server.networks.frozen_features import FrozenFeatures
-    from texgen_server.networks.image_statistics import tap_moments
-
     maps, features = (
         np.load(pack / "maps_256.npy", mmap_mode="r"),
         FrozenFeatures("efficientnet-lite0"),
@@ -204,7 +198,7 @@ def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
     out = []
     with torch.no_grad():
         for row in rows:
-            color = torch.from_numpy(maps[row, :3].astype(np.float32) / 65535.0)
+            color = torch.from_numpy(to_unit(maps[row, BASECOLOR]))
             grey = color.mean(0, keepdim=True).expand(3, -1, -1)
             out.append(tap_moments(features(torch.stack([color, grey]) * 2.0 - 1.0)).numpy())
     return np.stack(out)

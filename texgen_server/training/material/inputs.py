@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from texgen_server.material.canvas import COARSE_PX
 from texgen_server.material.coarse_pass import guide_input, sample_torus
+from texgen_server.networks.channels import BASECOLOR
 from texgen_server.networks.material import MaterialGenerator
 from texgen_server.networks.params import CELL_PX, MaterialParams
 from texgen_server.precision.autocast import quick
@@ -26,7 +27,7 @@ from texgen_server.training.material.data import Batch, Pack
 GAMMA = 2.2
 
 
-def draw_fields(
+def random_inputs(
     pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Fresh noise and the layouts of a batch:
@@ -85,7 +86,7 @@ def generated_guide(
         code, torch.full((len(code), 1), math.log2(COARSE_PX) - 8.0, device=code.device)
     )
     with quick(code.device):
-        maps = generator(style, *draw_fields(pack, whole, generator.params, random, code.device))
+        maps = generator(style, *random_inputs(pack, whole, generator.params, random, code.device))
     return _read(maps.float().cpu().numpy(), batch, scanned=False)
 
 
@@ -101,7 +102,7 @@ def guide_error(maps: Tensor, guide: Guide) -> Tensor:
 
 
 def _linear(maps: Tensor) -> Tensor:
-    return torch.cat([maps[:, :3].clamp_min(1e-4) ** GAMMA, maps[:, 3:]], 1)
+    return torch.cat([maps[:, BASECOLOR].clamp_min(1e-4) ** GAMMA, maps[:, BASECOLOR.stop :]], 1)
 
 
 def _read(bases: NDArray[np.float32], batch: Batch, *, scanned: bool) -> Guide:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from texgen_server.networks.channels import BASECOLOR, HEIGHT
 from texgen_server.networks.image_statistics import radial_spectrum, tap_statistics
-from texgen_server.training.material.discriminator import VIEWS
+from texgen_server.training.discriminator import VIEWS
 
 
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
@@ -71,8 +72,9 @@ def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Te
 
 
 def map_spectra(maps: Tensor) -> Tensor:
-    """Radial spectra of luminance and height: (B, 7, S, S) -> (B, 2, rings)."""
-    return radial_spectrum(torch.cat([maps[:, :3].mean(1, keepdim=True), maps[:, 3:4]], 1))
+    """Return the radial spectra (B, 2, rings) of luminance and height of maps (B, 7, S, S)."""
+    luminance = maps[:, BASECOLOR].mean(1, keepdim=True)
+    return radial_spectrum(torch.cat([luminance, maps[:, HEIGHT, None]], 1))
 
 
 def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor) -> Tensor:

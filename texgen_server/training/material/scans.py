@@ -20,6 +20,7 @@ from PIL import Image
 
 from texgen.errors import InvalidRequestError
 from texgen.files.pbr_sets import WORDS, find_sets
+from texgen.maps import from_unit
 from texgen_server.repair.normal_integration import central_slopes
 from texgen_server.training.catalog import OWN_LICENCE
 
@@ -188,10 +189,10 @@ def _write_set(folder: Path, maps: dict[str, Gray]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for kind, values in maps.items():
         if kind == "height":
-            Image.fromarray((values * 65535.0).round().astype(np.uint16)).save(
+            Image.fromarray(from_unit(values, np.uint16, half_to_even=True)).save(
                 folder / "height.png"
             )
         else:
-            Image.fromarray((values * 255.0).round().astype(np.uint8)).save(
+            Image.fromarray(from_unit(values, np.uint8, half_to_even=True)).save(
                 folder / f"{kind}.webp", lossless=True
             )

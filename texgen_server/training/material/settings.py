@@ -1,35 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What shapes a training run."""
+"""Settings of a training run of the material GAN."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from texgen_server.networks.params import MaterialParams
+from texgen_server.training.schedule import EmaSchedule, FinalDecay
+
+EMA = EmaSchedule(half_life=4000.0, first_half_life=100.0, growth=0.1)
+"""Half-life of the averaged weights, in images."""
+SCHEDULE = FinalDecay(share=0.3)
+"""Learning rates of all optimisers, in images."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One size of training image and the densities (px per tile) it is cut from, with their
-    probabilities.
-    """
+    """A part of a run with one size of training image and the densities it is cut at."""
 
     size_px: int
     images: int
     densities: dict[int, float]
+    """Density (px per tile) -> its probability."""
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that shapes a run; written into the log."""
+class MaterialConfig:
+    """All settings of a run."""
 
     stages: tuple[Stage, ...]
     batch: int = 16
+    """Images of a step, of all workers together."""
     lr_generator: float = 1e-3
     lr_discriminator: float = 3e-4
-    warmup_images: int = (
-        2500  # statistics only, then the adversarial loss ramps in over as many again
-    )
+    betas: tuple[float, float] = (0.0, 0.99)
+    """Adam's decay rates."""
+    warmup_images: int = 2500
+    """Images without the adversarial loss, which then rises to its weight over as many again."""
     game: str = "relativistic"
     """Adversarial loss: hinge, relativistic, wgan-gp (`adversarial.GAMES`)."""
     adversarial: float = 1.0
@@ -45,13 +52,15 @@ class TrainConfig:
     the coarse pass's own.
     """
     code_noise: float = 0.1
+    """Deviation of the noise that is added to codes."""
     mixed_share: float = 0.15
-    ema_half_life_images: float = 4000.0
-    final_decay_share: float = 0.3  # the last part of all images runs on a falling learning rate
+    """Share of images whose code is mixed from two materials of a class."""
+    ema: EmaSchedule = EMA
+    schedule: FinalDecay = SCHEDULE
     seed: int = 0
     params: MaterialParams = field(default_factory=MaterialParams)
 
     @property
-    def total_images(self) -> int:
-        """Images over all stages."""
+    def total(self) -> int:
+        """Images of all stages together."""
         return sum(s.images for s in self.stages)

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from texgen.maps import to_unit
 from texgen.modelcard import read_card
+from texgen_server.networks.channels import BASECOLOR, METALLIC, ROUGHNESS
 
 CLASS_TAGS_FILE = Path(__file__).with_name("class_tags.toml")
 PUBLISHERS = {"cgbookcase", "textures", "hterrain", "aerial"}
@@ -50,7 +52,7 @@ def write_tags(folder: Path, pack: Path) -> None:
     lines += ["", "[materials]"]
     for asset in (asset for c in card.classes for asset in c.materials):
         row = meta["assets"].index(asset)
-        measured = material_words(maps[row].astype(np.float32) / 65535.0, meta["relief"][row])
+        measured = material_words(to_unit(maps[row]), meta["relief"][row])
         words = f"{measured} {name_words(asset)}".strip()
         lines.append(f"{json.dumps(asset)} = {json.dumps(words)}")
     (folder / "tags.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -66,14 +68,14 @@ def name_words(asset: str) -> str:
 
 def material_words(maps: NDArray[np.float32], relief_tiles: float) -> str:
     """(7, S, S) maps -> words such as "dark brown rough deep"."""
-    words = [colour_words(maps[:3].mean((1, 2)))]
-    roughness = float(maps[4].mean())
+    words = [colour_words(maps[BASECOLOR].mean((1, 2)))]
+    roughness = float(maps[ROUGHNESS].mean())
     words += ["glossy"] if roughness < 0.35 else ["matte"] if roughness > 0.75 else []
     words += (
         ["smooth flat"] if relief_tiles < 0.004 else ["deep rough"] if relief_tiles > 0.06 else []
     )
-    words += ["metallic"] if maps[5].mean() > 0.5 else []
-    words += ["multicoloured"] if maps[:3].std((1, 2)).mean() > 0.2 else []
+    words += ["metallic"] if maps[METALLIC].mean() > 0.5 else []
+    words += ["multicoloured"] if maps[BASECOLOR].std((1, 2)).mean() > 0.2 else []
     return " ".join(words)
 
 

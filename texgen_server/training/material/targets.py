@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from texgen_server.networks.frozen_features import FrozenFeatures
+from texgen_server.training.discriminator import make_views
 from texgen_server.training.material.data import Batch, Pack
-from texgen_server.training.material.discriminator import make_views
 from texgen_server.training.material.losses import StatisticsTarget, texture_statistics
 
 WINDOW_MARGIN_PX = 16

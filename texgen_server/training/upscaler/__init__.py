@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the upscaler: data, losses and loop, evaluation, export."""
+"""Trains and evaluates the upscaler."""

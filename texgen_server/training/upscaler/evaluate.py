@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The upscaler on held-out scans: beside bicubic, Lanczos and Real-ESRGAN x4plus where it enlarges,
-non-local means where it cleans.
+"""Measures the upscaler on held-out scans: beside bicubic, Lanczos and Real-ESRGAN x4plus where it
+enlarges, beside non-local means where it cleans.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -14,58 +13,54 @@ import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
 
-from texgen.maps import MapKind
+from texgen.maps import MapKind, to_unit
 from texgen.modelcard import find_card
 from texgen_server.backends import load_backend
-from texgen_server.networks.channels import CLEAN_SCALE, MAP_CHANNELS, SCALES
+from texgen_server.networks.channels import CLEAN_SCALE, SCALES
 from texgen_server.registry import load_model
-from texgen_server.training.runner import StepwiseEval
-from texgen_server.training.upscaler.data import MAPS, FullScans, through_jpeg
-from texgen_server.training.upscaler.figure_cache import Figures, KeptFigures
+from texgen_server.training.devices import evaluation_device
+from texgen_server.training.runner import EvalOptions
+from texgen_server.training.upscaler.crops import draw_crops
+from texgen_server.training.upscaler.figure_cache import FigureCache, Figures
+from texgen_server.training.upscaler.held_out import held_out_pair
 from texgen_server.training.upscaler.image_metrics import FeatureDistance, compare
 from texgen_server.training.upscaler.methods import (
+    UNCHANGED,
     Method,
     Picture,
     by_filter,
-    from_pixels,
     non_local_means,
     real_esrgan,
     to_pixels,
     unchanged,
 )
+from texgen_server.training.upscaler.scans import FullScans
 from texgen_server.upscaling.tiled import TiledUpscaler
 
-LEAST_DEVIATION = 0.5 / 255.0
-SPOILED_QUALITY, SPOILED_NOISE = 60, 0.02
-"""What x1 is measured on: noise of this deviation, then every map saved as JPEG."""
+OURS = "texgen"
+"""Name of the upscaler among the methods."""
+CACHE_FILE = "upscaler_eval.jsonl"
 
 
-def evaluate_upscaler(options: StepwiseEval, held: list[int], scans: FullScans) -> dict[str, Any]:
-    """Means over the held-out scans: "method scale" -> map -> figures; and by how many dB the
-    upscaler leads on each map.
+def evaluate_upscaler(options: EvalOptions, held: list[int], scans: FullScans) -> dict[str, Any]:
+    """Return means over the held-out scans: "method scale" -> map -> figures; and by how many dB
+    the upscaler leads on each map.
 
-    Figures are kept in ``work/upscaler_eval.jsonl`` as they come; what is there is not measured
-    again.
+    Figures are kept in ``work/upscaler_eval.jsonl`` as they are measured, and not measured again.
     """
     card = find_card(options.model, options.models)
     backend = load_backend(load_model(card), options.device, "auto", options.cache)
     halo = int(card.network["halo_px"])
 
     def ours(small: dict[str, Picture], scale: int) -> dict[str, Picture]:
-        made = TiledUpscaler(backend, halo, scale).maps(
-            {MapKind(k): to_pixels(k, v) for k, v in small.items()}
-        )
-        return {str(k): from_pixels(v) for k, v in made.items()}
+        pixels = {MapKind(k): to_pixels(k, v) for k, v in small.items()}
+        made = TiledUpscaler(backend, halo, scale).maps(pixels)
+        return {str(k): to_unit(v) for k, v in made.items()}
 
-    judge = _Judge(
-        scans,
-        held,
-        KeptFigures(options.work / "upscaler_eval.jsonl"),
-        f"texgen {card.digest} {backend.name}",
-    )
+    cache = FigureCache(options.work / CACHE_FILE)
+    own_key = f"{OURS} {card.digest} {backend.name}"
+    judge = _Judge(scans, held, cache, own_key, evaluation_device(options.device))
     result: dict[str, Any] = {
         "model": card.id,
         "digest": card.digest,
@@ -78,117 +73,68 @@ def evaluate_upscaler(options: StepwiseEval, held: list[int], scans: FullScans) 
         result |= {f"{name} x{scale}": means for name, means in figures.items()}
         result[f"texgen's lead x{scale}"] = _leads(figures)
         if options.pictures:
-            from texgen_server.training.upscaler.crops import draw_crops
-
             draw_crops(chosen, scans, held, scale, options.pictures)
     return result
 
 
 def _methods(ours: Method, scale: int) -> dict[str, Method]:
+    """Return the methods that are measured at a scale, by name."""
     if scale == CLEAN_SCALE:
-        return {"as it came": unchanged, "non-local means": non_local_means, "texgen": ours}
+        return {UNCHANGED: unchanged, "non-local means": non_local_means, OURS: ours}
     filters = {
         "bicubic": by_filter(Image.Resampling.BICUBIC),
         "lanczos": by_filter(Image.Resampling.LANCZOS),
     }
     peer = real_esrgan() if scale == 4 else None
-    return {**filters, "texgen": ours, **({"Real-ESRGAN x4plus": peer} if peer else {})}
+    return {**filters, OURS: ours, **({"Real-ESRGAN x4plus": peer} if peer else {})}
 
 
 class _Judge:
-    """Runs methods over the held-out scans and tells on stderr how far it is."""
+    """Runs methods over the held-out scans and shows the progress on stderr."""
 
-    def __init__(self, scans: FullScans, held: list[int], kept: KeptFigures, own_key: str) -> None:
-        self.scans, self.held, self.kept, self.own_key = scans, held, kept, own_key
-        self.distance = FeatureDistance()
+    def __init__(
+        self,
+        scans: FullScans,
+        held: list[int],
+        cache: FigureCache,
+        own_key: str,
+        device: torch.device,
+    ) -> None:
+        self.scans, self.held, self.cache, self.own_key = scans, held, cache, own_key
+        self.distance = FeatureDistance(device)
         self.console = Console(stderr=True)
 
     def means(self, name: str, method: Method, scale: int) -> Figures:
-        """Mean figures of each map over the scans that have it."""
-        key = self.own_key if name == "texgen" else name
+        """Return the mean figures of each map over the scans that have it."""
+        key = self.own_key if name == OURS else name
         rows: dict[str, list[dict[str, float]]] = {}
         for index in track(self.held, f"{name} x{scale}", console=self.console):
-            asset = self.scans.assets[index]
-            for kind, figures in self.kept.get(
-                key, scale, asset, partial(self._measure, method, index, scale)
-            ).items():
+            measure = partial(self._measure, method, index, scale)
+            found = self.cache.get(key, scale, self.scans.assets[index], measure)
+            for kind, figures in found.items():
                 rows.setdefault(kind, []).append(figures)
         means = {
             kind: {figure: float(np.mean([r[figure] for r in each])) for figure in each[0]}
             for kind, each in rows.items()
         }
-        self.console.print(
-            f"{name} x{scale}: "
-            + ", ".join(f"{kind} {f['psnr_db']:.2f} dB" for kind, f in means.items()),
-            highlight=False,
-        )
+        text = ", ".join(f"{kind} {f['psnr_db']:.2f} dB" for kind, f in means.items())
+        self.console.print(f"{name} x{scale}: {text}", highlight=False)
         return means
 
     def _measure(self, method: Method, index: int, scale: int) -> Figures:
-        real, small = pair(self.scans, index, scale)
+        real, small = held_out_pair(self.scans, index, scale)
         made = method(small, scale)
         figures = {name: compare(name, made[name], real[name]) for name in made}
         if "basecolor" in made:
-            figures["basecolor"]["lite1_distance"] = self.distance(
-                made["basecolor"], real["basecolor"]
-            )
+            distance = self.distance(made["basecolor"], real["basecolor"])
+            figures["basecolor"]["lite1_distance"] = distance
         return figures
 
 
 def _leads(figures: dict[str, Figures]) -> dict[str, float]:
-    """Map -> dB over the best of all other methods."""
+    """Return for each map the dB by which the upscaler is ahead of the best other method."""
     best = {
-        m: max(f[m]["psnr_db"] for name, f in figures.items() if name != "texgen" and m in f)
-        for m in figures["texgen"]
+        m: max(f[m]["psnr_db"] for name, f in figures.items() if name != OURS and m in f)
+        for m in figures[OURS]
     }
-    return {m: f["psnr_db"] - best[m] for m, f in figures["texgen"].items()}
-
-
-def pair(scans: FullScans, index: int, scale: int) -> tuple[dict[str, Picture], dict[str, Picture]]:
-    """A whole scan and what is to be enlarged or cleaned, as files would hold them: name -> (H, W,
-    C) in [0, 1].
-    """
-    full = scans.whole(index)
-    known = scans.known[index] & _varied(full)
-    given = (
-        torch.cat(list(_spoiled(full, index)))
-        if scale == CLEAN_SCALE
-        else F.avg_pool2d(full, scale)
-    )
-    return _split(full, known), _split(given, known)
-
-
-def _varied(maps: Tensor) -> Tensor:
-    """(6,) whether a map has anything to enlarge: more than rounding makes of a constant."""
-    return torch.stack(
-        [
-            planes.std((1, 2)).max() > LEAST_DEVIATION
-            for planes in maps.split(list(MAP_CHANNELS.values()))
-        ]
-    )
-
-
-def _spoiled(maps: Tensor, seed: int) -> Iterator[Tensor]:
-    noise = torch.randn(maps.shape, generator=torch.Generator().manual_seed(seed))
-    for planes in (maps + SPOILED_NOISE * noise).clamp(0.0, 1.0).split(list(MAP_CHANNELS.values())):
-        yield through_jpeg(planes, SPOILED_QUALITY)
-
-
-def _split(maps: Tensor, known: Tensor) -> dict[str, Picture]:
-    out, first = {}, 0
-    for i, name in enumerate(MAPS):
-        channels = MAP_CHANNELS[name]
-        if known[i]:
-            plane = maps[first : first + channels].permute(1, 2, 0).numpy()
-            out[name] = from_pixels(
-                to_pixels(name, _whole_normal(plane) if name == "normal" else plane)
-            )
-        first += channels
-    return out
-
-
-def _whole_normal(xy: Picture) -> Picture:
-    """X and y in [0, 1] -> unit normals in [0, 1]."""
-    flat = xy * 2.0 - 1.0
-    z = np.sqrt(np.maximum(1.0 - (flat * flat).sum(-1, keepdims=True), 0.0))
-    return np.concatenate([xy, z * 0.5 + 0.5], -1)
+    return {m: f["psnr_db"] - best[m] for m, f in figures[OURS].items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training state of the upscaler -> its model folder."""
+"""Writes the model folder of an upscaler."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_upscaler(
     version: str,
     data: dict[str, Any],
 ) -> None:
-    """Weights by the names of the torch module; float16 in the file."""
+    """Write weights, named as in the torch module, in float16, and ``model.toml``."""
     tensors = {f"{NETWORK_PREFIX}{k}": v.astype(np.float16) for k, v in sorted(weights.items())}
     network = {
         "width": params.width,

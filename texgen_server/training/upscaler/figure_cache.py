@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of one method on one scan, kept in a file as they come: a measurement that was cut off
-goes on, and peers are run once.
+"""A file of figures of each method on each scan: an interrupted measurement continues, and peers
+are measured once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pathlib import Path
 Figures = dict[str, dict[str, float]]
 """Map -> name of a figure -> value."""
 MEASURE_VERSION = 1
-"""To be raised when what is measured changes: figures kept under another one are not used."""
+"""Version of the measurement, to be raised when it changes; figures of another one are not used."""
 
 
-class KeptFigures:
-    """A JSON object a line; a line that was cut off is measured again."""
+class FigureCache:
+    """Figures in a file with one JSON object a line; an incomplete line is measured again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class KeptFigures:
                 self._figures[row["method"], row["scale"], row["scan"]] = row["figures"]
 
     def get(self, method: str, scale: int, scan: str, measure: Callable[[], Figures]) -> Figures:
-        """The kept figures of this method on this scan; else measured now, and kept."""
+        """Return the figures of a method on a scan; calls ``measure`` where the file has none."""
         key = (method, scale, scan)
         if key not in self._figures:
             self._figures[key] = measure()
@@ -42,11 +42,11 @@ class KeptFigures:
                 "figures": self._figures[key],
             }
             with self.path.open("a", encoding="utf-8") as file:
-                file.write("\n" * self._cut_off() + json.dumps(row) + "\n")
+                file.write("\n" * self._ends_within_line() + json.dumps(row) + "\n")
         return self._figures[key]
 
-    def _cut_off(self) -> bool:
-        """Whether the file ends within a line."""
+    def _ends_within_line(self) -> bool:
+        """Return whether the file's last line is incomplete."""
         return (
             self.path.is_file()
             and self.path.stat().st_size > 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How near a map is to the real one: PSNR, SSIM, angle of normals, distance of frozen features."""
+"""Distances of a map from the real one: PSNR, SSIM, angle of normals, frozen features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEATURE_PX = 512
 
 
 def compare(name: str, made: Picture, real: Picture) -> dict[str, float]:
-    """PSNR in dB and SSIM; for normals the mean angle in degrees too."""
+    """Return PSNR in dB and SSIM of maps (H, W, C) in [0, 1]; of normals the mean angle too."""
     error = float(np.mean((made - real) ** 2))
     figures = {"psnr_db": min(99.0, -10.0 * np.log10(max(error, 1e-10))), "ssim": ssim(made, real)}
     if name == "normal":
@@ -26,7 +26,7 @@ def compare(name: str, made: Picture, real: Picture) -> dict[str, float]:
 
 
 def ssim(made: Picture, real: Picture, window_px: int = 11, sigma_px: float = 1.5) -> float:
-    """Structural similarity (Wang et al. 2004) on the torus, mean over channels."""
+    """Return the structural similarity (Wang et al. 2004) on the torus, mean over channels."""
     x, y = (torch.from_numpy(p.transpose(2, 0, 1)[:, None].copy()) for p in (made, real))
     taps = torch.exp(-((torch.arange(window_px) - window_px // 2) ** 2) / (2 * sigma_px**2))
     kernel = torch.outer(taps, taps)[None, None] / taps.sum() ** 2
@@ -50,24 +50,22 @@ class FeatureDistance:
     depths, 0 to 4.
     """
 
-    def __init__(self) -> None:
-        self.features = FrozenFeatures("efficientnet-lite1")
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.features = FrozenFeatures("efficientnet-lite1").to(device)
 
     @torch.inference_mode()
     def __call__(self, made: Picture, real: Picture) -> float:
-        """Of two sRGB pictures (H, W, 3) in [0, 1]."""
+        """Return the distance of two sRGB pictures (H, W, 3) in [0, 1]."""
         pieces = []
         for top in range(0, made.shape[0], FEATURE_PX):
             for left in range(0, made.shape[1], FEATURE_PX):
-                both = np.stack(
-                    [p[top : top + FEATURE_PX, left : left + FEATURE_PX] for p in (made, real)]
-                )
-                taps = self.features(torch.from_numpy(both).permute(0, 3, 1, 2) * 2.0 - 1.0)
-                pieces.append(
-                    sum(
-                        float(((unit[0] - unit[1]) ** 2).sum(0).mean())
-                        for unit in map(F.normalize, taps)
-                    )
-                    / len(taps)
-                )
+                piece = slice(top, top + FEATURE_PX), slice(left, left + FEATURE_PX)
+                pieces.append(self._distance(np.stack([p[piece] for p in (made, real)])))
         return float(np.mean(pieces))
+
+    def _distance(self, both: Picture) -> float:
+        """Return the distance of the two pictures in (2, h, w, 3)."""
+        pictures = torch.from_numpy(both).to(self.device).permute(0, 3, 1, 2)
+        units = [F.normalize(tap) for tap in self.features(pictures * 2.0 - 1.0)]
+        return sum(float(((u[0] - u[1]) ** 2).sum(0).mean()) for u in units) / len(units)

@@ -8,7 +8,8 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode
-from texgen.maps import Encoding, MapKind, seam_percentile
+from texgen.maps import Encoding, MapKind
+from texgen.seams import seam_percentile
 from texgen_server.material.postprocess import normal_from_height
 
 

@@ -20,7 +20,7 @@ def test_a_prompt_over_grpc_says_what_it_picked():
         Client(server.address) as client,
     ):
         made = client.generate(prompt="oak bark", seed=3, size_px=(64, 64))
-        assert list(made.understood["classes"]) == ["bark"]
+        assert list(made.prompt_choice.classes) == ["bark"]
         assert client.generate(recipe=made.recipe, size_px=(64, 64)).maps == made.maps
         with pytest.raises(InvalidRequestError, match="prompt"):
             client.generate(prompt="!?")

@@ -10,12 +10,13 @@ import torch
 from tests.texgen_server.training.codec.toys import noisy_pictures
 from texgen.errors import InvalidRequestError
 from texgen_server.networks.codec import CELL_PX, Codec, CodecParams
-from texgen_server.training.codec.common import Clock, cosine
-from texgen_server.training.codec.critic import Critic, critic_loss, painter_loss, squared_gradient
-from texgen_server.training.codec.joins import JoinTrainer, encode_all
+from texgen_server.training.codec.critic import Critic, critic_loss, decoder_loss, squared_gradient
+from texgen_server.training.codec.joins import JoinsTrainer
 from texgen_server.training.codec.pixels import PictureSet
 from texgen_server.training.codec.reconstruction import ReconstructionTrainer
-from texgen_server.training.codec.run import CodecRun, train_codec
+from texgen_server.training.codec.relaid import encode_pictures
+from texgen_server.training.codec.run import CodecTrainOptions, train_codec
+from texgen_server.training.codec.schedule import Clock, cosine
 from texgen_server.training.codec.settings import CodecConfig
 from texgen_server.training.codec.transform import fit_transform
 
@@ -56,7 +57,7 @@ def codec(pictures):
 @pytest.mark.usefixtures("nothing_emulated")
 def test_reconstruction_gets_ahead_of_the_transform(codec, pictures):
     trainer = ReconstructionTrainer(codec, pictures, [0, 1, 2], CONFIG)
-    trainer.step_number = 200  # past the warm-up
+    trainer.position = 200  # past the warm-up
     losses = [float(trainer.step()["reconstruction"]) for _ in range(60)]
     assert np.mean(losses[-15:]) < 0.95 * np.mean(losses[:5])
 
@@ -79,8 +80,8 @@ def rolled_map(size: int) -> np.ndarray:
 
 
 def test_targets_are_the_pixels_that_the_latents_come_from(codec, pictures):
-    relaid = encode_all(codec, pictures, {"Toy1": rolled_map(8)})
-    trainer = JoinTrainer(codec, pictures, [1], relaid, CONFIG)
+    relaid = encode_pictures(codec, pictures, {"Toy1": rolled_map(8)})
+    trainer = JoinsTrainer(codec, pictures, [1], relaid, CONFIG)
     batch = trainer.batch()
     encoded = codec.encoder(batch.target * batch.known, "zeros").round()
     inside = slice(2, -2)
@@ -93,7 +94,7 @@ def test_targets_are_the_pixels_that_the_latents_come_from(codec, pictures):
 
 def test_an_index_map_serves_twice_the_cells_too(codec):
     large = PictureSet(noisy_pictures(1, 128), torch.device("cpu"))
-    relaid = encode_all(codec, large, {"Toy0": rolled_map(8)})
+    relaid = encode_pictures(codec, large, {"Toy0": rolled_map(8)})
     doubled = relaid.maps.view(16, 16, 2)
     assert torch.equal(doubled[::2, ::2], 2 * torch.from_numpy(rolled_map(8)))
     assert torch.equal(doubled[1::2, 1::2], 2 * torch.from_numpy(rolled_map(8)) + 1)
@@ -102,9 +103,9 @@ def test_an_index_map_serves_twice_the_cells_too(codec):
 @pytest.mark.held
 @pytest.mark.usefixtures("nothing_emulated")
 def test_the_second_phase_moves_the_decoder_alone(codec, pictures):
-    relaid = encode_all(codec, pictures, {"Toy0": rolled_map(8)})
+    relaid = encode_pictures(codec, pictures, {"Toy0": rolled_map(8)})
     before = {k: v.clone() for k, v in codec.state_dict().items()}
-    trainer = JoinTrainer(codec, pictures, [0, 1, 2], relaid, CONFIG)
+    trainer = JoinsTrainer(codec, pictures, [0, 1, 2], relaid, CONFIG)
     trainer.clock = Clock(100.0, 60.0 * 50)  # half-way: the discriminator counts fully
     assert trainer.adversarial_weight == CONFIG.adversarial
     for _ in range(3):
@@ -130,7 +131,7 @@ def test_the_critic_learns_to_tell_grain_from_blur():
         optimizer.step()
     assert float(loss.detach()) < 0.7  # 1.39 where it cannot tell
     scores = critic(real, condition).detach(), critic(fake, condition).detach()
-    assert float(painter_loss(*scores)) > float(painter_loss(scores[1], scores[0]))
+    assert float(decoder_loss(*scores)) > float(decoder_loss(scores[1], scores[0]))
     maps = real.requires_grad_()
     assert float(squared_gradient(critic(maps, condition), maps).detach()) > 0.0
 
@@ -145,4 +146,4 @@ def test_the_schedule_follows_the_clock():
 
 def test_a_run_without_pictures_is_refused(tmp_path):
     with pytest.raises(InvalidRequestError, match="--pack"):
-        train_codec(CodecRun(work=tmp_path), CONFIG)
+        train_codec(CodecTrainOptions(work=tmp_path), CONFIG)

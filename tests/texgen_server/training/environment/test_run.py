@@ -1,37 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A toy training of the environment generator from files on: it learns, goes on where it stood,
-exports, and is measured.
-"""
+"""A toy run of the environment generator: trained from files on, exported, measured."""
 
 from __future__ import annotations
 
-import csv
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
-from tests.texgen_server.training.environment.test_data import clear_day
-from texgen.files.images import encode_exr
-from texgen.maps import ColorSpace, Light
+from tests.texgen_server.training.environment.toys import write_toy_environments
 from texgen.modelcard import read_card
 from texgen_server.networks.params import EnvironmentParams
 from texgen_server.registry import load_model
-from texgen_server.training.environment.data import read_environments
-from texgen_server.training.environment.loop import (
-    EnvironmentConfig,
-    EnvironmentTrainer,
-    load_environment,
-    save_environment,
-)
-from texgen_server.training.environment.run import (
-    measure_environment,
-    parts,
-    prepared_pack,
-    train_environment,
-)
-from texgen_server.training.runner import StepwiseEval, StepwiseRun
+from texgen_server.training.environment.run import measure_environment, train_environment
+from texgen_server.training.environment.settings import EnvironmentConfig
+from texgen_server.training.runner import EvalOptions, TrainOptions
+from texgen_server.training.schedule import EmaSchedule
 
 pytestmark = pytest.mark.slow
 CONFIG = EnvironmentConfig(
@@ -39,69 +21,28 @@ CONFIG = EnvironmentConfig(
     batch=2,
     warmup_steps=12,
     lr=3e-3,
-    ema_half_life_steps=5.0,
+    ema=EmaSchedule(5.0),
     params=EnvironmentParams(6, 16, 2, (12, 12, 8)),
 )
-MAPS = {  # asset: (class, light); the split holds between_bridges out
-    "meadow": ("outdoor_clear", Light(40.0, 35.0, 0.5, (10.0, 9.0, 8.0))),
-    "hill": ("outdoor_clear", Light(-90.0, 50.0, 0.6, (20.0, 18.0, 15.0))),
-    "between_bridges": ("outdoor_clear", Light(10.0, 40.0, 0.5, (10.0, 9.0, 8.0))),
-    "hall": ("indoor", Light(0.0, 60.0, 3.0, (0.5, 0.4, 0.3))),
-}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A folder as the training data's, with four maps."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "environments").mkdir()
-    with (folder / "environments.csv").open("w", newline="") as file:
-        names = ("asset_id", "publisher", "class", "licence", "source", "energy_lost_to_clamp")
-        table = csv.DictWriter(file, names)
-        table.writeheader()
-        for asset, (name, light) in MAPS.items():
-            table.writerow(
-                dict(zip(names, (asset, "us", name, "CC0-1.0", "made", 0.0), strict=True))
-            )
-            data = encode_exr(clear_day(light=light).astype(np.float16), ColorSpace.LINEAR)
-            (folder / "environments" / f"{asset}.exr").write_bytes(data)
-    return folder
-
-
-@pytest.mark.held
-@pytest.mark.usefixtures("nothing_emulated")
-def test_it_learns_and_goes_on_where_it_stood(data, tmp_path, monkeypatch):
-    pack = prepared_pack(data, read_environments(data), tmp_path / "work")
-    trainer = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)
-    with torch.no_grad():
-        trainer.generator.head.conv.weight.normal_(0.0, 0.3)  # noise, which it has to unlearn
-    once = next(drawn for drawn in iter(trainer._draw, None) if drawn.own.all())
-    monkeypatch.setattr(trainer, "_draw", lambda: replace(once, codes=once.codes.detach()))
-    records = list(trainer.run())
-    assert records[CONFIG.warmup_steps - 1]["loss"] < 0.8 * records[0]["loss"]
-    assert all(("g" in r) == (step >= CONFIG.warmup_steps) for step, r in enumerate(records))
-    save_environment(trainer, tmp_path / "state.safetensors")
-    other = EnvironmentTrainer(pack, parts(pack)[0], CONFIG)
-    load_environment(other, tmp_path / "state.safetensors")
-    assert other.step_number == CONFIG.steps
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(
-            trainer.ema_generator.parameters(), other.ema_generator.parameters(), strict=True
-        )
-    )
+    return write_toy_environments(tmp_path_factory.mktemp("data"))
 
 
 def test_a_run_exports_a_model_that_is_measured(data, tmp_path):
     work, models = tmp_path / "work", tmp_path / "models"
-    train_environment(StepwiseRun(data, work, 4, export=models / "environment"), CONFIG)
+    train_environment(
+        TrainOptions(data, work, 4, export=models / "environment", device="cpu"), CONFIG
+    )
     card = read_card(models / "environment")
     assert [c.name for c in card.classes] == ["indoor", "outdoor_clear"]
     assert "between_bridges" not in {asset for c in card.classes for asset in c.materials}
     assert card.data["training_images"] == 4 * CONFIG.batch
     assert load_model(card).tables.layouts.shape == (3, 4, 64, 128)
     figures = measure_environment(
-        StepwiseEval(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures")
+        EvalOptions(data, work, tmp_path, "environment", models, "torch", tmp_path / "pictures")
     )
     for part in ("training maps through their codes", "held-out maps by 100 steps"):
         assert (

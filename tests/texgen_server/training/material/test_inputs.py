@@ -14,9 +14,9 @@ from tests.tiny import PARAMS, tiny_generator
 from texgen_server.training.material.data import DENSITIES, Pack
 from texgen_server.training.material.inputs import (
     Guide,
-    draw_fields,
     generated_guide,
     guide_error,
+    random_inputs,
     scanned_guide,
 )
 from texgen_server.training.material.layout_fit import MAX_WAVES
@@ -85,7 +85,9 @@ def test_the_generators_own_guide_is_its_coarse_pass(pack):
     assert not first.scanned
     assert torch.equal(first.kept, again.kept)
     assert (first.kept - other.kept).abs().max() > 0.01
-    fields = draw_fields(pack, batch, PARAMS, torch.Generator().manual_seed(3), torch.device("cpu"))
+    fields = random_inputs(
+        pack, batch, PARAMS, torch.Generator().manual_seed(3), torch.device("cpu")
+    )
     style = generator.mapping(code, torch.ones(2, 1))
     guided, plain = generator(style, *fields, first.input), generator(style, *fields)
     assert guide_error(guided, first).mean() < guide_error(plain, first).mean()

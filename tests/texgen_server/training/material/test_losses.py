@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from texgen_server.networks.frozen_features import TAP_CHANNELS
-from texgen_server.training.adversarial import GAMES, gradient_penalty
+from texgen_server.training.adversarial import GAMES, DiscriminatorInput, gradient_penalty
+from texgen_server.training.discriminator import Discriminator
 from texgen_server.training.material import losses
-from texgen_server.training.material.discriminator import Discriminator
-from texgen_server.training.material.loop import Seen
 
 
 def test_hinge_is_zero_for_a_perfect_judge():
@@ -31,7 +30,7 @@ def test_gradient_penalties_reach_the_heads(kind):
     torch.manual_seed(0)
     judge = Discriminator(3, 2, 4)
     real, fake = (
-        Seen(
+        DiscriminatorInput(
             torch.zeros(2, 7, 64, 64),
             [
                 torch.randn(4, c, 64 // 2**i, 64 // 2**i)
