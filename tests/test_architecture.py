@@ -21,7 +21,7 @@ BELOW = {
     "cache_folder": set(),
     "process": set(),
     "layout": set(),
-    "precision": {"process.quiet_openvino"},
+    "precision": {"process.openvino_loader"},
     "networks": {"precision"},
     "graphs": {"process.quiet_openvino", *NETWORK_WORDS},
     "prompt": {"process.torch_guest"},
@@ -136,7 +136,7 @@ TORCH_ROOMS = {
 DOORS = {
     "grpc outside client and rpc": (GRPC, GRPC_DOORS),
     "bpy outside the add-on": ({"bpy"}, {"blender_addon/"}),
-    "openvino with its telemetry": ({"openvino"}, {"texgen_server/process/quiet_openvino.py"}),
+    "openvino with its telemetry": ({"openvino"}, {"texgen_server/process/openvino_loader.py"}),
     "torch where a CPU serves": ({"torch"}, TORCH_ROOMS),
 }
 """Rule -> modules, and where alone they may be imported."""

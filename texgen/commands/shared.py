@@ -231,13 +231,9 @@ def open_client(options: argparse.Namespace) -> Iterator[Client]:
         raise NotFoundError(
             "no server is installed here: pip install 'texgen[server]', or pass --server HOST:PORT"
         )
-    from texgen_server.config import ServerConfig
-    from texgen_server.process.settings import tune_this_process
-    from texgen_server.rpc.server import EmbeddedServer
+    from texgen_server.rpc.command_server import command_server
 
-    tune_this_process()
-    config = ServerConfig(port=0, models=options.models, device=options.device, grace_s=0.0)
-    with EmbeddedServer(config) as server, Client(server.address) as client:
+    with command_server(options.models, options.device) as server, Client(server.address) as client:
         yield client
 
 

@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from texgen.recipes.recipe import Recipe
 
 DEFAULT_STEPS = 100
 
@@ -21,3 +27,9 @@ class CaptureOptions:
     """sRGB in [0, 1], darkest first; empty: the photograph's own colours."""
     steps: int = DEFAULT_STEPS
     """Optimisation steps; 0 takes the nearest material as it is."""
+
+
+CaptureFunction = Callable[
+    [NDArray[np.float32], CaptureOptions, Callable[[], None], Callable[[float], None]], Recipe
+]
+"""Finds the recipe of a photograph: see `capture.search.capture`."""

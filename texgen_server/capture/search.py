@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from texgen.recipes.build import capture_recipe, make_recipe
 from texgen.recipes.recipe import Captured, Recipe
 from texgen_server.capture.fit import color_correction, fit_style
 from texgen_server.capture.networks import CaptureNetworks
-from texgen_server.capture.options import CaptureOptions
+from texgen_server.capture.options import CaptureFunction, CaptureOptions
 from texgen_server.capture.photo_waves import photo_layout
 from texgen_server.capture.target import (
     WORK_PX,
@@ -35,6 +36,11 @@ Array = NDArray[np.float32]
 
 NEIGHBOURS = 3
 """Number of training materials whose codes the fit starts from."""
+
+
+def load(model: MaterialModel) -> CaptureFunction:
+    """Load the networks of a capture and return the function that uses them."""
+    return partial(capture, CaptureNetworks(model))
 
 
 def capture(

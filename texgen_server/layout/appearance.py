@@ -35,7 +35,7 @@ WIDE = tuple((a, b) for a in range(-2, 3) for b in range(-2, 3))
 
 @dataclass(frozen=True)
 class Level:
-    """One level of an exemplar of n cells; ``spacing`` is the distance of neighbours in cells."""
+    """A level of an exemplar of n cells; ``spacing`` is the distance of neighbours in cells."""
 
     spacing: int
     appearance: Floats

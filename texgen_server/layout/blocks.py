@@ -6,6 +6,8 @@ Local, so that windows match.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,38 +48,21 @@ def block_keys(grid: Grid, edge: int, options: LayoutOptions, words: Words) -> W
     own_y, own_x = (y // edge, x // edge) if endless else (y * rows // tall, x * columns // wide)
     best = np.full((len(y), len(x)), 1 << 30, np.int32)
     keys = np.zeros((len(y), len(x)), np.uint32)
-    for a in (-1, 0, 1):
-        for b in (-1, 0, 1):
-            j, i = own_y + a, own_x + b
-            middle_y = (
-                (2 * j + 1) * edge * PARTS // 2
-                if endless
-                else (2 * j + 1) * tall * PARTS // (2 * rows)
-            )
-            middle_x = (
-                (2 * i + 1) * edge * PARTS // 2
-                if endless
-                else (2 * i + 1) * wide * PARTS // (2 * columns)
-            )
-            j, i = (j, i) if endless else (j % rows, i % columns)
-            d_y = _distance(
-                y,
-                middle_y,
-                draw(seed_word(options.seed), SALT_DOWN, j[:, None], i[None]),
-                edge,
-                axis=0,
-            )
-            d_x = _distance(
-                x,
-                middle_x,
-                draw(seed_word(options.seed), SALT_RIGHT, j[:, None], i[None]),
-                edge,
-                axis=1,
-            )
-            far = d_y * d_y + d_x * d_x
-            nearer = far < best
-            best = np.where(nearer, far, best)
-            keys = np.where(nearer, draw(words, SALT_KEY, j[:, None], i[None]), keys)
+    seed = seed_word(options.seed)
+    for a, b in itertools.product((-1, 0, 1), repeat=2):
+        j, i = own_y + a, own_x + b
+        if endless:
+            middle_y, middle_x = ((2 * k + 1) * edge * PARTS // 2 for k in (j, i))
+        else:
+            middle_y = (2 * j + 1) * tall * PARTS // (2 * rows)
+            middle_x = (2 * i + 1) * wide * PARTS // (2 * columns)
+            j, i = j % rows, i % columns
+        d_y = _distance(y, middle_y, draw(seed, SALT_DOWN, j[:, None], i[None]), edge, axis=0)
+        d_x = _distance(x, middle_x, draw(seed, SALT_RIGHT, j[:, None], i[None]), edge, axis=1)
+        far = d_y * d_y + d_x * d_x
+        nearer = far < best
+        best = np.where(nearer, far, best)
+        keys = np.where(nearer, draw(words, SALT_KEY, j[:, None], i[None]), keys)
     return keys
 
 

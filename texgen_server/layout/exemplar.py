@@ -16,7 +16,7 @@ FEATURE_LIMIT = 2047
 
 @dataclass(frozen=True)
 class ExemplarCells:
-    """One exemplar on its torus of cells of 8 x 8 px; all arrays hold integers."""
+    """An exemplar on its torus of cells of 8 x 8 px; all arrays hold integers."""
 
     latents: NDArray[np.int16]
     """(rows, columns, channels): the codec's quantised latents, deviations from the exemplar's mean

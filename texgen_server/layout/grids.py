@@ -18,7 +18,7 @@ PAD = 2
 
 @dataclass(frozen=True)
 class Axis:
-    """One direction of a level's grid of q cells."""
+    """A direction of a level's grid of q cells."""
 
     positions: Integers
     """(q + 2 `PAD`,) unwrapped positions in cells of the output, ascending."""

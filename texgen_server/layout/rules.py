@@ -16,7 +16,7 @@ Integers = NDArray[np.int32]
 
 
 class Family(StrEnum):
-    """How the parts of a material are arranged."""
+    """Families of arrangements of a material's parts."""
 
     STOCHASTIC = "S"
     IRREGULAR = "I"

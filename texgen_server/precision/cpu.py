@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np  # noqa: F401 - its library of products is looked at
 from threadpoolctl import threadpool_info
 
+from texgen_server.process.openvino_loader import load_openvino
+
 CPUINFO = Path("/proc/cpuinfo")
 LEVELS = ("sse4", "avx", "avx2", "avx512", "avx512_bf16", "amx")
 """Instruction levels of x86-64, each with all before it; the last two multiply in bfloat16."""
@@ -182,9 +184,7 @@ def _openvino_flags() -> frozenset[str]:
     """
     if importlib.util.find_spec("openvino") is None:
         return frozenset()
-    # Door: OpenVINO is optional, and only asked where the system does not report bfloat16.
-    from texgen_server.process.quiet_openvino import ov
-
-    known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    # OpenVINO is optional, and only asked where the system does not report bfloat16
+    known = load_openvino()[0].Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     below = set().union(*(NEEDED[name] for name in LEVELS[: LEVELS.index("amx")]))
     return frozenset(below) if "BF16" in known else frozenset()

@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 """Variable that torch sets when its compiler is imported, as the first optimiser does.
 
@@ -23,6 +21,8 @@ def as_guest() -> Iterator[None]:
     """Make networks without side effects: modules draw their first weights from the program's
     random generator, and imports set a variable; both are restored.
     """
+    import torch  # here, as those who make no network need not have it
+
     was_set = VARIABLE in os.environ
     try:
         with torch.random.fork_rng(devices=[]):
