@@ -30,6 +30,7 @@ LATE = {
     "texgen/__init__.py",  # the clients need grpcio, which Blender lacks
     "texgen/cli.py",  # the server's commands, where it is installed
     "texgen/commands/shared.py",  # gRPC and the embedded server, for commands that connect
+    "texgen/export/documents/__init__.py",  # each writer needs a library of its own
     "texgen_server/backends/__init__.py",  # OpenVINO or torch
     "texgen_server/capture/loader.py",  # torch
     "texgen_server/cli/shared.py",  # what commands do

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from texgen.maps import Border, MapKind
 from texgen.recipes.recipe import Recipe
 from texgen_server.backend import Backend
-from texgen_server.capture.loader import CaptureFunction, load_capture
+from texgen_server.capture.loader import load_capture
+from texgen_server.capture.options import CaptureFunction
 from texgen_server.engine.jobs import (
     CaptureJob,
     EnvironmentJob,
