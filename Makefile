@@ -28,7 +28,7 @@ test-all: check
 	$(PY) -m pytest -q
 
 gpu:
-	$(PY) -m pytest -q -m gpu tests/gpu tests/texgen_server/backends/test_backends.py
+	$(PY) -m pytest -q -m gpu tests/gpu tests/texgen_server/backends
 	$(PY) -m texgen bench gpu
 
 soak: .venv/installed-test

@@ -12,6 +12,7 @@ import argparse
 import importlib
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -45,17 +46,28 @@ def action(
     The module is loaded when the command runs. ``needs`` are modules of the extra ``extra`` that it
     imports; ``tuned`` sets up the process before torch is loaded, see `tune_this_process`.
     """
+    return partial(_run_action, target, needs, extra, tuned)
 
-    def run(options: argparse.Namespace) -> int:
-        require(*needs, extra=extra)
-        if tuned:
-            tune_this_process()
-        module, name = target.split(":")
-        function: Callable[[argparse.Namespace], int]
-        function = getattr(importlib.import_module(f"{ACTIONS}.{module}"), name)
-        return function(options)
 
-    return run
+def _run_action(
+    target: str,
+    needs: tuple[str, ...],
+    extra: str,
+    tuned: bool,  # noqa: FBT001 - bound by `action`
+    options: argparse.Namespace,
+) -> int:
+    require(*needs, extra=extra)
+    if tuned:
+        tune_this_process()
+    return load_action(target)(options)
+
+
+def load_action(target: str) -> Callable[[argparse.Namespace], int]:
+    """Import the function that ``"module:function"`` of `texgen_server.cli.actions` names."""
+    module, name = target.split(":")
+    function: Callable[[argparse.Namespace], int]
+    function = getattr(importlib.import_module(f"{ACTIONS}.{module}"), name)
+    return function
 
 
 def require(*modules: str, extra: str) -> None:

@@ -32,16 +32,16 @@ class DiscriminatorInput:
     """Images as the discriminator and the statistics see them."""
 
     maps: Tensor
-    """(B, C, H, W)"""
+    """Images (B, C, H, W)."""
     taps: list[Tensor]
     """Taps of `FrozenFeatures` on all views, stacked along the batch: (2 B, C, h, w)."""
     raw: Tensor
-    """(B, C, H, W) channels for the head that sees no frozen features."""
+    """Channels (B, C, H, W) for the head that sees no frozen features."""
 
 
 @dataclass(frozen=True)
 class Game:
-    """One adversarial loss: the terms that the discriminator and the generator minimise."""
+    """An adversarial loss: the terms that the discriminator and the generator minimise."""
 
     discriminator: Callable[[Scores, Scores], Tensor]  # (real, fake)
     generator: Callable[[Scores, Scores], Tensor]
@@ -53,7 +53,7 @@ def _sum(terms: list[Tensor]) -> Tensor:
 
 
 def hinge_discriminator(real: Scores, fake: Scores) -> Tensor:
-    """Sum over heads of ``E[relu(1 - D(real))] + E[relu(1 + D(fake))]``."""
+    """Return the sum over heads of ``E[relu(1 - D(real))] + E[relu(1 + D(fake))]``."""
     return _sum(
         [
             F.relu(1.0 - r.float()).mean() + F.relu(1.0 + f.float()).mean()
@@ -63,22 +63,22 @@ def hinge_discriminator(real: Scores, fake: Scores) -> Tensor:
 
 
 def hinge_generator(_: Scores, fake: Scores) -> Tensor:
-    """``-E[D(fake)]``, summed over heads; also what a Wasserstein generator minimises."""
+    """Return ``-E[D(fake)]``, summed over heads; a Wasserstein generator minimises it too."""
     return -_sum([f.float().mean() for f in fake])
 
 
 def relativistic_discriminator(real: Scores, fake: Scores) -> Tensor:
-    """``E[softplus(D(fake) - D(real))]`` over pairs of the same material, summed over heads."""
+    """Return ``E[softplus(D(fake) - D(real))]``, each pair of one material, summed over heads."""
     return _sum([F.softplus(f.float() - r.float()).mean() for r, f in zip(real, fake, strict=True)])
 
 
 def relativistic_generator(real: Scores, fake: Scores) -> Tensor:
-    """`relativistic_discriminator` with both sides exchanged."""
+    """Return `relativistic_discriminator` with both sides exchanged."""
     return relativistic_discriminator(fake, real)
 
 
 def wasserstein_discriminator(real: Scores, fake: Scores) -> Tensor:
-    """``E[D(fake)] - E[D(real)]``, summed over heads."""
+    """Return ``E[D(fake)] - E[D(real)]``, summed over heads."""
     return _sum([f.float().mean() - r.float().mean() for r, f in zip(real, fake, strict=True)])
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which assets there are, what class each belongs to, and which are held out: the CSV, the merge
-table, the split.
+"""Reads the catalogue of training assets:
+
+CSV, merge table of classes, split into training and validation.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ SPLIT_FILE = Path(__file__).with_name("material_split.csv")
 MIN_ASSETS_PER_CLASS = 3
 VALIDATION_SHARE = 0.1
 OWN_LICENCE = "LicenseRef-own"
-"""Of what `scans` imports: the user's own data, whose weights are the user's to license."""
+"""Licence of what `scans` imports: the user's own data, whose weights are the user's to license."""
 
 
 @dataclass(frozen=True)
 class Asset:
-    """One CC0 material of the training data."""
+    """A CC0 material of the training data."""
 
     asset_id: str
     publisher: str
@@ -79,8 +80,8 @@ def _asset(row: dict[str, str], merge: dict[str, str], presets: set[str]) -> Ass
 
 
 def make_split(assets: list[Asset]) -> set[str]:
-    """Asset ids of the validation part: about a tenth of each class, whole geometry groups, chosen
-    by hash.
+    """Return the asset ids of the validation part: about a tenth of each class, whole geometry
+    groups, chosen by hash.
 
     A class keeps at least three training assets; presets are never held out.
     """
@@ -102,7 +103,7 @@ def make_split(assets: list[Asset]) -> set[str]:
 
 
 def read_split(path: Path = SPLIT_FILE) -> set[str]:
-    """Asset ids of the committed validation part."""
+    """Read the asset ids of the committed validation part."""
     with path.open(newline="", encoding="utf-8") as file:
         return {row["asset_id"] for row in csv.DictReader(file) if row["part"] == "validation"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Codes: what the network knows of each training material, before training and after."""
+"""Codes: one learned vector for each training material, and their start from measurements."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from texgen_server.networks.frozen_features import TAP_CHANNELS
 
 
 class Codes(nn.Module):
-    """One learned code per training material; `Trainer.measure_codes` gives it a start worth
-    having.
+    """A learned code for each training material; `MaterialTrainer.measure_codes` measures their
+    start.
     """
 
     def __init__(self, materials: int, dim: int) -> None:
@@ -23,12 +23,12 @@ class Codes(nn.Module):
 def initial_codes(
     statistics: list[Tensor], pixels: Tensor, log_relief: Tensor, train: Tensor, dim: int
 ) -> Tensor:
-    """Codes measured from the materials themselves, so that what is learned on one material serves
-    its neighbours at once.
+    """Return codes (N, dim) measured from the materials themselves, so that learning on one
+    material helps similar ones at once.
 
     The first 15 numbers are the mean and deviation of each map and the logarithm of the relief, the
-    others the principal components of the frozen features' means and deviations. Fitted on the
-    ``train`` rows only; all rows are projected. (N, dim)
+    others the principal components of the frozen features' means and deviations. They are fitted on
+    the ``train`` rows only; all rows are projected.
     """
     direct = torch.cat([pixels[0], pixels[1], log_relief[:, None]], 1)
     direct = (direct - direct[train].mean(0)) / direct[train].std(0).clamp_min(1e-3)

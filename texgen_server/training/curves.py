@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves of training logs, to compare runs: one panel a loss, one line a run."""
+"""Draws curves of training logs, to compare runs: one panel a loss, one line a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from texgen.errors import InvalidRequestError
 
-SHOWN = ("statistics", "pixels", "layout", "relief")
+LOSSES = ("statistics", "pixels", "layout", "relief")
 PANEL_PX = (420, 260)
 MARGIN_PX = 40
 COLOURS = ("#3366cc", "#dc3912", "#109618", "#990099", "#ff9900")
@@ -18,7 +18,7 @@ SMOOTH = 5
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """The records of a run's ``log.jsonl``, without those that tell of a rollback.
+    """Read the records of a run's ``log.jsonl``, without those of rollbacks.
 
     Raises InvalidRequestError.
     """
@@ -28,10 +28,10 @@ def read_log(path: Path) -> list[dict[str, float]]:
         ]
     except (OSError, ValueError) as error:
         raise InvalidRequestError(f"{path} is not a training log: {error}", "log") from error
-    kept = [r for r in records if all(name in r for name in SHOWN)]
-    if not kept:
+    losses = [r for r in records if all(name in r for name in LOSSES)]
+    if not losses:
         raise InvalidRequestError(f"{path} holds no losses yet", "log")
-    return kept
+    return losses
 
 
 def draw_curves(logs: dict[str, Path], out: Path) -> None:
@@ -40,7 +40,7 @@ def draw_curves(logs: dict[str, Path], out: Path) -> None:
     width, height = PANEL_PX
     picture = Image.new("RGB", (2 * width, 2 * height + 24), "white")
     draw = ImageDraw.Draw(picture)
-    for i, loss in enumerate(SHOWN):
+    for i, loss in enumerate(LOSSES):
         _panel(draw, runs, loss, (i % 2 * width, i // 2 * height))
     for i, name in enumerate(runs):
         draw.text(

@@ -26,8 +26,10 @@ RAW_CHANNELS = 8
 
 
 def make_views(maps: Tensor, scale_px: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 7, H, W) maps and their height range in px -> (B, 3, H, W) basecolor and (slope x, slope
-    y, roughness), in [-1, 1].
+    """Return two views of maps (B, 7, H, W), each (B, 3, H, W) in [-1, 1]: basecolor, and slope x,
+    slope y, roughness.
+
+    ``scale_px`` (B,) is the height range in px.
     """
     normal = normal_from_height(maps[:, HEIGHT, None], scale_px)
     slopes = torch.tanh(1.5 * normal[:, :2] / normal[:, 2:3].clamp_min(0.05))
@@ -36,12 +38,16 @@ def make_views(maps: Tensor, scale_px: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def raw_channels(maps: Tensor, views: tuple[Tensor, Tensor]) -> Tensor:
-    """All that the generator makes, as (B, 8, H, W): both views, metallic, ambient occlusion."""
+    """Return all channels that the generator makes, (B, 8, H, W): both views, metallic, ambient
+    occlusion.
+    """
     return torch.cat([*views, maps[:, METALLIC:] * 2.0 - 1.0], 1)
 
 
 class FeatureMixing(nn.Module):
-    """Fixed random channel and scale mixing of the frozen taps: no tap can be fooled alone."""
+    """Fixed random mixing of channels and scales of the frozen taps, so that no tap can be fooled
+    alone.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,8 +63,8 @@ class FeatureMixing(nn.Module):
         self.requires_grad_(requires_grad=False)
 
     def forward(self, taps: list[Tensor]) -> list[Tensor]:
-        """Taps of both views, stacked along the batch (2B, C, h, w) -> four mixed maps (B, C', h,
-        w).
+        """Return four mixed maps (B, C', h, w) of taps of both views, stacked along the batch (2B,
+        C, h, w).
         """
         joint = [torch.cat(tap.chunk(VIEWS), 1) for tap in taps]
         mixed = [conv(tap) for conv, tap in zip(self.channels, joint, strict=True)]
@@ -98,7 +104,9 @@ class Head(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Scores (B, n) of four feature heads and one raw-channel head; higher is more real."""
+    """A discriminator with four feature heads and one head on raw channels; scores are (B, n) a
+    head, higher is more real.
+    """
 
     def __init__(
         self,
@@ -128,13 +136,15 @@ class Discriminator(nn.Module):
         self.raw = nn.Sequential(*raw, spectral_norm(nn.Conv2d(96, 1, 3, 1, 1)))
 
     def condition(self, material: Tensor, group: Tensor, density: int) -> Tensor:
-        """Embedding (B, condition_dim) of what the image is said to be."""
+        """Return the embedding (B, condition_dim) of material, class and density."""
         place = torch.full_like(group, density)
         out: Tensor = self.material(material) + self.group(group) + self.density(place)
         return out
 
     def forward(self, taps: list[Tensor], raw: Tensor, condition: Tensor) -> list[Tensor]:
-        """``taps`` from `FrozenFeatures` on both views stacked along the batch; ``raw`` from
+        """Return the scores of all heads.
+
+        ``taps`` come from `FrozenFeatures` on both views stacked along the batch, ``raw`` from
         `raw_channels`.
         """
         scores = [head(x, condition) for head, x in zip(self.heads, self.mixing(taps), strict=True)]

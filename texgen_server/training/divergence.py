@@ -18,8 +18,8 @@ from texgen_server.training.trainer import FixedLengthTrainer, Record
 RECENT_STEPS = 200
 FEWEST_STEPS = 50
 DIVERGED_RATIO = 4.0
-"""A loss of this many times its recent median over `PATIENCE_STEPS` steps in a row is divergence;
-a figure that is not finite is divergence at once.
+"""Ratio of a loss to its recent median that is divergence over `PATIENCE_STEPS` steps in a row; a
+figure that is not finite is divergence at once.
 """
 PATIENCE_STEPS = 20
 SNAPSHOT_EVERY = 1000

@@ -13,7 +13,9 @@ Vectors = NDArray[np.float64]
 
 
 def kid(a: Vectors, b: Vectors) -> float:
-    """Unbiased squared MMD between (N, D) and (M, D) with the kernel ``(x.y / D + 1)^3``."""
+    """Return the unbiased squared MMD between (N, D) and (M, D) with the kernel ``(x.y / D +
+    1)^3``.
+    """
     k_aa, k_bb, k_ab = _kernel(a, a), _kernel(b, b), _kernel(a, b)
     n, m = len(a), len(b)
     same = (k_aa.sum() - np.trace(k_aa)) / (n * (n - 1)) + (k_bb.sum() - np.trace(k_bb)) / (
@@ -28,8 +30,8 @@ def _kernel(a: Vectors, b: Vectors) -> Vectors:
 
 
 def kid_excess(generated: Vectors, real_a: Vectors, real_b: Vectors, flat: Vectors) -> float:
-    """``(KID(gen, real_a) - KID(real_b, real_a)) / (KID(flat, real_a) - KID(real_b, real_a))``: 0
-    as real, 1 as flat colour.
+    """Return ``(KID(gen, real_a) - KID(real_b, real_a)) / (KID(flat, real_a) - KID(real_b,
+    real_a))``: 0 as real, 1 as flat colour.
     """
     base = kid(real_b, real_a)
     return (kid(generated, real_a) - base) / (kid(flat, real_a) - base)
@@ -44,7 +46,7 @@ def bootstrap_interval(
     rounds: int = 200,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """90 % interval of `kid_excess` over resampled assets (rows).
+    """Return the 90 % interval of `kid_excess` over resampled assets (rows).
 
     Duplicate rows would bias the unbiased sum: halves without replacement.
     """
@@ -61,8 +63,8 @@ def bootstrap_interval(
 
 
 def precision_recall_coverage(generated: Vectors, real: Vectors, k: int = 5) -> dict[str, float]:
-    """Shares within k-nearest-neighbour balls: generated in real (precision), real in generated
-    (recall), real balls hit (coverage).
+    """Return shares within k-nearest-neighbour balls: generated in real (precision), real in
+    generated (recall), real balls hit (coverage).
     """
     rr, gg, rg = (
         _distances(real, real),
@@ -84,8 +86,8 @@ def _distances(a: Vectors, b: Vectors) -> Vectors:
 
 
 def retrieval(generated: Vectors, real: Vectors) -> dict[str, float]:
-    """Row i of both is the same material: how often is the nearest real one the right one (top 1,
-    top 5), by cosine distance.
+    """Return how often the nearest real row is the right one (top 1, top 5), by cosine distance;
+    row i of both is the same material.
     """
     unit_g, unit_r = (
         v / np.linalg.norm(v, axis=1, keepdims=True)
@@ -102,8 +104,8 @@ PROBE_RIDGE = 100.0
 def class_agreement(
     features: Vectors, labels: NDArray[np.int64], train: Vectors, train_labels: NDArray[np.int64]
 ) -> float:
-    """Accuracy of a linear probe: ridge regression on one-hot classes, fitted on ``train`` in units
-    of each feature's deviation.
+    """Return the accuracy of a linear probe: ridge regression on one-hot classes, fitted on
+    ``train`` in units of each feature's deviation.
 
     Classes count alike in the fit, whatever their size.
     """
@@ -118,12 +120,12 @@ def class_agreement(
 
 
 def novelty(mixed: Vectors, real: Vectors) -> dict[str, float]:
-    """How far mixed samples are from the nearest real material, beside how far real materials are
-    from each other.
+    """Compare the distance of mixed samples from the nearest real material with the distance of
+    real materials from each other.
 
-    Vectors hold statistics without position, so rolls are nothing to them. Distances in units of
-    each feature's deviation, medians. A ratio of 1 and more: samples between materials are new
-    members; near 0: copies.
+    Vectors hold statistics without position, so rolls do not change them. Distances are medians, in
+    units of each feature's deviation. With a ratio of 1 and more, samples between materials are new
+    members; near 0 they are copies.
     """
     scale = real.std(0) + 1e-6
     among = _distances(real / scale, real / scale)
@@ -138,8 +140,8 @@ def novelty(mixed: Vectors, real: Vectors) -> dict[str, float]:
 
 
 def spectrum_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Mean absolute difference of log radial power of luminance, (N, H, W) each, averaged over
-    rings, row by row.
+    """Return the mean absolute difference of log radial power of luminance, (N, H, W) each,
+    averaged over rings, row by row.
     """
     return float(np.abs(_log_spectrum(a) - _log_spectrum(b)).mean())
 

@@ -70,12 +70,12 @@ def write_folder(
 
 
 def _known_bias(folder: Path) -> Table:
-    """What people wrote of the model that is there: an export keeps it."""
+    """Read the text about known bias in the model that is there: an export keeps it."""
     path = folder / "model.toml"
-    there = (
-        tomllib.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
-    )
-    return {"known_bias": there["known_bias"]} if "known_bias" in there else {}
+    if not path.is_file():
+        return {}
+    data = tomllib.loads(path.read_text(encoding="utf-8")).get("data", {})
+    return {"known_bias": data["known_bias"]} if "known_bias" in data else {}
 
 
 def data_table(assets: Sequence[Sourced], images: int, *, loss_network: bool = True) -> Table:
@@ -96,9 +96,9 @@ def data_table(assets: Sequence[Sourced], images: int, *, loss_network: bool = T
 
 
 def _toml(tables: dict[str, Table], lists: dict[str, list[Table]]) -> str:
-    """Tables of scalars and flat lists -> TOML.
+    """Write tables of scalars and flat lists as TOML.
 
-    JSON's literals are TOML's for all that is written here.
+    JSON's literals are TOML's for everything that is written here.
     """
     lines = [
         "# SPDX-License-Identifier: CC0-1.0",
@@ -126,7 +126,9 @@ def control(
     unit: str = "",
     post_process: bool = True,
 ) -> dict[str, Any]:
-    """One ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value."""
+    """Return a ``[[control]]`` entry; ``limits`` are the least, the default and the greatest value,
+    in ``unit``.
+    """
     minimum, default, maximum = limits
     return {
         "name": name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scan's height joined to its integrated normals, and ambient occlusion from height."""
+"""Joins a scan's height with its integrated normals, and computes ambient occlusion from height."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 def blend_scanned(
     integrated: Array, scanned: Array, crossover_cycles: float = 6.0
 ) -> tuple[Array, float]:
-    """Low frequencies from the scanned height, high ones from the integrated normals.
+    """Take low frequencies from the scanned height, high ones from the integrated normals.
 
     ``scanned`` (H, W) has an unknown scale: it is fitted to the integrated slopes. Returns the
     blend, in pixels, and the correlation of the two slope fields; at a correlation below 0.3 the
@@ -36,8 +36,8 @@ def blend_scanned(
 
 
 def ambient_occlusion(height_px: Array) -> Array:
-    """Cavity occlusion of a periodic height in pixels: 1 in the open, darker in crevices, summed
-    over four scales.
+    """Return the cavity occlusion of a periodic height in pixels: 1 in the open, darker in
+    crevices, summed over four scales.
     """
     occlusion = np.zeros_like(height_px)
     for radius in (2.0, 4.0, 8.0, 16.0):

@@ -41,7 +41,7 @@ def test_a_cluster_of_nodes_on_this_machine():
         "cluster_scenarios.py",
     ]
     here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": str(here.parents[1])}  # for the replicas
+    environment = os.environ | {"PYTHONPATH": str(here.parents[2])}  # for the replicas
     done = subprocess.run(
         command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=500
     )

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from tests.texgen_server.material.plans import painted_at
-from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import load_material
 
@@ -18,6 +17,8 @@ def model(card):
 
 @pytest.fixture(scope="module")
 def synthesis(model):
+    from texgen_server.backends.torch_backend import TorchBackend
+
     return Synthesis(TorchBackend(model, "cpu", "f32"), model.shape)
 
 

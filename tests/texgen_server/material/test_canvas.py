@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.texgen_server.material.plans import DENSITIES, plan_of, tile_recipe
 from texgen_server.material.canvas import Window, halo_cells
+
+pytestmark = pytest.mark.torch
 
 
 @DENSITIES

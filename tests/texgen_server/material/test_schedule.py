@@ -12,6 +12,8 @@ from texgen.recipes.build import vary_recipe
 from texgen_server.material.canvas import Rectangle
 from texgen_server.material.schedule import make_schedule
 
+pytestmark = pytest.mark.torch
+
 
 @DENSITIES
 @pytest.mark.parametrize("rectangle", [None, Rectangle(-40, 10, 300, 200)])

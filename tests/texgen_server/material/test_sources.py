@@ -11,7 +11,8 @@ from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe
 from texgen.recipes.recipe import Lock, MixMode
 from texgen_server.material.plan import SHAPE_LEVELS
 from texgen_server.material.sampling import make_plan
-from texgen_server.material.sources import choose_code
+from texgen_server.material.sources import choose_code, seed_of_member
+from texgen_server.registry import load_material
 
 
 def test_truncation_and_mixes(card, model):
@@ -113,3 +114,13 @@ def test_psi_zero_without_noise_seed_is_one_style(model, card):
 def choose(card, model, seed):
     recipe = make_recipe(card, [("brick", 1.0)], seed, (64, 64), 0.0)
     return np.round(make_plan(recipe, model.tables, model.shape).sources[0].code, 5)
+
+
+def test_the_seed_of_a_member_draws_it(card):
+    tables = load_material(card).tables
+    rows = tables.rows["brick"]
+    for member in range(len(rows)):
+        seed = seed_of_member("brick", member, len(rows), 100)
+        assert seed >= 100
+        _, layouts = choose_code(make_recipe(card, [("brick", 1.0)], seed, (64, 64)), tables)
+        assert layouts == [(rows[member], 1.0)]

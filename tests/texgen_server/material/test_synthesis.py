@@ -13,6 +13,8 @@ from texgen.recipes.recipe import MixMode
 from texgen_server.material.canvas import Rectangle
 from texgen_server.material.schedule import make_schedule
 
+pytestmark = pytest.mark.torch
+
 
 def assert_equal_maps(ours, theirs, lsb=1):
     for kind in theirs:

@@ -9,7 +9,6 @@ import pytest
 from tests.texgen_server.repair.pictures import blobs
 from texgen.maps import MapKind
 from texgen.modelcard import find_card
-from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.registry import load_model
 
 
@@ -26,4 +25,6 @@ def model(models):
 
 @pytest.fixture(scope="module")
 def estimator(model):
+    from texgen_server.backends.torch_backend import TorchBackend
+
     return TorchBackend(model, "cpu", "f32")

@@ -20,6 +20,8 @@ from texgen_server.repair.missing_maps import (
     sharpened,
 )
 
+pytestmark = pytest.mark.torch
+
 
 def waves(edge=96, relief_px=6.0):
     """A periodic height and its normals."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tiny import UPSCALER_PARAMS, write_tiny_upscaler
 from texgen.modelcard import read_card
-from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.registry import load_model
 from texgen_server.upscaling.tiled import (
     TiledUpscaler,
@@ -16,6 +14,8 @@ from texgen_server.upscaling.tiled import (
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
+    from tests.tiny import write_tiny_upscaler
+
     folder = tmp_path_factory.mktemp("models") / "upscaler"
     write_tiny_upscaler(folder)
     return load_model(read_card(folder))
@@ -23,4 +23,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def upscaling(model):
+    from tests.tiny import UPSCALER_PARAMS
+    from texgen_server.backends.torch_backend import TorchBackend
+
     return TiledUpscaler(TorchBackend(model, "cpu", "f32"), UPSCALER_PARAMS.halo_px, 2)

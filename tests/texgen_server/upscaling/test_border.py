@@ -6,12 +6,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from tests.texgen_server.upscaling.small import random_maps
 from texgen.maps import MapKind
 from texgen_server.upscaling.tiled import (
     Border,
 )
+
+pytestmark = pytest.mark.torch
 
 
 def test_borders(upscaling, rng):

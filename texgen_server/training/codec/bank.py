@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen bank build``: encodes prepared exemplars with a frozen codec into one bank file within a
-budget of bytes.
+"""Encodes prepared exemplars with a frozen codec into one bank file within a budget of bytes, for
+``texgen bank build``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FINE_FIRST = (
 
 @dataclass(frozen=True)
 class Encoded:
-    """One exemplar at one grid, compressed."""
+    """An exemplar at one grid, compressed."""
 
     entry: BankExemplar
     latents: Latents
@@ -93,7 +93,7 @@ def build_bank(
 
 @torch.no_grad()
 def encode(codec: Codec, exemplar: Exemplar, layout: Layout) -> Encoded:
-    """Latents of an exemplar, rounded, with what the bank tells of it."""
+    """Return the rounded latents of an exemplar and its entry in the bank."""
     picture = to_picture(exemplar, "")
     pictures = PictureSet([picture], torch.device("cpu"))
     with exact("cpu"):
@@ -150,7 +150,9 @@ def _thumbnail(exemplar: Exemplar) -> bytes:
 
 
 def _fine_first(pack: Pack, layouts: dict[str, Layout], ids: list[str]) -> Iterator[str]:
-    """Exemplars that have a larger grid of their own, in the order in which they should get it."""
+    """Yield exemplars that have a larger grid of their own, in the order in which they should get
+    it.
+    """
     larger = [
         a
         for a in ids

@@ -18,7 +18,8 @@ SLOPE = 0.2
 
 
 class Critic(nn.Module):
-    """Maps (B, 9, S, S) and latent statistics (B, 2 latents) -> scores (B, 1, S / 8, S / 8).
+    """A network from maps (B, 9, S, S) and latent statistics (B, 2 latents) to scores (B, 1, S / 8,
+    S / 8).
 
     The first layer sees full resolution, so it sees grain. The material enters as a projection
     (Miyato and Koyama 2018).

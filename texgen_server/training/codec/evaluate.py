@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of a codec on whole exemplars:
+"""Measures a codec on whole exemplars:
 
-PSNR against the quantised block transform at equal bits, and how much grain is left.
+PSNR against the quantised block transform at equal bits, and the share of grain that is left.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ PEAK_SQUARED = 4.0
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one exemplar."""
+    """Measurements of one exemplar."""
 
     asset_id: str
     bits: float
-    """Zeroth-order bits a cell."""
+    """Zeroth-order entropy in bits a cell."""
     psnr: dict[str, float]
-    """dB; maps that are constant are left out."""
+    """PSNR of each map in dB; constant maps are left out."""
     top_octave: dict[str, float]
-    """Power above half the Nyquist frequency over the scan's."""
+    """Power of each map above half the Nyquist frequency, over the scan's."""
 
     @property
     def mean_psnr(self) -> float:
-        """Over the maps that are there, in dB."""
+        """Mean PSNR over the maps that are there, in dB."""
         return float(np.mean(list(self.psnr.values()))) if self.psnr else float("nan")
 
 
@@ -47,7 +47,7 @@ class Figures:
 def measure(
     codec: Codec, pictures: PictureSet, rows: list[int], noise_seed: int | None
 ) -> list[Figures]:
-    """Encode, round and decode whole tori; noise for the decoder only if a seed is given."""
+    """Encode, round and decode whole tori; the decoder gets noise only if a seed is given."""
     found = []
     for row in rows:
         maps, known = pictures.whole(row), pictures.known[row].view(1, -1, 1, 1)
@@ -66,7 +66,7 @@ def measure(
 def measure_transform(
     transform: Transform, pictures: PictureSet, rows: list[int], wanted_bits: list[float]
 ) -> list[Figures]:
-    """The block transform alone, its quantiser step tuned for each picture so that it costs
+    """Measure the block transform alone, its quantiser step tuned for each picture so that it costs
     ``wanted_bits``.
     """
     weights = torch.tensor(CHANNEL_WEIGHTS, device=pictures.device).view(1, -1, 1, 1)
@@ -83,7 +83,7 @@ def measure_transform(
 
 
 def _step_for(coefficients: Tensor, bits: float) -> float:
-    """The quantiser step at which coefficients (1, n, h, w) cost so many bits a cell, by
+    """Find the quantiser step at which coefficients (1, n, h, w) cost so many bits a cell, by
     bisection.
     """
     low, high = STEP / 64, STEP * 16
@@ -101,21 +101,21 @@ def _figures(pictures: PictureSet, row: int, maps: Tensor, made: Tensor, bits: f
     known = pictures.known[row].bool()
     psnr, top = {}, {}
     for name, channels in GROUPS.items():
-        there = known[channels]
-        if there.any():
-            error = (made - maps)[:, channels][:, there]
+        present = known[channels]
+        if present.any():
+            error = (made - maps)[:, channels][:, present]
             psnr[name] = float(
                 10.0 * torch.log10(PEAK_SQUARED / error.square().mean().clamp_min(1e-9))
             )
-            own = top_octave_power(maps[0, channels][there])
+            own = top_octave_power(maps[0, channels][present])
             if own > 1e-4:
-                top[name] = top_octave_power(made[0, channels][there]) / own
+                top[name] = top_octave_power(made[0, channels][present]) / own
     return Figures(pictures.ids[row], bits, psnr, top)
 
 
 def top_octave_power(maps: Tensor) -> float:
-    """Power of (C, H, W) periodic maps above half the Nyquist frequency, summed over channels, per
-    pixel.
+    """Return the power of (C, H, W) periodic maps above half the Nyquist frequency, summed over
+    channels, per pixel.
     """
     spectrum = torch.fft.fft2(maps.float()).abs().square()
     frequency = torch.hypot(
@@ -125,7 +125,7 @@ def top_octave_power(maps: Tensor) -> float:
 
 
 def summary(figures: list[Figures]) -> dict[str, float]:
-    """Means of PSNR and bits, medians of power."""
+    """Return means of PSNR and bits, and medians of power."""
     out = {
         "bits": float(np.mean([f.bits for f in figures])),
         "mean_psnr": float(np.nanmean([f.mean_psnr for f in figures])),

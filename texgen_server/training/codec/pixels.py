@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exemplars as one flat tensor of bytes on the training device, and crops of it. 8 bits a channel,
-also of heights: training needs no more.
+"""Exemplars as one flat tensor of bytes on the training device, and crops of it.
+
+All channels have 8 bits, also heights: training needs no more.
 """
 
 from __future__ import annotations
@@ -27,26 +28,26 @@ from texgen_server.training.exemplars.pack import (
 from texgen_server.training.exemplars.prepare import CHANNELS, NORMAL, Exemplar, read_scan
 
 UNIT = 127.5
-"""Networks see deviations from an exemplar's mean in units of half a byte's range."""
+"""Unit of deviations from an exemplar's mean, as networks see them: half a byte's range."""
 NORMAL_X, NORMAL_Y = CHANNELS.index("normal_x"), CHANNELS.index("normal_y")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One exemplar at one size, as bytes."""
+    """An exemplar at one size, as bytes."""
 
     asset_id: str
     grid: str
     pixels: NDArray[np.uint8]
-    """(H, W, 9); normals from [-1, 1] to [0, 255]."""
+    """Samples (H, W, 9); normals from [-1, 1] to [0, 255]."""
     known: NDArray[np.float32]
-    """(9,) 0 for channels that are constant and bypass the codec, else 1."""
+    """Mask (9,): 0 for channels that are constant and bypass the codec, else 1."""
     wraps: bool
-    """Whether it is a whole tile. Of a part of a tile only what lies inside may be cropped."""
+    """True for a whole tile; of a part of a tile only its inside may be cropped."""
 
 
 def to_picture(exemplar: Exemplar, grid: str) -> Picture:
-    """The bytes of an exemplar."""
+    """Return the bytes of an exemplar."""
     maps = exemplar.maps.copy()
     maps[..., NORMAL] = maps[..., NORMAL] * 0.5 + 0.5
     known = np.asarray(
@@ -56,15 +57,15 @@ def to_picture(exemplar: Exemplar, grid: str) -> Picture:
     return Picture(exemplar.about.asset_id, grid, pixels, known, wraps=True)
 
 
-def read_pictures(pack: Pack, wanted: list[tuple[str, str]], jobs: int) -> list[Picture]:
-    """Exemplars (asset id, grid) of a pack as bytes, in the order asked for."""
+def read_pictures(pack: Pack, names: list[tuple[str, str]], jobs: int) -> list[Picture]:
+    """Read exemplars (asset id, grid) of a pack as bytes, in the given order."""
     with ProcessPoolExecutor(jobs) as pool:
-        return list(pool.map(partial(_read_picture, pack.folder), wanted, chunksize=4))
+        return list(pool.map(partial(_read_picture, pack.folder), names, chunksize=4))
 
 
 def prepare_pictures(data: Path, jobs: int) -> list[Picture]:
-    """All sets of a data folder that are there, prepared in memory at all of `GRIDS`: for a machine
-    that holds no pack.
+    """Prepare all sets of a data folder in memory, at all of `GRIDS`: for a machine that holds no
+    pack.
     """
     sets = [s for s in catalogued_sets(data) if (data / "materials" / s.asset.asset_id).is_dir()]
     with ProcessPoolExecutor(jobs) as pool:
@@ -86,7 +87,7 @@ def _prepare_pictures(data: Path, item: CataloguedSet) -> list[Picture]:
 
 
 class PictureSet:
-    """Pictures in one flat tensor. Rows of all tensors below are pictures."""
+    """Pictures in one flat tensor; rows of all other tensors are pictures."""
 
     def __init__(self, pictures: list[Picture], device: torch.device) -> None:
         self.ids = [p.asset_id for p in pictures]
@@ -110,7 +111,7 @@ class PictureSet:
         return len(self.ids)
 
     def whole(self, row: int) -> Tensor:
-        """(1, 9, H, W) deviations of a whole picture."""
+        """Return the deviations (1, 9, H, W) of a whole picture."""
         (height, width), start = self.sizes[row], int(self.starts[row])
         values = self.flat[start : start + height * width].view(1, height, width, MAPS)
         return ((values.float() - self.means[row]) / UNIT).permute(0, 3, 1, 2)
@@ -118,15 +119,15 @@ class PictureSet:
     def corners(
         self, rows: Tensor, size_px: int, multiple_px: int, random: torch.Generator
     ) -> Tensor:
-        """(B, 2) random top left corners, on multiples of ``multiple_px``, inside the picture where
-        it does not wrap.
+        """Return random top left corners (B, 2), on multiples of ``multiple_px``, inside the
+        picture where it does not wrap.
         """
         span = torch.where(self.wraps[rows, None], self.edges[rows], self.edges[rows] - size_px + 1)
-        drawn = torch.rand(len(rows), 2, device=self.device, generator=random)
-        return ((drawn * span) / multiple_px).long() * multiple_px
+        uniform = torch.rand(len(rows), 2, device=self.device, generator=random)
+        return ((uniform * span) / multiple_px).long() * multiple_px
 
     def crops(self, rows: Tensor, corners: Tensor, size_px: int) -> Tensor:
-        """(B, 9, size, size) deviations at corners (B, 2), round the torus."""
+        """Return deviations (B, 9, size, size) at corners (B, 2), on the torus."""
         steps = torch.arange(size_px, device=self.device)
         return self.gather(
             rows,
@@ -135,8 +136,8 @@ class PictureSet:
         )
 
     def gather(self, rows: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Deviations of picture ``rows`` (B,) at pixels y and x (both broadcast to (B, h, w)),
-        round the torus: (B, 9, h, w).
+        """Return deviations (B, 9, h, w) of picture ``rows`` (B,) at pixels y and x (both broadcast
+        to (B, h, w)), on the torus.
         """
         height, width = (self.edges[rows, axis, None, None] for axis in (0, 1))
         index = self.starts[rows, None, None] + (y % height) * width + x % width

@@ -13,17 +13,19 @@ from texgen_server.networks.codec import CELL_PX, MAPS, Codec, draw_noise
 from texgen_server.training.codec.pixels import PictureSet
 
 PREVIEW_PX = (1, 2, 4)
-"""Pixels a side that a cell becomes."""
+"""Edges in pixels of a cell in previews."""
 RIDGE = 1e-3
-"""Of the mean diagonal; keeps the fit steady where a latent is nearly always zero."""
+"""Ridge of the fit over the mean diagonal; it steadies the fit where a latent is nearly always
+zero.
+"""
 
 
 @torch.no_grad()
 def fit_linear_head(
     codec: Codec, pictures: PictureSet, rows: list[int], seed: int = 1
 ) -> dict[int, Tensor]:
-    """Least squares over whole decodes: for each of `PREVIEW_PX` a matrix (n, 9 p^2), from latents
-    in quantiser steps to deviations.
+    """Fit by least squares over whole decodes: for each of `PREVIEW_PX` a matrix (n, 9 p^2), from
+    latents in quantiser steps to deviations.
     """
     count = codec.params.latents
     products = torch.zeros(count, count, dtype=torch.float64)
@@ -49,13 +51,13 @@ def fit_linear_head(
 
 
 def apply_linear_head(matrix: Tensor, latents: Tensor) -> Tensor:
-    """(1, n, h, w) latents times a matrix (n, 9 p^2) -> (1, 9, p h, p w) deviations."""
+    """Multiply latents (1, n, h, w) by a matrix (n, 9 p^2); returns deviations (1, 9, p h, p w)."""
     px = round((matrix.shape[1] / MAPS) ** 0.5)
     return F.pixel_shuffle(torch.einsum("bnhw,nk->bkhw", latents, matrix), px)
 
 
 def _cells(maps: Tensor, px: int) -> Tensor:
-    """(1, 9, 8 h, 8 w) maps -> (h w, 9 p^2): what each cell is when shrunk to ``px`` a side, in the
+    """Return each cell of maps (1, 9, 8 h, 8 w) shrunk to ``px`` a side, as (h w, 9 p^2) in the
     order of pixel-shuffle.
     """
     small = F.avg_pool2d(maps, CELL_PX // px)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many bits latents cost: counted as they will be stored, and a differentiable estimate for
+"""The bits that latents cost: counted as they will be stored, and a differentiable estimate for
 training.
 """
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 
 def counted_bits(latents: Tensor) -> float:
-    """Zeroth-order entropy of rounded latents (n, h, w) in bits a cell, each channel with a table
-    of its own.
+    """Return the zeroth-order entropy of rounded latents (n, h, w) in bits a cell, each channel
+    with a table of its own.
     """
     total = 0.0
     for channel in latents.round().flatten(1).long().cpu():
@@ -24,14 +24,14 @@ def counted_bits(latents: Tensor) -> float:
 
 
 def estimated_bits(latents: Tensor) -> Tensor:
-    """Mean over images of the entropy of Laplace variables as large as latents (B, n, h, w) in
-    quantiser steps: bits a cell.
+    """Return the entropy in bits a cell of Laplace variables as large as latents (B, n, h, w) in
+    quantiser steps, as a mean over images.
     """
     return torch.log2(1.0 + 2.0 * math.e * latents.abs().mean((2, 3))).sum(1).mean()
 
 
 class RateControl:
-    """Raises the weight of the rate while the estimate is above its target and lowers it below;
+    """A weight of the rate that rises while the estimate is above its target and falls below it; it
     stays on the device.
     """
 
@@ -40,7 +40,7 @@ class RateControl:
         self.weight = torch.tensor(weight, device=device)
 
     def term(self, latents: Tensor) -> Tensor:
-        """What to add to the loss."""
+        """Return the term of the loss, and adapt the weight."""
         bits = estimated_bits(latents)
         with torch.no_grad():
             self.weight.mul_(torch.exp(0.005 * torch.sign(bits - self.target_bits))).clamp_(
@@ -49,5 +49,5 @@ class RateControl:
         return self.weight * bits
 
     def correct(self, counted: float, wanted: float) -> None:
-        """Move the target of the estimate by what counted bits differ from those wanted."""
+        """Move the target of the estimate by the difference of counted and wanted bits."""
         self.target_bits = min(140.0, max(40.0, self.target_bits + 0.7 * (wanted - counted)))

@@ -17,7 +17,7 @@ from texgen_server.training.codec.trainer import CodecTrainer, charbonnier
 from texgen_server.training.trainer import averaged
 
 START_BITS = 20.0
-"""How much more the estimate on crops reads than what is counted on whole sets, at the start."""
+"""Excess of the estimate on crops over the bits counted on whole sets, at the start."""
 
 
 class ReconstructionTrainer(CodecTrainer):

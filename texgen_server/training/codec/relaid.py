@@ -16,11 +16,11 @@ from texgen_server.networks.codec import CELL_PX, Codec
 from texgen_server.training.codec.pixels import PictureSet
 
 EDGE_CELLS = 4
-"""Latents nearer to the edge of a picture that does not wrap lack their surroundings."""
+"""Border of a picture that does not wrap, in cells, whose latents lack their surroundings."""
 
 IndexMap = NDArray[np.int64]
-"""(h, w, 2): for each cell of a re-laid torus, row and column of the exemplar's cell that stands
-there.
+"""Table (h, w, 2): for each cell of a re-laid torus, row and column of the exemplar's cell that
+stands there.
 """
 
 

@@ -96,8 +96,8 @@ def train_codec(options: CodecTrainOptions, config: CodecConfig) -> None:
 def _read_pictures(options: CodecTrainOptions) -> list[Picture]:
     if options.pack is not None:
         pack = read_pack(options.pack)
-        wanted = [(a, g) for a in pack.ids() for g in pack.grids[a]]
-        return read_pictures(pack, wanted, options.jobs)
+        names = [(a, g) for a in pack.ids() for g in pack.grids[a]]
+        return read_pictures(pack, names, options.jobs)
     if options.data is not None:
         return prepare_pictures(options.data, options.jobs)
     raise InvalidRequestError(

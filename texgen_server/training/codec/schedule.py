@@ -9,7 +9,7 @@ import time
 WARMUP_STEPS, FINAL_FACTOR = 200, 0.004
 """Steps of the first phase until the full learning rate, and its factor at the end."""
 JOINS_WARMUP_STEPS, JOINS_FINAL_FACTOR = 300, 0.02
-"""The same of the second phase."""
+"""Steps of the second phase until the full learning rate, and its factor at the end."""
 DECAY_SHARE = 0.4
 """Share of the second phase over which its learning rates fall, at its end."""
 

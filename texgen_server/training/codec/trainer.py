@@ -14,7 +14,7 @@ from texgen_server.training.codec.settings import CodecConfig
 from texgen_server.training.trainer import Trainer
 
 CHARBONNIER = 0.03
-"""Weighted errors below it count by their square, above it by their size."""
+"""Size of a weighted error below which it counts by its square, above by its size."""
 
 
 class CodecTrainer(Trainer[Tensor]):

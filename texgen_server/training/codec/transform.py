@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Karhunen-Loeve transform of 8 x 8 px blocks over all nine channels: where the codec
+"""Fits the Karhunen-Loeve transform of 8 x 8 px blocks over all nine channels, from which the codec
 starts.
 """
 
@@ -42,8 +42,8 @@ class Transform:
 
 
 def fit_transform(pictures: PictureSet, rows: list[int], latents: int, seed: int = 0) -> Transform:
-    """Principal components of blocks of the given pictures, each picture counting the same, turned
-    in all eight ways.
+    """Return the principal components of blocks of the given pictures, each picture counting the
+    same, turned in all eight ways.
     """
     random = torch.Generator(pictures.device).manual_seed(seed)
     weights = torch.tensor(CHANNEL_WEIGHTS, device=pictures.device).view(1, -1, 1, 1)

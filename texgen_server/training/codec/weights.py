@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of a codec in one safetensors file, with its sizes."""
+"""Reads and writes the weights of a codec with its sizes, as one safetensors file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from texgen_server.networks.codec import Codec, CodecParams
 
 
 def write_codec(codec: Codec, path: Path) -> None:
-    """Weights of a codec with its sizes, atomically."""
+    """Write the weights of a codec with its sizes, atomically."""
     temporary = path.with_suffix(".partial")
     tensors = {k: v.detach().cpu().contiguous() for k, v in codec.state_dict().items()}
     save_file(tensors, temporary, {"params": json.dumps(asdict(codec.params))})
@@ -23,7 +23,7 @@ def write_codec(codec: Codec, path: Path) -> None:
 
 
 def read_codec(path: Path) -> Codec:
-    """What `write_codec` wrote. Raises InvalidRequestError when there is no such file."""
+    """Read what `write_codec` wrote. Raises InvalidRequestError when there is no such file."""
     if not path.is_file():
         raise InvalidRequestError(f"no codec weights at {path}")
     with safe_open(path, "pt") as file:

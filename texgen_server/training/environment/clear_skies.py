@@ -35,7 +35,10 @@ REDDEST_STOPS = 4.0
 
 
 def clear_skies(rows: int) -> SkyModel:
-    """With so many rows; some seconds. Raises ImportError without Mitsuba."""
+    """Render skies with so many rows, which takes some seconds.
+
+    Raises ImportError without Mitsuba.
+    """
     import mitsuba
 
     mitsuba.set_variant("scalar_rgb")
@@ -48,8 +51,8 @@ def clear_skies(rows: int) -> SkyModel:
 
 
 def _with_low_suns(suns: Array) -> Array:
-    """The model's sun ends at 3 degrees: below, it loses `LOW_SUN_STOPS` a degree; blue never more
-    than `REDDEST_STOPS` below red.
+    """Extend the fluxes of suns below 3 degrees, where the model ends: they lose `LOW_SUN_STOPS` a
+    degree, and blue is never more than `REDDEST_STOPS` below red.
     """
     first = ELEVATIONS_DEG.index(LOWEST_SUN_DEG)
     fall = (LOWEST_SUN_DEG - np.array(ELEVATIONS_DEG[:first], np.float32))[:, None] * np.array(
@@ -63,8 +66,8 @@ def _with_low_suns(suns: Array) -> Array:
 
 
 def _one(mitsuba: Any, elevation_deg: float, rows: int) -> tuple[Array, Array]:
-    """(3, rows, 2 rows) log2 radiance of a sky and (3,) log2 flux of its sun, which stands at
-    azimuth 0.
+    """Return log2 radiance (3, rows, 2 rows) of a sky and log2 flux (3,) of its sun, which stands
+    at azimuth 0.
     """
     rays = pixel_directions(rows)
     rays = np.stack(
@@ -88,7 +91,7 @@ def _one(mitsuba: Any, elevation_deg: float, rows: int) -> tuple[Array, Array]:
 
 
 def _looked(mitsuba: Any, emitter: Any, ray: Any) -> Any:
-    """Radiance from a direction."""
+    """Return the radiance from a direction."""
     interaction = mitsuba.SurfaceInteraction3f()
     unit = ray / np.linalg.norm(ray)
     interaction.wi = mitsuba.Vector3f(*(-unit).tolist())

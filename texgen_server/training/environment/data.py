@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HDR maps -> what training needs: the brightest light at azimuth 0, lights taken out, logarithms,
-small panoramas.
+"""Prepares HDR maps for training: brightest light at azimuth 0, lights taken out, logarithms, small
+panoramas.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from texgen_server.training.environment.sky import filled_sky, sky_mask
 
 ROWS = 512
 LAYOUT_ROWS = 64
-"""Of the small panoramas that the network starts from.
+"""Rows of the small panoramas that the network starts from.
 
 With 32 a window is one cell, and no network could draw a room.
 """
 SPLIT_FILE = Path(__file__).with_name("split.csv")
 VALIDATION_SHARE = 0.1
 DARKEST, BRIGHTEST = -12.0, 14.0
-"""Stops from the geometric mean that are kept."""
+"""Range that is kept, in stops from the geometric mean."""
 INDOORS = ("indoor", "studio")
 """Classes without a sky, whatever the ceiling looks like."""
 
@@ -44,7 +44,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class HdrAsset:
-    """One CC0 map of the training data."""
+    """A CC0 map of the training data."""
 
     asset_id: str
     publisher: str
@@ -52,7 +52,7 @@ class HdrAsset:
     licence: str
     source: str
     lost_share: float
-    """Of its light, where the brightest pixels were clamped."""
+    """Share of its light that was lost where the brightest pixels were clamped."""
 
 
 def read_environments(data: Path) -> list[HdrAsset]:
@@ -84,13 +84,13 @@ def _asset(row: dict[str, str]) -> HdrAsset:
 
 
 def place_of(asset_id: str) -> str:
-    """Maps of one place, or one shoot, share this: they are held out together."""
+    """Return the name that maps of one place, or one shoot, share: they are held out together."""
     return re.sub(r"(_puresky|_\d+[a-z]?(_\w+)?|\d+[AB]?)$", "", asset_id.removeprefix("pmndrs_"))
 
 
 def make_split(assets: list[HdrAsset]) -> set[str]:
-    """Asset ids of the validation part: about a tenth of each class, whole places, chosen
-    by hash.
+    """Return the asset ids of the validation part: about a tenth of each class, whole places,
+    chosen by hash.
     """
     held: set[str] = set()
     for name in sorted({a.environment_class for a in assets}):
@@ -115,7 +115,7 @@ def write_split(assets: list[HdrAsset]) -> None:
 
 
 def load_hdr(data: Path, asset: HdrAsset) -> Array:
-    """(512, 1024, 3) radiance, not below 0.
+    """Read (512, 1024, 3) radiance, not below 0.
 
     Raises InvalidRequestError when the file is of another size.
     """
@@ -135,7 +135,7 @@ def load_hdr(data: Path, asset: HdrAsset) -> Array:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One map, turned so that its brightest light, or side, is at azimuth 0."""
+    """A map turned so that its brightest light, or side, is at azimuth 0."""
 
     # (3, 512, 1024) log2 radiance over the exposure, in units of STOPS, without the lights
     stops: Array
@@ -146,7 +146,7 @@ class Prepared:
 
 
 def prepared(panorama: Array, lost_share: float, *, indoors: bool) -> Prepared:
-    """Lights out, turned, in logarithms."""
+    """Take the lights out of a panorama, turn it, and take logarithms."""
     lights, rest = take_lights(panorama, lost_share)
     turn = (
         _brightest_column(rest)
@@ -183,7 +183,7 @@ def prepared(panorama: Array, lost_share: float, *, indoors: bool) -> Prepared:
 
 
 def in_stops(radiance: Array, exposure: float) -> Array:
-    """Radiance -> log2 over the exposure, in units of `STOPS`."""
+    """Return radiance as log2 over the exposure, in units of `STOPS`."""
     stops: Array = (
         np.clip(np.log2(np.maximum(radiance / exposure, 1e-6)), DARKEST, BRIGHTEST) / STOPS
     ).astype(np.float32)
@@ -200,7 +200,7 @@ def _turned(light: Light, degrees: float) -> Light:
 
 
 def _brightest_column(rest: Array) -> int:
-    """Where most light comes from above the horizon, seen without detail."""
+    """Find the column from which most light comes above the horizon, without detail."""
     _, elevation = pixel_angles(ROWS)
     weights = np.cos(np.radians(elevation)) * (elevation > -10.0)
     along = (luminance(rest) * weights[:, None].astype(np.float32)).sum(0)
@@ -239,7 +239,7 @@ def prepare_environments(data: Path, assets: list[HdrAsset], out: Path) -> None:
 
 
 class HdrPack:
-    """What `prepare_environments` wrote."""
+    """The files that `prepare_environments` wrote, memory-mapped."""
 
     def __init__(self, folder: Path) -> None:
         facts = json.loads((folder / "environments.json").read_text(encoding="utf-8"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A training state of the environment generator -> its model folder."""
+"""Writes the model folder of an environment generator."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ def write_environment(
     version: str,
     data: dict[str, Any],
 ) -> None:
-    """The averaged weights of a state and the tables of the maps that were trained on; float16 in
-    the file.
+    """Write the averaged weights of a state and the tables of the training maps in float16, and
+    ``model.toml``. ``train`` are the rows of the training maps.
     """
     order = sorted(train, key=lambda i: (pack.classes[i], pack.assets[i]))
     names = sorted({pack.classes[i] for i in order})
-    classes = [
+    classes: list[dict[str, Any]] = [
         {
             "name": n,
             "preset": False,
@@ -118,6 +118,25 @@ def write_environment(
         }
         for n in names
     ]
+    network = {
+        "code_dim": params.code_dim,
+        "style_dim": params.style_dim,
+        "noise_channels": params.noise_channels,
+        "widths": list(params.widths),
+        "layout_rows": params.layout_rows,
+        "rows": params.rows,
+    }
+    sizes = {"multiple_px": params.rows, "min_edge_px": params.rows, "max_edge_px": 2 * params.rows}
+    about = {"title": "HDR environments", "kind": "environment", "version": version}
+    arrays = _arrays(tensors, pack, order, skies)
+    maps = [MapKind.ENVIRONMENT]
+    write_folder(folder, about, arrays, network, sizes, data, classes, CONTROLS, maps)
+
+
+def _arrays(
+    tensors: Mapping[str, NDArray[Any]], pack: HdrPack, order: list[int], skies: SkyModel
+) -> dict[str, NDArray[Any]]:
+    """Return weights and tables as the model's file holds them: float16, but lights and flags."""
     generator = network_tensors(tensors, "ema_generator")
     weights = {f"{NETWORK_PREFIX}{k}": v for k, v in sorted(generator.items())}
     tables = {
@@ -134,31 +153,11 @@ def write_environment(
         "lights": _light_table(pack, order),
         "sunny": np.array([_sunny(pack, i) for i in order], np.uint8),
     }
-    network = {
-        "code_dim": params.code_dim,
-        "style_dim": params.style_dim,
-        "noise_channels": params.noise_channels,
-        "widths": list(params.widths),
-        "layout_rows": params.layout_rows,
-        "rows": params.rows,
-    }
-    sizes = {"multiple_px": params.rows, "min_edge_px": params.rows, "max_edge_px": 2 * params.rows}
-    about = {"title": "HDR environments", "kind": "environment", "version": version}
-    write_folder(
-        folder,
-        about,
-        halves | exact,
-        network,
-        sizes,
-        data,
-        classes,
-        CONTROLS,
-        [MapKind.ENVIRONMENT],
-    )
+    return halves | exact
 
 
 def _light_table(pack: HdrPack, order: list[int]) -> NDArray[np.float32]:
-    """(N, 3, 6) in float32: a sun's flux is beyond half floats."""
+    """Return lights (N, 3, 6) in float32: a sun's flux is beyond half floats."""
     table = np.zeros((len(order), MOST_LIGHTS, 6), np.float32)
     for row, index in enumerate(order):
         for column, light in enumerate(pack.lights[index]):

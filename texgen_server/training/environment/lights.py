@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compact lights of a panorama: found, measured, and taken out of it, so that a network has to
-learn only what is left.
+"""Finds compact lights of a panorama, measures them and takes them out, so that a network has to
+learn only the rest.
 """
 
 from __future__ import annotations
@@ -16,21 +16,19 @@ from texgen_server.environment.scene import MOST_LIGHTS
 Array = NDArray[np.float32]
 
 RING_DEG = (6.0, 10.0)
-"""Around a peak: where its surroundings are measured."""
+"""Angles from a peak between which its surroundings are measured."""
 ABOVE_RING, SHARE_OF_PEAK = 12.0, 0.01
-"""A light's pixels are so many times brighter than its surroundings, and at least this share of its
-peak.
-"""
+"""Least brightness of a light's pixels, over its surroundings and over its peak."""
 LEAST_SHARE = 0.01
-"""Of all the light of the panorama: less is left in it."""
+"""Least share of the panorama's light; fainter lights stay in it."""
 LARGEST_DEG = 5.0
-"""Radius of the largest light that is taken out: windows and bright skies stay in the picture."""
+"""Radius of the largest light that is taken out; windows and bright skies stay."""
 APART_DEG = 4.0
-"""Lights lie so far apart: what is nearer is the first one's glow, and stays in the panorama."""
+"""Least distance between lights; what is nearer is the first one's glow, and stays."""
 
 
 def take_lights(panorama: Array, lost_share: float = 0.0) -> tuple[list[Light], Array]:
-    """The brightest compact lights of (H, 2 H, 3) radiance, and the panorama without them.
+    """Return the brightest compact lights of (H, 2 H, 3) radiance, and the panorama without them.
 
     ``lost_share`` is the part of all light that was lost where the brightest pixels were clamped;
     it goes to the first light.
@@ -105,7 +103,7 @@ def _apart_deg(one: Light, other: Light) -> float:
 
 
 def _connected(mask: NDArray[np.bool_], seed: tuple[int, int]) -> NDArray[np.bool_]:
-    """The part of a mask that hangs together with a pixel, across the seam."""
+    """Return the part of a mask that is connected with a pixel, across the seam."""
     wide = np.concatenate([mask] * 3, 1)
     labels, _ = ndimage.label(wide)
     width = mask.shape[1]
@@ -115,7 +113,7 @@ def _connected(mask: NDArray[np.bool_], seed: tuple[int, int]) -> NDArray[np.boo
 
 
 def _brightened(light: Light, luminous: float) -> Light:
-    """The light with so much more flux, of its own colour."""
+    """Return a light with so much more flux, of its own colour."""
     flux = np.array(light.flux, np.float32)
     red, green, blue = map(float, flux * (1.0 + luminous / float(luminance(flux))))
     return Light(light.azimuth_deg, light.elevation_deg, light.radius_deg, (red, green, blue))

@@ -54,8 +54,8 @@ def write_pictures(
     rows = []
     for name, made in samples.items():
         index = next(i for i in own if pack.classes[i] == name)
-        shown = [pack.panorama(index), model.training_map(own[index]), *made[:SAMPLE_COLUMNS]]
-        rows.append(_titled(np.concatenate([framed(p) for p in shown], 1), name))
+        panels = [pack.panorama(index), model.training_map(own[index]), *made[:SAMPLE_COLUMNS]]
+        rows.append(_titled(np.concatenate([framed(p) for p in panels], 1), name))
     for number, first in enumerate(range(0, len(rows), CLASSES_PER_PICTURE), 1):
         picture = np.concatenate(rows[first : first + CLASSES_PER_PICTURE])
         save_webp(Image.fromarray(picture), folder / f"classes_{number}.webp")
@@ -68,12 +68,12 @@ def write_pictures(
 
 def _day(model: EvaluatedModel) -> Bytes:
     """Return one place at six elevations of the sun, in two rows."""
-    shown = [
+    panels = [
         framed(model.sample(DAY_CLASS, DAY_SEED, sun_elevation_deg=e, sun_azimuth_deg=-60.0))
         for e in DAY_ELEVATIONS_DEG
     ]
-    half = len(shown) // 2
-    rows = [np.concatenate(part, 1) for part in (shown[:half], shown[half:])]
+    half = len(panels) // 2
+    rows = [np.concatenate(part, 1) for part in (panels[:half], panels[half:])]
     return np.concatenate(rows)
 
 

@@ -16,7 +16,7 @@ SCHEDULE = WarmupDecay(warmup=50, final_factor=0.05)
 
 @dataclass(frozen=True)
 class EnvironmentConfig:
-    """All settings of a run."""
+    """Settings of a run."""
 
     steps: int = 6000
     batch: int = 6

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the sky is in a panorama, and what it would be behind all that stands before it."""
+"""Finds the sky in a panorama, and fills it in behind everything that stands before it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 DARKER_STOPS = 1.6
-"""Sky is at most so much darker than what is typical above the horizon."""
+"""Stops that the sky may be darker than what is typical above the horizon."""
 SMOOTH_STOPS = 0.45
-"""And deviates by less than this within a few pixels, unless it is bright."""
+"""Deviation of the sky within a few pixels, unless it is bright."""
 BRIGHT_STOPS = 1.0
-"""Above the horizon nothing but sky is brighter than is typical there by so much."""
+"""Stops above what is typical above the horizon that only the sky reaches."""
 LEAST_ZENITH, LEAST_SHARE = 0.5, 0.03
 """A panorama whose zenith is less than that much sky, or whose sky is less than that share of all,
 has none: a room, a street at night.
@@ -25,8 +25,8 @@ has none: a room, a street at night.
 
 
 def sky_mask(panorama: Array) -> Mask:
-    """(H, 2 H, 3) radiance without its lights -> where the sky is: bright, smooth, and reaching
-    from the zenith.
+    """Return the mask of the sky in (H, 2 H, 3) radiance without its lights: bright, smooth, and
+    reaching from the zenith.
     """
     height = panorama.shape[0]
     light = luminance(panorama)
@@ -38,8 +38,10 @@ def sky_mask(panorama: Array) -> Mask:
     likely = _around(likely, lambda m: ndimage.binary_opening(m, iterations=2))
     labels, count = ndimage.label(np.concatenate([likely] * 2, 1))
     sizes = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(count + 1))
-    kept = set(np.unique(labels[: height // 16])) | set(np.flatnonzero(sizes > 0.02 * labels.size))
-    both = np.isin(labels, sorted(kept - {0}))
+    chosen = set(np.unique(labels[: height // 16])) | set(
+        np.flatnonzero(sizes > 0.02 * labels.size)
+    )
+    both = np.isin(labels, sorted(chosen - {0}))
     sky = _around(
         both[:, : 2 * height] | both[:, 2 * height :],
         lambda m: ndimage.binary_closing(m, iterations=3),
@@ -51,7 +53,7 @@ def sky_mask(panorama: Array) -> Mask:
 
 
 def _with_holes_filled(sky: Mask, elevation: Array) -> Mask:
-    """What does not reach the ground is a cloud, not a thing."""
+    """Add parts that do not reach the ground, which are clouds."""
     labels, _ = ndimage.label(np.concatenate([~sky] * 3, 1))
     grounded = np.isin(labels, np.unique(labels[elevation < -2.0]))
     width = sky.shape[1]
@@ -69,15 +71,15 @@ def _roughness(stops: Array) -> Array:
 
 
 def _around(mask: Mask, change: object) -> Mask:
-    """A change of a mask that sees across the seam."""
+    """Change a mask with a view across the seam."""
     width = mask.shape[1]
     result: Mask = change(np.concatenate([mask] * 3, 1))[:, width : 2 * width]  # type: ignore[operator]
     return result
 
 
 def filled_sky(colors: Array, share: Array) -> Array:
-    """Small planes (C, H, 2 H) with the share of sky (H, 2 H) -> the sky alone everywhere:
-    elsewhere diffused from where it is.
+    """Return small planes (C, H, 2 H) with the sky everywhere, given its share (H, 2 H): elsewhere
+    it is diffused from where it is.
     """
     known = share > 0.5
     if not known.any():

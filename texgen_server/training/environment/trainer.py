@@ -68,15 +68,16 @@ class EnvironmentTrainer(FixedLengthTrainer):
         )
         self.features = FrozenFeatures("efficientnet-lite0").to(device)
         self.ema_generator, self.ema_codes = averaged(self.generator), averaged(self.codes)
-        self.optimizer_g = torch.optim.Adam(
-            [*self.generator.parameters(), *self.codes.parameters()],
-            config.lr,
-            betas=config.betas,
-            fused=True,
-        )
-        trainable = [p for p in self.discriminator.parameters() if p.requires_grad]
+        self._register()
+
+    def _register(self) -> None:
+        """Make the optimisers; name what is saved and averaged."""
+        config = self.config
+        trained = [*self.generator.parameters(), *self.codes.parameters()]
+        self.optimizer_g = torch.optim.Adam(trained, config.lr, betas=config.betas, fused=True)
+        judging = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.optimizer_d = torch.optim.Adam(
-            trainable, config.lr_discriminator, betas=config.betas, fused=True
+            judging, config.lr_discriminator, betas=config.betas, fused=True
         )
         self.networks = {
             "generator": self.generator,

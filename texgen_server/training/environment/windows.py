@@ -50,7 +50,7 @@ class Windows:
 
 @dataclass(frozen=True)
 class _Window:
-    """One training window before stacking."""
+    """A training window before stacking."""
 
     real: Array
     conditioning: list[Array]

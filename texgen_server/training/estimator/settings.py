@@ -15,7 +15,7 @@ SCHEDULE = WarmupDecay(warmup=100, final_factor=0.02)
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """All settings of a run."""
+    """Settings of a run."""
 
     steps: int = 3000
     batch: int = 8

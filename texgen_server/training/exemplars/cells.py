@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the layout engine gets of a prepared exemplar: its rule, features of its joints, and how
-much novelty it bears. Made when the bank is built.
+"""Joins prepared exemplars with what the layout engine needs: rule, features of joints, and how
+much novelty they bear. Done when the bank is built.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from texgen_server.training.exemplars.prepare import AO, COLOUR, HEIGHT
 
 OVERRIDES_FILE = Path(__file__).with_name("layout_overrides.toml")
 ALIKE = 0.6
-"""Copies that resemble each other less are places of their own."""
+"""Correlation below which copies count as different places."""
 JOINTED = frozenset({Family.IRREGULAR, Family.ROWS, Family.LATTICE})
 """Families that consist of parts; the pores of wood are no joints, however closed."""
 JOINTS_WEIGHT = 1.0
-"""Distances to joints weigh as much as all latents together."""
+"""Weight of distances to joints, over all latents together."""
 
 
 @dataclass(frozen=True)
 class Override:
-    """What was decided by eye about an exemplar, re-laid at the default novelty."""
+    """A decision by eye about an exemplar, re-laid at the default novelty."""
 
     why: str
     draw: bool = True
-    """False: named exemplars may be asked for, but none is drawn at random."""
+    """False keeps an exemplar out of random draws; it may still be asked for by name."""
     joints: bool = True
-    """False: the mask of joints is wrong and is not used."""
+    """False leaves out a mask of joints that is wrong."""
     rows: str = ""
-    """"x" or "y": nothing may leave its column, or its row."""
+    """Axis "x" or "y" along which cells keep their column, or their row; empty for none."""
 
 
 def read_overrides(path: Path = OVERRIDES_FILE) -> dict[str, Override]:
@@ -67,8 +67,8 @@ def make_cells(
     *,
     wraps: bool = True,
 ) -> ExemplarCells:
-    """Join quantised latents (h, w, 32) with what the maps (8 h, 8 w, 9) of the same exemplar say
-    about joints.
+    """Join quantised latents (h, w, 32) with the joints in the maps (8 h, 8 w, 9) of the same
+    exemplar.
     """
     cells = ExemplarCells(
         latents, layout_rule(layout, override), copies=_copies(layout.copies), wraps=wraps

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of layout families: how each exemplar repeats, the grid it is resampled to, and what is
-known to be wrong with it.
+"""Reads the table of layout families: the repetition of each exemplar, the grid it is resampled to,
+and its known faults.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ class Rows:
     count: int
     equal: bool
     boundaries: tuple[float, ...]
-    """Of unlike rows: positions of the boundaries as fractions of the tile, ascending, in [0, 1].
+    """Positions of the boundaries of unequal rows, as fractions of the tile, ascending, in [0, 1].
     """
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One row of the table: what is measured about an exemplar's arrangement."""
+    """A row of the table: measurements of an exemplar's arrangement."""
 
     asset_id: str
     material_class: str
     family: Family
     stored_px: int
     grid_px: tuple[int, int]
-    """(height, width) that keeps all stored detail; every period is a whole number of cells."""
+    """Height and width that keep all stored detail; every period is a whole number of cells."""
     small_grid_px: tuple[int, int]
-    """(height, width) near 512 px, likewise."""
+    """Height and width near 512 px, likewise."""
     rows: Rows | None
     group: tuple[int, int, int] | None
     """Lattice group b/a/j: {(r/b, (i + r j/b)/a) : r < b, i < a} of a tile."""
@@ -50,7 +50,7 @@ class Layout:
     directional: str
     flags: frozenset[str]
     quality: int
-    """1 to 5; exemplars below 3 stay out of random draws."""
+    """Grade from 1 to 5; exemplars below 3 stay out of random draws."""
 
 
 def read_layouts(path: Path) -> dict[str, Layout]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Even light: removes slow changes of brightness that a scan's lamp, not its material, has left in
-the basecolor.
+"""Evens the light of a scan: removes slow changes of brightness that its lamp has left in the
+basecolor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from texgen.files.images import linear_to_srgb, srgb_to_linear
 Array = NDArray[np.float32]
 LUMINANCE = np.asarray([0.2126, 0.7152, 0.0722], np.float32)
 SLOWEST_KEPT_CYCLES = 3.0
-"""Changes of fewer cycles a tile than this are taken for light."""
+"""Cycles a tile below which changes count as light."""
 MOST_GAIN = 2.5
 
 
@@ -31,8 +31,8 @@ def flatten_light(basecolor: Array) -> Array:
 
 
 def slow_part(values: Array, cycles: float) -> Array:
-    """The part of a periodic (H, W) array below ``cycles`` per tile (a soft Gaussian edge), without
-    its mean.
+    """Return the part of a periodic (H, W) array below ``cycles`` per tile (a soft Gaussian edge),
+    without its mean.
     """
     rows, columns = values.shape
     frequency = np.hypot(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Novelty of many exemplars at the defaults: how much of each is copied in one piece, by family,
-over several seeds.
+"""Measures the novelty of many exemplars at the defaults: how much of each is copied in one piece,
+by family, over several seeds.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from texgen_server.layout.measures import LayoutFigures, measure
 
 SEEDS = 20
 MOST_USED, USUAL_PATCH, WORST_PATCH = 0.5, 0.3, 0.45
-"""What the most used offset of each exemplar, the median patch of a family, and nine in ten of its
-patches must not exceed.
+"""Limits of the most used offset of each exemplar, of the median patch of a family, and of nine in
+ten of its patches.
 """
 
 
@@ -27,7 +27,7 @@ class ExemplarNovelty:
     asset_id: str
     family: str
     figures: tuple[LayoutFigures, ...]
-    """One for each seed."""
+    """Figures of each seed."""
 
     def median(self, name: str) -> float:
         """Return the median of one figure over the seeds."""
@@ -56,7 +56,7 @@ def measure_novelty(
 
 
 def novelty_table(found: list[ExemplarNovelty]) -> str:
-    """Tell the figures by family, and who comes out as a shifted scan, as lines of a Markdown
+    """Return the figures by family, and the exemplars that come out as shifted scans, as a Markdown
     table.
     """
     lines = [

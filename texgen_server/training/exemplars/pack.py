@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of prepared exemplars: one safetensors file each, and an index.
+"""Reads and writes a folder of prepared exemplars: one safetensors file each, and an index.
 
-What codec training, layout and bank read.
+Codec training, layout and bank read it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from texgen_server.training.exemplars.prepare import (
 
 INDEX_FILE = "exemplars.json"
 GRIDS = ("own", "small")
-"""Sizes that a pack holds: the exemplar's own grid, which keeps all stored detail, and the one near
-512 px.
+"""Names of the sizes that a pack holds: the exemplar's own grid, which keeps all stored detail, and
+the one near 512 px.
 """
 
 Array = NDArray[np.float32]
@@ -49,15 +49,15 @@ class CataloguedSet:
     material_class: str
 
     def grids(self) -> dict[str, tuple[int, int]]:
-        """(height, width) in pixels by the name of the grid; "own" only where it differs from
-        "small".
+        """Return height and width in pixels by the name of the grid; "own" only where it differs
+        from "small".
         """
         small, own = self.layout.small_grid_px, self.layout.grid_px
         return {"small": small} if own == small else {"small": small, "own": own}
 
 
 def catalogued_sets(data: Path) -> list[CataloguedSet]:
-    """All sets of ``data``, sorted by asset id.
+    """Read all sets of ``data``, sorted by asset id.
 
     Raises InvalidRequestError when a table is missing or lacks a set.
     """
@@ -87,10 +87,13 @@ class Pack:
     folder: Path
     about: dict[str, About]
     grids: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """For each asset the (height, width) in pixels of each of `GRIDS`."""
+    """Height and width in pixels of each of `GRIDS`, for each asset."""
 
     def read(self, asset_id: str, grid: str) -> Exemplar:
-        """One exemplar at one of `GRIDS`. Raises InvalidRequestError when it is not in the pack."""
+        """Read an exemplar at one of `GRIDS`.
+
+        Raises InvalidRequestError when it is not in the pack.
+        """
         path = exemplar_file(self.folder, asset_id, grid)
         if not path.is_file():
             raise InvalidRequestError(
@@ -100,12 +103,12 @@ class Pack:
         return read_exemplar(path)
 
     def ids(self) -> list[str]:
-        """Asset ids, sorted."""
+        """Return the asset ids, sorted."""
         return sorted(self.about)
 
 
 def exemplar_file(folder: Path, asset_id: str, grid: str) -> Path:
-    """Where an exemplar lies in a pack."""
+    """Return the path of an exemplar in a pack."""
     return folder / grid / f"{asset_id}.safetensors"
 
 
@@ -160,7 +163,7 @@ def write_exemplar(exemplar: Exemplar, path: Path) -> None:
 
 
 def read_exemplar(path: Path) -> Exemplar:
-    """The inverse of `write_exemplar`, within half a step of each channel."""
+    """Read what `write_exemplar` wrote; values are within half a step of each channel."""
     with safe_open(path, "numpy") as file:
         eight, sixteen, about = (
             file.get_tensor("maps"),

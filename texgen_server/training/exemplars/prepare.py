@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One stored material set -> one exemplar: nine channels on the exemplar's own grid, constants
-noted, relief and size kept.
+"""Turns a stored material set into an exemplar: nine channels on the exemplar's own grid, with its
+constants, relief and size.
 """
 
 from __future__ import annotations
@@ -31,19 +31,17 @@ Colours are sRGB; normals x and y of the unit normal; height in units of the rel
 """
 COLOUR, NORMAL, ROUGHNESS, METALLIC, HEIGHT, AO = slice(0, 3), slice(3, 5), 5, 6, 7, 8
 CONSTANT_RANGE = 2.5 / 255.0
-"""A channel whose values between the 0.1 and 99.9 percentiles span no more than this is stored as a
-constant.
-"""
+"""Range between the 0.1 and 99.9 percentiles up to which a channel is stored as a constant."""
 ASSUMED_ROUGHNESS = 0.9
 UNEVEN_LIGHT = frozenset({"gradient", "baked"})
 METRES_FILE = Path(__file__).with_name("metres.toml")
 LONGEST_NORMAL_XY = 0.989
-"""Steeper than this (an angle of 81.5 degrees) an 8-bit normal holds no direction."""
+"""Length of a normal's x and y beyond which (an angle of 81.5 degrees) 8 bits hold no direction."""
 
 
 @dataclass(frozen=True)
 class About:
-    """What is known of an exemplar beside its maps; written into its file."""
+    """Facts about an exemplar beside its maps; written into its file."""
 
     asset_id: str
     material_class: str
@@ -62,10 +60,10 @@ class About:
     constants: dict[str, float]
     """Channels that are the same everywhere, with their values in [0, 1] (normals in [-1, 1])."""
     corrections: tuple[str, ...]
-    """What was changed in the scan."""
+    """Changes that were made to the scan."""
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain types."""
+        """Return the facts as plain types."""
         return asdict(self)
 
 
@@ -80,8 +78,8 @@ class Exemplar:
 
 
 def tile_metres(material_class: str) -> float:
-    """The usual edge of a tile in metres by class (``metres.toml``), 1.0 for classes that are not
-    there.
+    """Return the usual edge of a tile in metres by class (``metres.toml``), 1.0 for classes that
+    are not there.
     """
     return float(tomllib.loads(METRES_FILE.read_text(encoding="utf-8")).get(material_class, 1.0))
 
@@ -91,7 +89,7 @@ class Scan:
     """A set at its stored size, with all corrections made, before resampling."""
 
     maps: Array
-    """(H, W, 9) as in `Exemplar`."""
+    """Maps (H, W, 9) as in `Exemplar`."""
     relief_px: float
     """Height from black to white in stored pixels."""
     height_source: str
@@ -148,7 +146,7 @@ def read_scan(data: Path, asset: Asset, layout: Layout, material_class: str) -> 
 
 
 def find_constants(maps: Array) -> dict[str, float]:
-    """Channels of (H, W, 9) maps that hardly vary, with their medians."""
+    """Return channels of (H, W, 9) maps that hardly vary, with their medians."""
     low, high = np.quantile(maps.reshape(-1, maps.shape[-1]), [0.001, 0.999], axis=0)
     middle = np.median(maps.reshape(-1, maps.shape[-1]), axis=0)
     spans = high - low
@@ -160,14 +158,14 @@ def find_constants(maps: Array) -> dict[str, float]:
 
 
 def normal_vectors(maps: Array) -> Array:
-    """(H, W, 9) maps -> (H, W, 3) unit normals in [-1, 1]."""
+    """Return the unit normals (H, W, 3) in [-1, 1] of (H, W, 9) maps."""
     xy = maps[..., NORMAL]
     z = np.sqrt(np.clip(1.0 - (xy * xy).sum(-1, keepdims=True), 1e-4, 1.0))
     return np.concatenate([xy, z], -1)
 
 
 def _read_stored(folder: Path) -> dict[str, Array]:
-    """The maps of a set at the size of its basecolor."""
+    """Read the maps of a set at the size of its basecolor."""
     wanted = {"basecolor": 3, "normal": 3, "roughness": 1, "metallic": 1, "height": 1, "ao": 1}
     maps = {
         name: values

@@ -13,8 +13,8 @@ LOBES = 3
 
 
 def even_positions(stored: int, wanted: int) -> NDArray[np.float64]:
-    """Centres of ``wanted`` equal pixels in the coordinates of ``stored`` ones; pixel 0 has its
-    centre at 0.
+    """Return the centres of ``wanted`` equal pixels in the coordinates of ``stored`` ones; pixel 0
+    has its centre at 0.
     """
     positions: NDArray[np.float64] = (np.arange(wanted, dtype=np.float64) + 0.5) * (
         stored / wanted
@@ -25,11 +25,10 @@ def even_positions(stored: int, wanted: int) -> NDArray[np.float64]:
 def row_positions(
     stored: int, wanted: int, boundaries: tuple[float, ...], multiple: int
 ) -> NDArray[np.float64]:
-    """Positions that put each boundary (a fraction of the tile) on a multiple of ``multiple``
-    pixels: piecewise linear between them.
+    """Return positions (wanted,) in stored pixels, ascending, that put each boundary (a fraction of
+    the tile) on a multiple of ``multiple`` pixels: piecewise linear between them.
 
-    Returns (wanted,) positions in stored pixels, ascending. A row that would vanish keeps one
-    ``multiple``.
+    A row that would vanish keeps one ``multiple``.
     """
     source = np.asarray(boundaries, np.float64) * stored
     cells = wanted // multiple

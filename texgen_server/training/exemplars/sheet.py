@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A contact sheet of prepared exemplars: each lit and as relief, with its name and what was
-corrected.
+"""Draws contact sheets of prepared exemplars: each lit and as relief, with its name and
+corrections.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_sheets(pack: Pack, out: Path, rows: int = 10) -> list[Path]:
 
 
 def lit(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W, 9) maps -> (H, W, 3) basecolor under a light from the upper left."""
+    """Return the basecolor of (H, W, 9) maps under a light from the upper left, (H, W, 3)."""
     shade = np.clip(normal_vectors(maps) @ LIGHT, 0.0, 1.0) / LIGHT[2]
     return from_unit(maps[..., COLOUR] * shade[..., None], np.uint8, half_to_even=True)
 

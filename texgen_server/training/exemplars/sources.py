@@ -16,7 +16,7 @@ ENDINGS = ("webp", "avif", "png")
 
 
 def find_map(folder: Path, name: str) -> Path | None:
-    """The file of a map, whatever its ending; None where the set has none."""
+    """Return the file of a map with any of `ENDINGS`; None where the set has none."""
     return next(
         (path for ending in ENDINGS if (path := folder / f"{name}.{ending}").is_file()), None
     )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which exemplars are held out for evaluation: the committed split of the first assets, extended by
-the same rule to those that came later.
+"""Splits exemplars into training and validation: the committed split of the first assets, extended
+by the same rule to later ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ EXEMPLAR_SPLIT_FILE = Path(__file__).with_name("split.csv")
 
 
 def read_validation() -> set[str]:
-    """Asset ids that are held out."""
+    """Read the asset ids that are held out."""
     return read_split(EXEMPLAR_SPLIT_FILE)
 
 
@@ -67,7 +67,7 @@ def _pairs(path: Path) -> Iterable[tuple[str, str]]:
 
 
 def _groups(assets: list[Asset], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The smallest asset id that each asset is joined with, by geometry group or as a
+    """Return for each asset the smallest asset id that it is joined with, by geometry group or as a
     near-duplicate.
     """
     root = {a.asset_id: a.asset_id for a in assets}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Height and normals of an exemplar that agree: scanned where that can be trusted, integrated
-elsewhere, turned where the relief is inverted.
+"""Joins height and normals of an exemplar so that they agree: scanned where that can be trusted,
+integrated elsewhere, turned where the relief is inverted.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Array = NDArray[np.float32]
 STEPPED_NORMALS = frozenset({"Fabric010", "Fabric015", "Fabric066"})
 """Sets whose normals have steps: their scanned height is used alone."""
 DRIFT_CYCLES = 16.0
-"""Below about so many cycles a tile, noise of normals adds up to hills when they are integrated."""
+"""Cycles a tile below which noise of normals adds up to hills when they are integrated."""
 OCTAVE_BANDS = 3
-"""Bands an octave in which noise is told from relief."""
+"""Bands an octave in which noise is separated from relief."""
 UNTRUSTED_HEIGHT = frozenset({"badheight", "height_not_normal"})
 
 
@@ -30,14 +30,14 @@ class Surface:
     """Relief of a tile."""
 
     normal: Array
-    """(H, W, 2) x and y of the unit normal, OpenGL +Y, in [-1, 1]."""
+    """Normal (H, W, 2): x and y of the unit normal, OpenGL +Y, in [-1, 1]."""
     height_px: Array
-    """(H, W) height in pixels, mean 0."""
+    """Height (H, W) in pixels, mean 0."""
     agreement: float
     """Correlation of the slopes of ``height_px`` with those of the normal, after all corrections.
     """
     source: str
-    """Where the height comes from: "scan", "scan and normal" or "normal"."""
+    """Source of the height: "scan", "scan and normal" or "normal"."""
 
 
 def make_surface(normal: Array, scanned: Array | None, layout: Layout) -> Surface:
@@ -60,8 +60,8 @@ def make_surface(normal: Array, scanned: Array | None, layout: Layout) -> Surfac
 
 
 def slope_agreement(vector: Array, height_px: Array) -> float:
-    """Correlation, in [-1, 1], of the slopes that a normal (H, W, 3) and a height in pixels (H, W)
-    give; 1 where both are flat.
+    """Return the correlation, in [-1, 1], of the slopes that a normal (H, W, 3) and a height in
+    pixels (H, W) give; 1 where both are flat.
     """
     given, own = np.stack(slopes_from_normal(vector)), np.stack(central_slopes(height_px))
     energy = float((given * given).sum()) * float((own * own).sum())
@@ -108,7 +108,7 @@ def integrate_without_drift(right: Array, down: Array) -> Array:
 
 
 def _without_tilt(vector: Array) -> Array:
-    """Take the mean slope away, which would lean the whole surface."""
+    """Remove the mean slope, which would lean the whole surface."""
     z = np.maximum(vector[..., 2:], 0.15)
     slopes = vector[..., :2] / z
     slopes -= slopes.mean((0, 1))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The material model's controls as data: what an export writes into ``model.toml`` and a client
-builds its sliders from.
+"""The material model's controls as data: an export writes them into ``model.toml``, and a client
+builds its sliders from them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Latent directions that are named by what they measurably do.
+"""Finds latent directions, named by their measured effect.
 
 Each attribute below is a differentiable measure of finished maps. Its gradient with respect to the
 style, averaged over many materials, is a row of a Jacobian J; the direction of attribute k is the
@@ -40,7 +40,7 @@ def _lightness(maps: Tensor) -> Tensor:
 
 
 def _coarse(maps: Tensor) -> Tensor:
-    """Share of the height's deviation that is left after averaging over 8 px."""
+    """Return the share of the height's deviation that is left after averaging over 8 px."""
     height = maps[:, HEIGHT, None]
     return F.avg_pool2d(height, 8).flatten(1).std(1) / height.flatten(1).std(1).clamp_min(1e-3)
 
@@ -52,7 +52,7 @@ ATTRIBUTES: dict[str, Callable[[Tensor], Tensor]] = {
     "age": lambda maps: (0.5 * (maps[:, 0] + maps[:, 1]) - maps[:, 2]).mean((1, 2)),
     "coarseness": _coarse,
 }
-"""Name of the control -> (B, 7, H, W) maps in [0, 1] -> (B,)."""
+"""Name of the control -> function from maps (B, 7, H, W) in [0, 1] to (B,)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Samples:
 
 
 def find_directions(model: MaterialModel) -> dict[str, NDArray[np.float32]]:
-    """A direction (style_dim,) for each attribute, scaled to one unit of its control."""
+    """Return a direction (style_dim,) for each attribute, scaled to one unit of its control."""
     torch.manual_seed(0)
     generator = build_generator(model.params, model.weights)
     samples = draw_samples(model, generator)
@@ -86,7 +86,7 @@ def find_directions(model: MaterialModel) -> dict[str, NDArray[np.float32]]:
 
 
 def draw_samples(model: MaterialModel, generator: MaterialGenerator) -> Samples:
-    """Some seeds of every class."""
+    """Make some samples of every class."""
     styles, fields = [], []
     for c in model.card.classes:
         for seed in range(SEEDS_PER_CLASS if not c.preset else 1):
@@ -110,7 +110,9 @@ def draw_samples(model: MaterialModel, generator: MaterialGenerator) -> Samples:
 
 
 def measure(generator: MaterialGenerator, samples: Samples, shift: Tensor) -> Tensor:
-    """(attributes, N): every attribute of every sample with its style moved by ``shift`` (D,)."""
+    """Return (attributes, N): every attribute of every sample with its style moved by ``shift``
+    (D,).
+    """
     rows = []
     with torch.no_grad():
         for style, fields in zip(samples.styles, samples.fields, strict=True):
@@ -120,7 +122,9 @@ def measure(generator: MaterialGenerator, samples: Samples, shift: Tensor) -> Te
 
 
 def _jacobian(generator: MaterialGenerator, samples: Samples) -> Tensor:
-    """(attributes, D) mean gradient, each attribute in units of its deviation between samples."""
+    """Return (attributes, D): the mean gradient, each attribute in units of its deviation between
+    samples.
+    """
     rows = []
     for style, fields in zip(samples.styles, samples.fields, strict=True):
         leaf = style[None].clone().requires_grad_()

@@ -156,10 +156,9 @@ def draw_strips(model: MaterialModel, backend: Backend, path: Path, shown_px: in
     for control in model.card.controls:
         if control.name in MEASURES:
             known = model.card.class_names()
-            wanted = STRIP_CLASS.get(control.name, "bark")
-            values, made = sweep(
-                model, backend, control.name, wanted if wanted in known else known[0]
-            )
+            name = STRIP_CLASS.get(control.name, "bark")
+            shown = name if name in known else known[0]
+            values, made = sweep(model, backend, control.name, shown)
             rows.append(_strip(control.label, values, made, shown_px))
     Image.fromarray(np.concatenate(rows)).save(path, quality=70, method=6)
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training state -> a model folder that a server can read:
-
-EMA weights as float16 safetensors, and ``model.toml``.
+"""Writes the model folder of a training state, which a server can read: averaged weights as float16
+safetensors, and ``model.toml``.
 """
 
 from __future__ import annotations
@@ -36,29 +35,29 @@ WEIGHTS_FILE = "weights.safetensors"
 
 @dataclass(frozen=True)
 class Export:
-    """What goes into a model folder."""
+    """The content of a model folder."""
 
     generator: dict[str, NDArray[np.float32]]
     codes: NDArray[np.float32]  # one row per training asset of ``assets``
     waves: NDArray[np.int16]
     amplitudes: NDArray[np.complex64]
     colors: NDArray[np.float32]
-    """(N, 3) mean basecolor, sRGB in 0..1."""
+    """Mean basecolor (N, 3), sRGB in 0..1."""
     moments: NDArray[np.float32]
-    """(N, 2, D) moments of frozen features of the basecolor, in colour and in grey (`tap_moments`).
+    """Moments (N, 2, D) of frozen features of the basecolor, in colour and in grey (`tap_moments`).
     """
     assets: list[Asset]
     params: MaterialParams
     version: str
     data: dict[str, Any]
     directions: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    """Latent control -> (style_dim,) what one unit of it adds to the style."""
+    """Latent control -> vector (style_dim,) that one unit of it adds to the style."""
 
 
 def class_table(assets: list[Asset]) -> tuple[list[dict[str, Any]], list[int]]:
-    """``[[class]]`` entries and the row order of the exported tables.
+    """Return the ``[[class]]`` entries and the row order of the exported tables.
 
-    Classes first, by name; then one preset for each asset of a preset class (``terrazzo_1``,
+    Classes come first, by name; then one preset for each asset of a preset class (``terrazzo_1``,
     ``terrazzo_2`` when there are two).
     """
     groups: dict[tuple[bool, str], list[int]] = {}
@@ -145,7 +144,7 @@ def export_state(
 
 
 def mean_colors(pack: Path) -> NDArray[np.float32]:
-    """(N, 3) mean basecolor of every material of a pack, sRGB in 0..1."""
+    """Return the mean basecolor (N, 3) of every material of a pack, sRGB in 0..1."""
     maps = np.load(pack / "maps_128.npy", mmap_mode="r")
     means: NDArray[np.float32] = to_unit(maps[:, BASECOLOR]).mean((2, 3))
     return means
@@ -190,7 +189,9 @@ def write_data_sheet(folder: Path, assets: list[Asset], held: set[str]) -> None:
 
 
 def color_moments(pack: Path, rows: list[int]) -> NDArray[np.float32]:
-    """(N, 2, D) moments of frozen features of these materials' basecolor, in colour and in grey."""
+    """Return moments (N, 2, D) of frozen features of these materials' basecolor, in colour and in
+    grey.
+    """
     maps, features = (
         np.load(pack / "maps_256.npy", mmap_mode="r"),
         FrozenFeatures("efficientnet-lite0"),

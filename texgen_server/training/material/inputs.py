@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the generator is fed in training: noise, layouts and guides of crops.
+"""Inputs of the generator in training: noise, layouts and guides of crops.
 
 A guide shows the same place at 256 px per tile: of the scan itself, or of the generator's own
 coarse pass.
@@ -30,9 +30,8 @@ GAMMA = 2.2
 def random_inputs(
     pack: Pack, batch: Batch, params: MaterialParams, random: torch.Generator, device: torch.device
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Fresh noise and the layouts of a batch:
-
-    (start, layouts, noises) as `MaterialGenerator.forward` takes them.
+    """Return fresh noise and the layouts of a batch: start, layouts and noises as
+    `MaterialGenerator.forward` takes them.
     """
     count, sizes = (
         len(batch.index),
@@ -51,15 +50,15 @@ def random_inputs(
 
 @dataclass
 class Guide:
-    """What guides a batch of crops, and what they are to keep of it."""
+    """The guides of a batch of crops, and the part of them that crops must keep."""
 
     input: Tensor  # (B, 8, P / 2, P / 2) as the generator takes it
-    kept: Tensor  # (B, 7, p, p) the coarse maps' own pixels; p = P x 256 / density
+    coarse: Tensor  # (B, 7, p, p) the coarse maps' own pixels; p = P x 256 / density
     scanned: bool  # of the scan itself, so that the crop has a true counterpart
 
 
 def scanned_guide(pack: Pack, batch: Batch) -> Guide:
-    """From the scans, shrunk to 256 px per tile."""
+    """Return guides from the scans, shrunk to 256 px per tile."""
     return _read(
         np.stack([pack.maps[COARSE_PX][i] for i in batch.index.tolist()]).astype(np.float32)
         / np.float32(65535.0),
@@ -72,8 +71,8 @@ def scanned_guide(pack: Pack, batch: Batch) -> Guide:
 def generated_guide(
     generator: MaterialGenerator, pack: Pack, batch: Batch, code: Tensor, random: torch.Generator
 ) -> Guide:
-    """From the coarse pass of a generator: whole tiles of the same codes, with noise of
-    their own.
+    """Return guides from the coarse pass of a generator: whole tiles of the same codes, with noise
+    of their own.
     """
     whole = Batch(
         torch.zeros(len(batch.index), 7, COARSE_PX, COARSE_PX),
@@ -91,14 +90,15 @@ def generated_guide(
 
 
 def guide_error(maps: Tensor, guide: Guide) -> Tensor:
-    """(B,) how far crops, averaged to the guide's pixels, are from it; colours in linear light.
+    """Return (B,): the distance of crops, averaged to the guide's pixels, from it; colours in
+    linear light.
 
     A border is not judged.
     """
-    kept = guide.kept.to(maps.device)
-    small = F.adaptive_avg_pool2d(_linear(maps), kept.shape[-1])
-    border = max(1, kept.shape[-1] // 16)
-    return (small - _linear(kept))[..., border:-border, border:-border].abs().mean((1, 2, 3))
+    coarse = guide.coarse.to(maps.device)
+    small = F.adaptive_avg_pool2d(_linear(maps), coarse.shape[-1])
+    border = max(1, coarse.shape[-1] // 16)
+    return (small - _linear(coarse))[..., border:-border, border:-border].abs().mean((1, 2, 3))
 
 
 def _linear(maps: Tensor) -> Tensor:
@@ -106,19 +106,15 @@ def _linear(maps: Tensor) -> Tensor:
 
 
 def _read(bases: NDArray[np.float32], batch: Batch, *, scanned: bool) -> Guide:
-    """Coarse maps (B, 7, 256, 256) of whole tiles at the places of a batch's crops."""
+    """Return the guides that coarse maps (B, 7, 256, 256) of whole tiles give at the places of a
+    batch's crops.
+    """
     step = COARSE_PX / batch.density
     edge = batch.maps.shape[-1]
-    fine, kept = (
-        (np.arange(edge // 2) + 0.5) * (2.0 * step) - 0.5,
-        np.arange(round(edge * step), dtype=np.float64),
-    )
+    fine = (np.arange(edge // 2) + 0.5) * (2.0 * step) - 0.5
+    own = np.arange(round(edge * step), dtype=np.float64)
     corners = batch.origin_tiles.double().numpy() * COARSE_PX
-    inputs = [
-        guide_input(sample_torus(base, fine + y, fine + x))
-        for base, (y, x) in zip(bases, corners, strict=True)
-    ]
-    pixels = [
-        sample_torus(base, kept + y, kept + x) for base, (y, x) in zip(bases, corners, strict=True)
-    ]
+    places = list(zip(bases, corners, strict=True))
+    inputs = [guide_input(sample_torus(base, fine + y, fine + x)) for base, (y, x) in places]
+    pixels = [sample_torus(base, own + y, own + x) for base, (y, x) in places]
     return Guide(torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(pixels)), scanned)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the periodic layout of a training material: the spectral peaks that stand out of its
-stochastic background.
+"""Measures the periodic layout of a training material: the spectral peaks above its stochastic
+background.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from texgen_server.networks.waves import ring_median
 
 MAX_WAVES = 48
 MAX_CYCLES = 40
-"""Highest frequency looked at, in cycles per tile and axis."""
+"""Highest frequency of a wave, in cycles per tile and axis."""
 PEAK_OVER_BACKGROUND = 14.0
 """A bin is a peak when its power is this many times the median of its ring: by chance about 1 in
 16,000 bins.

@@ -18,24 +18,23 @@ from texgen_server.training.discriminator import VIEWS
 
 
 def texture_statistics(taps: list[Tensor]) -> list[Tensor]:
-    """Statistics of both views together.
-
-    Taps (2B, C, h, w), the views stacked along the batch -> list of (B, n).
+    """Return the statistics of both views together, a list of (B, n), for taps (2B, C, h, w) with
+    the views stacked along the batch.
     """
     return tap_statistics([torch.cat(tap.float().chunk(VIEWS), 1) for tap in taps])
 
 
 @dataclass(frozen=True)
 class StatisticsTarget:
-    """What a material's statistics should be, at one density and crop size."""
+    """Target statistics of each material, at one density and crop size."""
 
     mean: list[Tensor]  # each (materials, n)
     scale: list[Tensor]  # each (1, n): deviation between materials
 
     @classmethod
     def from_samples(cls, samples: list[list[Tensor]], known: Tensor) -> StatisticsTarget:
-        """Average over several crops of every known material; ``known`` (materials,) says which of
-        all those are.
+        """Average over several crops of every known material; ``known`` (materials,) marks the
+        known ones among all.
         """
         mean = [torch.stack(values).mean(0) for values in zip(*samples, strict=True)]
         scale = [m.std(0, keepdim=True).clamp_min(float(m.std()) * 0.05) for m in mean]
@@ -49,21 +48,21 @@ class StatisticsTarget:
         )
 
     def of(self, index: Tensor) -> list[Tensor]:
-        """The statistics of some materials, each (B, n)."""
+        """Return the statistics of some materials, each (B, n)."""
         return [mean[index] for mean in self.mean]
 
     def distance(self, statistics: list[Tensor], aim: list[Tensor], weight: Tensor) -> Tensor:
-        """Mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,) switches
-        images off.
+        """Return the mean absolute deviation in units of ``scale``, clipped at 5; ``weight`` (B,)
+        switches images off.
         """
         terms = []
-        for value, wanted, scale in zip(statistics, aim, self.scale, strict=True):
-            terms.append((((value - wanted) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
+        for value, target, scale in zip(statistics, aim, self.scale, strict=True):
+            terms.append((((value - target) / scale).abs().clamp_max(5.0).mean(1) * weight).mean())
         return torch.stack(terms).mean()
 
 
 def pixel_statistics(maps: Tensor, means: Tensor, deviations: Tensor, weight: Tensor) -> Tensor:
-    """Each map's mean and deviation against the material's own (B, 7)."""
+    """Compare each map's mean and deviation with the material's own (B, 7)."""
     mean_error = (maps.mean((2, 3)) - means).abs().mean(1) * 24.0
     deviation_error = ((maps.std((2, 3)) - deviations).abs() / (deviations + 0.02)).clamp_max(
         3.0
@@ -78,7 +77,7 @@ def map_spectra(maps: Tensor) -> Tensor:
 
 
 def layout_error(maps: Tensor, layout: Tensor, strength: Tensor, weight: Tensor) -> Tensor:
-    """How far a grid-averaged result is from the material's regular part.
+    """Return the distance of grid-averaged maps from the material's regular part.
 
     ``layout`` (B, 5, h, w) is in units of deviations and ``strength`` (B, 5) says how much of the
     variance it explains: only the component along the layout is judged, so everything irregular

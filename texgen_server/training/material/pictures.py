@@ -58,18 +58,14 @@ def write_pictures(model: MaterialModel, backend: Backend, pack: Pack, folder: P
         save_webp(Image.fromarray(np.concatenate(rows)), folder / f"classes_{number}.webp")
     draw_strips(model, backend, folder / "controls.webp")
     known = model.card.class_names()
-    shown = [
+    samples = [
         _lit_sample(model, backend, name, seed, PREVIEW_PX)
         for name, seed in PREVIEW
         if name in known
     ]
-    half = len(shown) // 2
-    save_png(
-        Image.fromarray(
-            np.concatenate([np.concatenate(r, 1) for r in (shown[:half], shown[half : 2 * half])])
-        ),
-        folder / "preview.png",
-    )
+    half = len(samples) // 2
+    rows = [np.concatenate(part, 1) for part in (samples[:half], samples[half : 2 * half])]
+    save_png(Image.fromarray(np.concatenate(rows)), folder / "preview.png")
 
 
 def _class_row(

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of somebody's own texture sets -> the layout that training reads. Knows the names of
-ambientCG, Poly Haven and texgen.
+"""Imports a folder of the user's own texture sets into the layout that training reads.
+
+Knows the names of ambientCG, Poly Haven and texgen.
 
 A set is all files that share a stem, in a folder of its own or with others; the class is the name
 of the folder above the sets when they are sorted into folders, else the letters that the stem
-begins with. The source is only read; what is taken is copied.
+begins with. The source is only read; used files are copied.
 """
 
 from __future__ import annotations
@@ -25,26 +26,35 @@ from texgen_server.repair.normal_integration import central_slopes
 from texgen_server.training.catalog import OWN_LICENCE
 
 MIN_PX, MAX_PX = 256, 1024
+CATALOGUE_COLUMNS = (
+    "asset_id",
+    "publisher",
+    "class",
+    "licence",
+    "source_repository",
+    "metallic_default",
+    "geometry_group",
+)
 
 Gray = NDArray[np.float32]
 
 
 @dataclass
 class Report:
-    """What was taken from a folder and why the rest was not."""
+    """The sets that were imported from a folder, and why others were not."""
 
-    taken: dict[str, str] = field(default_factory=dict)  # set -> class
+    imported: dict[str, str] = field(default_factory=dict)  # set -> class
     refused: dict[str, str] = field(default_factory=dict)  # set or file -> reason
     notes: dict[str, str] = field(default_factory=dict)  # set -> what was filled in
 
     def text(self) -> str:
-        """For people: a line a set."""
+        """Return the report for people, with a line for each set."""
         lines = [
             f"taken    {name} (class {kind}){': ' + self.notes[name] if name in self.notes else ''}"
-            for name, kind in self.taken.items()
+            for name, kind in self.imported.items()
         ]
         lines += [f"refused  {name}: {reason}" for name, reason in self.refused.items()]
-        return "\n".join([*lines, f"{len(self.taken)} sets taken, {len(self.refused)} refused"])
+        return "\n".join([*lines, f"{len(self.imported)} sets taken, {len(self.refused)} refused"])
 
 
 def import_scans(source: Path, target: Path) -> Report:
@@ -54,7 +64,7 @@ def import_scans(source: Path, target: Path) -> Report:
     Raises InvalidRequestError when there is none.
     """
     report = Report()
-    rows = []
+    rows: list[list[str]] = []
     sets, nameless = find_sets(source)
     report.refused |= {
         path.name: (
@@ -70,29 +80,18 @@ def import_scans(source: Path, target: Path) -> Report:
             report.refused[stem] = str(error)
             continue
         name = re.sub(r"[^A-Za-z0-9_]", "_", stem)
-        report.taken[name] = _class_of(source, folder, stem)
+        report.imported[name] = _class_of(source, folder, stem)
         if note:
             report.notes[name] = note
         _write_set(target / "materials" / name, maps)
-        rows.append([name, "own", report.taken[name], OWN_LICENCE, str(folder), "0", name])
+        rows.append([name, "own", report.imported[name], OWN_LICENCE, str(folder), "0", name])
     if not rows:
         raise InvalidRequestError(
             f"no texture set in {source} can be used\n{report.text()}", "data"
         )
     with (target / "materials.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [
-                "asset_id",
-                "publisher",
-                "class",
-                "licence",
-                "source_repository",
-                "metallic_default",
-                "geometry_group",
-            ]
-        )
-        writer.writerows(rows)
+        writer.writerows([CATALOGUE_COLUMNS, *rows])
     return report
 
 
@@ -106,7 +105,7 @@ def _class_of(source: Path, folder: Path, stem: str) -> str:
 
 
 def _maps(files: dict[str, Path]) -> tuple[dict[str, Gray], str]:
-    """The maps of a set as float arrays in 0..1, and what was filled in.
+    """Read the maps of a set as float arrays in 0..1, and what was filled in.
 
     Raises ValueError with the reason it cannot be used.
     """
@@ -165,7 +164,7 @@ def _normal(files: dict[str, Path], height: Gray | None, notes: list[str]) -> Gr
 
 
 def _read(path: Path, channels: int) -> Gray:
-    """(H, W) or (H, W, 3) in 0..1 from 8 or 16 bits."""
+    """Read a picture of 8 or 16 bits as (H, W) or (H, W, 3) in 0..1."""
     with Image.open(path) as picture:
         if picture.mode.startswith("I"):
             values = np.asarray(picture, np.float32) / 65535.0
@@ -185,7 +184,7 @@ def _resized(values: Gray, edge: int) -> Gray:
 
 
 def _write_set(folder: Path, maps: dict[str, Gray]) -> None:
-    """Lossless WebP; height as 16-bit PNG."""
+    """Write maps as lossless WebP, height as 16-bit PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind, values in maps.items():
         if kind == "height":

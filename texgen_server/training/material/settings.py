@@ -26,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class MaterialConfig:
-    """All settings of a run."""
+    """Settings of a run."""
 
     stages: tuple[Stage, ...]
     batch: int = 16

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words for training materials, measured: colour, finish, relief.
+"""Words for training materials, from measurements: colour, finish, relief.
 
 Together with written phrases for the classes they make ``tags.toml``.
 """
@@ -59,15 +59,17 @@ def write_tags(folder: Path, pack: Path) -> None:
 
 
 def name_words(asset: str) -> str:
-    """``"Wood_Herringbone_Tiles_001"`` -> "wood herringbone tiles"; publishers and numbers say
-    nothing.
+    """Return the words in the name of an asset:
+
+    ``"Wood_Herringbone_Tiles_001"`` gives "wood herringbone tiles". Publishers and numbers are left
+    out.
     """
     words = re.findall(r"[A-Z]?[a-z]{3,}", asset)
     return " ".join(w.lower() for w in words if w.lower() not in PUBLISHERS)
 
 
 def material_words(maps: NDArray[np.float32], relief_tiles: float) -> str:
-    """(7, S, S) maps -> words such as "dark brown rough deep"."""
+    """Return words for (7, S, S) maps, such as "dark brown rough deep"."""
     words = [colour_words(maps[BASECOLOR].mean((1, 2)))]
     roughness = float(maps[ROUGHNESS].mean())
     words += ["glossy"] if roughness < 0.35 else ["matte"] if roughness > 0.75 else []
@@ -80,7 +82,7 @@ def material_words(maps: NDArray[np.float32], relief_tiles: float) -> str:
 
 
 def colour_words(rgb: NDArray[np.float32]) -> str:
-    """SRGB mean in 0..1 -> "dark grey", "light brown", "red"."""
+    """Return words for an sRGB mean in 0..1, such as "dark grey", "light brown", "red"."""
     hue, saturation, value = colorsys.rgb_to_hsv(*map(float, rgb))
     if saturation < 0.12:
         return (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every material's images should measure, at each size and density: measured on its scan once,
-when first asked for.
+"""Target statistics of every material's images, at each size and density: measured on its scan when
+first needed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from texgen_server.training.material.data import Batch, Pack
 from texgen_server.training.material.losses import StatisticsTarget, texture_statistics
 
 WINDOW_MARGIN_PX = 16
-"""A window of a larger field is generated on a torus of its own; this border of it is not judged.
+"""Border of a window of a larger field that is not judged, as the window is generated on a torus of
+its own.
 """
 CROPS = 4
 """Crops of each material that are averaged over."""
 
 
 class Targets:
-    """Statistics of frozen features and of pixels."""
+    """Targets for frozen features and for pixels, of all materials of a pack."""
 
     def __init__(self, pack: Pack, features: FrozenFeatures, device: torch.device) -> None:
         self.pack, self.features, self.device = pack, features, device
@@ -30,8 +31,8 @@ class Targets:
 
     @torch.no_grad()
     def of(self, size_px: int, density: int) -> tuple[StatisticsTarget, Tensor]:
-        """The statistics' target, and means and deviations of each map (2, materials, 7); zeros for
-        materials without that density.
+        """Return the statistics' target, and means and deviations of each map (2, materials, 7);
+        zeros for materials without that density.
         """
         key = (size_px, density)
         if key not in self._known:
@@ -48,7 +49,7 @@ class Targets:
     def _measured(
         self, size_px: int, density: int, known: Tensor, generator: torch.Generator
     ) -> tuple[list[Tensor], Tensor]:
-        """One crop of every known material."""
+        """Measure one crop of every known material."""
         parts, moments = [], []
         for index in torch.nonzero(known)[:, 0].split(16):
             batch = self.pack.crop(index, density, size_px, generator)
@@ -63,15 +64,13 @@ class Targets:
 
 
 def judged_part(maps: Tensor, batch: Batch) -> Tensor:
-    """Images that go with a batch, without the border of a window that its own wrap-around
-    touches.
-    """
+    """Return images of a batch without the border of a window that its own wrap-around touches."""
     m = WINDOW_MARGIN_PX
     return maps if batch.extent_tiles == 1.0 else maps[..., m:-m, m:-m]
 
 
 def _scattered(rows: Tensor, known: Tensor, axis: int) -> Tensor:
-    """Rows of the known materials -> rows of all, zero for the others."""
+    """Return rows of the known materials as rows of all, zero for the others."""
     shape = list(rows.shape)
     shape[axis] = len(known)
     return torch.zeros(shape, dtype=rows.dtype, device=rows.device).index_copy(

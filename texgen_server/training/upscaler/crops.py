@@ -65,18 +65,18 @@ def _row(
         name: _cut(picture, corner, CROP_PX // scale, MARGIN_PX) for name, picture in given.items()
     }
     inside = [MARGIN_PX * scale] * 2
-    shown: list[Picture | None] = [
+    panels: list[Picture | None] = [
         np.kron(_cut(given[kind], corner, CROP_PX // scale), np.ones((scale, scale, 1), np.float32))
     ]
     for name, method in methods.items():
         if name != UNCHANGED:
             made = method(small, scale).get(kind)
-            shown.append(None if made is None else _cut(made, inside, CROP_PX))
-    shown.append(_cut(real[kind], [start * scale for start in corner], CROP_PX))
+            panels.append(None if made is None else _cut(made, inside, CROP_PX))
+    panels.append(_cut(real[kind], [start * scale for start in corner], CROP_PX))
     low, high = (
         (float(real[kind].min()), float(real[kind].max())) if kind == "height" else (0.0, 1.0)
     )
-    return np.concatenate([_crop(picture, low, high) for picture in shown], 1)
+    return np.concatenate([_crop(picture, low, high) for picture in panels], 1)
 
 
 def _cut(picture: Picture, corner: list[int], size: int, margin: int = 0) -> Picture:

@@ -12,7 +12,7 @@ from texgen_server.networks.frozen_features import FrozenFeatures
 from texgen_server.training.upscaler.methods import Picture, unit_normal
 
 FEATURE_PX = 512
-"""Pictures are compared in pieces of this edge."""
+"""Edge of the pieces in which pictures are compared."""
 
 
 def compare(name: str, made: Picture, real: Picture) -> dict[str, float]:

@@ -16,7 +16,7 @@ SCHEDULE = WarmupDecay(warmup=100, final_factor=0.02)
 
 @dataclass(frozen=True)
 class UpscalerConfig:
-    """All settings of a run."""
+    """Settings of a run."""
 
     steps: int = 12000
     batch: int = 8

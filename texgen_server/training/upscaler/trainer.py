@@ -23,9 +23,9 @@ from texgen_server.training.upscaler.settings import UpscalerConfig
 
 HEADS = (CLEAN_SCALE, *SCALES)
 METALLIC_WEIGHT = 2.0
-"""How much more often scans with a metallic map are seen than others: few have one."""
+"""Extra weight of scans with a metallic map in sampling: few have one."""
 MAP_WEIGHTS = {"basecolor": 3.0, "metallic": 2.0}
-"""How much more than others these maps count: they gain least, while heights and normals are far
+"""Weight of these maps over that of others: they gain least, while heights and normals are far
 ahead of any filter.
 """
 CLEAN_MIN_ERROR = (2.0 / 255.0) ** 2

@@ -77,6 +77,7 @@ def file_of(picture, form="PNG", **options):
     return out.getvalue()
 
 
+@pytest.mark.torch
 def test_a_capture_has_all_maps_the_colours_and_an_editable_recipe(client, card, rng):
     picture = photo(rng)
     made = client.capture(file_of(picture), seed=5, size_px=(96, 96), steps=3)
@@ -94,6 +95,7 @@ def test_a_capture_has_all_maps_the_colours_and_an_editable_recipe(client, card,
     assert looked.recipe.startswith("tg1x:")
 
 
+@pytest.mark.torch
 def test_a_look_of_a_capture_keeps_its_colours(client, parts, rng):
     """The correction that a capture's colours need goes wherever the capture goes."""
     picture = photo(rng)
@@ -106,6 +108,7 @@ def test_a_look_of_a_capture_keeps_its_colours(client, parts, rng):
         assert np.abs(pixels(result).mean((0, 1)) - np.asarray(picture).mean((0, 1))).max() < 30
 
 
+@pytest.mark.torch
 def test_a_palette_colours_a_grey_photo(client, rng):
     grey = file_of(photo(rng, mode="L"))
     red = client.capture(grey, seed=5, size_px=(64, 64), steps=0, palette=[0x200000, 0xFF4040])
@@ -131,11 +134,13 @@ def animated(rng):
     ],
     ids=["text", "truncated", "1x1", "20000x20000", "cmyk", "16 bits", "animated"],
 )
+@pytest.mark.torch
 def test_bad_photos_are_refused(client, rng, make, message):
     with pytest.raises(InvalidRequestError, match=message):
         client.capture(make(rng), size_px=(64, 64), steps=0)
 
 
+@pytest.mark.torch
 def test_a_16_bit_colour_photo_is_refused(client):
     from texgen.files.images import encode_png
 
@@ -187,6 +192,7 @@ def call_capture(server, messages):
         ([pb.CaptureMaterialRequest(options=pb.CaptureOptions(photo_bytes=1))] * 2, "came twice"),
     ],
 )
+@pytest.mark.torch
 def test_a_broken_upload_is_refused(server, messages, words):
     error = call_capture(server, messages)
     assert error.code().name == "INVALID_ARGUMENT"
@@ -202,6 +208,7 @@ def test_a_broken_upload_is_refused(server, messages, words):
         ({"size_px": (33, 64)}, "multiple of 32"),
     ],
 )
+@pytest.mark.torch
 def test_bad_capture_options_are_refused(client, rng, options, message):
     with pytest.raises(InvalidRequestError, match=message):
         client.capture(file_of(photo(rng)), **({"size_px": (64, 64)} | options))

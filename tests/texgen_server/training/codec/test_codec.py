@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The codec: starts at the linear optimum, commutes with shifts of the torus, sees no further than
+"""The codec starts at the linear optimum, commutes with shifts of the torus, sees no further than
 its halo.
 """
 
@@ -10,11 +10,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.texgen_server.training.codec.toys import noisy_pictures
-from texgen_server.networks.codec import CELL_PX, MAPS, STEP, Codec, CodecParams, draw_noise
+from texgen_server.networks.codec import CELL_PX, STEP, Codec, CodecParams, draw_noise
 from texgen_server.training.codec.evaluate import measure, measure_transform, top_octave_power
-from texgen_server.training.codec.pixels import PictureSet, turn
-from texgen_server.training.codec.rate import RateControl, counted_bits, estimated_bits
 from texgen_server.training.codec.report import compare
 from texgen_server.training.codec.transform import fit_transform
 from texgen_server.training.codec.weights import read_codec, write_codec
@@ -27,11 +24,6 @@ PARAMS = CodecParams(
     blocks=(1, 1, 1),
     noise_channels=2,
 )
-
-
-@pytest.fixture(scope="module")
-def pictures() -> PictureSet:
-    return PictureSet(noisy_pictures(3), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -106,48 +98,6 @@ def test_a_pixel_depends_on_no_cell_beyond_the_halo(transform):
         "zeros",
     )
     assert torch.isfinite(around[..., middle, middle]).all()
-
-
-def test_turning_turns_normals_with_their_maps():
-    y, x = torch.meshgrid(
-        torch.arange(16) * (2 * torch.pi / 16),
-        torch.arange(16) * (2 * torch.pi / 16),
-        indexing="ij",
-    )
-    height = torch.sin(x) + 0.5 * torch.cos(2 * y) + 0.3 * torch.sin(x + y)
-    maps = torch.zeros(1, MAPS, 16, 16)
-    maps[0, 7], maps[0, 3], maps[0, 4] = height, -_slope(height, 1), _slope(height, 0)
-    for code in range(8):
-        turned = turn(maps, code)[0]
-        assert torch.allclose(turned[3], -_slope(turned[7], 1), atol=1e-6), code
-        assert torch.allclose(turned[4], _slope(turned[7], 0), atol=1e-6), code
-
-
-def _slope(height: torch.Tensor, axis: int) -> torch.Tensor:
-    return (height.roll(-1, axis) - height.roll(1, axis)) / 2
-
-
-def test_bits_are_counted_and_estimated_alike():
-    random = torch.Generator().manual_seed(0)
-    uniform = torch.randint(0, 8, (2, 64, 64), generator=random).float()
-    assert counted_bits(uniform) == pytest.approx(6.0, abs=0.02)
-    assert counted_bits(torch.zeros(2, 8, 8)) == 0.0
-    laplace = torch.distributions.Laplace(0.0, 6.0).sample((1, 1, 200, 200))
-    assert float(estimated_bits(laplace)) == pytest.approx(
-        counted_bits(laplace[0].round()), abs=0.15
-    )
-
-
-def test_rate_control_pushes_towards_its_target():
-    control = RateControl(10.0, torch.device("cpu"))
-    before = float(control.weight)
-    control.term(torch.full((1, 8, 4, 4), 50.0))
-    assert float(control.weight) > before
-    control.term(torch.zeros(1, 8, 4, 4))
-    assert float(control.weight) == pytest.approx(before, rel=1e-5)
-    control = RateControl(90.0, torch.device("cpu"))
-    control.correct(counted=84.0, wanted=74.0)
-    assert control.target_bits == pytest.approx(83.0)
 
 
 def test_measures_of_the_transform_at_equal_bits(pictures, transform):

@@ -5,8 +5,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from texgen_server.networks.codec import MAPS
+from texgen_server.networks.codec import MAPS, CodecParams
 from texgen_server.training.codec.pixels import Picture
+from texgen_server.training.codec.settings import CodecConfig
+
+PARAMS = CodecParams(
+    latents=6,
+    encoder_width=16,
+    encoder_blocks=1,
+    widths=(16, 8, 8),
+    blocks=(1, 1, 1),
+    noise_channels=2,
+)
+CONFIG = CodecConfig(
+    codec_minutes=100.0,
+    joins_minutes=100.0,
+    batch=4,
+    crop_px=48,
+    margin_px=8,
+    lr=1e-2,
+    critic_width=8,
+    bits=12.0,
+    params=PARAMS,
+)
 
 
 def noisy_pictures(count: int, size: int = 64) -> list[Picture]:
@@ -38,3 +59,10 @@ def noisy_pictures(count: int, size: int = 64) -> list[Picture]:
             )
         )
     return found
+
+
+def rolled_map(size: int) -> np.ndarray:
+    """Two halves from elsewhere: joins in the middle and at the edge."""
+    identity = np.stack(np.mgrid[0:size, 0:size], -1)
+    identity[:, size // 2 :] = np.roll(identity, 3, 0)[:, size // 2 :]
+    return identity

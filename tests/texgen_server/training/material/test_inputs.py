@@ -58,8 +58,8 @@ def test_a_scans_guide_is_its_crop_averaged(pack, density):
     batch = crop(pack, density)
     guide = scanned_guide(pack, batch)
     assert guide.input.shape == (2, 8, 128, 128)
-    assert guide.kept.shape == (2, 7, 65536 // density, 65536 // density)
-    assert (F.avg_pool2d(batch.maps, density // 256) - guide.kept).abs().max() < 1e-4
+    assert guide.coarse.shape == (2, 7, 65536 // density, 65536 // density)
+    assert (F.avg_pool2d(batch.maps, density // 256) - guide.coarse).abs().max() < 1e-4
     assert guide_error(batch.maps, guide).max() < 1e-4
     moved = torch.roll(batch.maps, (8, 8), (2, 3))
     assert guide_error(moved, guide).min() > 0.01
@@ -68,7 +68,7 @@ def test_a_scans_guide_is_its_crop_averaged(pack, density):
 def test_the_input_holds_the_same_maps(pack):
     batch = crop(pack, 512)
     guide = scanned_guide(pack, batch)
-    assert (guide.input[:, :7] / 4 + 0.5 - guide.kept).abs().max() < 1e-5
+    assert (guide.input[:, :7] / 4 + 0.5 - guide.coarse).abs().max() < 1e-5
     assert guide.input[:, 7].min() == 1
 
 
@@ -83,8 +83,8 @@ def test_the_generators_own_guide_is_its_coarse_pass(pack):
     )
     assert isinstance(first, Guide)
     assert not first.scanned
-    assert torch.equal(first.kept, again.kept)
-    assert (first.kept - other.kept).abs().max() > 0.01
+    assert torch.equal(first.coarse, again.coarse)
+    assert (first.coarse - other.coarse).abs().max() > 0.01
     fields = random_inputs(
         pack, batch, PARAMS, torch.Generator().manual_seed(3), torch.device("cpu")
     )

@@ -43,7 +43,7 @@ def scans(tmp_path, rng):
 
 def test_sets_of_three_namings_are_taken_and_the_rest_is_explained(scans, tmp_path):
     report = import_scans(scans, tmp_path / "out")
-    assert report.taken == {"Bricks042": "bricks", "cliff": "rock", "bark_7": "bark"}
+    assert report.imported == {"Bricks042": "bricks", "cliff": "rock", "bark_7": "bark"}
     assert "roughness" in report.refused["bare"]
     assert "at least 256" in report.refused["tiny"]
     assert "no map word" in report.refused["holiday.jpg"]
