@@ -38,7 +38,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class MapSource:
-    """Where a map of a set comes from."""
+    """The file and the channels that a map of a set comes from."""
 
     file: SetFile
     channel: str = ""
@@ -94,7 +94,7 @@ class TextureSet:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What was found in a folder: every picture is in exactly one of these."""
+    """The contents of a folder: every picture is in exactly one of these."""
 
     sets: tuple[TextureSet, ...]
     pictures: tuple[Source, ...]
@@ -204,7 +204,7 @@ def _by_size(group: _Group) -> list[_Group]:
 
 
 def _choose_containers(group: _Group) -> tuple[TextureSet, list[LeftOut]]:
-    """Of files that differ in their container alone, keep the best one."""
+    """Keep the best of the files that differ in their container alone."""
     order = conventions().containers
     best: dict[tuple[str, str], tuple[Source, NamedMap]] = {}
     doubles = []
