@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import MATERIAL_MAPS, MAX_EDGE_PX, MapKind
@@ -26,6 +26,8 @@ _CHANNEL = re.compile(
     r"^(?P<inverted>1-)?(?P<map>" + "|".join(MATERIAL_MAPS) + r")(?:\.(?P<letter>[rgb]))?$"
 )
 _Choice = TypeVar("_Choice", str, int)
+TomlValue: TypeAlias = "str | int | float | bool | list[TomlValue] | dict[str, TomlValue]"
+"""A value of a TOML file."""
 _NAME = re.compile(r"^[\w.{}-]+$")
 
 
@@ -156,13 +158,13 @@ def _read(name: str, text: str, source: str) -> Preset:
     )
 
 
-def _count(value: object, what: str, source: str) -> int:
+def _count(value: TomlValue, what: str, source: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EDGE_PX:
         raise _wrong(source, f"{what} {value!r}: a whole number from 0 to {MAX_EDGE_PX}")
     return value
 
 
-def _file(entry: object, source: str) -> FileLayout:
+def _file(entry: TomlValue, source: str) -> FileLayout:
     if not isinstance(entry, dict):
         raise _wrong(source, "[[file]] must be a table")
     _check_keys(entry, {"name", "channels", "color_space", "bit_depth", "format", "codec"}, source)
@@ -193,7 +195,7 @@ def _file(entry: object, source: str) -> FileLayout:
     return layout
 
 
-def _channel(text: object, name: str, source: str) -> Channel:
+def _channel(text: TomlValue, name: str, source: str) -> Channel:
     if isinstance(text, int | float) and not isinstance(text, bool) and 0.0 <= text <= 1.0:
         return Channel(None, constant=float(text))
     match = _CHANNEL.match(text) if isinstance(text, str) else None
@@ -218,7 +220,7 @@ def _check_keys(table: Mapping[str, Any], allowed: set[str], source: str) -> Non
         raise _wrong(source, f"unknown key {unknown[0]!r}; there are {', '.join(sorted(allowed))}")
 
 
-def _one_of(value: object, allowed: tuple[_Choice, ...], what: str, source: str) -> _Choice:
+def _one_of(value: TomlValue, allowed: tuple[_Choice, ...], what: str, source: str) -> _Choice:
     if isinstance(value, bool) or value not in allowed:
         raise _wrong(source, f"{what} {value!r}: choose {', '.join(map(str, allowed))}")
     return allowed[allowed.index(value)]

@@ -24,6 +24,7 @@ from texgen.errors import (
 )
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
+from texgen.wire.requests import TextureCall
 
 pytestmark = pytest.mark.slow
 
@@ -79,9 +80,7 @@ def test_bombs(served, expected, tally):
                 )
                 for at in range(0, len(bomb), 1 << 19)
             ]
-            upload = partial(
-                client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {}
-            )
+            upload = partial(client.stream, TextureCall("UpscaleMaterial", iter(pieces)))
             tally.call(upload, None, (InvalidRequestError, CapacityError))
     tally.check()
     assert tally.right == 0
