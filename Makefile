@@ -2,6 +2,7 @@
 # make demo     install, generate a material over gRPC, leave maps and a picture in demo/
 # make test     install, check style, types, contract and generated code, run the fast tests
 # make gpu      the tests and the bench of a CUDA device, offline, within 8 minutes; make soak  the tests of faults with a soak of 5 minutes
+# make api      the reference of the Python SDK, in .cache/api
 # make check    the checks alone          make fast  the fast tests alone          make test-all    every test, slow and Blender ones included
 TORCH ?= torch==2.13.0
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,7 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 PY = .venv/bin/python
 FAST = not slow and not blender and not window and not node and not browser and not gpu
 
-.PHONY: demo test fast test-all check clean gpu soak
+.PHONY: demo test fast test-all check api clean gpu soak
 
 demo: .venv/installed-server
 	.venv/bin/texgen generate --class brick --seed 7 --size 1024 --out demo --preview --force
@@ -27,7 +28,7 @@ test-all: check
 	$(PY) -m pytest -q
 
 gpu:
-	$(PY) -m pytest -q -m gpu tests/gpu tests/texgen_server/backends/test_backends.py
+	$(PY) -m pytest -q -m gpu tests/gpu tests/texgen_server/backends
 	$(PY) -m texgen bench gpu
 
 soak: .venv/installed-test
@@ -38,7 +39,11 @@ check: .venv/installed-test
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) protos/generate.py --check
+	$(PY) docs/api/build.py .cache/api
 	cd protos && ../.venv/bin/buf lint . && ../.venv/bin/buf breaking . --against released.binpb
+
+api: .venv/installed-test
+	$(PY) docs/api/build.py .cache/api
 
 .venv/installed-server: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install -q -e ".[server]"

@@ -3,9 +3,9 @@
 
 
 def _modules():
-    """Ours, in order of registration.
+    """Import the add-on's modules, in order of registration.
 
-    Imported late, so that other tools can read this package outside Blender.
+    Imported late, so that tools outside Blender can read this package.
     """
     from . import (
         catalog,
@@ -13,8 +13,6 @@ def _modules():
         jobs,
         live_preview,
         operators,
-        operators_images,
-        operators_scene,
         panels,
         preferences,
         properties,
@@ -28,8 +26,6 @@ def _modules():
         properties,
         variations,
         operators,
-        operators_scene,
-        operators_images,
         panels,
         jobs,
         live_preview,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Materials as assets: picture, tags, author, licence, and a catalog of their own."""
+"""Marks materials as assets: preview, tags, author, licence, and a catalog."""
 
 import uuid
 from pathlib import Path
@@ -15,9 +15,9 @@ HEADER = "# This is an Asset Catalog Definition file for Blender.\n\nVERSION 1\n
 
 
 def mark(material):
-    """Show it in the asset browser.
+    """Mark a material as an asset.
 
-    Raises OSError where the catalog beside the .blend cannot be written.
+    Raises OSError if the catalog file beside the .blend cannot be written.
     """
     material.asset_mark()
     about, entry = material.asset_data, history.current(material)
@@ -30,12 +30,12 @@ def mark(material):
     if bpy.data.filepath:
         _write_catalog(Path(bpy.data.filepath).parent / CATALOG_FILE)
         about.catalog_id = CATALOG_ID
-    with frame_times.blender():
+    with frame_times.blender_work():
         _show(material)
 
 
 def _write_catalog(path):
-    """Add our line to the catalogs; those that are there stay."""
+    """Add texgen's entry to the catalog file; existing entries stay."""
     text = path.read_text(encoding="utf-8") if path.is_file() else HEADER
     if CATALOG_ID in text:
         return
@@ -45,9 +45,9 @@ def _write_catalog(path):
 
 
 def _show(material):
-    """Its colour as the picture, until Blender has rendered one."""
+    """Set the asset's preview to the basecolor map, until Blender has rendered one."""
     image = next(
-        (n.image for k, n in nodes.our_textures(material).items() if str(k) == "basecolor"), None
+        (n.image for k, n in nodes.texgen_textures(material).items() if str(k) == "basecolor"), None
     )
     if image is None or not all(image.size):
         return

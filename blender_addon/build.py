@@ -14,6 +14,7 @@ import argparse
 import base64
 import hashlib
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -22,7 +23,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WHEEL_CACHE = ROOT / ".cache" / "addon-wheels"
-ADDON_FILES = tuple(sorted(p.name for p in HERE.glob("*.py") if p.name != "build.py"))
+ADDON_FILES = tuple(
+    sorted(p.relative_to(HERE).as_posix() for p in HERE.rglob("*.py") if p.name != "build.py")
+)
 TEXGEN_MODULES = (
     "__init__.py",
     "_version.py",
@@ -34,14 +37,18 @@ TEXGEN_MODULES = (
     "pb/texgen_pb2.py",
     "recipes/__init__.py",
     "recipes/build.py",
+    "recipes/decode.py",
+    "recipes/encode.py",
     "recipes/recipe.py",
     "recipes/text.py",
     "recipes/varint.py",
     "wire/__init__.py",
     "wire/assembly.py",
     "wire/chunks.py",
+    "wire/enums.py",
     "wire/request_fields.py",
     "wire/requests.py",
+    "wire/results.py",
 )
 REQUIREMENTS = (
     "grpclib==0.4.9",
@@ -56,7 +63,7 @@ GPL_FILE = "LICENSE"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build; print the zip's path."""
+    """Build the zip and print its path."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,9 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build(out: Path) -> Path:
     """Write ``texgen-<version>.zip`` into ``out``; the same sources give the same bytes."""
-    version = re.search(
-        r'__version__ = "(.+)"', (ROOT / "texgen" / "_version.py").read_text(encoding="utf-8")
-    ).group(1)
+    version = runpy.run_path(str(ROOT / "texgen" / "_version.py"))["__version__"]
     wheels = {p.name: p.read_bytes() for p in third_party_wheels()}
     wheels[f"texgen_blender-{version}-py3-none-any.whl"] = texgen_wheel(version)
     manifest = (HERE / "blender_manifest.toml").read_text(encoding="utf-8")
@@ -89,7 +94,7 @@ def build(out: Path) -> Path:
 
 
 def third_party_wheels() -> list[Path]:
-    """The pinned pure-Python wheels, downloaded when the cache lacks one."""
+    """Return paths of the pinned pure-Python wheels; download those missing from the cache."""
     names = [r.split("==")[0] for r in REQUIREMENTS]
     found = [
         next(iter(WHEEL_CACHE.glob(f"{r.replace('==', '-')}-*none-any.whl")), None)
@@ -132,7 +137,10 @@ def third_party_wheels() -> list[Path]:
 
 
 def texgen_wheel(version: str) -> bytes:
-    """The bpy-safe half of texgen as a wheel, from the same sources."""
+    """Pack the modules of texgen that run inside Blender into a wheel.
+
+    The same sources give the same bytes.
+    """
     info = f"texgen_blender-{version}.dist-info"
     files = {f"texgen/{name}": (ROOT / "texgen" / name).read_bytes() for name in TEXGEN_MODULES}
     files[f"{info}/METADATA"] = (
@@ -151,7 +159,7 @@ def _hash(data: bytes) -> str:
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """A zip with fixed times and order."""
+    """Zip files with a fixed time and order."""
     from io import BytesIO
 
     out = BytesIO()

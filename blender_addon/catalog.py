@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the server's models offer, and the sliders that are built from it: a new model on the server
-needs no new add-on.
+"""Holds the models that the server offers, and builds sliders from their controls.
 
-The answers are kept in the extension's own folder, so that the sliders of a file are there before a
+A new model on the server needs no new add-on.
+
+The server's answer is stored in the extension's own folder, so a file's sliders exist before a
 server has been asked.
 """
 
@@ -20,26 +21,26 @@ _classes = {}
 _changed = []
 
 
-def of_kind(kind):
-    """Models of a kind, by id."""
+def models_of_kind(kind):
+    """Return the models of a kind, sorted by id."""
     return [models[name] for name in sorted(models) if models[name].kind == kind]
 
 
 def find(model_id, kind):
-    """A model by its id; else the first of its kind; None where none is known."""
+    """Return a model by its id, else the first of its kind, else None."""
     found = models.get(model_id)
     if found is not None and found.kind == kind:
         return found
-    return next(iter(of_kind(kind)), None)
+    return next(iter(models_of_kind(kind)), None)
 
 
 def on_change(function):
-    """Call ``function(scene)`` whenever a slider moves."""
+    """Register ``function(scene)``, called whenever a slider moves."""
     _changed.append(function)
 
 
-def take(found):
-    """Models as the server told them; their sliders replace those that there were."""
+def replace_models(found):
+    """Replace all models by those the server listed, and rebuild their sliders."""
     models.clear()
     models.update({model.id: model for model in found})
     for model in found:
@@ -51,23 +52,27 @@ def take(found):
         partial.replace(folder / FILE)
 
 
-def ask(board, server):
-    """Ask a server what it has."""
-    board.tell(server, "ModelService", "ListModels", pb.ListModelsRequest(), _take_steps)
+def request_models(board, server):
+    """Request the list of models from a server."""
+    board.start_unary_call(
+        server, "ModelService", "ListModels", pb.ListModelsRequest(), _replace_models_steps
+    )
 
 
-def _take_steps(reply):
-    take(list(reply.models))
+def _replace_models_steps(reply):
+    replace_models(list(reply.models))
     yield "Connected: " + ", ".join(f"{m.title or m.id} {m.version}" for m in reply.models)
 
 
 def sliders(scene, model):
-    """The scene's slider values of a model: a property group."""
+    """Return the property group with the scene's slider values for a model."""
     return getattr(scene, _attribute(model.id))
 
 
-def values(scene, model):
-    """Sliders that are not at their default, as a request has them."""
+def changed_values(scene, model):
+    """Return {control name: value} of the sliders that are not at their default, as a request takes
+    them.
+    """
     group = sliders(scene, model)
     pairs = {c.name: getattr(group, c.name) for c in model.controls}
     return {
@@ -76,7 +81,7 @@ def values(scene, model):
 
 
 def set_values(scene, model, wanted):
-    """Move the sliders to values; those that are not named to their default."""
+    """Set sliders to values; sliders not named return to their default."""
     group = sliders(scene, model)
     for c in model.controls:
         setattr(group, c.name, wanted.get(c.name, c.default_value))
@@ -128,7 +133,7 @@ def _drop(name):
 
 
 def _folder():
-    """Where this extension may write; None where it is not installed as one."""
+    """Return the folder this extension may write to; None if it is not installed as one."""
     try:
         return Path(bpy.utils.extension_path_user(__package__, create=True))
     except ValueError:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a tick holds the main thread, ours and Blender's own work (loading, packing, painting of
-images, nodes, undo) apart.
+"""Measures how long a tick blocks the main thread, separately for the add-on's own code and for
+Blender's work (loading, packing, painting of images, nodes, undo).
 
-Ours also in processor time: on a busy machine the difference is what other programs took.
+The add-on's time is measured in processor time too: on a busy machine the difference was taken by
+other programs.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
 
 @dataclass
 class Times:
-    """In seconds."""
+    """Holds durations in seconds."""
 
     own: float = 0.0
     own_processor: float = 0.0
@@ -25,8 +27,8 @@ _blender = _blender_processor = 0.0
 
 
 @contextmanager
-def blender():
-    """Around what Blender does for us."""
+def blender_work() -> Iterator[None]:
+    """Time a block in which Blender works for us."""
     global _blender, _blender_processor, _depth
     _depth += 1
     started, processor = time.perf_counter(), time.thread_time()
@@ -40,8 +42,8 @@ def blender():
 
 
 @contextmanager
-def tick():
-    """Around one tick."""
+def tick() -> Iterator[None]:
+    """Time one tick."""
     global _blender, _blender_processor, slowest
     _blender = _blender_processor = 0.0
     started, processor = time.perf_counter(), time.thread_time()
@@ -51,7 +53,7 @@ def tick():
     slowest = Times(*map(max, astuple(slowest), astuple(now)))
 
 
-def forget():
-    """Begin anew."""
+def reset() -> None:
+    """Reset the slowest times."""
     global slowest
     slowest = Times()

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a material came from: the recipe of every result is kept with it, in the file."""
+"""Stores the recipe of every result with its material, in the .blend file."""
 
 import bpy
 
 from . import images
 
-MOST = 64
+MAX_ENTRIES = 64
 
 
 class TexGenEntry(bpy.types.PropertyGroup):
-    """One result that a material has had."""
+    """Records one result of a material."""
 
     recipe: bpy.props.StringProperty(
         name="Recipe", description="Makes this texture again, given the same model"
@@ -24,38 +24,38 @@ class TexGenEntry(bpy.types.PropertyGroup):
 
 
 class TexGenMaterial(bpy.types.PropertyGroup):
-    """What we know of a material."""
+    """Holds texgen's data of a material."""
 
     entries: bpy.props.CollectionProperty(type=TexGenEntry)
     current: bpy.props.IntProperty(default=-1)
     licence: bpy.props.StringProperty(name="Licence", description="Of the maps")
-    over: bpy.props.PointerProperty(
+    blend_material: bpy.props.PointerProperty(
         name="Over",
         description="Material that shows where the colour layer is white",
         type=bpy.types.Material,
     )
-    over_layer: bpy.props.StringProperty(
+    blend_layer: bpy.props.StringProperty(
         name="Colour Layer", description="Of the mesh: black is this material, white the other"
     )
 
 
 def current(material):
-    """The entry that the material shows now; None where it is not ours."""
+    """Return the entry that the material shows now; None if it has none."""
     if material is None or not 0 <= material.texgen.current < len(material.texgen.entries):
         return None
     return material.texgen.entries[material.texgen.current]
 
 
 def recipe_of(material):
-    """Its recipe; empty where it has none."""
+    """Return the recipe of the current entry; empty if there is none."""
     entry = current(material)
     return entry.recipe if entry is not None else ""
 
 
-def keep(material, result, label, mask=None):
-    """Remember a result as the one that the material shows.
+def record(material, result, label, mask=None):
+    """Record a result as the one that the material shows.
 
-    The same recipe is kept once; of too many the oldest goes.
+    A recipe is stored once; above MAX_ENTRIES the oldest entry is removed.
     """
     known = material.texgen
     material[images.MARK] = result.recipe
@@ -68,11 +68,11 @@ def keep(material, result, label, mask=None):
     entry = known.entries.add()
     entry.recipe, entry.label, entry.parent, entry.mask = result.recipe, label, parent, mask
     known.current = len(known.entries) - 1
-    if len(known.entries) > MOST:
-        _forget_oldest(known)
+    if len(known.entries) > MAX_ENTRIES:
+        _remove_oldest(known)
 
 
-def _forget_oldest(known):
+def _remove_oldest(known):
     known.entries.remove(0)
     known.current -= 1
     for entry in known.entries:
@@ -80,9 +80,9 @@ def _forget_oldest(known):
 
 
 def depth(known, index):
-    """How many entries an entry came from, one after the other."""
+    """Return the number of ancestors of an entry."""
     steps = 0
-    while index >= 0 and known.entries[index].parent >= 0 and steps < MOST:
+    while index >= 0 and known.entries[index].parent >= 0 and steps < MAX_ENTRIES:
         index, steps = known.entries[index].parent, steps + 1
     return steps
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Maps <-> Blender's images. Only images that we made are ever changed or removed."""
+"""Converts between maps and Blender images.
+
+Only images made by this add-on are changed or removed.
+"""
 
 import re
 import struct
@@ -19,16 +22,16 @@ FOLDER = "textures"
 
 
 def load_steps(name, packed, recipe, *, beside=False):
-    """A generator that returns an image of a PNG or EXR file in memory: packed, or written beside
-    the .blend, where that is saved.
+    """Load a PNG or EXR file from memory as an image, in steps: packed, or written beside the saved
+    .blend. Returns the image.
 
-    Files are written in the worker thread, as disks may be slow: it yields messages until that is
-    done. Raises ValueError.
+    Files are written in the worker thread, since disks may be slow; this generator yields messages
+    until they are. Raises ValueError.
     """
     path = None
     if beside and bpy.data.filepath:
         path = yield from _written(Path(bpy.path.abspath("//")) / FOLDER, name, packed)
-    with frame_times.blender():
+    with frame_times.blender_work():
         image = bpy.data.images.new(name, 8, 8)
         if path is not None:
             image.source = "FILE"
@@ -42,7 +45,10 @@ def load_steps(name, packed, recipe, *, beside=False):
 
 
 def _written(folder, name, packed):
-    """A generator that returns the path of a new file; closed early, it leaves none."""
+    """Write a new file in the worker thread; a generator that returns its path.
+
+    If it is closed early, no file remains.
+    """
     wanted = True
 
     async def write(_call):
@@ -70,7 +76,7 @@ def _written(folder, name, packed):
 
 
 def _write(folder, name, packed):
-    """A file that was not there."""
+    """Write a file under a name that does not exist yet."""
     folder.mkdir(exist_ok=True)
     stem, suffix = (
         re.sub(r"[^\w.-]+", "_", name),
@@ -88,8 +94,8 @@ def _write(folder, name, packed):
         return path
 
 
-def take_back(made):
-    """Images that were made for nothing, and the files that were written for them."""
+def discard_new(made):
+    """Remove images that were just made, and the files written for them."""
     for image in made:
         if image.packed_file is None and image.filepath:
             Path(bpy.path.abspath(image.filepath)).unlink(missing_ok=True)
@@ -97,15 +103,15 @@ def take_back(made):
 
 
 def remove(found):
-    """Those of ours that nobody uses any more."""
-    with frame_times.blender():
+    """Remove those of the images that texgen made and nobody uses any more."""
+    with frame_times.blender_work():
         for image in found:
             if MARK in image and image.users == 0:
                 bpy.data.images.remove(image)
 
 
 def blank(name, width, height, *, is_data):
-    """A small image of ours to paint previews into."""
+    """Create a small image to paint previews into."""
     image = bpy.data.images.new(name, width, height)
     image.colorspace_settings.is_data = is_data
     image[MARK] = ""
@@ -113,17 +119,16 @@ def blank(name, width, height, *, is_data):
 
 
 def paint(image, packed):
-    """RAW samples into an image of their size."""
+    """Copy RAW samples into an image of the same size."""
     pixels = rgba(packed)
-    with frame_times.blender():
+    with frame_times.blender_work():
         image.pixels.foreach_set(pixels)
         image.update()
 
 
 def rgba(packed):
-    """RAW samples as Blender has them: rows from the bottom, four floats each, flat.
-
-    One pass: it runs while a slider is dragged.
+    """Convert RAW samples to Blender's layout: a flat float32 array, rows from the bottom, four
+    values per pixel in [0, 1]. Runs while a slider is dragged, so it takes one pass.
     """
     shape, kind = (packed.height_px, packed.width_px, packed.channels), np.dtype(packed.dtype)
     samples = np.frombuffer(packed.data, kind).reshape(shape)[::-1]
@@ -134,7 +139,10 @@ def rgba(packed):
 
 
 def file_of(image):
-    """The picture file of an image, packed or on disk. Raises ValueError where there is none."""
+    """Return the bytes of an image's file, packed or on disk.
+
+    Raises ValueError if there is none.
+    """
     if image.packed_file is not None:
         return bytes(image.packed_file.data)
     path = Path(bpy.path.abspath(image.filepath, library=image.library))
@@ -144,8 +152,9 @@ def file_of(image):
 
 
 def grey_png(image):
-    """An image as a mask: an 8-bit greyscale PNG of its first channel; the same bytes for the same
-    pixels. Raises ValueError.
+    """Encode an image's first channel as an 8-bit greyscale PNG, for masks.
+
+    The same pixels give the same bytes. Raises ValueError.
     """
     grey = samples(image, 1)[..., 0]
     grey = (grey >> 8).astype(np.uint8) if grey.dtype == np.uint16 else grey
@@ -160,9 +169,9 @@ def grey_png(image):
 
 
 def samples(image, channels):
-    """(H, W, channels) uint8, or uint16 where the image has more depth, rows from the top.
+    """Read an image as (H, W, channels) uint8, or uint16 if it is deeper, rows from the top.
 
-    Raises ValueError without pixels.
+    Raises ValueError if it has no pixels.
     """
     width, height = image.size
     if not width or not height:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls in flight, polled by one timer on Blender's main thread: the only door from the network to
-bpy.
+"""Runs calls to the server and applies their results, polled by one timer on Blender's main thread:
+the only way from the network to bpy.
 
 `Board.poll` is a plain method: the timer calls it in a window, tests call it in background mode,
 where timers never fire.
@@ -14,14 +14,14 @@ TICK_S, LIVE_TICK_S = 0.05, 0.01
 
 
 class Board:
-    """The jobs of this Blender, and what the panel shows of them."""
+    """Holds the running jobs of this Blender, and the message that the panel shows."""
 
     def __init__(self):
         self.transport = transport.Transport()
         self.message = ""
         self.failed = False
         self._jobs = []
-        self._watchers = []
+        self._callbacks = []
 
     @property
     def active(self):
@@ -30,27 +30,30 @@ class Board:
 
     @property
     def progress(self):
-        """(fraction 0..1, stage) of the oldest job."""
+        """Progress of the oldest job as (fraction in [0, 1], stage)."""
         return (self._jobs[0].call.fraction, self._jobs[0].stage) if self._jobs else (0.0, "")
 
-    def ask(self, server, ask, steps):
-        """Start a `texgen.wire.requests.Ask`.
+    def start_texture_call(self, server, call, steps):
+        """Start a `texgen.wire.requests.TextureCall`.
 
-        ``steps(assembler)`` is a generator of small steps that applies what came (see `Job`).
+        ``steps(assembler)`` returns a generator of small steps that applies the result (see `Job`).
         """
-        self.add(Job(self.transport.ask(server, ask), steps))
+        self.add(Job(self.transport.start_texture_call(server, call), steps))
 
-    def tell(self, server, service, method, request, steps):
-        """Start a call with one answer, likewise."""
-        self.add(Job(self.transport.tell(server, service, method, request), steps))
+    def start_unary_call(self, server, service, method, request, steps):
+        """Start a call with a single answer.
 
-    def watch(self, watcher):
-        """Call ``watcher()`` at every tick, as long as it returns True.
-
-        At most one piece of work at a time, please.
+        ``steps(answer)`` returns a generator of small steps that applies it.
         """
-        if watcher not in self._watchers:
-            self._watchers.append(watcher)
+        self.add(Job(self.transport.start_unary_call(server, service, method, request), steps))
+
+    def on_tick(self, callback):
+        """Call ``callback()`` at every tick as long as it returns True.
+
+        A callback should do one small piece of work.
+        """
+        if callback not in self._callbacks:
+            self._callbacks.append(callback)
         self._wake()
 
     def cancel(self):
@@ -58,23 +61,23 @@ class Board:
         for job in self._jobs:
             job.cancel()
 
-    def forget(self):
-        """Cancel all calls, and apply nothing of them."""
+    def discard_all(self):
+        """Cancel all calls and discard what has been applied of them."""
         self.cancel()
         for job in self._jobs:
-            job.drop()
+            job.discard()
         self._jobs.clear()
-        self._watchers.clear()
+        self._callbacks.clear()
 
     def close(self):
-        """End the worker thread, forget everything."""
-        self.forget()
+        """End the worker thread and discard all jobs."""
+        self.discard_all()
         self.transport.close()
 
     def poll(self):
         """Advance every job by one small step.
 
-        Returns seconds until the next poll, or None when idle.
+        Returns the seconds until the next poll, or None when idle.
         """
         with frame_times.tick():
             for job in list(self._jobs):
@@ -82,14 +85,14 @@ class Board:
                 if done is not None:
                     self._jobs.remove(job)
                     self.failed, self.message = done
-            self._watchers = [watcher for watcher in self._watchers if watcher()]
+            self._callbacks = [callback for callback in self._callbacks if callback()]
             _redraw()
-        if self._watchers:
+        if self._callbacks:
             return LIVE_TICK_S
         return TICK_S if self._jobs else None
 
-    def tell_user(self, message, *, failed=False):
-        """Show a sentence in the panel."""
+    def show_message(self, message, *, failed=False):
+        """Show a message in the panel."""
         self.message, self.failed = message, failed
 
     def add(self, job):
@@ -102,15 +105,16 @@ class Board:
             bpy.app.timers.register(_tick, first_interval=LIVE_TICK_S)
 
 
-class Settled(str):
-    """The message of a step after which nothing is taken back: a Cancel comes too late."""
+class FinalMessage(str):
+    """A message of a step that cannot be undone by Cancel any more."""
 
     __slots__ = ()
 
 
 class Job:
-    """A call, then a generator of small steps that applies its result; the last thing it yields is
-    told to the user.
+    """A call, followed by a generator of small steps that applies its result.
+
+    The last message it yields is shown to the user.
     """
 
     def __init__(self, call, apply):
@@ -125,20 +129,22 @@ class Job:
         return "applying" if self._steps else self.call.stage
 
     def cancel(self):
-        """At its next step, unless all is settled; what it has made so far is taken back."""
+        """Cancel at the next step, unless a `FinalMessage` has been yielded; what was made so far
+        is removed.
+        """
         self._cancelled = True
         self.call.cancel()
 
-    def drop(self):
-        """Now, without a word."""
+    def discard(self):
+        """Stop now, without a message."""
         if self._steps is not None:
             self._steps.close()
 
     def step(self):
-        """One step. Returns None while there is more to do, else (failed, message)."""
+        """Take one step. Returns None while there is more to do, else (failed, message)."""
         if self._steps is None:
             return self._receive()
-        if self._cancelled and not isinstance(self._last, Settled):
+        if self._cancelled and not isinstance(self._last, FinalMessage):
             self._steps.close()
             return False, "Cancelled"
         try:
@@ -179,17 +185,17 @@ def _redraw():
 
 
 @bpy.app.handlers.persistent
-def _forget_jobs(*_):
-    """Another file is being opened: what was asked for belongs to the old one."""
-    board.forget()
+def _discard_jobs(*_):
+    """Discard all jobs when another file is opened: they belong to the old one."""
+    board.discard_all()
 
 
 def register():
-    bpy.app.handlers.load_pre.append(_forget_jobs)
+    bpy.app.handlers.load_pre.append(_discard_jobs)
 
 
 def unregister():
-    bpy.app.handlers.load_pre.remove(_forget_jobs)
+    bpy.app.handlers.load_pre.remove(_discard_jobs)
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     board.close()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""While a slider is dragged: small previews on the object, by way of one exploration.
+"""Shows small previews on the object while a slider is dragged, through one exploration.
 
-The material itself follows when the hand rests, or on Apply.
+The full size follows when the slider rests, or on Apply.
 """
 
 import time
@@ -17,20 +17,20 @@ from . import catalog, exploration, images, jobs, nodes, preferences, request_op
 
 EDGE_PX = 256
 REST_S = 0.8
-"""Without a move, and the full size is asked for."""
+"""Seconds without a slider move after which the full size is requested."""
 SHOWN = (MapKind.BASECOLOR, MapKind.ROUGHNESS, MapKind.NORMAL, MapKind.METALLIC, MapKind.AO)
 PREFIX = "texgen live "
 
 
-class Live:
-    """One at a time: the material that is being changed, its own images, and the small ones that
-    stand in for them.
+class LivePreview:
+    """Previews one material at a time: replaces its images by small ones, and puts its own back
+    afterwards.
     """
 
     def __init__(self, material, server):
         self.material_name = material.name
         self.exploration = exploration.Exploration(jobs.board.transport, server)
-        self.moved_at = time.monotonic()
+        self.changed_at = time.monotonic()
         self.shown = 0
         self._own = {}
         self._painting = []
@@ -40,19 +40,19 @@ class Live:
         return bpy.data.materials.get(self.material_name)
 
     def step(self):
-        """Paint one map, or fetch the next answer. Raises TexgenError with what the server said."""
+        """Paint one map, or fetch the next answer. Raises TexgenError with the server's message."""
         if self._painting:
             self._paint(*self._painting.pop(0))
             self.shown += not self._painting
             return
-        answer = self.exploration.take()
+        answer = self.exploration.latest_answer()
         if isinstance(answer, TexgenError):
             raise answer
         if answer is not None:
             self._painting = [(kind, answer.maps[kind]) for kind in SHOWN if kind in answer.maps]
 
     def _paint(self, kind, packed):
-        node = nodes.our_textures(self.material).get(kind)
+        node = nodes.texgen_textures(self.material).get(kind)
         if node is None:
             return
         small = bpy.data.images.get(PREFIX + kind)
@@ -69,9 +69,9 @@ class Live:
             node.image = small
 
     def close(self):
-        """The material's own images again; the small ones go."""
+        """Restore the material's own images and remove the small ones."""
         self.exploration.close()
-        for kind, node in nodes.our_textures(self.material).items():
+        for kind, node in nodes.texgen_textures(self.material).items():
             if node.image is not None and node.image.name.startswith(PREFIX):
                 node.image = bpy.data.images.get(self._own.get(kind, ""))
         images.remove([i for i in bpy.data.images if i.name.startswith(PREFIX)])
@@ -80,48 +80,48 @@ class Live:
 current = None
 
 
-def moved(scene):
-    """A slider moved: draw it on the active object's material, where that is ours."""
+def on_slider_change(scene):
+    """Preview the scene's settings on the active object's material, if texgen made it."""
     global current
     settings = scene.texgen
     active = bpy.context.active_object
     material = active.active_material if active is not None else None
-    if not settings.live or not nodes.our_textures(material) or jobs.board.active:
+    if not settings.live or not nodes.texgen_textures(material) or jobs.board.active:
         return
     try:
         if current is None or current.material_name != material.name:
             stop()
-            current = Live(material, preferences.server())
+            current = LivePreview(material, preferences.server())
         current.exploration.move(_position(scene))
     except (ValueError, TexgenError) as error:
-        jobs.board.tell_user(str(error), failed=True)
+        jobs.board.show_message(str(error), failed=True)
         return
-    current.moved_at = time.monotonic()
-    jobs.board.watch(watch)
+    current.changed_at = time.monotonic()
+    jobs.board.on_tick(tick)
 
 
 def _position(scene) -> pb.GenerateMaterialRequest:
-    """The settings as they stand, small and raw."""
+    """Build a small RAW request from the current settings."""
     mix, options = request_options.generate_options(scene)
     options = request_options.small(options, EDGE_PX) | {"encoding": Encoding.RAW, "maps": SHOWN}
-    return requests.generate(mix, options).request
+    return requests.generate(mix, **options).request
 
 
-def watch():
-    """One tick. Returns whether to go on."""
+def tick():
+    """Run one tick. Returns whether to continue."""
     if current is None:
         return False
     ended = current.exploration.ended
     if current.material is None or ended is not None:
         stop()
-        jobs.board.tell_user(ended or "", failed=bool(ended))
+        jobs.board.show_message(ended or "", failed=bool(ended))
         return False
     try:
         current.step()
     except TexgenError as error:
-        jobs.board.tell_user(str(error), failed=True)
+        jobs.board.show_message(str(error), failed=True)
     if (
-        time.monotonic() - current.moved_at > REST_S
+        time.monotonic() - current.changed_at > REST_S
         and not bpy.app.background
         and bpy.ops.texgen.apply_live.poll()
     ):
@@ -131,7 +131,7 @@ def watch():
 
 
 def stop():
-    """Back to the material's own maps."""
+    """End the preview and restore the material's own maps."""
     global current
     if current is not None:
         current.close()
@@ -144,7 +144,7 @@ def _stop(*_):
 
 
 def register():
-    catalog.on_change(moved)
+    catalog.on_change(on_slider_change)
     for handlers in (bpy.app.handlers.load_pre, bpy.app.handlers.save_pre):
         handlers.append(_stop)
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server on this computer, as a child of Blender: started with a button, ended with Blender.
-
-Knows nothing of bpy.
+"""Runs a server on this computer as a child process of Blender: started by a button, ended with
+Blender. Does not use bpy.
 """
 
 import atexit
@@ -15,15 +14,15 @@ STARTED = "texgen is serving on "
 KEPT_LINES = 50
 STOP_S = 5.0
 
-_lines = collections.deque(maxlen=KEPT_LINES)
-_addresses = queue.SimpleQueue()
-_process = None
+_lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+_addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
+_process: subprocess.Popen[str] | None = None
 
 
-def start(command):
+def start(command: str) -> None:
     """Start ``command serve`` on a free loopback port.
 
-    Raises ValueError with the one command that installs what is missing.
+    Raises ValueError with the command that installs what is missing.
     """
     global _process
     if running():
@@ -43,8 +42,9 @@ def start(command):
     threading.Thread(target=_read, args=(_process,), name="texgen-log", daemon=True).start()
 
 
-def _read(process):
-    """Keep the last lines; notice the address."""
+def _read(process: subprocess.Popen[str]) -> None:
+    """Store the last lines of output, and queue the address once it is printed."""
+    assert process.stdout is not None
     for line in process.stdout:
         _lines.append(line.rstrip())
         if STARTED in line:
@@ -52,22 +52,22 @@ def _read(process):
     _lines.append(f"The server ended with code {process.wait()}")
 
 
-def address():
-    """HOST:PORT, once, when a server that was started listens; else an empty text."""
+def address() -> str:
+    """Return HOST:PORT once after a started server begins to listen; otherwise an empty string."""
     return "" if _addresses.empty() else _addresses.get()
 
 
-def running():
+def running() -> bool:
     return _process is not None and _process.poll() is None
 
 
-def tail(count):
-    """The last lines of its log."""
+def last_lines(count: int) -> list[str]:
+    """Return the last lines of the server's log."""
     return list(_lines)[-count:]
 
 
-def stop():
-    """End it, gently at first. Safe to call twice."""
+def stop() -> None:
+    """Terminate the server, and kill it if it does not end. Safe to call twice."""
     global _process
     if _process is None:
         return
@@ -76,7 +76,8 @@ def stop():
         _process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         _process.kill()
-    _process.stdout.close()
+    if _process.stdout is not None:
+        _process.stdout.close()
     _process = None
 
 

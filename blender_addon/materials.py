@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A texgen Material -> images, nodes, material slots; in small steps, one map each, so that no
-frame waits long.
+"""Applies results to materials: images, nodes, slots.
+
+Works in small steps, one map each, so that no frame waits long.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import bpy
+
+from texgen.maps import Material
 
 from . import frame_times, history, images, jobs, nodes, vertex_blend
 
@@ -27,24 +30,30 @@ MODES = (
 
 @dataclass(frozen=True)
 class Target:
-    """Where a result goes. Names instead of objects: they may be deleted before it comes."""
+    """Says where a result goes.
+
+    Holds names instead of objects, since objects may be deleted before the result arrives.
+    """
 
     stem: str
     mode: str = "ACTIVE"
     object_names: tuple = ()
     material_name: str = ""
-    look: nodes.Look = field(default_factory=nodes.Look)
+    look: nodes.SurfaceMapping = field(default_factory=nodes.SurfaceMapping)
     beside: bool = False
     mask: object = None
-    """The image that painted a mix: kept with its recipe, which is nothing without it."""
+    """Image that painted a mix; stored with the recipe, which needs it."""
 
     def objects(self):
-        """Those that are still there."""
+        """Return the target objects that still exist."""
         return [bpy.data.objects[name] for name in self.object_names if name in bpy.data.objects]
 
 
 def target_of(context, settings, stem):
-    """What the settings say of the context. Raises ValueError for data that cannot be changed."""
+    """Read the target from the settings and the context.
+
+    Raises ValueError for linked data, which cannot be changed.
+    """
     mode = settings.target
     chosen = list(context.selected_objects) if mode == "SELECTED" else [context.active_object]
     usable = [o for o in chosen if o is not None and hasattr(o.data, "materials")]
@@ -60,7 +69,7 @@ def target_of(context, settings, stem):
             f"{active.name} is linked from another file and cannot be changed: choose the "
             f"target New Material, or make it local"
         )
-    look = nodes.Look(_projection(settings.projection, usable), settings.relief)
+    look = nodes.SurfaceMapping(_projection(settings.projection, usable), settings.relief)
     names = tuple(o.name for o in usable)
     return Target(
         stem, mode, names, active.name if active else "", look, settings.files == "BESIDE"
@@ -68,7 +77,7 @@ def target_of(context, settings, stem):
 
 
 def _projection(wanted, objects):
-    """UV where there are UVs, unless something else is wished for."""
+    """Choose UV if all meshes have UVs, else BOX, unless the settings name one."""
     if wanted != "AUTO":
         return wanted
     meshes = [o for o in objects if o.type == "MESH"]
@@ -76,9 +85,8 @@ def _projection(wanted, objects):
 
 
 def apply_steps(result, target, label):
-    """A generator: each step loads one map, the last one wires all and assigns the material.
-
-    Yields messages.
+    """Apply a result in steps: each loads one map, the last one wires them all and assigns the
+    material. Yields messages.
     """
     made = {}
     try:
@@ -88,44 +96,46 @@ def apply_steps(result, target, label):
             )
             yield f"Loaded {kind}"
     except BaseException:  # cancelled half way, or a full disk: leave nothing behind
-        images.take_back(made.values())
+        images.discard_new(made.values())
         raise
     material = _material_for(target)
-    old = nodes.our_images(material)
+    old = nodes.texgen_images(material)
     tile_m = result.controls.get("tile_size_m", 1.0)
-    look = nodes.Look(
+    look = nodes.SurfaceMapping(
         target.look.projection,
         target.look.relief,
         tile_m,
         result.height_range_m,
-        vertex_blend.over_of(material),
+        vertex_blend.blend_of(material),
     )
     left = nodes.build(material, made, look)
-    history.keep(material, result, label, target.mask)
+    history.record(material, result, label, target.mask)
     note = _assign(target, material)
     try:
-        yield jobs.Settled("Wired")
+        yield jobs.FinalMessage("Wired")
     finally:  # dropped or not
         images.remove(old)
-        undo_step("TexGen material")
+        push_undo("TexGen material")
     kept = f"; left as you linked it: {', '.join(left)}" if left else ""
-    yield jobs.Settled(f"{material.name}{note}{kept}")
+    yield jobs.FinalMessage(f"{material.name}{note}{kept}")
 
 
-def undo_step(name):
-    """What was done since the last one is undone at once."""
-    with frame_times.blender():
+def push_undo(name):
+    """Push one undo step for everything done since the last one."""
+    with frame_times.blender_work():
         if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message=name)
 
 
-def kept(result, recipe, height_m):
-    """An enlarged result is still what its recipe says, and as high."""
-    return replace(result, recipe=recipe, height_range_m=height_m)
+def with_origin(map_set, recipe, height_m):
+    """Return a map set as a material with the recipe and the height range of its original."""
+    return Material(
+        **vars(map_set), recipe=recipe, seed=0, output_licence="", height_range_m=height_m
+    )
 
 
 def _material_for(target):
-    """The target's material, where it is still there, or a new one."""
+    """Return the target's material if it still exists, else a new one."""
     found = bpy.data.materials.get(target.material_name) if target.material_name else None
     if found is None:
         return nodes.new_material(target.stem)
@@ -135,9 +145,9 @@ def _material_for(target):
 
 
 def _assign(target, material):
-    """Into the slots. A material of the user's that is replaced stays in the file.
+    """Assign the material to the target's slots; a replaced material stays in the file.
 
-    Returns a note.
+    Returns a note for the user.
     """
     objects = target.objects()
     if not objects:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nodes of a material: all of ours stand in one labelled frame, and only what is free, or ours
-already, is linked to them.
+"""Builds the nodes of a material: all of texgen's nodes stand in one labelled frame, and only
+inputs that are free, or linked to texgen's nodes already, are linked to them.
 """
 
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import bpy
 
 from texgen.maps import MapKind
 
-from . import frame_times, images
+from . import frame_times
 
 FRAME_LABEL = "TexGen"
 LAYOUT_Y = {
@@ -21,64 +21,64 @@ LAYOUT_Y = {
     MapKind.HEIGHT: -800,
 }
 BOX_BLEND = 0.25
-OVER_SUFFIX = " over"
+BLEND_SUFFIX = " over"
 RELIEFS = {"NORMAL": None, "BOTH": "DISPLACEMENT", "DISPLACED": "BOTH"}
-"""Normal map alone; normal map and displaced vertices; displaced vertices whose detail is bump
-instead of a normal map -> displacement method.
+"""Relief setting -> displacement method: normal map alone; normal map and displaced vertices;
+displaced vertices with bump for finer detail instead of a normal map.
 """
 
 
 @dataclass(frozen=True)
-class Over:
-    """Another material that shows where a colour layer of the mesh is white."""
+class VertexBlend:
+    """Another material that is shown where a colour attribute of the mesh is white."""
 
     layer: str
     images: dict
-    """Kind of map -> image."""
+    """Images of the other material by map kind."""
     tile_m: float = 1.0
     height_m: float = 0.0
 
 
 @dataclass(frozen=True)
-class Look:
-    """How maps are put on a surface."""
+class SurfaceMapping:
+    """Says how maps are put on a surface."""
 
     projection: str = "UV"
     """"UV", or "BOX": from the object's own coordinates, for objects without UVs."""
     relief: str = "BOTH"
     """A key of `RELIEFS`."""
     tile_m: float = 1.0
-    """Edge of a tile in metres, for the box projection."""
+    """Edge length of a tile in metres, for the box projection."""
     height_m: float = 0.0
-    """White over black of the height map."""
-    over: Over | None = None
+    """Height difference between white and black of the height map, in metres."""
+    blend: VertexBlend | None = None
 
 
-def ours(node):
-    """Whether we made a node."""
+def is_texgen_node(node):
+    """Return whether texgen made a node."""
     return node.parent is not None and node.parent.label == FRAME_LABEL
 
 
-def our_textures(material):
-    """Kind of map -> our texture node with it."""
+def texgen_textures(material):
+    """Return texgen's texture nodes of a material by map kind."""
     if material is None or material.node_tree is None:
         return {}
     known = {str(kind): kind for kind in LAYOUT_Y}
     return {
         known[n.label]: n
         for n in material.node_tree.nodes
-        if n.type == "TEX_IMAGE" and ours(n) and n.label in known
+        if n.type == "TEX_IMAGE" and is_texgen_node(n) and n.label in known
     }
 
 
-def our_images(material):
-    """The images of our texture nodes."""
-    return {node.image for node in our_textures(material).values() if node.image is not None}
+def texgen_images(material):
+    """Return the images of texgen's texture nodes of a material."""
+    return {node.image for node in texgen_textures(material).values() if node.image is not None}
 
 
-def look_of(material):
-    """How our frame puts a material's maps on a surface now."""
-    found = [n for n in material.node_tree.nodes if ours(n)]
+def current_mapping(material):
+    """Read the `SurfaceMapping` from texgen's nodes in a material."""
+    found = [n for n in material.node_tree.nodes if is_texgen_node(n)]
     kinds = {n.type for n in found}
     relief = (
         "BOTH"
@@ -91,22 +91,22 @@ def look_of(material):
         "BOX" if any(n.type == "TEX_IMAGE" and n.projection == "BOX" for n in found) else "UV"
     )
     scale = next((n.inputs["Scale"].default_value[0] for n in found if n.label == "Scale"), 1.0)
-    return Look(projection, relief, 1.0 / (scale or 1.0), height_m(material))
+    return SurfaceMapping(projection, relief, 1.0 / (scale or 1.0), height_m(material))
 
 
 def build(material, images, look):
-    """Our frame anew, wired to the material's Principled shader.
+    """Rebuild texgen's frame and wire it to the material's Principled shader.
 
-    Returns names of inputs that were left as their user had linked them.
+    Returns names of inputs that were left as the user had linked them.
     """
-    with frame_times.blender():
-        return _built(material, images, look)
+    with frame_times.blender_work():
+        return _rebuild(material, images, look)
 
 
-def _built(material, images, look):
+def _rebuild(material, images, look):
     tree = material.node_tree
-    placed = _placed(tree)
-    for node in [n for n in tree.nodes if ours(n)] + [
+    placed = _artist_mapping(tree)
+    for node in [n for n in tree.nodes if is_texgen_node(n)] + [
         n for n in tree.nodes if n.type == "FRAME" and n.label == FRAME_LABEL
     ]:
         tree.nodes.remove(node)
@@ -114,9 +114,9 @@ def _built(material, images, look):
     frame = tree.nodes.new("NodeFrame")
     frame.label = FRAME_LABEL
     maps = _texture_nodes(tree, frame, images, look)
-    _place_again(tree, placed, look)
-    if look.over is not None:
-        maps |= _painted_over(tree, frame, maps, look)
+    _restore_mapping(tree, placed, look)
+    if look.blend is not None:
+        maps |= _vertex_blended(tree, frame, maps, look)
     left = []
 
     def link(source, target):
@@ -133,8 +133,8 @@ def _built(material, images, look):
 
 
 def _shader_and_output(tree):
-    """The Principled shader that is shown, and the output; made and linked where they are
-    missing.
+    """Return the Principled shader that is shown and the output node; create and link those that
+    are missing.
     """
     output = tree.get_output_node("ALL") or tree.nodes.new("ShaderNodeOutputMaterial")
     surface = output.inputs["Surface"]
@@ -156,32 +156,34 @@ def _new(tree, frame, kind, x, y):
     return node
 
 
-PLACING = ("Location", "Rotation", "Scale")
+MAPPING_INPUTS = ("Location", "Rotation", "Scale")
 
 
-def _placed(tree):
-    """(projection, values) that the artist may have set on our mapping node; None where there is
-    none.
+def _artist_mapping(tree):
+    """Read (projection, values) that the artist may have changed on the mapping node; None if there
+    is no such node.
     """
-    found = {n.label if n.type == "MAPPING" else n.type: n for n in tree.nodes if ours(n)}
+    found = {n.label if n.type == "MAPPING" else n.type: n for n in tree.nodes if is_texgen_node(n)}
     if not {"Scale", "TEX_IMAGE"} <= set(found):
         return None
     return found["TEX_IMAGE"].projection, {
-        name: tuple(found["Scale"].inputs[name].default_value) for name in PLACING
+        name: tuple(found["Scale"].inputs[name].default_value) for name in MAPPING_INPUTS
     }
 
 
-def _place_again(tree, placed, look):
-    """Put those values back; but the scale of a box projection is the real size of the new tile."""
+def _restore_mapping(tree, placed, look):
+    """Restore the artist's mapping values; the scale of a box projection stays the real size of the
+    new tile.
+    """
     if placed is None or (placed[0] == "BOX") != (look.projection == "BOX"):
         return
-    mapping = next(n for n in tree.nodes if ours(n) and n.label == "Scale")
-    for name in PLACING if look.projection == "UV" else PLACING[:2]:
+    mapping = next(n for n in tree.nodes if is_texgen_node(n) and n.label == "Scale")
+    for name in MAPPING_INPUTS if look.projection == "UV" else MAPPING_INPUTS[:2]:
         mapping.inputs[name].default_value = placed[1][name]
 
 
 def _texture_nodes(tree, frame, images, look, suffix="", x=-1000):
-    """Kind of map -> the output of its texture node."""
+    """Create texture nodes; returns their output sockets by map kind."""
     coordinates = _new(tree, frame, "ShaderNodeTexCoord", x - 500, 0)
     mapping = _new(tree, frame, "ShaderNodeMapping", x - 300, 0)
     mapping.label = "Scale" + suffix
@@ -200,19 +202,20 @@ def _texture_nodes(tree, frame, images, look, suffix="", x=-1000):
     return maps
 
 
-def _painted_over(tree, frame, maps, look):
-    """Kind of map -> the output that blends ours and the other material's, where both have it;
-    heights in metres.
+def _vertex_blended(tree, frame, maps, look):
+    """Blend with the other material; returns output sockets by map kind, for maps that both have.
+
+    Heights are scaled to the same metres.
     """
-    over = look.over
-    shown = {kind: image for kind, image in over.images.items() if kind in maps}
+    blend = look.blend
+    shown = {kind: image for kind, image in blend.images.items() if kind in maps}
     others = _texture_nodes(
-        tree, frame, shown, replace(look, tile_m=over.tile_m), OVER_SUFFIX, x=-2100
+        tree, frame, shown, replace(look, tile_m=blend.tile_m), BLEND_SUFFIX, x=-2100
     )
     layer = _new(tree, frame, "ShaderNodeVertexColor", -1000, 880)
-    layer.layer_name = over.layer
+    layer.layer_name = blend.layer
     if MapKind.HEIGHT in others and look.height_m > 0.0:
-        ratio = over.height_m / look.height_m
+        ratio = blend.height_m / look.height_m
         scaled = _new(tree, frame, "ShaderNodeMath", -800, -1060)
         scaled.operation, scaled.inputs[1].default_value, scaled.inputs[2].default_value = (
             "MULTIPLY_ADD",
@@ -231,14 +234,14 @@ def _painted_over(tree, frame, maps, look):
 
 
 def _mix(tree, frame, x, y, how):
-    """A node that mixes colours: inputs 0 (share), 6 and 7, output 2."""
+    """Create a node that mixes colours: inputs 0 (factor), 6 and 7, output 2."""
     mix = _new(tree, frame, "ShaderNodeMix", x, y)
     mix.data_type, mix.blend_type = "RGBA", how
     return mix
 
 
 def _wire_surface(tree, frame, maps, shader, link):
-    """Occlusion darkens the colour; metallic and roughness as they are."""
+    """Wire basecolor (darkened by occlusion), metallic and roughness."""
     if MapKind.BASECOLOR in maps:
         colour = maps[MapKind.BASECOLOR]
         if MapKind.AO in maps:
@@ -255,7 +258,7 @@ def _wire_surface(tree, frame, maps, shader, link):
 
 
 def _wire_relief(tree, frame, maps, shader, output, look, link):
-    """Normal and displacement, each through its node."""
+    """Wire normal and displacement, each through its node."""
     if MapKind.NORMAL in maps and look.relief != "DISPLACED":
         normal = _new(tree, frame, "ShaderNodeNormalMap", -500, -520)
         tree.links.new(maps[MapKind.NORMAL], normal.inputs["Color"])
@@ -269,60 +272,14 @@ def _wire_relief(tree, frame, maps, shader, output, look, link):
 
 
 def new_material(name):
-    """A material with a node tree."""
+    """Create a material with a node tree."""
     material = bpy.data.materials.new(name)
     if material.node_tree is None:
         material.use_nodes = True
     return material
 
 
-PRINCIPLED_INPUTS = {
-    "Base Color": MapKind.BASECOLOR,
-    "Metallic": MapKind.METALLIC,
-    "Roughness": MapKind.ROUGHNESS,
-    "Normal": MapKind.NORMAL,
-}
-MOST_STEPS = 8
-
-
-def principled_textures(material):
-    """Kind of map -> texture node that feeds the Principled shader of any material, as far as a
-    single chain of nodes leads to one.
-    """
-    if material is None or material.node_tree is None:
-        return {}
-    shader = next((n for n in material.node_tree.nodes if n.type == "BSDF_PRINCIPLED"), None)
-    if shader is None:
-        return {}
-    found = {kind: _texture_behind(shader.inputs[name]) for name, kind in PRINCIPLED_INPUTS.items()}
-    return {kind: node for kind, node in found.items() if node is not None}
-
-
-def _texture_behind(socket):
-    """Follow the first link of each node back to an image texture; None where there is none."""
-    for _ in range(MOST_STEPS):
-        if not socket.is_linked:
-            return None
-        node = socket.links[0].from_node
-        if node.type == "TEX_IMAGE":
-            return node
-        socket = next((i for i in node.inputs if i.is_linked), None)
-        if socket is None:
-            return None
-    return None
-
-
-def samples(textures):
-    """Kind of map -> its samples, of texture nodes. Raises ValueError."""
-    channels = {MapKind.BASECOLOR: 3, MapKind.NORMAL: 3}
-    return {
-        kind: images.samples(node.image, channels.get(kind, 1))
-        for kind, node in textures.items()
-        if node.image is not None
-    }
-
-
 def height_m(material):
-    """White over black of the displacement that we made; 0 where there is none."""
-    made = [n for n in material.node_tree.nodes if n.type == "DISPLACEMENT" and ours(n)]
+    """Return the scale of texgen's displacement node in metres; 0 if there is none."""
+    made = [n for n in material.node_tree.nodes if n.type == "DISPLACEMENT" and is_texgen_node(n)]
     return made[0].inputs["Scale"].default_value if made else 0.0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The panels, in the sidebars of the 3D viewport and the shader editor; progress in the status bar
-too.
+"""Draws the panels in the sidebars of the 3D viewport and the shader editor, and progress in the
+status bar.
 """
 
 import textwrap
@@ -8,7 +8,7 @@ import textwrap
 import bpy
 
 from . import catalog, history, jobs, live_preview, preferences, presets, variations, world
-from .operator_base import active_material
+from .operators.base import active_material
 
 
 class _Main:
@@ -21,7 +21,7 @@ class _Main:
         layout.use_property_split = True
         layout.use_property_decorate = False
         model = catalog.find(settings.model, "material")
-        if len(catalog.of_kind("material")) > 1:
+        if len(catalog.models_of_kind("material")) > 1:
             layout.prop(settings, "model")
         layout.prop(settings, "class_name")
         if model is not None and model.reads_prompts:
@@ -62,7 +62,7 @@ def _draw_progress(layout, fraction, stage):
 
 
 def _draw_message(layout, context, text, icon):
-    """Wrap a message to the panel's width: an error that is cut off cannot be acted on."""
+    """Wrap a message to the panel's width, since a truncated error is of no use."""
     columns = max(20, int(context.region.width / 8) if context.region else 40)
     box = layout.box().column(align=True)
     for i, line in enumerate(textwrap.wrap(text, columns)):
@@ -133,7 +133,7 @@ class _Variations(_Part):
 
 
 def _draw_painting(layout, context, settings):
-    """By vertex colours, where the object can have them."""
+    """Draw the controls of blending by vertex colours, for objects that have colour attributes."""
     mesh = context.active_object.data if context.active_object is not None else None
     if not hasattr(mesh, "color_attributes"):
         return
@@ -141,7 +141,7 @@ def _draw_painting(layout, context, settings):
     row = layout.row(align=True)
     row.operator("texgen.paint_over", icon="VPAINT_HLT")
     material = active_material(context)
-    if material is not None and material.texgen.over is not None:
+    if material is not None and material.texgen.blend_material is not None:
         row.operator("texgen.paint_over", text="", icon="X").remove = True
 
 
@@ -230,7 +230,7 @@ class _Environment(_Part):
             layout.prop(settings, name)
         _draw_sliders(layout, context.scene, model)
         layout.operator("texgen.environment", icon="WORLD")
-        ours = world.controls(context.scene.world)
+        ours = world.mapping_and_background(context.scene.world)
         if ours is not None:
             mapping, background = ours
             layout.prop(mapping.inputs["Rotation"], "default_value", index=2, text="Rotation")
@@ -263,7 +263,7 @@ def _node_editor(cls, context):
 
 
 def _panels(space):
-    """The same panels for a kind of editor."""
+    """Create the panels for one kind of editor."""
     made = []
     for name, part in PARTS.items():
         identifier = f"TEXGEN_PT_{space.lower()}_{name}"

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which servers there are. Kept in Blender's preferences, never in a .blend file."""
+"""Server profiles and other preferences.
 
-import ipaddress
+Stored in Blender's preferences, never in a .blend file.
+"""
+
 from pathlib import Path
 
 import bpy
 
 from . import local_server, transport
-
-DEFAULT_ADDRESS = "127.0.0.1:50051"
+from .addresses import DEFAULT_ADDRESS, check_online_access, split_address
 
 
 class TexGenProfile(bpy.types.PropertyGroup):
-    """One server. Its ``name`` is shown in the list."""
+    """A server profile. Its ``name`` is shown in the list."""
 
     address: bpy.props.StringProperty(
         name="Address", description="Of the texgen server, HOST:PORT", default=DEFAULT_ADDRESS
@@ -80,17 +81,17 @@ def _draw_local_server(box, settings):
         "texgen.start_server" if not local_server.running() else "texgen.stop_server",
         icon="CONSOLE",
     )
-    for line in local_server.tail(6):
+    for line in local_server.last_lines(6):
         box.label(text=line)
 
 
 def get():
-    """The add-on's preferences."""
+    """Return the add-on's preferences."""
     return bpy.context.preferences.addons[__package__].preferences
 
 
 def active_profile():
-    """The server that is used; a first one is made where there is none."""
+    """Return the active server profile; creates a first one if there is none."""
     settings = get()
     if not settings.profiles:
         settings.profiles.add().name = "This computer"
@@ -98,40 +99,16 @@ def active_profile():
 
 
 def server():
-    """The server to call. Raises ValueError with a message for the user."""
+    """Return the server to call. Raises ValueError with a message for the user."""
     profile = active_profile()
     host, port = split_address(profile.address)
-    refuse_offline(host)
+    check_online_access(host, allowed=bpy.app.online_access)
     authority = bpy.path.abspath(profile.tls_ca) if profile.tls_ca else ""
     if profile.tls and authority and not Path(authority).is_file():
         raise ValueError(
             f"There is no CA file {authority}: choose it in Preferences > Add-ons > TexGen"
         )
     return transport.Server(host, port, profile.token, profile.tls, authority)
-
-
-def split_address(address):
-    """``"127.0.0.1:50051"`` -> (host, port). Raises ValueError with a message for the user."""
-    host, _, port = address.strip().rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(
-            f"Server address {address!r}: write HOST:PORT, such as {DEFAULT_ADDRESS} "
-            f"(Preferences > Add-ons > TexGen)"
-        )
-    return host.strip("[]"), int(port)
-
-
-def refuse_offline(host):
-    """Blender's "Allow Online Access" rules over every host but this machine. Raises ValueError."""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback and not bpy.app.online_access:
-        raise ValueError(
-            f"Online access is off, and {host} is another machine: enable it in Preferences > "
-            f"System > Network"
-        )
 
 
 CLASSES = (TexGenProfile, TEXGEN_UL_profiles, TexGenPreferences)

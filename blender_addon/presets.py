@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings under a name, as small files in the extension's own folder."""
+"""Saves settings under a name, as small files in the extension's own folder."""
 
 import json
 import re
@@ -12,12 +12,12 @@ SHAPE = {"class": str, "prompt": str, "seed": int, "controls": dict}
 
 
 def names():
-    """Those there are, sorted."""
+    """Return the names of all presets, sorted."""
     return sorted(path.stem for path in _folder().glob("*.json"))
 
 
 def save(name, values):
-    """Keep them. Raises ValueError for a name that no file can have, OSError."""
+    """Save a preset. Raises ValueError for a name that cannot be a file name, OSError."""
     path = _path(name)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
@@ -25,7 +25,7 @@ def save(name, values):
 
 
 def load(name):
-    """What was saved. Raises ValueError where it is none of ours, OSError."""
+    """Load a preset. Raises ValueError if the file is not a texgen preset, OSError."""
     values = json.loads(_path(name).read_text(encoding="utf-8"))
     if not isinstance(values, dict) or not all(
         isinstance(values.get(k), kind) for k, kind in SHAPE.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the artist chooses, kept with the scene. The sliders of a model are in `catalog`."""
+"""The artist's settings, stored with the scene. The sliders of a model are in `catalog`."""
 
 import bpy
 
@@ -47,8 +47,10 @@ _listed = {}
 
 def _models(kind):
     def items(self, context):
-        """Blender keeps no reference to these strings, so we do."""
-        found = [(m.id, m.title or m.id, f"{m.id} {m.version}") for m in catalog.of_kind(kind)]
+        """Return the items, and hold references to their strings, as Blender does not."""
+        found = [
+            (m.id, m.title or m.id, f"{m.id} {m.version}") for m in catalog.models_of_kind(kind)
+        ]
         _listed[kind] = found or [("", "Unknown", "Press Connect: the server tells what it has")]
         return _listed[kind]
 
@@ -57,7 +59,7 @@ def _models(kind):
 
 def _class_names(kind, attribute):
     def search(self, context, edit_text):
-        """Names that the server offers."""
+        """Return the class names that contain the text."""
         model = catalog.find(getattr(self, attribute), kind)
         wanted = edit_text.lower()
         return [c.name for c in model.classes if wanted in c.name] if model is not None else []
@@ -162,7 +164,7 @@ class TexGenSettings(bpy.types.PropertyGroup):
     )
 
     def locks(self):
-        """As a request has them."""
+        """Return the names of the active locks, as a request takes them."""
         return [name for name in ("layout", "colour", "relief") if getattr(self, f"lock_{name}")]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The artist's settings as what is asked of a server."""
+"""Turns the artist's settings into arguments for requests."""
 
 from texgen.arguments import parse_class_mix
 
@@ -9,7 +9,7 @@ TILE, LEAST_TILE_PX = "tile_px", 128.0
 
 
 def generate_options(scene):
-    """(class mix, keyword arguments) for `texgen.wire.requests.generate`.
+    """Return (class mix, keyword arguments) for `texgen.wire.requests.generate`.
 
     Raises TexgenError, ValueError.
     """
@@ -20,7 +20,7 @@ def generate_options(scene):
     if model is not None:  # else the server's own, as it is
         options |= {
             "model": model.id,
-            "controls": _one_tile(model, edge) | catalog.values(scene, model),
+            "controls": _one_tile(model, edge) | catalog.changed_values(scene, model),
         }
     if settings.prompt:
         return "", options | {"prompt": settings.prompt}
@@ -28,8 +28,8 @@ def generate_options(scene):
 
 
 def _one_tile(model, edge_px):
-    """Unless the artist says otherwise a texture is one tile: then a small one shows what a large
-    one will.
+    """Set the tile size to the picture's edge, so that by default a texture is one tile and a small
+    one shows what a large one will.
     """
     return {
         c.name: max(c.minimum, min(float(edge_px), c.maximum))
@@ -39,7 +39,7 @@ def _one_tile(model, edge_px):
 
 
 def small(options, edge_px):
-    """The same texture with fewer pixels."""
+    """Return options for the same texture with fewer pixels."""
     scale, controls = edge_px / options["size_px"][0], dict(options["controls"])
     if TILE in controls:
         controls[TILE] = max(LEAST_TILE_PX, controls[TILE] * scale)
@@ -47,7 +47,7 @@ def small(options, edge_px):
 
 
 def environment_options(scene):
-    """(class mix, keyword arguments) for `texgen.wire.requests.generate_environment`.
+    """Return (class mix, keyword arguments) for `texgen.wire.requests.generate_environment`.
 
     Raises TexgenError, ValueError.
     """
@@ -55,11 +55,11 @@ def environment_options(scene):
     model = catalog.find(settings.environment_model, "environment")
     options = {"seed": settings.environment_seed, "width_px": int(settings.environment_size)}
     if model is not None:
-        options |= {"model": model.id, "controls": catalog.values(scene, model)}
+        options |= {"model": model.id, "controls": catalog.changed_values(scene, model)}
     return dict(parse_class_mix(settings.environment_class)), options
 
 
 def stem_of(mix, settings):
-    """What files and materials are called."""
+    """Return the name stem of files and materials."""
     words = "-".join(mix) if mix else settings.prompt[:24].strip().replace(" ", "_")
     return f"{words}_{settings.seed}"

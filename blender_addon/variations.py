@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A grid of small variations in the panel: click one, and the material becomes it; go on from
-there.
-"""
+"""A grid of variation thumbnails in the panel; clicking one applies it to the material."""
 
 import bpy
 import bpy.utils.previews
@@ -15,13 +13,11 @@ _icons = None
 shown = []
 """(recipe, label) of each thumbnail."""
 parent = ""
-"""Recipe that they vary."""
+"""Recipe of which these are variations."""
 
 
 def show_steps(recipe):
-    """A generator function that takes what the server drew and fills the grid, one thumbnail a
-    step.
-    """
+    """Return a generator function that fills the grid from an assembler, one thumbnail per step."""
 
     def steps(assembler):
         global parent
@@ -36,12 +32,12 @@ def show_steps(recipe):
 
 
 def icon(number):
-    """Its icon's id."""
+    """Return the icon id of a thumbnail."""
     return _icons[str(number)].icon_id
 
 
 def clear():
-    """An empty grid."""
+    """Remove all thumbnails."""
     shown.clear()
     if _icons is not None:
         _icons.clear()

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A material that shows through where the artist has painted a colour layer of the mesh: shader
-nodes, no pixels.
+"""Blends two materials by a colour attribute that the artist paints on the mesh, with shader nodes
+only.
 """
 
 from dataclasses import replace
 
-from . import nodes
+from . import nodes, shader_textures
 
 
-def paint_over(material, other, layer):
-    """Blend ``other`` over a material of ours by a colour layer; None: no more. Both keep their
-    recipes.
+def set_blend(material, other, layer):
+    """Blend ``other`` over a texgen material by a colour attribute; None removes the blend.
 
-    Raises ValueError where the other has no maps.
+    Both keep their recipes. Raises ValueError if the other material has no maps.
     """
     if other is material:
         raise ValueError(f"Choose another material than {material.name} itself")
@@ -20,29 +19,30 @@ def paint_over(material, other, layer):
         raise ValueError(
             f"{other.name} has no image textures on a Principled shader: there is nothing to blend"
         )
-    material.texgen.over, material.texgen.over_layer = other, layer
+    material.texgen.blend_material, material.texgen.blend_layer = other, layer
     images = {
         kind: node.image
-        for kind, node in nodes.our_textures(material).items()
+        for kind, node in nodes.texgen_textures(material).items()
         if node.image is not None
     }
-    nodes.build(material, images, replace(nodes.look_of(material), over=over_of(material)))
+    mapping = replace(nodes.current_mapping(material), blend=blend_of(material))
+    nodes.build(material, images, mapping)
 
 
-def over_of(material):
-    """What is painted over a material, as it is now; None where nothing is."""
-    other = material.texgen.over
+def blend_of(material):
+    """Return the blend that is set on a material, with current images; None if there is none."""
+    other = material.texgen.blend_material
     if other is None:
         return None
-    look = nodes.look_of(other)
+    look = nodes.current_mapping(other)
     images = {kind: node.image for kind, node in _textures(other).items() if node.image is not None}
-    return nodes.Over(material.texgen.over_layer, images, look.tile_m, look.height_m)
+    return nodes.VertexBlend(material.texgen.blend_layer, images, look.tile_m, look.height_m)
 
 
-def layer_of(obj, wanted):
-    """Name of a colour layer of an object: the wanted one, or the active one.
+def color_layer_of(obj, wanted):
+    """Return the name of an object's colour attribute: the wanted one, else the active one.
 
-    Raises ValueError where there is none.
+    Raises ValueError if there is none.
     """
     layers = getattr(obj.data, "color_attributes", ())
     if wanted and wanted not in layers:
@@ -59,4 +59,4 @@ def layer_of(obj, wanted):
 
 
 def _textures(material):
-    return nodes.our_textures(material) or nodes.principled_textures(material)
+    return nodes.texgen_textures(material) or shader_textures.principled_textures(material)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An environment -> the scene's World: our nodes in one frame, rotation and strength to
-play with.
+"""Applies an environment to the scene's World: nodes in one frame, with controls for rotation and
+strength.
 """
 
 import bpy
@@ -11,17 +11,17 @@ FRAME_LABEL = "TexGen"
 
 
 def apply_steps(assembler, scene_name, stem, *, beside):
-    """A generator: load the panorama, then wire the world. Yields messages."""
-    result = assembler.environments()[-1]
+    """Load the panorama and wire the world, in steps. Yields messages."""
+    result = assembler.environment()
     image = yield from images.load_steps(stem, result.panorama, result.recipe, beside=beside)
     try:
         yield "Loaded the panorama"
     except GeneratorExit:
-        images.take_back([image])
+        images.discard_new([image])
         raise
     scene = bpy.data.scenes.get(scene_name)
     if scene is None:
-        images.take_back([image])
+        images.discard_new([image])
         raise ValueError("the scene is gone")
     world = _world(scene)
     old = [
@@ -32,12 +32,14 @@ def apply_steps(assembler, scene_name, stem, *, beside):
     _build(world, image)
     images.remove(old)
     world[images.MARK] = result.recipe
-    materials.undo_step("TexGen environment")
-    yield jobs.Settled(f"{world.name} lights the scene")
+    materials.push_undo("TexGen environment")
+    yield jobs.FinalMessage(f"{world.name} lights the scene")
 
 
-def controls(world):
-    """(mapping node, background node) of ours, to show in the panel; None where there are none."""
+def mapping_and_background(world):
+    """Return texgen's (mapping node, background node), which the panel shows; None if they do not
+    exist.
+    """
     if world is None or world.node_tree is None:
         return None
     ours = {n.type: n for n in world.node_tree.nodes if _ours(n)}
@@ -45,7 +47,7 @@ def controls(world):
 
 
 def _world(scene):
-    """The scene's own world where it may be changed, else a new one; what was there stays in the
+    """Return the scene's own world if it may be changed, else a new one; the old world stays in the
     file.
     """
     world = scene.world
@@ -63,7 +65,7 @@ def _ours(node):
 def _build(world, image):
     tree = world.node_tree
     rotation, strength = (0.0, 0.0, 0.0), 1.0
-    if before := controls(world):
+    if before := mapping_and_background(world):
         rotation = tuple(before[0].inputs["Rotation"].default_value)
         strength = before[1].inputs["Strength"].default_value
     for node in [n for n in tree.nodes if _ours(n)] + [

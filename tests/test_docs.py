@@ -123,6 +123,9 @@ def test_every_page_has_commands_and_its_links_lead_somewhere():
         "operator",
         "trainer",
         "may-i-ship-it",
+        "install",
+        "command-line",
+        "limits",
     }
     for page in [*PAGES, ROOT / "docs" / "README.md", ROOT / "README.md"]:
         text = page.read_text(encoding="utf-8")

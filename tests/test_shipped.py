@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from texgen import find_card
-from texgen.maps import MapKind, to_unit
+from texgen.maps import FILLABLE, MapKind, to_unit
 from texgen.recipes.build import make_recipe
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.material.sampling import make_plan
 from texgen_server.material.synthesis import Synthesis
 from texgen_server.registry import load_material, load_model
-from texgen_server.repair.missing_maps import FILLABLE, fill_maps
+from texgen_server.repair.missing_maps import fill_maps
 from texgen_server.upscaling.tiled import TiledUpscaler
 
 pytestmark = pytest.mark.slow

@@ -22,8 +22,10 @@ from texgen.maps import (
     Environment,
     Light,
     MapKind,
+    MapSet,
     Material,
     PackedMap,
+    PromptChoice,
 )
 from texgen.modelcard import ModelCard, find_card, list_cards
 
@@ -40,9 +42,11 @@ __all__ = [
     "Environment",
     "Light",
     "MapKind",
+    "MapSet",
     "Material",
     "ModelCard",
     "PackedMap",
+    "PromptChoice",
     "TexgenError",
     "__version__",
     "find_card",

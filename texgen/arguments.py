@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of the command line -> values: sizes, class mixes, controls."""
+"""Parses texts of the command line: sizes, class mixes, controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from texgen.errors import InvalidRequestError
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """``"1024"`` or ``"1024x512"`` (width x height) -> (width, height).
+    """Convert ``"1024"`` or ``"1024x512"`` (width x height) to (width, height).
 
     Raises InvalidRequestError.
     """
@@ -22,7 +22,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_class_mix(text: str) -> list[tuple[str, float]]:
-    """``"bark"`` or ``"brick=0.7,rock=0.3"`` -> [(name, weight)]. Raises InvalidRequestError."""
+    """Convert ``"bark"`` or ``"brick=0.7,rock=0.3"`` to [(name, weight)].
+
+    Raises InvalidRequestError.
+    """
     mix = []
     for part in text.split(","):
         name, equals, weight = part.strip().partition("=")
@@ -37,7 +40,7 @@ def parse_class_mix(text: str) -> list[tuple[str, float]]:
 
 
 def parse_controls(pairs: Iterable[str]) -> dict[str, float]:
-    """``["relief_depth=1.5"]`` -> {"relief_depth": 1.5}. Raises InvalidRequestError."""
+    """Convert ``["relief_depth=1.5"]`` to {"relief_depth": 1.5}. Raises InvalidRequestError."""
     controls = {}
     for pair in pairs:
         name, _, value = pair.partition("=")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``texgen`` command. It and `commands` are all that prints.
+"""The ``texgen`` command. Only it and `texgen.commands` print.
 
 Exit codes: 0 done; 1 unexpected; 2 bad input; 3 no such model or file; 4 a model cannot be loaded;
 5 server full; 6 cancelled; 7 no server; 8 token refused; 9 output cannot be written; 10 some sets
@@ -13,23 +13,23 @@ import importlib.util
 import json
 import os
 import sys
-from typing import Any
 
 from texgen._version import __version__
 from texgen.commands.batch import add_batch
+from texgen.commands.capture import add_capture
 from texgen.commands.check import add_check
 from texgen.commands.dataset import add_dataset
-from texgen.commands.derive import add_capture, add_mix, add_vary
 from texgen.commands.environment import add_environment
 from texgen.commands.export import add_export
 from texgen.commands.gallery import add_gallery
 from texgen.commands.generate import add_generate
 from texgen.commands.info import add_info
+from texgen.commands.mix import add_mix
 from texgen.commands.models import add_models
 from texgen.commands.recipe import add_recipe
 from texgen.commands.repair import add_repair
-from texgen.commands.shared import add_parser
 from texgen.commands.upscale import add_upscale
+from texgen.commands.vary import add_vary
 from texgen.commands.verify import add_certificate, add_verify
 from texgen.errors import TexgenError
 
@@ -37,9 +37,9 @@ EXIT_INTERRUPTED = 6
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code.
+    """Run a command and return its exit code.
 
-    The process is the command's: gRPC is told that nobody forks, else it warns of subprocesses.
+    gRPC's support of forks is switched off for the process, as it would warn about subprocesses.
     """
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     parser = build_parser()
@@ -59,13 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
-def build_parser() -> Any:
-    """The whole command line; server commands are mounted when the server's extra is installed."""
-    parser = add_parser(
-        argparse.ArgumentParser,
-        "Tileable PBR materials from a GAN.",
-        "texgen generate --class bark --seed 7 --out textures",
+def build_parser() -> argparse.ArgumentParser:
+    """Return the whole command line, with the server's commands where that package is installed."""
+    parser = argparse.ArgumentParser(
         "texgen",
+        description="Tileable PBR materials from a GAN.",
+        epilog="example:  texgen generate --class bark --seed 7 --out textures",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"texgen {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's data sheet in plain text: what it is, what it was trained on, under which licences, and
-where that leans.
-"""
+"""Formats a model's data sheet as plain text: description, training data, licences, known bias."""
 
 from __future__ import annotations
 
@@ -10,18 +8,18 @@ from textwrap import wrap
 
 from texgen.modelcard import ModelCard
 
-RARE = 4
-"""A class with fewer training materials varies little."""
+FEW_MATERIALS = 4
+"""Number of training materials below which a class varies little."""
 WIDTH = 110
 BAR = 24
 
 
 def data_sheet(card: ModelCard) -> list[str]:
-    """Lines."""
-    return [*_what(card), *_classes(card), *_controls(card), *_training(card), *_bias(card)]
+    """Return the lines of the data sheet."""
+    return [*_identity(card), *_classes(card), *_controls(card), *_training(card), *_bias(card)]
 
 
-def _what(card: ModelCard) -> Iterator[str]:
+def _identity(card: ModelCard) -> Iterator[str]:
     yield f"{card.id}: {card.title} {card.version}"
     yield f"digest   {card.digest}"
     yield f"licence  weights {card.licence}, output {card.output_licence}"
@@ -33,13 +31,13 @@ def _what(card: ModelCard) -> Iterator[str]:
 
 
 def _classes(card: ModelCard) -> Iterator[str]:
-    """Balance of the classes: a bar a class."""
+    """Yield the balance of the classes, one bar for each."""
     if not card.classes:
         return
-    most = max(len(c.materials) for c in card.classes)
+    largest = max(len(c.materials) for c in card.classes)
     yield "classes, and how many training materials each has"
     for c in card.classes:
-        bar = "#" * max(1, round(BAR * len(c.materials) / max(most, 1)))
+        bar = "#" * max(1, round(BAR * len(c.materials) / max(largest, 1)))
         yield f"  {c.name:<16}{len(c.materials):>4}  {bar}{'  preset' if c.preset else ''}"
 
 
@@ -54,7 +52,7 @@ def _controls(card: ModelCard) -> Iterator[str]:
 
 
 def _training(card: ModelCard) -> Iterator[str]:
-    """Every asset by name, so that anybody can look its licence up."""
+    """Yield every asset by name, so that its licence can be looked up."""
     yield f"training data, {card.data.get('data_licence', 'licence not stated')}"
     hidden = ("assets", "known_bias", "data_licence")
     for key, value in card.data.items():
@@ -79,13 +77,13 @@ def _training(card: ModelCard) -> Iterator[str]:
 
 def _bias(card: ModelCard) -> Iterator[str]:
     yield "known bias"
-    rare = [c.name for c in card.classes if len(c.materials) < RARE and not c.preset]
-    told = (
-        [f"fewer than {RARE} training materials, so little variety: {', '.join(rare)}"]
+    rare = [c.name for c in card.classes if len(c.materials) < FEW_MATERIALS and not c.preset]
+    notes = (
+        [f"fewer than {FEW_MATERIALS} training materials, so little variety: {', '.join(rare)}"]
         if rare
         else []
     )
-    for line in [*told, *card.data.get("known_bias", [])] or [
+    for line in [*notes, *card.data.get("known_bias", [])] or [
         "none is written down: that does not mean that there is none"
     ]:
         yield from wrap(line, WIDTH, initial_indent="  - ", subsequent_indent="    ")

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of texgen.
+"""The errors of texgen: one tree, which all of the SDK and the server raise.
 
-    TexgenError |-- InvalidRequestError     what was asked for cannot be done as asked
-    INVALID_ARGUMENT, exit 2 |-- NotFoundError           no such model, class, file
-    NOT_FOUND, exit 3 |-- LoadError               a model's files are missing, corrupt, unsafe
-    FAILED_PRECONDITION, exit 4 |-- CapacityError           queue full, out of memory
-    RESOURCE_EXHAUSTED, exit 5 |-- CancelledError          the caller cancelled, or a deadline
-    passed     CANCELLED, exit 6 |-- ConnectionFailedError   no server there, or it went away
-    UNAVAILABLE, exit 7 |-- AuthenticationError     token missing or wrong
-    UNAUTHENTICATED, exit 8 `-- OutputError             the results could not be written
-    (client only), exit 9
+| Error | Cause | gRPC status | exit code |
+|---|---|---|---|
+| `TexgenError` | base of all others; an unexpected status | any other | 1 |
+| `InvalidRequestError` | an argument is out of range or of the wrong type | INVALID_ARGUMENT | 2 |
+| `NotFoundError` | no such model, class or file | NOT_FOUND | 3 |
+| `LoadError` | a model's files are missing, damaged or unsafe | FAILED_PRECONDITION | 4 |
+| `CapacityError` | the queue is full, or memory is | RESOURCE_EXHAUSTED | 5 |
+| `CancelledError` | the caller cancelled, or a deadline passed | CANCELLED | 6 |
+| `ConnectionFailedError` | no server answers, or it went away | UNAVAILABLE | 7 |
+| `AuthenticationError` | the token is missing or wrong | UNAUTHENTICATED | 8 |
+| `OutputError` | the results could not be written | (client only) | 9 |
 
 A message names what was given, what is allowed and what to do.
 """

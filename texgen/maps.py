@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of the project: map kinds and what each holds, packed maps, a finished material, a
-finished environment.
+"""The data types of the project: map kinds and their formats, packed maps, results.
 
-Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; ``to_unit`` gives float32 in [0,
-1].
+Numpy arrays of maps are (H, W, C) in the dtype of their `MapSpec`; `to_unit` gives float32 in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -16,17 +15,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 MAX_EDGE_PX = 16384
-"""Longest edge of anything that is made or taken."""
-SEAM_SAMPLES = 128
-"""Pixels of a row or column that `seam_percentile` looks at, about."""
-SEAM_RUN = 16
-"""So many of a row's lie together."""
+"""Longest edge, in px, of any map that is generated, enlarged or decoded."""
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16]
+"""Samples of a map, (H, W, C), in the dtype of its `MapSpec`."""
 
 
 class MapKind(StrEnum):
-    """One map of a result."""
+    """The kinds of map that a result can contain."""
 
     BASECOLOR = "basecolor"
     NORMAL = "normal"
@@ -38,7 +34,7 @@ class MapKind(StrEnum):
 
 
 class ColorSpace(StrEnum):
-    """Colour space of decoded samples."""
+    """The colour spaces of decoded samples."""
 
     SRGB = "srgb"
     DATA = "data"
@@ -46,16 +42,42 @@ class ColorSpace(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How a map is packed on the wire and on disk."""
+    """The formats in which a map is packed on the wire and on disk."""
 
     RAW = "raw"
     PNG = "png"
     EXR = "exr"
 
 
+class Border(StrEnum):
+    """The ways to continue a picture beyond its edges."""
+
+    WRAP = "wrap"
+    """Repeats the picture on all sides: a tileable texture."""
+    WRAP_X = "wrap-x"
+    """Repeats it to the left and right, mirrors it above and below: a trim sheet."""
+    WRAP_Y = "wrap-y"
+    """Repeats it above and below, mirrors it to the left and right."""
+    MIRROR = "mirror"
+    """Mirrors it on all sides: a photograph that does not tile."""
+    PANORAMA = "panorama"
+    """Repeats it to the left and right, continues over the poles above and below."""
+
+
+class Tiling(StrEnum):
+    """The rules by which a repair makes a set of maps tileable."""
+
+    AUTO = "auto"
+    """Closes the axes along which a seam is visible."""
+    ALWAYS = "always"
+    """Closes both axes."""
+    NEVER = "never"
+    """Leaves the edges as they are."""
+
+
 @dataclass(frozen=True)
 class MapSpec:
-    """What a map holds."""
+    """The format of one map kind."""
 
     kind: MapKind
     channels: int
@@ -78,13 +100,15 @@ MAP_SPECS: dict[MapKind, MapSpec] = {
     )
 }
 MATERIAL_MAPS = tuple(kind for kind in MapKind if kind is not MapKind.ENVIRONMENT)
-"""The maps of a material; an environment is a single one."""
+"""The maps of a material; an environment has a single one."""
+FILLABLE = (MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.HEIGHT, MapKind.AO)
+"""Maps that a repair can compute where they are missing."""
 
 
 @dataclass(frozen=True)
 class PackedMap:
-    """One map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or
-    EXR file.
+    """A map as bytes: RAW (rows from the top, interleaved, little endian), or a PNG or EXR
+    file.
     """
 
     kind: MapKind
@@ -95,54 +119,86 @@ class PackedMap:
     encoding: Encoding
     color_space: ColorSpace
     data: bytes | memoryview
-    """Bytes; of a RAW map that was received a read-only view of them, in memory that is cheap to
+    """Bytes; a read-only view for a RAW map that was received, because that memory is faster to
     fill.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        """A view can be neither pickled nor copied: bytes instead."""
+        """Return the state with bytes for a view, which can be neither pickled nor copied."""
         return self.__dict__ | {"data": bytes(self.data)}
 
 
-@dataclass
-class Material:
-    """A finished material: packed maps, and where they came from."""
+@dataclass(kw_only=True)
+class MapSet:
+    """Packed maps of one size that were computed together, as `Client.upscale` and `Client.repair`
+    return them.
+    """
 
     maps: dict[MapKind, PackedMap]
-    recipe: str
-    """Text that makes it again, given the same model."""
-    seed: int
-    model_digest: str
     engine: str
-    """The arithmetic it was made with, such as ``openvino-cpu/bf16/amx+SkylakeX/2026.1.0``: the
-    same name, the same bytes.
+    """Name of the arithmetic, such as ``openvino-cpu/bf16/amx+SkylakeX/2026.1.0``. The same name
+    gives the same bytes.
     """
-    output_licence: str
-    height_range_tiles: float
-    """Height of white over black as a fraction of the tile's edge."""
-    height_range_m: float
-    controls: dict[str, float] = field(default_factory=dict)
+    model_digest: str
+    """SHA-256 of the model, lower-case hex."""
+    height_range_tiles: float = 0.0
+    """Height of white over black as a fraction of the tile's edge. After a repair: of the shorter
+    edge, and 0 where the repair computed neither height nor normal.
+    """
     timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds in the queue, of computing and of encoding."""
     tileability: dict[MapKind, float] = field(default_factory=dict)
-    """Percentile of the seam's gradient among all; 100 is a visible seam (see `seam_percentile`).
+    """Rank of the seam's gradient, in percent, for each map; 100 is a visible seam (see
+    `texgen.seams.seam_percentile`).
     """
     cache_hit: bool = False
-    window_px: tuple[int, int, int, int] | None = None
-    """The part of the field that this is, as (x, y, width, height); None: the whole."""
-    endless: bool = False
-    understood: dict[str, Any] = field(default_factory=dict)
-    """What a prompt was understood as: classes, material, controls, similarity."""
+    """True when the result came from the server's cache."""
     repairs: dict[MapKind, tuple[str, ...]] = field(default_factory=dict)
-    """What a repair did to each map: "cleaned", "tiled", "from height", "from normal", "from
-    estimate"; nothing: left as it came.
+    """Steps of a repair for each map: "cleaned", "tiled", "from height", "from normal", "from
+    estimate"; empty for a map that was left unchanged.
     """
+
+
+@dataclass(frozen=True)
+class PromptChoice:
+    """The classes and controls that the server chose for a prompt."""
+
+    classes: dict[str, float]
+    """Weight of each class; they sum to 1."""
+    material: str
+    """Name of the training material that is nearest to the prompt."""
+    controls: dict[str, float]
+    """Controls that words of the prompt set."""
+    similarity: float
+    """Cosine similarity of the prompt to the choice, -1 to 1."""
+
+
+@dataclass(kw_only=True)
+class Material(MapSet):
+    """A generated material: packed maps, and the recipe that reproduces them."""
+
+    recipe: str
+    """Text that reproduces the material, given the same model."""
+    seed: int
+    output_licence: str
+    """SPDX identifier of the licence of the maps."""
+    height_range_m: float
+    """Height of white over black in metres."""
+    controls: dict[str, float] = field(default_factory=dict)
+    """Controls in use, defaults included."""
+    window_px: tuple[int, int, int, int] | None = None
+    """The part of the material that was generated, as (x, y, width, height); None: all of it."""
+    endless: bool = False
+    """True when the window lies in a field that never repeats."""
+    prompt_choice: PromptChoice | None = None
+    """The server's choice for a prompt; None without a prompt."""
     watermark: str = ""
-    """What the mark in the basecolor says, where the client put one there."""
+    """Payload of the watermark in the basecolor; empty without one."""
 
 
 @dataclass(frozen=True)
 class Light:
-    """A round light of even radiance, far away."""
+    """A distant round light of uniform radiance."""
 
     azimuth_deg: float
     """0 at the centre of the panorama, increasing to the right."""
@@ -154,31 +210,37 @@ class Light:
 
 @dataclass
 class Environment:
-    """A finished environment: an equirectangular panorama of linear radiance (Rec.709), and what
-    lights it.
+    """A generated environment: an equirectangular panorama of linear radiance (Rec.709), and its
+    lights.
     """
 
     panorama: PackedMap
     recipe: str
-    """Text that makes it again, given the same models."""
+    """Text that reproduces the environment, given the same models."""
     seed: int
     model_digest: str
+    """SHA-256 of the model, lower-case hex."""
     engine: str
+    """Name of the arithmetic, as in `MapSet.engine`."""
     output_licence: str
+    """SPDX identifier of the licence of the panorama."""
     lights: tuple[Light, ...]
-    """Drawn into the panorama, the brightest first."""
+    """Lights that the panorama contains, brightest first."""
     controls: dict[str, float] = field(default_factory=dict)
+    """Controls in use, defaults included."""
     timings_s: dict[str, float] = field(default_factory=dict)
+    """Seconds in the queue, of computing and of encoding."""
     cache_hit: bool = False
+    """True when the result came from the server's cache."""
 
 
 def raw_bytes(pixels: Pixels) -> bytes:
-    """Samples as `Encoding.RAW` has them: rows from the top, interleaved, little endian."""
+    """Return samples as `Encoding.RAW`: rows from the top, interleaved, little endian."""
     return raw_view(pixels).tobytes()
 
 
 def raw_view(pixels: Pixels) -> memoryview:
-    """The same, in the array's own memory where it lies there so."""
+    """Return samples as `Encoding.RAW`, without a copy where the array has that layout already."""
     return (
         np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<"))
         .reshape(-1)
@@ -188,7 +250,7 @@ def raw_view(pixels: Pixels) -> memoryview:
 
 
 def to_unit(pixels: Pixels) -> NDArray[np.float32]:
-    """Integer samples to float32 in [0, 1]; half floats are only widened."""
+    """Convert integer samples to float32 in [0, 1]; half floats are only widened."""
     if pixels.dtype == np.float16:
         return pixels.astype(np.float32)
     top = 255.0 if pixels.dtype == np.uint8 else 65535.0
@@ -214,56 +276,3 @@ def from_unit(
     scaled += np.float32(0.5)
     np.clip(scaled, np.float32(0.0), top + np.float32(0.5), out=scaled)
     return scaled.astype(wanted)  # the cast cuts the fraction off
-
-
-def seam_percentile(pixels: Pixels) -> float:
-    """Percentile (0..100) of the gradient across the wrap-around among those of all neighbouring
-    rows and columns.
-
-    (H, W, C) or (H, W). On an exactly periodic image the seam is a pair of neighbours like any
-    other. The worse axis counts; a map without any gradient has 0. Of a large map some rows, and
-    some runs of columns, are looked at.
-    """
-    height, width = pixels.shape[:2]
-    image = np.ascontiguousarray(pixels).reshape(height, width, -1)
-    channels = image.shape[2]
-    columns = _some_columns(image)
-    rows = image[:: max(1, height // SEAM_SAMPLES)].reshape(-1, width * channels)
-    between_rows = _steps(columns, 1, 0) @ np.ones(columns.shape[1], np.float32)
-    between_columns = (
-        (np.ones(len(rows), np.float32) @ _steps(rows, channels, 1)).reshape(width, channels).sum(1)
-    )
-    return max(_rank_of_first(between_rows), _rank_of_first(between_columns))
-
-
-def _some_columns(image: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, C) -> (H, n): runs of pixels that lie together, as single ones would take longer to
-    gather than to look at.
-    """
-    height, width = image.shape[:2]
-    apart = SEAM_RUN * max(1, width // SEAM_SAMPLES)
-    return np.concatenate(
-        [image[:, at : at + SEAM_RUN] for at in range(0, width, apart)], 1
-    ).reshape(height, -1)
-
-
-def _steps(lines: NDArray[Any], distance: int, axis: int) -> NDArray[np.float32]:
-    """How far each sample is from the one before it, around the end; whole numbers in their own
-    type first, which is faster.
-    """
-    if lines.dtype.kind == "f":
-        lines = lines.astype(np.float32)
-    before = np.roll(lines, distance, axis)
-    steps: NDArray[np.float32] = np.subtract(
-        np.maximum(lines, before), np.minimum(lines, before)
-    ).astype(np.float32, copy=False)
-    return steps
-
-
-def _rank_of_first(gradient: NDArray[np.float32]) -> float:
-    """Percentile of the first one among the others."""
-    return (
-        100.0 * float((gradient[1:] < gradient[0]).mean())
-        if len(gradient) > 1 and gradient.max() > 0
-        else 0.0
-    )

@@ -15,11 +15,13 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from texgen.errors import LoadError, NotFoundError
 from texgen.maps import MapKind
 
+TomlTable: TypeAlias = dict[str, Any]
+"""A table of a TOML file."""
 MODELS_VARIABLE = "TEXGEN_MODELS"
 
 
@@ -35,7 +37,7 @@ class ModelClass:
 
 @dataclass(frozen=True)
 class Control:
-    """A named number that changes the result; what a client needs to build a slider."""
+    """A named number that changes the result, with the range of its slider."""
 
     name: str
     label: str
@@ -50,7 +52,7 @@ class Control:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is and what can be asked of it."""
+    """The description of a model: identity, classes, controls, sizes, weights."""
 
     id: str
     title: str
@@ -59,8 +61,8 @@ class ModelCard:
     licence: str
     output_licence: str
     digest: str
-    """SHA-256, lower-case hex, over weights, network, classes and controls: names the pixels it
-    makes.
+    """SHA-256, lower-case hex, over weights, network, classes and controls; it determines the
+    pixels.
     """
     classes: tuple[ModelClass, ...]
     controls: tuple[Control, ...]
@@ -68,22 +70,22 @@ class ModelCard:
     size_multiple_px: int
     min_edge_px: int
     max_edge_px: int
-    network: dict[str, Any]
+    network: TomlTable
     weights: dict[str, str]
-    """File name -> SHA-256."""
-    data: dict[str, Any]
+    """SHA-256 by file name."""
+    data: TomlTable
     """Data sheet: publishers, licences, training figures."""
     folder: Path
 
     def class_names(self) -> list[str]:
-        """Names of classes and presets, in the order of the model."""
+        """Return the names of classes and presets, in the order of the model."""
         return [c.name for c in self.classes]
 
 
 def compute_digest(
-    weights: dict[str, str], network: dict[str, Any], classes: list[Any], controls: list[Any]
+    weights: dict[str, str], network: TomlTable, classes: list[TomlTable], controls: list[TomlTable]
 ) -> str:
-    """SHA-256 over everything that shapes the pixels, independent of the layout of
+    """Return the SHA-256 over everything that determines the pixels, independent of the layout of
     ``model.toml``.
     """
     document = json.dumps(
@@ -113,7 +115,7 @@ def read_card(folder: Path) -> ModelCard:
         ) from error
 
 
-def _card(document: dict[str, Any], folder: Path) -> ModelCard:
+def _card(document: TomlTable, folder: Path) -> ModelCard:
     model, sizes = document["model"], document["sizes"]
     classes, controls = document.get("class", []), document.get("control", [])
     expected = compute_digest(document["weights"], document["network"], classes, controls)
@@ -144,7 +146,7 @@ def _card(document: dict[str, Any], folder: Path) -> ModelCard:
 
 
 def models_folder(explicit: Path | None = None) -> Path:
-    """The folder of models in force. Raises NotFoundError when it does not exist."""
+    """Return the folder of models in use. Raises NotFoundError when it does not exist."""
     packaged = Path(__file__).with_name("models")
     fallback = packaged if packaged.is_dir() else Path(__file__).parents[1] / "models"
     variable = os.environ.get(MODELS_VARIABLE)
@@ -157,15 +159,15 @@ def models_folder(explicit: Path | None = None) -> Path:
 
 
 def list_cards(explicit: Path | None = None) -> list[ModelCard]:
-    """All models of the folder in force, sorted by id."""
+    """Read all models of the folder in use, sorted by id."""
     folder = models_folder(explicit)
     return [read_card(p.parent) for p in sorted(folder.glob("*/model.toml"))]
 
 
 def find_card(model_id: str, explicit: Path | None = None) -> ModelCard:
-    """The model of that id; the empty id means the default material model.
+    """Read the model of an id; the empty id means the default material model.
 
-    Raises NotFoundError naming those there are.
+    Raises NotFoundError naming the existing ones.
     """
     wanted = model_id or "material"
     folders = {

@@ -11,8 +11,10 @@ import hmac
 import os
 import secrets
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from texgen.errors import InvalidRequestError, OutputError
 
@@ -61,34 +63,34 @@ def read_tokens(path: Path) -> tuple[Token, ...]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"{path} is not valid TOML: {error}", "tokens_file") from error
-    tokens: list[Token] = []
-    for entry in entries:
-        try:
-            token = Token(
-                str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0))
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidRequestError(
-                f"{path}: entry {len(tokens) + 1} needs a name and a sha256 ({error!r})",
-                "tokens_file",
-            ) from error
-        if (
-            len(token.sha256) != 64
-            or not set(token.sha256) <= set("0123456789abcdef")
-            or token.max_in_flight < 0
-        ):
-            raise InvalidRequestError(
-                f"{path}: token {token.name!r} has no valid sha256 or limit; make one with "
-                f"'texgen token create'",
-                "tokens_file",
-            )
-        tokens.append(token)
+    tokens = tuple(_entry_token(path, number, entry) for number, entry in enumerate(entries, 1))
     if not tokens:
         raise InvalidRequestError(
             f"{path} holds no token: make one with 'texgen token create --file {path} --name NAME'",
             "tokens_file",
         )
-    return tuple(tokens)
+    return tokens
+
+
+def _entry_token(path: Path, number: int, entry: Mapping[str, Any]) -> Token:
+    """Check one entry of a tokens' file. Raises InvalidRequestError."""
+    try:
+        token = Token(str(entry["name"]), str(entry["sha256"]), int(entry.get("max_in_flight", 0)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            f"{path}: entry {number} needs a name and a sha256 ({error!r})", "tokens_file"
+        ) from error
+    if (
+        len(token.sha256) != 64
+        or not set(token.sha256) <= set("0123456789abcdef")
+        or token.max_in_flight < 0
+    ):
+        raise InvalidRequestError(
+            f"{path}: token {token.name!r} has no valid sha256 or limit; make one with "
+            f"'texgen token create'",
+            "tokens_file",
+        )
+    return token
 
 
 def create_token(path: Path, name: str, max_in_flight: int = 0) -> str:

@@ -14,13 +14,12 @@ import pytest
 import torch
 
 from texgen.errors import CapacityError
-from texgen.maps import MapKind
+from texgen.maps import Border, MapKind
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
 from texgen_server.config import ServerConfig
 from texgen_server.engine.jobs import EnvironmentJob, MaterialJob, UpscaleJob
 from texgen_server.engine.local import LocalEngine
-from texgen_server.upscaling.border import Border
 
 pytestmark = [
     pytest.mark.gpu,

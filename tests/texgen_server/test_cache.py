@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Results on disk: a hit is byte-equal and says so; damage, a full disk, a crash and other servers
-lose nothing but the entry.
-"""
+lose nothing but the entry."""
 
 from __future__ import annotations
 
@@ -11,22 +10,15 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 
 from texgen.client import Client
 from texgen.maps import Encoding, MapKind
-from texgen.recipes.build import make_recipe
 from texgen_server import cache as cache_module
 from texgen_server.cache import ResultCache, open_cache
 from texgen_server.config import ServerConfig
-from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
-from texgen_server.material.canvas import Rectangle
-from texgen_server.rpc.job_observer import JobObserver
-from texgen_server.rpc.requests.order import Delivery, Order
-from texgen_server.rpc.result_cache_key import result_key
 from texgen_server.rpc.server import EmbeddedServer
 
 
@@ -187,28 +179,6 @@ def test_several_servers_share_a_folder(tmp_path):
         thread.join()
     assert not wrong
     assert caches[0].bytes_used() <= 10_000
-
-
-def test_whatever_shapes_the_bytes_is_part_of_the_name(card):
-    recipe = make_recipe(card, [("bark", 1.0)], 1, (64, 64))
-    order = Order(
-        MaterialJob(recipe), JobObserver(None), "tg1:x", Delivery([MapKind.AO], Encoding.PNG)
-    )
-    others = [
-        replace(order, recipe_text="tg1:y"),
-        replace(order, delivery=Delivery([MapKind.AO], Encoding.RAW)),
-        replace(order, delivery=Delivery([MapKind.AO, MapKind.HEIGHT], Encoding.PNG)),
-        replace(order, job=MaterialJob(recipe, endless=True)),
-        replace(order, job=MaterialJob(recipe, rectangle=Rectangle(0, 0, 32, 32))),
-    ]
-    names = [result_key(o, card, "torch-cpu/f32") for o in (order, *others)]
-    names += [
-        result_key(order, card, "openvino-cpu/bf16"),
-        result_key(order, replace(card, digest="0" * 64), "torch-cpu/f32"),
-    ]
-    assert len(set(names)) == len(names)
-    assert result_key(order, card, "torch-cpu/f32") == names[0]
-    assert result_key(replace(order, recipe_text=""), card, "torch-cpu/f32") == ""
 
 
 def test_a_hit_is_byte_equal_says_so_and_survives_a_restart(models, tmp_path):

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many texture sets from a spec: read and checked before any work, made with several requests in
-flight, never twice.
+"""Generates many texture sets from a spec, which is checked before any work; several requests are
+in flight, and no set is generated twice.
 """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A spec against the model that is installed here, before any work: classes, controls, sizes,
-recipes.
+"""Checks a spec against the model that is installed here, before any work: classes, controls,
+sizes, recipes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from texgen.batch.spec import Item
+from texgen.batch.item import Item
 from texgen.errors import InvalidRequestError
 from texgen.modelcard import ModelCard, find_card
 from texgen.recipes.build import make_recipe
@@ -17,8 +17,9 @@ from texgen.recipes.text import read_recipe
 
 
 def check_items(items: Sequence[Item], models: Path | None) -> None:
-    """Raises InvalidRequestError with the line of the first item that the model cannot make;
-    NotFoundError for an unknown model.
+    """Raise InvalidRequestError with the line of the first item that its model cannot generate.
+
+    Raises NotFoundError for an unknown model.
     """
     cards: dict[str, ModelCard] = {}
     for item in items:
@@ -42,7 +43,13 @@ def _check(item: Item, card: ModelCard) -> None:
     classes = (
         list(request["classes"].items()) if "classes" in request else [(card.classes[0].name, 1.0)]
     )
-    drawn = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if request.get("detail") or size is None else size
+    default_size = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX)
+    generator_size = default_size if request.get("detail") or size is None else size
     make_recipe(
-        card, classes, request["seed"], drawn, request.get("psi", 1.0), request.get("controls")
+        card,
+        classes,
+        request["seed"],
+        generator_size,
+        request.get("psi", 1.0),
+        request.get("controls"),
     )

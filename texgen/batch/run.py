@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Items -> files, several requests in flight.
+"""Generates the items of a batch, several requests in flight.
 
-A set is there whole or not at all; what fails is told and the rest goes on.
+A set is written completely or not at all; after a failure the rest goes on.
 """
 
 from __future__ import annotations
@@ -11,137 +11,148 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from texgen.batch.lock import Locked, difference, locked
-from texgen.batch.spec import Item
-from texgen.batch.state import Folder, with_request
+from texgen.batch.item import Item, ItemRequest
+from texgen.batch.lock import LockEntry, difference, lock_entry
+from texgen.batch.state import BatchFolder, with_request
 from texgen.errors import CapacityError, ConnectionFailedError, TexgenError
-from texgen.files.material import material_contents, sealed, write_files
+from texgen.files.material import material_contents, sealed_contents, write_files
 from texgen.maps import Encoding, Material
-from texgen.provenance.watermark import watermarked
+from texgen.provenance.signing import Signer
+from texgen.provenance.watermark import with_watermark
 from texgen.render.preview import lit_tiled_png
 
 if TYPE_CHECKING:
-    from texgen.provenance.signing import Signer
+    from texgen.client import Client
 
-TRIES = 4
+MAX_TRIES = 4
 RETRY_S = 1.0
-"""Before the second try; each further one waits twice as long."""
+"""Seconds before the second try; each further pause is twice as long."""
 
 
 @dataclass
 class Outcome:
-    """What became of one set."""
+    """The outcome of one set."""
 
     stem: str
     line: int
     status: str
     """``made``, ``up to date``, ``failed`` or ``not begun``."""
     why: str = ""
+    """Reason of a failure."""
     seconds: float = 0.0
     tries: int = 0
     recipe: str = ""
     files: list[str] = field(default_factory=list)
     tileability: Mapping[str, float] = field(default_factory=dict)
     sweep: Mapping[str, float] = field(default_factory=dict)
-    """Values of the controls that are swept: what the number of a variant stands for."""
-    entry: Locked | None = None
+    """Values of the controls that are swept, which explain the number of a variant."""
+    entry: LockEntry | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
-    """How to make sets."""
+    """A run over the items of a spec."""
 
-    client: Any
-    """A `Client`; its calls are made from several threads."""
-    folder: Folder
+    client: Client
+    """Its calls are made from several threads."""
+    folder: BatchFolder
     jobs: int
+    """Requests in flight."""
     digests: Mapping[str, str]
-    """Stem -> what was asked for (`request_digest`)."""
-    lock: Mapping[str, Locked] = field(default_factory=dict)
-    """Sets that must come out as they are here."""
+    """Digests of the requests by stem (`texgen.batch.state.request_digest`)."""
+    lock: Mapping[str, LockEntry] = field(default_factory=dict)
+    """Entries by stem; a set must come out as its entry says."""
     locking: bool = False
-    """Whether entries for a lock are wanted."""
+    """True when the outcomes must have entries for a lock."""
     signer: Signer | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """The outcome of each item, as they come."""
-        todo = iter(items)
+        """Yield the outcome of each item, in the order in which they finish."""
         with ThreadPoolExecutor(self.jobs, "texgen-batch") as pool:
             running: set[Future[Outcome]] = set()
             try:
-                for item in todo:
-                    running.add(pool.submit(self._one, item))
+                for item in items:
+                    running.add(pool.submit(self._run_item, item))
                     if len(running) >= self.jobs:
                         done, running = wait(running, return_when=FIRST_COMPLETED)
                         yield from (future.result() for future in done)
                 yield from (future.result() for future in running)
-            except KeyboardInterrupt:  # those in flight are made to their end, and told
+            except KeyboardInterrupt:  # the requests in flight are finished and reported
                 self.stopping.set()
                 yield from (future.result() for future in running)
                 raise
             finally:
                 self.stopping.set()
 
-    def _one(self, item: Item) -> Outcome:
+    def _run_item(self, item: Item) -> Outcome:
         started = time.monotonic()
         outcome = Outcome(item.stem, item.line, "failed", sweep=item.sweep)
         try:
-            material = self._made(item, outcome)
+            material = self._generate(item, outcome)
             if item.watermark:
-                material = watermarked(material)
-            self._keep(item, material, outcome)
+                material = with_watermark(material)
+            self._write(item, material, outcome)
             outcome.status = "made"
         except TexgenError as error:
             outcome.why = f"{type(error).__name__}: {error}"
         outcome.seconds = round(time.monotonic() - started, 3)
         return outcome
 
-    def _made(self, item: Item, outcome: Outcome) -> Material:
+    def _generate(self, item: Item, outcome: Outcome) -> Material:
         encoding = Encoding.RAW if item.preset else Encoding.PNG
-        request = dict(item.request)
+        request = item.request
         if item.stem in self.lock:
-            request = {k: v for k, v in request.items() if k in ("size_px", "model")} | {
-                "recipe": self.lock[item.stem].recipe
-            }
-        return asked(
-            self.client, {**request, "encoding": encoding, "batch": True}, self.stopping, outcome
+            request = _with_recipe(request, self.lock[item.stem].recipe)
+        return generate_with_retries(
+            self.client, request, encoding=encoding, stopping=self.stopping, outcome=outcome
         )
 
-    def _keep(self, item: Item, material: Material, outcome: Outcome) -> None:
-        """Write the set, its sidecar last: only then it counts as there.
+    def _write(self, item: Item, material: Material, outcome: Outcome) -> None:
+        """Write the set, its sidecar last: from then on the set counts as ready.
 
         Raises OutputError, InvalidRequestError.
         """
-        contents, about = material_contents(material, item.stem, item.preset)
+        contents, sidecar = material_contents(material, item.stem, item.preset)
         if item.preview:
             contents = {f"{item.stem}_preview.png": lit_tiled_png(material), **contents}
+        digest = self.digests[item.stem]
         if self.locking:
-            outcome.entry = locked(material, self.digests[item.stem], contents)
+            outcome.entry = lock_entry(material, digest, contents)
             known = self.lock.get(item.stem)
             if known is not None and (why := difference(outcome.entry, known)):
                 raise TexgenError(f"not what the lock says: {why}")
-        made = sealed(
-            contents, with_request(about, self.digests[item.stem]), item.stem, self.signer
-        )
+        files = sealed_contents(contents, with_request(sidecar, digest), item.stem, self.signer)
         self.folder.begin(item.stem)
-        write_files(made, self.folder.path, force=True)
-        outcome.recipe, outcome.files = material.recipe, list(made)
+        write_files(files, self.folder.path, force=True)
+        outcome.recipe, outcome.files = material.recipe, list(files)
         outcome.tileability = {str(k): v for k, v in material.tileability.items()}
 
 
-def asked(
-    client: Any,
-    request: Mapping[str, Any],
+def _with_recipe(request: ItemRequest, recipe: str) -> ItemRequest:
+    """Return a request for a recipe with the size and the model of another request."""
+    changed: ItemRequest = {"recipe": recipe}
+    if "size_px" in request:
+        changed["size_px"] = request["size_px"]
+    if "model" in request:
+        changed["model"] = request["model"]
+    return changed
+
+
+def generate_with_retries(
+    client: Client,
+    request: ItemRequest,
+    *,
+    encoding: Encoding,
     stopping: threading.Event | None = None,
     outcome: Outcome | None = None,
 ) -> Material:
-    """A material from the server, asked for again where that may help: it was full, or away.
-    ``outcome`` counts the tries.
+    """Generate a material, again where the server was full or away.
 
-    Raises TexgenError; the last one after `TRIES`, or once ``stopping`` is set.
+    ``outcome`` counts the tries. Raises TexgenError; the last one after `MAX_TRIES`, or once
+    ``stopping`` is set.
     """
     pause = stopping or threading.Event()
     attempt = 0
@@ -150,7 +161,7 @@ def asked(
         if outcome is not None:
             outcome.tries = attempt
         try:
-            return client.generate(**request)  # type: ignore[no-any-return]
+            return client.generate(**request, encoding=encoding, batch=True)
         except (CapacityError, ConnectionFailedError):
-            if attempt >= TRIES or pause.wait(RETRY_S * 2.0 ** (attempt - 1)):
+            if attempt >= MAX_TRIES or pause.wait(RETRY_S * 2.0 ** (attempt - 1)):
                 raise

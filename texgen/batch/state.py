@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of a batch is there already: each set's sidecar says what was asked for and which files came
-of it; a journal, what was begun.
+"""The state of a batch's folder: a set's sidecar names its request and files; a journal names the
+sets that were begun.
 """
 
 from __future__ import annotations
@@ -10,46 +10,46 @@ import json
 import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from texgen.batch.spec import Item
+from texgen.batch.item import Item
 from texgen.errors import OutputError
 from texgen.export.preset import load_preset
+from texgen.files.document import JsonObject, Sidecar
 from texgen.files.material import check_output
 
 JOURNAL = ".texgen_batch.jsonl"
 
 
 class Status(StrEnum):
-    """Of a set in the folder."""
+    """The status of a set in the folder."""
 
     MISSING = "missing"
     READY = "up to date"
     BEGUN = "begun"
-    """A run was ended while it was written."""
+    """A run ended while the set was being written."""
     STALE = "out of date"
-    """Made by a batch, of another request or model, unsigned, or its files were changed in length
-    or removed.
+    """A batch wrote it for another request or model, or unsigned, or its files changed in length or
+    were removed.
     """
     UNLOCKED = "not in the lock"
-    """Up to date, but a lock wants its hashes: it is made once more, the same."""
+    """Up to date, but the lock has no hashes of it: it is generated again, the same."""
     FOREIGN = "in the way"
-    """Files of that name that no batch made."""
+    """Files of that name exist that no batch wrote."""
 
 
 def request_digest(item: Item, model_digest: str) -> str:
-    """Names the result: everything that was asked for, and the model that makes it."""
-    asked = {
+    """Return a digest of everything that determines the result: the request and its model."""
+    request: JsonObject = {
         "request": item.request,
         "preset": repr(load_preset(item.preset)) if item.preset else "",
         "preview": item.preview,
     }
-    asked |= {"watermark": True} if item.watermark else {}
-    text = json.dumps(asked | {"model": model_digest}, sort_keys=True, default=list)
+    request |= {"watermark": True} if item.watermark else {}
+    text = json.dumps(request | {"model": model_digest}, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class Folder:
+class BatchFolder:
     """The folder that a batch fills. Safe to use from any thread."""
 
     def __init__(self, path: Path) -> None:
@@ -58,19 +58,19 @@ class Folder:
         self._begun = self._read_journal()
 
     def status(self, item: Item, digest: str, *, signed: bool = False) -> Status:
-        """Of one set; ``signed``: only a signed one will do."""
+        """Return the status of one set; ``signed`` requires a signature."""
         try:
-            about = json.loads((self.path / f"{item.stem}.json").read_text(encoding="utf-8"))
+            sidecar = json.loads((self.path / f"{item.stem}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Status.BEGUN if item.stem in self._begun else Status.MISSING
         except (OSError, ValueError):
             return Status.FOREIGN
-        made = about.get("batch") if isinstance(about, dict) else None
-        if not isinstance(made, dict):
+        entry = sidecar.get("batch") if isinstance(sidecar, dict) else None
+        if not isinstance(entry, dict):
             return Status.BEGUN if item.stem in self._begun else Status.FOREIGN
-        whole = all(self._size(name) == size for name, size in about.get("bytes", {}).items())
-        ready = made.get("request") == digest and whole and (not signed or "signed_by" in about)
-        return Status.READY if ready else Status.STALE
+        complete = all(self._size(name) == size for name, size in sidecar.get("bytes", {}).items())
+        right = entry.get("request") == digest and (not signed or "signed_by" in sidecar)
+        return Status.READY if right and complete else Status.STALE
 
     def begin(self, stem: str) -> None:
         """Note a set in the journal before its first file is written. Raises OutputError."""
@@ -83,11 +83,11 @@ class Folder:
         self._begun.add(stem)
 
     def end(self) -> None:
-        """All is written: the journal goes."""
+        """Remove the journal, as all sets are written."""
         (self.path / JOURNAL).unlink(missing_ok=True)
 
     def prepare(self) -> None:
-        """Before the first set: remove what an ended run left half written.
+        """Remove files that an ended run left half written.
 
         Raises OutputError where nothing can be written.
         """
@@ -115,6 +115,6 @@ class Folder:
         return begun
 
 
-def with_request(about: dict[str, Any], digest: str) -> dict[str, Any]:
-    """A sidecar that says which request it answers."""
-    return about | {"batch": {"request": digest}}
+def with_request(sidecar: Sidecar, digest: str) -> Sidecar:
+    """Return a sidecar with the digest of its request."""
+    return sidecar | {"batch": {"request": digest}}

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 from isal import isal_zlib
 
 from texgen.errors import (
@@ -21,10 +22,15 @@ from texgen.errors import (
     NotFoundError,
     TexgenError,
 )
-from texgen.wire.assembly import WHOLE_MAPS, Assembler
-from texgen.wire.request_fields import CallOptions
+from texgen.wire.assembly import WHOLE_MAPS, Assembler, OnPreview, OnProgress
+from texgen.wire.chunks import texture_methods
+from texgen.wire.request_fields import number_field, text_field
+from texgen.wire.requests import TextureCall
 
 DEFAULT_DEADLINE_S = 600.0
+SHORT_DEADLINE_S = 30.0
+"""Deadline of calls with one answer; the client's own where that is shorter."""
+CLOSED = "the client is closed: open another one"
 
 _ERRORS: dict[grpc.StatusCode, type[TexgenError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
@@ -54,11 +60,24 @@ _SERVICE_CONFIG = {
     ]
 }
 
+_Answer = TypeVar("_Answer", covariant=True)
+_Event = TypeVar("_Event", covariant=True)
 
-class Access:
-    """Where a server is, and what it is shown.
 
-    Raises InvalidRequestError where a file cannot be read.
+class EventStream(Protocol[_Event]):
+    """A running call of gRPC that streams events."""
+
+    def __iter__(self) -> Iterator[_Event]:
+        """Yield the events; raises grpc.RpcError."""
+
+    def cancel(self) -> object:
+        """End the call."""
+
+
+class Endpoint:
+    """The address of a server and the credentials of its client.
+
+    Raises InvalidRequestError for an argument of the wrong type and for a file that cannot be read.
     """
 
     def __init__(
@@ -66,22 +85,31 @@ class Access:
         address: str,
         token: str = "",
         tls_ca: Path | None = None,
+        deadline_s: float = DEFAULT_DEADLINE_S,
         tls_pair: tuple[Path, Path] | None = None,
         *,
         retry: bool = True,
     ) -> None:
-        self._retry = retry
-        self.address, self._tls_ca, self._tls_pair = address, tls_ca, tls_pair
+        if not text_field(token, "token").isascii() or not token.isprintable():
+            raise InvalidRequestError("the token is not plain ASCII", "token")
+        self.address = text_field(address, "address")
+        self.deadline_s = number_field(deadline_s, "deadline_s")
         self.metadata = (WHOLE_MAPS, *([("authorization", f"Bearer {token}")] if token else []))
+        self._tls_ca, self._tls_pair, self._retry = tls_ca, tls_pair, retry
 
-    def options(self) -> list[tuple[str, Any]]:
-        """Of a channel: retries."""
+    @property
+    def short_deadline_s(self) -> float:
+        """Seconds that a call with one answer may take."""
+        return min(SHORT_DEADLINE_S, self.deadline_s)
+
+    def channel_options(self) -> list[tuple[str, str | int]]:
+        """Return gRPC's options of a channel: retries."""
         if not self._retry:
             return [("grpc.enable_retries", 0)]
         return [("grpc.service_config", json.dumps(_SERVICE_CONFIG)), ("grpc.enable_retries", 1)]
 
     def credentials(self) -> grpc.ChannelCredentials | None:
-        """None: no TLS."""
+        """Read the TLS files; None without TLS."""
         if self._tls_ca is None and self._tls_pair is None:
             return None
         certificate, key = (
@@ -93,69 +121,82 @@ class Access:
 
 
 class Connection:
-    """A channel and what goes with every call on it.
+    """A channel to an endpoint; its methods raise the errors of `texgen.errors`."""
 
-    Methods raise the errors of `texgen.errors`.
-    """
-
-    def __init__(
-        self,
-        address: str,
-        token: str,
-        tls_ca: Path | None,
-        deadline_s: float,
-        tls_pair: tuple[Path, Path] | None = None,
-        *,
-        retry: bool = True,
-    ) -> None:
-        access = Access(address, token, tls_ca, tls_pair, retry=retry)
-        self.address, self.deadline_s, self.metadata = address, deadline_s, access.metadata
-        credentials, options = access.credentials(), access.options()
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        credentials, options = endpoint.credentials(), endpoint.channel_options()
         self.channel = (
-            grpc.secure_channel(address, credentials, options)
+            grpc.secure_channel(endpoint.address, credentials, options)
             if credentials
-            else grpc.insecure_channel(address, options)
+            else grpc.insecure_channel(endpoint.address, options)
         )
+        self.textures = texture_methods(self.channel)
 
     def close(self) -> None:
-        """Calls in flight end with CancelledError."""
+        """Close the channel; calls in flight end with CancelledError."""
         self.channel.close()
 
-    def stream(self, method: Any, request: Any, options: CallOptions) -> Assembler:
-        """The events of a call, assembled."""
-        assembler = new_assembler(options)
-        for event in self.events(method(request, timeout=self.deadline_s, metadata=self.metadata)):
+    def stream(
+        self, call: TextureCall, on_progress: OnProgress | None, on_preview: OnPreview | None
+    ) -> Assembler:
+        """Run a call of TextureService and assemble its events."""
+        assembler = new_assembler(on_progress, on_preview)
+        for event in self.events(self.start(call.method, call.request, self.endpoint.deadline_s)):
             assembler.feed(event)
         return assembler
 
-    def events(self, call: Any) -> Iterator[Any]:
-        """What a running call streams; its errors as ours."""
+    def start(
+        self,
+        method: str,
+        request: Message | Iterator[Message],
+        deadline_s: float | None,
+    ) -> EventStream[Any]:
+        """Start a call of TextureService."""
+        try:
+            stream: EventStream[Any] = self.textures[method](
+                request, timeout=deadline_s, metadata=self.endpoint.metadata
+            )
+        except ValueError as error:  # gRPC's answer on a closed channel
+            raise ConnectionFailedError(CLOSED) from error
+        return stream
+
+    def events(self, stream: EventStream[_Event]) -> Iterator[_Event]:
+        """Yield the events of a running call; ends the call when the caller stops iterating."""
         started = False
         try:
-            for event in call:
+            for event in stream:
                 started = True
                 yield event
         except grpc.RpcError as error:
-            raise translated(error, self.address, started=started) from error
+            raise translate_error(error, self.endpoint.address, started=started) from error
         finally:
-            # a no-op once the stream has ended; otherwise the server stops working on it
-            call.cancel()
+            # no effect once the stream has ended; otherwise the server stops working on it
+            stream.cancel()
 
-    def call(self, method: Any, request: Any) -> Any:
-        """The answer of a short call."""
+    def call(self, method: Callable[..., _Answer], request: Message) -> _Answer:
+        """Run a call with one answer."""
+        endpoint = self.endpoint
         try:
-            return method(request, timeout=min(30.0, self.deadline_s), metadata=self.metadata)
+            return method(request, timeout=endpoint.short_deadline_s, metadata=endpoint.metadata)
         except grpc.RpcError as error:
-            raise translated(error, self.address, started=False) from error
+            raise translate_error(error, endpoint.address, started=False) from error
+        except ValueError as error:  # gRPC's answer on a closed channel
+            raise ConnectionFailedError(CLOSED) from error
 
 
-def new_assembler(options: CallOptions) -> Assembler:
-    """For the events of a call."""
-    return Assembler(options.get("on_progress"), options.get("on_preview"), isal_zlib.crc32)
+def new_assembler(
+    on_progress: OnProgress | None = None, on_preview: OnPreview | None = None
+) -> Assembler:
+    """Return an assembler with a fast CRC-32. Raises InvalidRequestError for no callables."""
+    for name, callback in (("on_progress", on_progress), ("on_preview", on_preview)):
+        if callback is not None and not callable(callback):
+            raise InvalidRequestError(f"{name}: {callback!r} cannot be called", name)
+    return Assembler(on_progress, on_preview, isal_zlib.crc32)
 
 
-def translated(error: grpc.RpcError, address: str, *, started: bool) -> TexgenError:
-    """A failed call as one of `texgen.errors`."""
+def translate_error(error: grpc.RpcError, address: str, *, started: bool) -> TexgenError:
+    """Convert a failed call to one of `texgen.errors`; ``started``: after its first event."""
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.UNAVAILABLE:
         if started:
@@ -168,8 +209,8 @@ def translated(error: grpc.RpcError, address: str, *, started: bool) -> TexgenEr
     return _ERRORS.get(code, TexgenError)(details or f"the call failed with {code.name}")
 
 
-def error_of(code: int, message: str) -> TexgenError:
-    """A google.rpc.Code and its message as one of `texgen.errors`."""
+def error_of_code(code: int, message: str) -> TexgenError:
+    """Convert a google.rpc.Code and its message to one of `texgen.errors`."""
     return next((kind for status, kind in _ERRORS.items() if status.value[0] == code), TexgenError)(
         message
     )

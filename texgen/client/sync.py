@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python client: a synchronous skin over the contract.
+"""The synchronous client.
 
 Importing it needs grpcio, never torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Unpack
+from typing import Self
 
-from texgen.client.connection import DEFAULT_DEADLINE_S, Connection
+from texgen.client.connection import DEFAULT_DEADLINE_S, Connection, Endpoint
 from texgen.client.explore import Explorer
-from texgen.maps import Environment, MapKind, Material, Pixels
+from texgen.client.sync_maps import MapCalls
+from texgen.client.sync_materials import MaterialCalls
+from texgen.maps import MapKind
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
-from texgen.wire import requests
-from texgen.wire.assembly import Assembler
-from texgen.wire.chunks import texture_methods
-from texgen.wire.request_fields import CallOptions
+from texgen.wire.assembly import Assembler, Progress
+from texgen.wire.request_fields import text_field
+from texgen.wire.requests import TextureCall
 
 
-class Client:
+class Client(MaterialCalls, MapCalls):
     """A connection to a texgen server.
 
-    ``address`` is HOST:PORT; ``token`` the server's token, if it has one; ``tls_ca`` a PEM file to
-    trust for a TLS connection; ``tls_pair`` PEM files of a certificate and its key, for a server
-    that asks clients for one; with ``retry`` calls that a full server refuses are made again, up to
-    four times and ever later. Use it as a context manager, or call `close`. Methods raise the
-    errors of `texgen.errors`.
+    Use it as a context manager, or call `close`. It may be used from several threads. All methods
+    raise the errors of `texgen.errors`.
+
+    Example:
+        ```python
+        with Client("127.0.0.1:50051") as client:
+            material = client.generate("bark", seed=7, size_px=(1024, 1024))
+        ```
     """
 
     def __init__(
@@ -41,12 +45,26 @@ class Client:
         *,
         retry: bool = True,
     ) -> None:
-        self._connection = Connection(address, token, tls_ca, deadline_s, tls_pair, retry=retry)
-        self._textures = texture_methods(self._connection.channel)
+        """Open a channel; the first call connects.
+
+        Args:
+            address: HOST:PORT of the server.
+            token: The server's token, if it has one.
+            tls_ca: PEM file of certificates to trust, for a TLS connection.
+            deadline_s: Seconds that a call may take.
+            tls_pair: PEM files of a certificate and its key, for a server that asks clients for
+                one.
+            retry: Repeats a call that a full server refused, up to four times with growing pauses.
+
+        Raises:
+            InvalidRequestError: An argument has the wrong type, or a file cannot be read.
+        """
+        endpoint = Endpoint(address, token, tls_ca, deadline_s, tls_pair, retry=retry)
+        self._connection = Connection(endpoint)
         self._models = pb_grpc.ModelServiceStub(self._connection.channel)
         self._server = pb_grpc.ServerServiceStub(self._connection.channel)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,120 +74,102 @@ class Client:
         """Close the connection; calls in flight end with CancelledError."""
         self._connection.close()
 
-    def generate(
-        self, classes: requests.Classes = "", **options: Unpack[requests.MaterialWishes]
-    ) -> Material:
-        """Generate one material.
-
-        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed,
-        psi and controls (with its ``mask`` if it is a painted mix), or an English ``prompt``
-        instead of classes. ``window_px`` makes a part of the torus only, or with ``endless`` of a
-        field that never repeats. The result's maps are packed as ``encoding`` says; decode them
-        with `texgen.files.images.decode`.
-        """
-        return self._ask(requests.generate(classes, options), options).result()
-
-    def vary(
-        self, recipe: str, amount: float, **options: Unpack[requests.VaryWishes]
-    ) -> list[Material]:
-        """``count`` variations of a recipe. ``amount`` 0 (the same) to 1 (another seed)."""
-        return self._ask(requests.vary(recipe, amount, options), options).materials()
-
-    def mix(
+    def stream(
         self,
-        parts: Mapping[str, float] | Iterable[tuple[str, float]],
-        mode: str = "blend",
-        **options: Unpack[requests.MixWishes],
-    ) -> list[Material]:
-        """Mix recipes, given as {recipe: weight}. ``mode`` is "blend", "look", "paint" (with a PNG
-        ``mask``) or "transition" (with ``steps``). One material; a transition gives one a step.
+        call: TextureCall,
+        on_progress: Callable[[Progress], None] | None = None,
+        on_preview: Callable[[MapKind, bytes], None] | None = None,
+    ) -> Assembler:
+        """Run a call of `texgen.wire.requests` and assemble its events.
+
+        The other methods are built on it; use it for a request that you changed or built yourself.
+
+        Args:
+            call: The method of TextureService and its request.
+            on_progress: Called with each progress of the work.
+            on_preview: Called with the kind and the PNG file of each small early picture.
+
+        Returns:
+            The assembler, with all events of the call.
+
+        Raises:
+            TexgenError: The call failed; `texgen.errors` lists the kinds.
         """
-        return self._ask(requests.mix(parts, mode, options), options).materials()
-
-    def capture(self, photo: bytes, **options: Unpack[requests.CaptureWishes]) -> Material:
-        """A material that looks like a photograph (a PNG, JPEG or WebP file's bytes)."""
-        return self._ask(requests.capture(photo, options), options).result()
-
-    def upscale(
-        self,
-        maps: Mapping[MapKind, Pixels],
-        scale: int = 4,
-        **options: Unpack[requests.UpscaleWishes],
-    ) -> Material:
-        """Enlarge maps of one size together, 2 or 4 times. ``maps`` are (H, W, C) arrays of uint8
-        or uint16; each comes back in its own dtype.
-
-        A fourth channel of the basecolor is alpha.
-        """
-        return self._ask(requests.upscale(maps, scale, options), options).result()
-
-    def repair(
-        self, maps: Mapping[MapKind, Pixels], **options: Unpack[requests.RepairWishes]
-    ) -> Material:
-        """Make maps of one size tileable, fill missing ones, take JPEG blocks and noise away.
-        ``maps`` as in `upscale`, normals OpenGL.
-
-        The result's ``repairs`` say what was done to each map.
-        """
-        return self._ask(requests.repair(maps, options), options).result()
-
-    def generate_environment(
-        self, classes: requests.Classes = "", **options: Unpack[requests.EnvironmentWishes]
-    ) -> Environment:
-        """Generate an environment: a panorama of linear radiance that lights a scene, twice as wide
-        as high.
-
-        ``classes`` is a class name or {name: weight}; or give ``recipe`` instead of classes, seed
-        and controls. Encodings are EXR (half float, ZIP) and RAW (float16).
-        """
-        return self._ask(requests.generate_environment(classes, options), options).environments()[0]
+        return self._connection.stream(call, on_progress, on_preview)
 
     def explore(self) -> Explorer:
-        """Follow sliders: only the latest position is answered.
+        """Follow sliders: the server answers only the latest position.
 
-        Use as a context manager, see `texgen.client.explore.Explorer`.
+        Returns:
+            The exploration, a context manager; see `texgen.client.explore.Explorer`.
+
+        Raises:
+            TexgenError: The call failed; `texgen.errors` lists the kinds.
+
+        Example:
+            ```python
+            with client.explore() as sliders:
+                sliders.send("bark", seed=7, controls={"moss": 0.4})
+            ```
         """
-        return Explorer(self._connection, self._textures["Explore"])
+        return Explorer(self._connection)
 
     def list_models(self) -> list[pb.Model]:
-        """The models that the server can run."""
+        """Return the models that the server can run."""
         return list(self._connection.call(self._models.ListModels, pb.ListModelsRequest()).models)
 
     def get_model(self, model: str = "") -> pb.Model:
-        """One model with its classes and controls; the empty id is the default material model."""
-        result: pb.Model = self._connection.call(
-            self._models.GetModel, pb.GetModelRequest(model=model)
-        ).model
-        return result
+        """Return one model with its classes and controls.
+
+        Args:
+            model: Model id; empty: the server's default material model.
+
+        Raises:
+            NotFoundError: The server has no such model.
+        """
+        request = pb.GetModelRequest(model=text_field(model, "model"))
+        answer: pb.GetModelResponse = self._connection.call(self._models.GetModel, request)
+        return answer.model
 
     def load_model(self, model: str = "") -> float:
-        """Load a model before its first request. Returns the seconds it took."""
-        return float(
-            self._connection.call(self._models.LoadModel, pb.LoadModelRequest(model=model)).load_s
-        )
+        """Load a model before its first request and return the seconds that this took.
+
+        Args:
+            model: Model id; empty: the server's default material model.
+
+        Raises:
+            NotFoundError: The server has no such model.
+            LoadError: Its files are missing or damaged.
+        """
+        request = pb.LoadModelRequest(model=text_field(model, "model"))
+        return float(self._connection.call(self._models.LoadModel, request).load_s)
 
     def unload_model(self, model: str = "") -> bool:
-        """Release a model's memory; whether it was loaded."""
-        return bool(
-            self._connection.call(
-                self._models.UnloadModel, pb.UnloadModelRequest(model=model)
-            ).was_loaded
-        )
+        """Release the memory of a model and return whether it was loaded.
+
+        Args:
+            model: Model id; empty: the server's default material model.
+
+        Raises:
+            NotFoundError: The server has no such model.
+        """
+        request = pb.UnloadModelRequest(model=text_field(model, "model"))
+        return bool(self._connection.call(self._models.UnloadModel, request).was_loaded)
 
     def model_statistics(self, model: str = "") -> list[pb.ModelStatistics]:
-        """What a model, or each one, has done since the server started."""
-        return list(
-            self._connection.call(
-                self._models.GetModelStatistics, pb.GetModelStatisticsRequest(model=model)
-            ).models
-        )
+        """Return results, cache hits, failures and durations since the server started.
+
+        Args:
+            model: Model id; empty: all models.
+
+        Raises:
+            NotFoundError: The server has no such model.
+        """
+        request = pb.GetModelStatisticsRequest(model=text_field(model, "model"))
+        return list(self._connection.call(self._models.GetModelStatistics, request).models)
 
     def server_info(self) -> pb.GetServerInfoResponse:
-        """Version, devices, limits, queue depth."""
-        info: pb.GetServerInfoResponse = self._connection.call(
-            self._server.GetServerInfo, pb.GetServerInfoRequest()
-        )
+        """Return version, devices, limits and queue depth of the server."""
+        request = pb.GetServerInfoRequest()
+        info: pb.GetServerInfoResponse = self._connection.call(self._server.GetServerInfo, request)
         return info
-
-    def _ask(self, ask: requests.Ask, options: CallOptions) -> Assembler:
-        return self._connection.stream(self._textures[ask.method], ask.request, options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen check``: texture files, anybody's -> what is wrong with them, for people and for CI."""
+"""``texgen check``: reports what is wrong with texture files, for people and for CI."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from texgen.commands.sets import sets_of
-from texgen.commands.shared import add_parser
+from texgen.commands.sets import find_texture_sets
+from texgen.commands.shared import Commands, add_parser
 from texgen.errors import InvalidRequestError
 from texgen.export.preset import load_preset, preset_names
-from texgen.files.checks import MIN_TILEABILITY, check_picture, check_preset, check_set
+from texgen.files.checks import MIN_TILEABILITY, Report, check_picture, check_preset, check_set
 from texgen.files.picture import read_picture
 
 EXIT_PROBLEMS = 11
 
 
-def add_check(commands: Any) -> None:
-    """``texgen check``"""
+class CheckedSet(TypedDict):
+    """The entry of a set in the output of ``--json``."""
+
+    name: str
+    problems: list[str]
+    files: list[Report]
+
+
+def add_check(commands: Commands) -> None:
+    """Add ``texgen check``."""
     parser = add_parser(
-        commands.add_parser,
-        "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code "
-        "11 where something is wrong.",
-        "texgen check textures --min-tileability 0.9",
+        commands,
         "check",
+        "Check texture files: seams, value ranges, normal convention, depth, sizes; exit code "
+        "11 if there are problems.",
+        "texgen check textures --min-tileability 0.9",
     )
     parser.add_argument(
         "paths",
@@ -46,7 +54,7 @@ def add_check(commands: Any) -> None:
         "--preset",
         default="",
         metavar="NAME|TOML",
-        help=f"also: are all files of the preset there, as it wants them? "
+        help=f"also check that all files of a preset exist with its depth and channels: "
         f"{', '.join(preset_names())}",
     )
     parser.add_argument(
@@ -63,24 +71,24 @@ def _check(options: argparse.Namespace) -> int:
         raise InvalidRequestError(
             f"--min-tileability {options.min_tileability}: give 0 to 1", "min_tileability"
         )
-    found = [entry for path in options.paths for entry in _path(path, options)]
+    found = [entry for path in options.paths for entry in _check_path(path, options)]
     if options.json:
-        sys.stdout.write(json.dumps({"sets": found}, default=str) + "\n")
+        sys.stdout.write(json.dumps({"sets": found}, default=_json_value) + "\n")
     else:
         _print(found)
     return (
         EXIT_PROBLEMS
-        if any(entry["problems"] or any(f["problems"] for f in entry["files"]) for entry in found)
+        if any(entry["problems"] or any(f.problems for f in entry["files"]) for entry in found)
         else 0
     )
 
 
-def _path(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The sets of a folder, or one picture."""
+def _check_path(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
+    """Check the sets of a folder, or one picture."""
     if options.preset:
-        return _presets(path, options)
-    sets, nameless = sets_of(path)
-    entries = []
+        return _check_presets(path, options)
+    sets, nameless = find_texture_sets(path)
+    entries: list[CheckedSet] = []
     for stem, files in sets.items():
         reports = {
             kind: check_picture(kind, read_picture(file), options.min_tileability)
@@ -90,17 +98,15 @@ def _path(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
             {
                 "name": stem,
                 "problems": check_set(reports),
-                "files": [vars(r) for r in reports.values()],
+                "files": list(reports.values()),
             }
         )
-    loose = [
-        vars(check_picture("", read_picture(file), options.min_tileability)) for file in nameless
-    ]
-    return entries + ([{"name": "", "problems": [], "files": loose}] if loose else [])
+    loose = [check_picture("", read_picture(file), options.min_tileability) for file in nameless]
+    return [*entries, {"name": "", "problems": [], "files": loose}] if loose else entries
 
 
-def _presets(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Every set in a folder against a preset."""
+def _check_presets(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
+    """Check every set in a folder against a preset."""
     preset = load_preset(options.preset)
     if not path.is_dir():
         raise InvalidRequestError(f"{path}: --preset checks a folder", "preset")
@@ -119,22 +125,25 @@ def _presets(path: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def _print(found: list[dict[str, Any]]) -> None:
+def _json_value(value: Report | Path) -> dict[str, str | list[str]] | str:
+    """Convert a value that json does not know."""
+    return vars(value) if isinstance(value, Report) else str(value)
+
+
+def _print(found: list[CheckedSet]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("file", "map", "size", "bits", "tiles", "problems", box=None, pad_edge=False)
     for entry in found:
         for file in entry["files"]:
-            size = f"{file['size_px'][0]}x{file['size_px'][1]}"
-            told = "; ".join(file["problems"]) or "-"
             table.add_row(
-                file["path"].name,
-                file["kind"] or "?",
-                size,
-                str(file["bit_depth"]),
-                f"{file['tileability']:.2f}",
-                told,
+                file.path.name,
+                file.kind or "?",
+                f"{file.size_px[0]}x{file.size_px[1]}",
+                str(file.bit_depth),
+                f"{file.tileability:.2f}",
+                "; ".join(file.problems) or "-",
             )
         for problem in entry["problems"]:
             table.add_row(entry["name"], "set", "", "", "", problem)

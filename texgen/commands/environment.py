@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen environment``: classes or a recipe -> HDR panoramas that light a scene."""
+"""``texgen environment``: generates HDR panoramas that light a scene from classes or a recipe."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import numpy as np
 
 from texgen.arguments import parse_class_mix, parse_controls
 from texgen.commands.shared import (
+    Commands,
     add_files,
     add_parser,
     add_signing,
-    check_name,
-    connected,
+    check_stem,
+    load_signer,
+    open_client,
+    print_paths,
+    print_sets,
     progress_line,
-    signer_of,
-    tell,
-    write_paths,
 )
 from texgen.errors import InvalidRequestError
 from texgen.files.environment import (
@@ -32,14 +32,14 @@ from texgen.files.material import check_output, recipe_text, write_files
 MAX_STEPS = 1000
 
 
-def add_environment(commands: Any) -> None:
-    """``texgen environment``"""
+def add_environment(commands: Commands) -> None:
+    """Add ``texgen environment``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "environment",
         "Generate HDR environments and write them as EXR panoramas.",
         "texgen environment --class sunset_sunrise --seed 3 --size 2048 --control "
         "sun_elevation_deg=12 --out skies",
-        "environment",
     )
     parser.add_argument(
         "--class",
@@ -47,9 +47,7 @@ def add_environment(commands: Any) -> None:
         metavar="MIX",
         help="a class, or a mix such as outdoor_clear=0.7,overcast=0.3",
     )
-    parser.add_argument(
-        "--seed", type=int, help="a whole number; without it one is chosen and told"
-    )
+    parser.add_argument("--seed", type=int, help="a whole number (default: chosen and printed)")
     parser.add_argument(
         "--size",
         type=int,
@@ -69,6 +67,14 @@ def add_environment(commands: Any) -> None:
         metavar="TEXT|SIDECAR",
         help="a recipe, or a sidecar that holds one, instead of class and seed",
     )
+    _add_extras(parser)
+    add_signing(parser)
+    add_files(parser, "environment")
+    parser.set_defaults(run=_environment)
+
+
+def _add_extras(parser: argparse.ArgumentParser) -> None:
+    """Add the options for sweeps and for further files."""
     parser.add_argument(
         "--sweep", metavar="NAME=A..B", help="a control from A to B in --steps frames of one place"
     )
@@ -86,9 +92,6 @@ def add_environment(commands: Any) -> None:
         action="store_true",
         help="also a small map of diffuse light, and its harmonics in the sidecar",
     )
-    add_signing(parser)
-    add_files(parser, "environment")
-    parser.set_defaults(run=_environment)
 
 
 def _environment(options: argparse.Namespace) -> int:
@@ -104,35 +107,34 @@ def _environment(options: argparse.Namespace) -> int:
             [name for stem in stems for name in environment_names(stem, extras).values()],
             force=options.force,
         )
-    request = {
-        "classes": dict(parse_class_mix(options.classes)) if options.classes else {},
-        "recipe": recipe_text(options.recipe) if options.recipe else "",
-        "width_px": options.size,
-        "model": options.model,
-    }
-    seed, sets, signer = options.seed, [], signer_of(options)
-    with connected(options) as client:
-        for number, moved in enumerate(frames):
+    classes = dict(parse_class_mix(options.classes)) if options.classes else {}
+    recipe = recipe_text(options.recipe) if options.recipe else ""
+    seed, sets, signer = options.seed, [], load_signer(options)
+    with open_client(options) as client:
+        for number, frame in enumerate(frames):
             with progress_line() as show:
-                made = client.generate_environment(
-                    **request,
+                environment = client.generate_environment(
+                    classes,
                     seed=seed,
-                    controls=parse_controls(options.control) | moved,
+                    width_px=options.size,
+                    controls=parse_controls(options.control) | frame,
+                    recipe=recipe,
+                    model=options.model,
                     on_progress=show,
                 )
-            seed = seed if options.recipe else made.seed  # the frames of a sweep are of one place
-            stem = _stem(options, made.seed, number, len(frames))
-            paths = write_files(
-                environment_contents(made, stem, extras, signer), options.out, force=options.force
-            )
-            write_paths(options, paths)
-            sets.append(
-                environment_sidecar(made, stem, extras, None) | {"paths": [str(p) for p in paths]}
-            )
-    return tell(options, sets)
+            # the frames of a sweep are of one place
+            seed = seed if options.recipe else environment.seed
+            stem = _stem(options, environment.seed, number, len(frames))
+            contents = environment_contents(environment, stem, extras, signer)
+            paths = write_files(contents, options.out, force=options.force)
+            print_paths(options, paths)
+            sidecar = environment_sidecar(environment, stem, extras, None)
+            sets.append(sidecar | {"paths": [str(p) for p in paths]})
+    return print_sets(options, sets)
 
 
 def _check(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other. Raises InvalidRequestError."""
     if bool(options.classes) == bool(options.recipe):
         raise InvalidRequestError(
             "give --class (such as --class outdoor_clear) or --recipe, one of the two", "classes"
@@ -143,11 +145,11 @@ def _check(options: argparse.Namespace) -> None:
             "with it",
             "recipe",
         )
-    check_name(options)
+    check_stem(options)
 
 
 def parse_sweep(text: str, steps: int) -> list[dict[str, float]]:
-    """``"sun_elevation_deg=-5..60"`` -> the control's value in each frame.
+    """Convert ``"sun_elevation_deg=-5..60"`` to the control's value in each frame.
 
     Raises InvalidRequestError.
     """

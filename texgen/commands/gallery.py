@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen gallery``: a folder of texture sets -> a page to look at them."""
+"""``texgen gallery``: writes a page that shows a folder of texture sets."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
-from texgen.commands.shared import add_parser
+from texgen.commands.shared import Commands, add_parser
 from texgen.errors import InvalidRequestError
 from texgen.gallery.build import write_gallery
 
 
-def add_gallery(commands: Any) -> None:
-    """``texgen gallery``"""
+def add_gallery(commands: Commands) -> None:
+    """Add ``texgen gallery``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "gallery",
         "Write a page that shows the sets of a folder: lit, tiled, on a ball; it opens from "
         "disk, without a network.",
         "texgen gallery build/textures",
-        "gallery",
     )
     parser.add_argument(
         "folder",

@@ -1,52 +1,77 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen generate``: classes, a prompt or a recipe -> texture sets."""
+"""``texgen generate``: generates texture sets from classes, a prompt or a recipe."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
 from texgen.commands.shared import (
+    Commands,
     add_output,
     add_parser,
-    check_options,
-    connected,
+    check_output_options,
+    open_client,
+    print_sets,
     progress_line,
     read_file,
-    save,
-    tell,
-    wanted_encoding,
+    requested_encoding,
+    save_material,
 )
 from texgen.errors import InvalidRequestError, TexgenError
-from texgen.maps import Material
+from texgen.files.material import check_output, recipe_text
+from texgen.maps import Encoding, Material
 from texgen.modelcard import find_card
+from texgen.recipes.text import read_recipe
 
 UNSURE_BELOW = 0.3
 """Similarity of a prompt to the class it was given, below which it is called a guess."""
 
 
-def add_generate(commands: Any) -> None:
-    """``texgen generate``"""
+class GenerateArguments(TypedDict):
+    """The arguments of `Client.generate` that all materials of one command share."""
+
+    classes: dict[str, float]
+    recipe: str
+    prompt: str
+    size_px: tuple[int, int] | None
+    psi: float | None
+    controls: dict[str, float]
+    window_px: tuple[int, int, int, int] | None
+    endless: bool
+    detail: str
+    mask: bytes
+    model: str
+    encoding: Encoding
+
+
+def add_generate(commands: Commands) -> None:
+    """Add ``texgen generate``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "generate",
         "Generate materials and write their maps.",
         "texgen generate --class brick=0.7,rock=0.3 --seed 7 --size 1024x512 --control "
         "relief_depth=1.5 --out textures",
-        "generate",
     )
+    _add_classes(parser)
+    _add_sources(parser)
+    add_output(parser)
+    parser.set_defaults(run=_generate)
+
+
+def _add_classes(parser: argparse.ArgumentParser) -> None:
+    """Add the options that describe a new material."""
     parser.add_argument(
         "--class",
         dest="classes",
         metavar="MIX",
         help="a class, or a mix such as brick=0.7,rock=0.3",
     )
-    parser.add_argument(
-        "--seed", type=int, help="a whole number; without it one is chosen and told"
-    )
+    parser.add_argument("--seed", type=int, help="a whole number (default: chosen and printed)")
     parser.add_argument("--size", metavar="N|WxH", help="pixels, multiples of 32 (default 1024)")
     parser.add_argument(
         "--control",
@@ -63,8 +88,12 @@ def add_generate(commands: Any) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="this many, with seeds counting up (default 1)",
+        help="number of materials, with seeds counting up (default 1)",
     )
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    """Add the options for other sources, for parts of a material and for large ones."""
     parser.add_argument(
         "--recipe",
         metavar="TEXT|SIDECAR",
@@ -78,31 +107,44 @@ def add_generate(commands: Any) -> None:
     parser.add_argument(
         "--window",
         metavar="X,Y,WxH",
-        help="make only this part, in pixels; X and Y may lie anywhere",
+        help="generate only this part, in pixels; X and Y may be negative",
     )
     parser.add_argument(
         "--endless",
         action="store_true",
-        help="the window lies in a field that never ends nor repeats",
+        help="place the window in a field that never repeats",
     )
     parser.add_argument(
         "--detail",
         choices=("sr",),
         default="",
-        help="sr: draw the picture four times smaller and let the upscaler enlarge it, up to "
+        help="sr: generate the maps four times smaller and enlarge them with the upscaler, up to "
         "16384 px",
     )
     parser.add_argument(
         "--mask", type=Path, metavar="PNG", help="the mask of a painted mix's recipe"
     )
-    add_output(parser)
-    parser.set_defaults(run=_generate)
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from texgen.files.material import check_output
+    _check(options)
+    request = _request(options)
+    check_output(options.out, _known_names(options, request["classes"]), force=options.force)
+    sets = []
+    with open_client(options) as client:
+        for number in range(options.count):
+            seed = None if options.seed is None else options.seed + number
+            with progress_line() as show:
+                material = client.generate(**request, seed=seed, on_progress=show)
+            _print_prompt_choice(options, material)
+            stem = _result_stem(options, request["classes"], material)
+            sets.append(save_material(options, material, stem))
+    return print_sets(options, sets)
 
-    check_options(options)
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that contradict each other. Raises InvalidRequestError."""
+    check_output_options(options)
     if sum(map(bool, (options.classes, options.recipe, options.prompt))) != 1:
         raise InvalidRequestError(
             "give --class (such as --class bark), --prompt or --recipe, one of the three", "classes"
@@ -121,26 +163,11 @@ def _generate(options: argparse.Namespace) -> int:
         )
     if options.count < 1:
         raise InvalidRequestError(f"--count {options.count}: give 1 or more", "count")
-    request = _request(options)
-    check_output(options.out, _known_names(options, request["classes"]), force=options.force)
-    with connected(options) as client:
-        sets = []
-        for number in range(options.count):
-            seed = None if options.seed is None else options.seed + number
-            with progress_line() as show:
-                material = client.generate(**request, seed=seed, on_progress=show)
-            _explain(options, material)
-            sets.append(
-                save(options, material, _result_stem(options, request["classes"], material))
-            )
-    return tell(options, sets)
 
 
-def _request(options: argparse.Namespace) -> dict[str, Any]:
-    from texgen.files.material import recipe_text
-
+def _request(options: argparse.Namespace) -> GenerateArguments:
     return {
-        "classes": dict(_merged(parse_class_mix(options.classes))) if options.classes else {},
+        "classes": _sum_weights(parse_class_mix(options.classes)) if options.classes else {},
         "recipe": recipe_text(options.recipe) if options.recipe else "",
         "prompt": options.prompt or "",
         "size_px": parse_size(options.size) if options.size else None,
@@ -151,12 +178,12 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
         "detail": options.detail,
         "mask": read_file(options.mask, "mask") if options.mask else b"",
         "model": options.model,
-        "encoding": wanted_encoding(options),
+        "encoding": requested_encoding(options),
     }
 
 
 def parse_window(text: str) -> tuple[int, int, int, int]:
-    """``"-100,0,512x256"`` -> (x, y, width, height). Raises InvalidRequestError."""
+    """Convert ``"-100,0,512x256"`` to (x, y, width, height). Raises InvalidRequestError."""
     parts = text.split(",")
     try:
         x, y = int(parts[0]), int(parts[1])
@@ -168,42 +195,39 @@ def parse_window(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
-def _explain(options: argparse.Namespace, material: Material) -> None:
-    """Say what a prompt was understood as."""
-    if not material.understood or options.json:
+def _print_prompt_choice(options: argparse.Namespace, material: Material) -> None:
+    """Print the classes and controls that the server chose for a prompt."""
+    choice = material.prompt_choice
+    if choice is None or options.json:
         return
-    choice = material.understood
-    controls = "".join(f", {name} {value:g}" for name, value in choice["controls"].items())
+    controls = "".join(f", {name} {value:g}" for name, value in choice.controls.items())
     doubt = (
         ""
-        if choice["similarity"] >= UNSURE_BELOW
+        if choice.similarity >= UNSURE_BELOW
         else " (unsure: nothing in the model is near to these words)"
     )
     sys.stderr.write(
-        f"understood as {', '.join(choice['classes'])}, near "
-        f"{choice['material']}{controls}{doubt}\n"
+        f"understood as {', '.join(choice.classes)}, near {choice.material}{controls}{doubt}\n"
     )
 
 
 def _result_stem(options: argparse.Namespace, classes: dict[str, float], material: Material) -> str:
     if options.name:
         return str(options.name)
-    return _stem(
-        classes or material.understood.get("classes") or recipe_classes(options, material.recipe),
-        material.seed,
-    )
+    chosen = material.prompt_choice.classes if material.prompt_choice else {}
+    return _stem(classes or chosen or recipe_classes(options, material.recipe), material.seed)
 
 
-def _merged(mix: list[tuple[str, float]]) -> Iterator[tuple[str, float]]:
-    """A class named twice counts with the sum of its weights."""
+def _sum_weights(mix: list[tuple[str, float]]) -> dict[str, float]:
+    """Sum the weights of a class that is named twice."""
     totals: dict[str, float] = {}
     for name, weight in mix:
         totals[name] = totals.get(name, 0.0) + weight
-    yield from totals.items()
+    return totals
 
 
 def _known_names(options: argparse.Namespace, classes: dict[str, float]) -> list[str]:
-    """Sidecars that this command will write, as far as known before the server answers."""
+    """Return the sidecars that this command will write, as far as known before the call."""
     if options.name:
         return [f"{options.name}.json"]
     if options.seed is None or not options.classes:
@@ -216,12 +240,15 @@ def _stem(classes: dict[str, float], seed: int) -> str:
 
 
 def recipe_classes(options: argparse.Namespace, text: str) -> dict[str, float]:
-    """The classes that a recipe names, when its model is installed here; else the word "recipe"."""
-    from texgen.recipes.text import read_recipe
-
+    """Return the classes of a recipe with weights; "recipe" if its model is not installed here."""
     try:
         return dict(read_recipe(text, find_card(options.model, options.models)).main_classes()) or {
             "capture": 1.0
         }
     except TexgenError:
         return {"recipe": 1.0}
+
+
+def class_stem(options: argparse.Namespace, material: Material) -> str:
+    """Return the classes of a material as the beginning of file names."""
+    return "-".join(sorted(recipe_classes(options, material.recipe)))

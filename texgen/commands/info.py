@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen info``: how a server is doing, or how this machine would compute."""
+"""``texgen info``: shows the state of a server, or how this machine would compute."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ import argparse
 import json
 import sys
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from google.protobuf.json_format import MessageToDict
 
-from texgen.commands.shared import add_connection, add_parser, connected
+from texgen.commands.shared import Commands, add_connection, add_parser, open_client
 from texgen.errors import InvalidRequestError
+from texgen.pb import texgen_pb2 as pb
 
 
-def add_info(commands: Any) -> None:
-    """``texgen info``"""
+def add_info(commands: Commands) -> None:
+    """Add ``texgen info``."""
     parser = add_parser(
-        commands.add_parser,
-        "Show how a server is doing, or how this machine computes.",
-        "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2",
+        commands,
         "info",
+        "Show the state of a server, or how this machine computes.",
+        "texgen info --server 127.0.0.1:50051 --token-file token.txt --watch 2",
     )
     parser.add_argument(
-        "--watch", type=float, metavar="S", help="again every S seconds, until Ctrl+C"
+        "--watch", type=float, metavar="S", help="repeat every S seconds, until Ctrl+C"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_connection(parser)
@@ -41,7 +42,7 @@ def _info(options: argparse.Namespace) -> int:
         raise InvalidRequestError(
             "--watch takes 0.1 seconds or more, and does not go with --json", "watch"
         )
-    with connected(options) as client:
+    with open_client(options) as client:
         while True:
             info, models = client.server_info(), client.model_statistics()
             if options.json:
@@ -59,8 +60,8 @@ def _info(options: argparse.Namespace) -> int:
             time.sleep(options.watch)
 
 
-def table(info: Any, models: Any) -> str:
-    """What a person wants to see at a glance."""
+def table(info: pb.GetServerInfoResponse, models: Sequence[pb.ModelStatistics]) -> str:
+    """Format the devices and the models as text."""
     lines = [f"texgen {info.version}, {info.queue_depth} waiting"]
     for d in info.devices:
         lines.append(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen models``: what is installed."""
+"""``texgen models``: lists the installed models and prints their data sheets."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from texgen.commands.shared import add_parser
+from texgen.commands.shared import Commands, add_parser
 from texgen.datasheet import data_sheet
+from texgen.files.document import JsonObject
 from texgen.modelcard import ModelCard, find_card, list_cards
 
 
-def add_models(commands: Any) -> None:
-    """``texgen models list|show``"""
+def add_models(commands: Commands) -> None:
+    """Add ``texgen models list|show``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "models",
         "Show the models that are installed.",
         "texgen models show material",
-        "models",
     )
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     for name, description, run in (
@@ -28,10 +28,10 @@ def add_models(commands: Any) -> None:
         ("show", "Show one model's data sheet.", _models_show),
     ):
         action = add_parser(
-            actions.add_parser,
+            actions,
+            name,
             description,
             f"texgen models {name}{' material' if name == 'show' else ''}",
-            name,
         )
         if name == "show":
             action.add_argument("model", metavar="ID")
@@ -64,7 +64,7 @@ def _models_show(options: argparse.Namespace) -> int:
     return 0
 
 
-def _card_document(card: ModelCard) -> dict[str, Any]:
+def _card_document(card: ModelCard) -> JsonObject:
     return {
         "id": card.id,
         "title": card.title,

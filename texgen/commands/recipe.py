@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen recipe show|make``: the short text that names a result, in words and back.
-
-No server is needed.
-"""
+"""``texgen recipe show|make``: explains a recipe, or writes one. No server is needed."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from texgen.arguments import parse_class_mix, parse_controls, parse_size
-from texgen.commands.shared import add_parser
+from texgen.commands.shared import Commands, add_parser
 from texgen.errors import InvalidRequestError, NotFoundError
+from texgen.files.material import recipe_text
 from texgen.modelcard import ModelCard, find_card, list_cards
 from texgen.recipes.build import make_recipe
 from texgen.recipes.detail import with_detail
@@ -23,24 +20,20 @@ from texgen.recipes.recipe import DEFAULT_SIZE_PX, Recipe
 from texgen.recipes.text import read_recipe, recipe_model, write_recipe
 
 
-def add_recipe(commands: Any) -> None:
-    """``texgen recipe``"""
-    parser = add_parser(
-        commands.add_parser, "Read and write recipes.", "texgen recipe show tg1:...", "recipe"
-    )
-    chosen = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    show = add_parser(
-        chosen.add_parser, "Say what a recipe makes.", "texgen recipe show bark_7.json", "show"
-    )
+def add_recipe(commands: Commands) -> None:
+    """Add ``texgen recipe``."""
+    parser = add_parser(commands, "recipe", "Read and write recipes.", "texgen recipe show tg1:...")
+    actions = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    show = add_parser(actions, "show", "Explain a recipe.", "texgen recipe show bark_7.json")
     show.add_argument("recipe", metavar="TEXT|SIDECAR")
     show.add_argument("--models", type=Path, metavar="DIR")
     show.add_argument("--json", action="store_true")
     show.set_defaults(run=_show)
     make = add_parser(
-        chosen.add_parser,
-        "Make a recipe; nothing is generated.",
-        "texgen recipe make --class bark --seed 7",
+        actions,
         "make",
+        "Write a recipe; nothing is generated.",
+        "texgen recipe make --class bark --seed 7",
     )
     make.add_argument("--class", dest="classes", required=True, metavar="MIX")
     make.add_argument("--seed", type=int, required=True)
@@ -54,8 +47,6 @@ def add_recipe(commands: Any) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from texgen.files.material import recipe_text
-
     text = recipe_text(options.recipe)
     card = _card_of(text, options.models)
     recipe = read_recipe(text, card)
@@ -68,24 +59,27 @@ def _show(options: argparse.Namespace) -> int:
             + "\n"
         )
         return 0
-    sys.stdout.write("\n".join(_words(recipe, card)) + "\n")
+    sys.stdout.write("\n".join(_describe(recipe, card)) + "\n")
     return 0
 
 
 def _card_of(text: str, models: Path | None) -> ModelCard:
-    """The installed model that a recipe names. Raises NotFoundError, InvalidRequestError."""
+    """Return the installed model that a recipe names.
+
+    Raises NotFoundError, InvalidRequestError.
+    """
     digest = recipe_model(text)
     cards = list_cards(models)
     for card in cards:
         if card.digest.startswith(digest):
             return card
-    there = ", ".join(f"{c.id} {c.version} ({c.digest[:12]})" for c in cards)
+    installed = ", ".join(f"{c.id} {c.version} ({c.digest[:12]})" for c in cards)
     raise NotFoundError(
-        f"no model {digest[:12]} is installed here, which the recipe names; there are {there}"
+        f"no model {digest[:12]} is installed here, which the recipe names; there are {installed}"
     )
 
 
-def _words(recipe: Recipe, card: ModelCard) -> list[str]:
+def _describe(recipe: Recipe, card: ModelCard) -> list[str]:
     lines = [f"model     {card.id} {card.version} ({card.digest[:16]})", f"seed      {recipe.seed}"]
     if recipe.classes:
         lines.append(
@@ -102,23 +96,23 @@ def _words(recipe: Recipe, card: ModelCard) -> list[str]:
     )
     lines.append(f"psi       {recipe.psi:g}")
     defaults = {c.name: c.default for c in card.controls}
-    moved = [
+    changed = [
         f"{name} {value:g}"
         for name, value in recipe.controls.items()
         if value != defaults.get(name)
     ]
-    return [*lines, f"controls  {', '.join(moved) or 'all at their defaults'}"]
+    return [*lines, f"controls  {', '.join(changed) or 'all at their defaults'}"]
 
 
 def _make(options: argparse.Namespace) -> int:
     card = find_card(options.model, options.models)
     size, detail = parse_size(options.size), bool(options.detail)
-    drawn = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detail else size
+    generator_size = (DEFAULT_SIZE_PX, DEFAULT_SIZE_PX) if detail else size
     recipe = make_recipe(
         card,
         parse_class_mix(options.classes),
         options.seed,
-        drawn,
+        generator_size,
         options.psi,
         parse_controls(options.control),
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen repair``: somebody's textures made tileable, complete and clean.
+"""``texgen repair``: makes existing textures tileable, complete and clean.
 
-Files keep their names; what was missing lies beside them.
+Files keep their names; maps that were missing are written beside them.
 """
 
 from __future__ import annotations
@@ -11,48 +11,61 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from texgen.commands.sets import (
-    Piece,
+    FileMap,
+    FileSet,
     add_source,
-    check_place,
-    groups_of,
-    pieces_of,
-    put_back,
+    check_destination,
+    find_texture_sets,
+    group_by_kind,
+    map_pixels,
     read_pictures,
-    sets_of,
-    taken,
+    split_file,
+    write_channels,
 )
 from texgen.commands.shared import (
+    Commands,
     add_connection,
     add_parser,
-    connected,
+    open_client,
+    print_paths,
+    print_sets,
     progress_line,
-    tell,
-    write_paths,
 )
 from texgen.errors import InvalidRequestError, NotFoundError
 from texgen.files.images import decode, encode_png
 from texgen.files.material import write_files
 from texgen.files.picture import picture_bytes
-from texgen.maps import MAP_SPECS, Encoding, MapKind, Material
-from texgen.wire.request_fields import FILLABLE, TILINGS
+from texgen.maps import FILLABLE, MAP_SPECS, Encoding, MapKind, MapSet, Tiling
+
+if TYPE_CHECKING:
+    from texgen.client import Client
 
 
-def add_repair(commands: Any) -> None:
-    """``texgen repair``"""
+class RepairEntry(TypedDict):
+    """The entry of a set in the output of ``--json``."""
+
+    name: str
+    paths: list[str]
+    repairs: dict[str, list[str]]
+    height_range_tiles: float
+
+
+def add_repair(commands: Commands) -> None:
+    """Add ``texgen repair``."""
     parser = add_parser(
-        commands.add_parser,
-        "Make texture sets or photographs tileable, fill missing maps, take JPEG blocks and "
-        "noise away.",
-        "texgen repair photo.jpg --clean --out textures",
+        commands,
         "repair",
+        "Make texture sets or photographs tileable, compute missing maps, remove JPEG blocks "
+        "and noise.",
+        "texgen repair photo.jpg --clean --out textures",
     )
     add_source(parser)
     parser.add_argument(
         "--tile",
-        choices=tuple(TILINGS),
+        choices=tuple(map(str, Tiling)),
         default="auto",
         help="make it tileable: auto where a seam shows (default)",
     )
@@ -63,15 +76,13 @@ def add_repair(commands: Any) -> None:
         help=f"missing maps to make: auto (default: all, where a normal or height is there), "
         f"none, all, or some of {','.join(FILLABLE)}",
     )
-    parser.add_argument(
-        "--clean", action="store_true", help="take JPEG blocks and noise away first"
-    )
+    parser.add_argument("--clean", action="store_true", help="remove JPEG blocks and noise first")
     parser.add_argument(
         "--class",
         dest="class_name",
         default="",
         metavar="NAME",
-        help="what it shows, such as brick: estimates get better (default: by the name, where "
+        help="class of the texture, such as brick, for better estimates (default: by the name, if "
         "that holds a class)",
     )
     parser.add_argument("--model", default="", metavar="ID", help="default: estimator")
@@ -81,25 +92,22 @@ def add_repair(commands: Any) -> None:
 
 def _repair(options: argparse.Namespace) -> int:
     parse_fill(options.fill, [])
-    sets, skipped = sets_of(options.source)
-    works = {name: (files, _single_group(files)) for name, files in sets.items()}
-    check_place(
-        options,
-        [
-            n
-            for name, (files, pieces) in works.items()
-            for n in _result_names(name, files, pieces, parse_fill(options.fill, pieces))
-        ],
-    )
-    told = []
-    with connected(options) as client, progress_line() as show:
+    sets, skipped = find_texture_sets(options.source)
+    work = {name: (files, _single_group(files)) for name, files in sets.items()}
+    names = [
+        n
+        for name, (files, sources) in work.items()
+        for n in _result_names(name, files, sources, parse_fill(options.fill, sources))
+    ]
+    check_destination(options, names)
+    entries = []
+    with open_client(options) as client, progress_line() as show:
         classes = _estimator_classes(client, options)
-        for name, (files, pieces) in works.items():
-            maps = {piece.kind: taken(piece) for piece in pieces}
-            fill = parse_fill(options.fill, pieces) if classes or options.fill != "auto" else []
+        for name, (files, sources) in work.items():
+            fill = parse_fill(options.fill, sources) if classes or options.fill != "auto" else []
             class_name = options.class_name or (guessed_class(name, classes) if fill else "")
-            material = client.repair(
-                maps,
+            repaired = client.repair(
+                {source.kind: map_pixels(source) for source in sources},
                 tiling=options.tile,
                 clean=options.clean,
                 fill=fill,
@@ -108,19 +116,18 @@ def _repair(options: argparse.Namespace) -> int:
                 encoding=Encoding.RAW,
                 on_progress=show,
             )
-            contents = _originals(files, pieces, material) | _additions(name, pieces, material)
+            contents = _originals(files, sources, repaired) | _additions(name, sources, repaired)
             paths = write_files(contents, options.out, force=options.force)
-            write_paths(options, paths)
-            told.append(
-                _told(options, name, paths, material)
-                | {"class": class_name, "skipped": [str(p) for p in skipped]}
-            )
-    return tell(options, told)
+            print_paths(options, paths)
+            _print_steps(options, name, repaired)
+            entry = _entry(name, paths, repaired)
+            entries.append({**entry, "class": class_name, "skipped": [str(p) for p in skipped]})
+    return print_sets(options, entries)
 
 
-def _estimator_classes(client: Any, options: argparse.Namespace) -> list[str]:
-    """What the server's estimator knows; none where it has no estimator, and then `auto` fills
-    nothing.
+def _estimator_classes(client: Client, options: argparse.Namespace) -> list[str]:
+    """Return the classes of the server's estimator; empty where it has none, and then ``auto``
+    fills nothing.
     """
     if options.fill == "none":
         return []
@@ -131,25 +138,23 @@ def _estimator_classes(client: Any, options: argparse.Namespace) -> list[str]:
 
 
 def guessed_class(name: str, classes: Iterable[str]) -> str:
-    """The one class that a set's name holds as a word (``OldBricks_02`` -> brick); empty for none
-    or several.
+    """Return the class that a set's name holds as a word (``OldBricks_02`` -> brick); empty for
+    none or several.
     """
     words = {word.lower().removesuffix("s") for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     found = [known for known in classes if known.lower().removesuffix("s") in words]
     return found[0] if len(found) == 1 else ""
 
 
-def parse_fill(text: str, pieces: list[Piece]) -> list[MapKind]:
-    """``"auto"``, ``"all"``, ``"none"`` or ``"normal,ao"`` -> maps. Raises InvalidRequestError.
+def parse_fill(text: str, sources: list[FileMap]) -> list[MapKind]:
+    """Convert ``"auto"``, ``"all"``, ``"none"`` or ``"normal,ao"`` to maps.
 
-    Colour alone says little of relief: ``auto`` fills where there is a normal or a height map.
+    A colour alone says little about the relief: ``auto`` fills where there is a normal or a height
+    map. Raises InvalidRequestError.
     """
     if text == "auto":
-        return (
-            list(FILLABLE)
-            if {piece.kind for piece in pieces} & {MapKind.NORMAL, MapKind.HEIGHT}
-            else []
-        )
+        relief = {source.kind for source in sources} & {MapKind.NORMAL, MapKind.HEIGHT}
+        return list(FILLABLE) if relief else []
     if text in ("all", "none"):
         return list(FILLABLE) if text == "all" else []
     unknown = [name for name in text.split(",") if name not in FILLABLE]
@@ -161,14 +166,13 @@ def parse_fill(text: str, pieces: list[Piece]) -> list[MapKind]:
     return [kind for kind in FILLABLE if kind in text.split(",")]
 
 
-def _single_group(files: dict[str, Path]) -> list[Piece]:
-    """The files as maps that can go together: all are cut alike.
+def _single_group(files: FileSet) -> list[FileMap]:
+    """Return the maps of the files, which go to the server together: all are cut alike.
 
     Raises InvalidRequestError where one kind comes twice.
     """
-    first, *rest = list(
-        groups_of([piece for kind, file in read_pictures(files) for piece in pieces_of(kind, file)])
-    )
+    pictures = read_pictures(files)
+    first, *rest = group_by_kind([s for kind, file in pictures for s in split_file(kind, file)])
     if rest:
         double = rest[0][0]
         raise InvalidRequestError(
@@ -180,11 +184,11 @@ def _single_group(files: dict[str, Path]) -> list[Piece]:
 
 
 def _result_names(
-    name: str, files: dict[str, Path], pieces: list[Piece], fill: list[MapKind]
+    name: str, files: FileSet, sources: list[FileMap], fill: list[MapKind]
 ) -> list[str]:
-    there = {piece.kind for piece in pieces}
+    given = {source.kind for source in sources}
     return [path.name for path in files.values()] + [
-        _added_name(name, kind) for kind in fill if kind not in there
+        _added_name(name, kind) for kind in fill if kind not in given
     ]
 
 
@@ -192,44 +196,48 @@ def _added_name(name: str, kind: MapKind) -> str:
     return f"{name}{MAP_SPECS[kind].suffix}.png"
 
 
-def _originals(files: dict[str, Path], pieces: list[Piece], material: Material) -> dict[str, bytes]:
+def _originals(files: FileSet, sources: list[FileMap], repaired: MapSet) -> dict[str, bytes]:
+    """Return the contents of the given files with their repaired maps."""
     out = {}
     for kind, path in files.items():
-        own = [piece for piece in pieces if piece.file.path == path]
+        own = [source for source in sources if source.file.path == path]
         pixels = own[0].file.pixels.copy()
-        for piece in own:
-            put_back(piece, decode(material.maps[piece.kind]), pixels)
+        for source in own:
+            write_channels(source, decode(repaired.maps[source.kind]), pixels)
         out[path.name] = picture_bytes(pixels, path, srgb=kind == "basecolor")
     return out
 
 
-def _additions(name: str, pieces: list[Piece], material: Material) -> dict[str, bytes]:
-    there = {piece.kind for piece in pieces}
+def _additions(name: str, sources: list[FileMap], repaired: MapSet) -> dict[str, bytes]:
+    """Return the contents of the files for maps that were missing."""
+    given = {source.kind for source in sources}
     return {
         _added_name(name, kind): encode_png(decode(m), srgb=False)
-        for kind, m in material.maps.items()
-        if kind not in there
+        for kind, m in repaired.maps.items()
+        if kind not in given
     }
 
 
-def _told(
-    options: argparse.Namespace, name: str, paths: list[Path], material: Material
-) -> dict[str, Any]:
-    """Say what was done to each map."""
-    if not options.json:
-        done = "; ".join(
-            f"{kind} {', '.join(steps) or 'left as it came'}"
-            for kind, steps in material.repairs.items()
-        )
-        depth = (
-            f"; height range {material.height_range_tiles:.3g} of the shorter edge"
-            if material.height_range_tiles
-            else ""
-        )
-        sys.stderr.write(f"{name}: {done}{depth}\n")
+def _print_steps(options: argparse.Namespace, name: str, repaired: MapSet) -> None:
+    """Print the steps that were done for each map, unless ``--json`` is given."""
+    if options.json:
+        return
+    steps = "; ".join(
+        f"{kind} {', '.join(steps) or 'left as it came'}"
+        for kind, steps in repaired.repairs.items()
+    )
+    depth = (
+        f"; height range {repaired.height_range_tiles:.3g} of the shorter edge"
+        if repaired.height_range_tiles
+        else ""
+    )
+    sys.stderr.write(f"{name}: {steps}{depth}\n")
+
+
+def _entry(name: str, paths: list[Path], repaired: MapSet) -> RepairEntry:
     return {
         "name": name,
         "paths": [str(p) for p in paths],
-        "repairs": {str(kind): list(steps) for kind, steps in material.repairs.items()},
-        "height_range_tiles": material.height_range_tiles,
+        "repairs": {str(kind): list(steps) for kind, steps in repaired.repairs.items()},
+        "height_range_tiles": repaired.height_range_tiles,
     }

@@ -1,43 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `upscale` and `repair` share: somebody's texture files as maps for the server, and the way
-back.
+"""Texture files on disk as maps for the server, and back: shared by `upscale`, `repair`, `export`
+and `check`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
+from texgen.files.material import check_output
 from texgen.files.pbr_sets import find_sets, map_word
 from texgen.files.picture import PictureFile, check_writable, read_picture
-from texgen.maps import MapKind, Pixels
+from texgen.maps import MATERIAL_MAPS, MapKind, Pixels
 
-PLAIN = {"basecolor", "normal", "roughness", "metallic", "height", "ao"}
-PACKED = (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)
-"""Channels of an ARM or ORM file."""
-Pictures = list[tuple[str, PictureFile]]
-"""Kind of map and file."""
+ARM_MAPS = (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)
+"""Maps in the channels of an ARM or ORM file."""
+FileSet = dict[str, Path]
+"""The files of a texture set by kind of map, as in `texgen.files.pbr_sets.WORDS`."""
+PictureSet = list[tuple[str, PictureFile]]
+"""The pictures of a texture set with their kinds of map."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Some channels of a file, as one map for the upscaler."""
+class FileMap:
+    """A map that some channels of a file hold."""
 
     kind: MapKind
     file: PictureFile
     channels: tuple[int, ...]
+    """Channels of the file, in the order of the map's."""
     inverted: tuple[int, ...] = ()
-    """Which of them run the other way: green of a DirectX normal map, gloss."""
+    """Channels of the map that run the other way: green of a DirectX normal map, gloss."""
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """The positional argument, ``--out`` and what goes with them."""
+    """Add the positional argument ``source``, ``--out`` and their options."""
     parser.add_argument(
         "source",
         type=Path,
@@ -49,7 +52,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="where the files go, flat, under their own names",
+        help="folder for the files, flat, under their own names",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing files")
     parser.add_argument(
@@ -57,10 +60,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def sets_of(source: Path) -> tuple[dict[str, dict[str, Path]], list[Path]]:
-    """Name -> kind of map -> file, and the pictures that belong to no set.
+def find_texture_sets(source: Path) -> tuple[dict[str, FileSet], list[Path]]:
+    """Find the texture sets of a folder, or take one picture as a set.
 
-    Raises InvalidRequestError.
+    Returns the files by name of the set, and the pictures that belong to no set. Raises
+    InvalidRequestError.
     """
     if source.is_file():
         found = map_word(source.stem)
@@ -79,10 +83,8 @@ def sets_of(source: Path) -> tuple[dict[str, dict[str, Path]], list[Path]]:
     ]
 
 
-def check_place(options: argparse.Namespace, names: list[str]) -> None:
-    """Refuse names that clash, and the folder of the originals. Raises InvalidRequestError."""
-    from texgen.files.material import check_output
-
+def check_destination(options: argparse.Namespace, names: list[str]) -> None:
+    """Refuse file names that clash, and the folder of the originals. Raises InvalidRequestError."""
     if len(set(names)) < len(names):
         double = next(n for n in names if names.count(n) > 1)
         raise InvalidRequestError(
@@ -90,85 +92,80 @@ def check_place(options: argparse.Namespace, names: list[str]) -> None:
             f"one by one",
             "source",
         )
-    if (
-        options.out.resolve()
-        == (options.source if options.source.is_dir() else options.source.parent).resolve()
-        and not options.force
-    ):
+    originals = options.source if options.source.is_dir() else options.source.parent
+    if options.out.resolve() == originals.resolve() and not options.force:
         raise InvalidRequestError(
             f"--out {options.out} is where the originals are: choose another folder", "out"
         )
     check_output(options.out, names, force=options.force)
 
 
-def read_pictures(files: dict[str, Path]) -> Pictures:
-    """Read the files of a set, all of which can be written again. Raises InvalidRequestError."""
+def read_pictures(files: FileSet) -> PictureSet:
+    """Read the files of a set; all can be written again. Raises InvalidRequestError."""
     pictures = [(kind, read_picture(path)) for kind, path in files.items()]
     for _, picture in pictures:
         check_writable(picture)
     return pictures
 
 
-def put_back(piece: Piece, made: Any, out: Any) -> None:
-    """A finished map (H, W, C) into its channels of a file's pixels."""
-    made = made.copy() if piece.inverted else made
-    for channel in piece.inverted:
-        made[..., channel] = ~made[..., channel]
-    out[..., list(piece.channels)] = made[..., : len(piece.channels)]
+def write_channels(source: FileMap, pixels: Pixels, target: Pixels) -> None:
+    """Write a map (H, W, C) into its channels of a file's pixels; the inverse of `map_pixels`."""
+    values: NDArray[np.generic] = pixels.copy() if source.inverted else pixels
+    for channel in source.inverted:
+        values[..., channel] = np.invert(pixels[..., channel])
+    target[..., list(source.channels)] = values[..., : len(source.channels)]
 
 
-def taken(piece: Piece) -> Pixels:
-    """(H, W, C) as the server takes it: a grey basecolor becomes three equal channels, three equal
-    ones of data become one.
+def map_pixels(source: FileMap) -> Pixels:
+    """Return a map as the server accepts it, (H, W, C): a grey basecolor becomes three equal
+    channels, three equal channels of data become one.
     """
-    pixels: Any = np.ascontiguousarray(piece.file.pixels[..., list(piece.channels)])
-    for channel in piece.inverted:
-        pixels[..., channel] = ~pixels[..., channel]
-    if piece.kind is MapKind.BASECOLOR and pixels.shape[2] == 1:
-        pixels = np.repeat(pixels, 3, 2)
-    result: Pixels = (
-        pixels if piece.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
-    )
-    return result
+    channels: Pixels = source.file.pixels[..., list(source.channels)]
+    pixels = channels.copy()
+    for channel in source.inverted:
+        pixels[..., channel] = np.invert(pixels[..., channel])
+    if source.kind is MapKind.BASECOLOR and pixels.shape[2] == 1:
+        return np.concatenate([pixels, pixels, pixels], 2)
+    return pixels if source.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
 
 
-def pieces_of(kind: str, file: PictureFile) -> Iterator[Piece]:
-    """A file cut into maps. Raises InvalidRequestError."""
+def split_file(kind: str, file: PictureFile) -> Iterator[FileMap]:
+    """Yield the maps that a file holds. Raises InvalidRequestError."""
     count = file.pixels.shape[2]
     colors = tuple(range(min(count, 3)))
     if kind == "basecolor":
-        yield Piece(MapKind.BASECOLOR, file, tuple(range(count)))
+        yield FileMap(MapKind.BASECOLOR, file, tuple(range(count)))
         return
     if kind in ("normal", "normal_dx"):
         if count < 3:
             raise InvalidRequestError(
                 f"{file.path} is grey: a normal map has three channels", "maps"
             )
-        yield Piece(MapKind.NORMAL, file, colors, (1,) if kind == "normal_dx" else ())
+        yield FileMap(MapKind.NORMAL, file, colors, (1,) if kind == "normal_dx" else ())
     elif kind == "arm" and count >= 3:
-        yield from (Piece(packed, file, (i,)) for i, packed in enumerate(PACKED))
+        yield from (FileMap(packed, file, (i,)) for i, packed in enumerate(ARM_MAPS))
     else:
-        single = MapKind(kind) if kind in PLAIN else MapKind.ROUGHNESS
+        single = MapKind(kind) if kind in MATERIAL_MAPS else MapKind.ROUGHNESS
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
         inverted = (0,) if kind == "gloss" else ()
         yield from (
-            [Piece(single, file, colors, inverted)]
+            [FileMap(single, file, colors, inverted)]
             if same
-            else [Piece(single, file, (i,), inverted) for i in colors]
+            else [FileMap(single, file, (i,), inverted) for i in colors]
         )
     if count == 4:
-        yield Piece(MapKind.ROUGHNESS, file, (3,))
+        yield FileMap(MapKind.ROUGHNESS, file, (3,))
 
 
-def groups_of(pieces: list[Piece]) -> Iterator[list[Piece]]:
-    """Each kind at most once in a group, the first group as full as can be."""
-    while pieces:
-        group: dict[MapKind, Piece] = {}
+def group_by_kind(sources: Sequence[FileMap]) -> Iterator[list[FileMap]]:
+    """Yield groups that hold each kind at most once; the first one is as full as possible."""
+    while sources:
+        group: dict[MapKind, FileMap] = {}
         rest = []
-        for piece in pieces:
-            if piece.kind in group:
-                rest.append(piece)
+        for source in sources:
+            if source.kind in group:
+                rest.append(source)
             else:
-                group[piece.kind] = piece
+                group[source.kind] = source
         yield list(group.values())
-        pieces = rest
+        sources = rest

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands share: parsers with examples, the connection, the progress line, writing
-results.
+"""Functions that all commands share: parsers with examples, the connection, the progress line,
+writing results.
 """
 
 from __future__ import annotations
@@ -10,31 +10,42 @@ import contextlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from texgen.errors import InvalidRequestError, NotFoundError
+from texgen.export.preset import load_preset
+from texgen.files.document import Sidecar
+from texgen.files.material import material_contents, sealed_contents, write_files
 from texgen.maps import Encoding, Material
+from texgen.provenance.signing import Signer, requested_signer
+from texgen.provenance.watermark import with_watermark
+from texgen.render.preview import lit_tiled_png
 
 if TYPE_CHECKING:
-    from texgen.provenance.signing import Signer
+    from texgen.client import Client
+    from texgen.wire.assembly import OnProgress, Progress
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""The object to which commands add their parsers, as ``add_subparsers`` returns it."""
 
 
-def add_parser(make: Any, description: str, example: str, *names: str) -> Any:
-    """A parser whose help ends in an example."""
-    keywords = {"help": description} if make is not argparse.ArgumentParser else {}
-    return make(
-        *names,
+def add_parser(
+    commands: Commands, name: str, description: str, example: str
+) -> argparse.ArgumentParser:
+    """Add a command whose help ends in an example."""
+    return commands.add_parser(
+        name,
+        help=description,
         description=description,
         epilog=f"example:  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        **keywords,
     )
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that calls a server."""
+    """Add the options of every command that calls a server."""
     group = parser.add_argument_group(
         "server", "without --server one is started inside this command, on a free loopback port"
     )
@@ -47,7 +58,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--tls-cert",
         type=Path,
         metavar="F",
-        help="PEM file: our certificate, for a server that asks for one",
+        help="PEM file: client certificate, for a server that requires one",
     )
     group.add_argument("--tls-key", type=Path, metavar="F", help="PEM file: its key")
     group.add_argument(
@@ -64,18 +75,18 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that writes textures."""
+    """Add the options of every command that writes textures."""
     parser.add_argument(
         "--format",
         choices=[str(e) for e in Encoding],
         default="png",
-        help="of the map files (default png)",
+        help="format of the map files (default png)",
     )
     parser.add_argument(
         "--preset",
         default="",
         metavar="NAME|TOML",
-        help="files as an engine wants them; see 'texgen export --help'",
+        help="pack the files for an engine; see 'texgen export --help'",
     )
     parser.add_argument(
         "--preview", action="store_true", help="also write <stem>_preview.png, lit and tiled 2 x 2"
@@ -83,17 +94,21 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watermark",
         action="store_true",
-        help="an invisible mark in the basecolor, which 'texgen verify' finds again",
+        help="embed an invisible watermark in the basecolor, which 'texgen verify' finds",
     )
     add_signing(parser)
     add_files(parser, "material")
 
 
 def add_files(parser: argparse.ArgumentParser, model: str) -> None:
-    """Options of every command that generates files, by default with the model ``model``."""
+    """Add the options of every command that generates files; ``model`` is the default model."""
     parser.add_argument("--model", default="", metavar="ID", help=f"default: {model}")
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="where the files go (default: here)"
+        "--out",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="folder for the files (default: the current one)",
     )
     parser.add_argument(
         "--name", metavar="STEM", help="file names start with this (default: class and seed)"
@@ -106,7 +121,7 @@ def add_files(parser: argparse.ArgumentParser, model: str) -> None:
 
 
 def add_signing(parser: argparse.ArgumentParser) -> None:
-    """Options of every command that can sign what it writes."""
+    """Add the options of every command that can sign the files it writes."""
     parser.add_argument(
         "--sign",
         type=Path,
@@ -121,20 +136,22 @@ def add_signing(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def signer_of(options: argparse.Namespace) -> Signer | None:
-    """Whoever signs, if anybody. Raises InvalidRequestError for a certificate that cannot."""
-    from texgen.provenance.signing import wanted_signer
+def load_signer(options: argparse.Namespace) -> Signer | None:
+    """Return the signer that `add_signing` configures, or None.
 
-    return wanted_signer(options.sign, options.sign_key, getattr(options, "models", None))
+    Raises InvalidRequestError for a certificate that cannot sign.
+    """
+    return requested_signer(options.sign, options.sign_key, getattr(options, "models", None))
 
 
-def check_options(options: argparse.Namespace) -> None:
-    """What can be refused of `add_output` before any work. Raises InvalidRequestError."""
+def check_output_options(options: argparse.Namespace) -> None:
+    """Refuse options of `add_output` that contradict each other, before any work.
+
+    Raises InvalidRequestError.
+    """
     if options.preview and options.format != "png":
         raise InvalidRequestError("--preview goes with --format png", "preview")
     if options.preset:
-        from texgen.export.preset import load_preset
-
         load_preset(options.preset)
         if options.format != "png":
             raise InvalidRequestError(
@@ -146,17 +163,17 @@ def check_options(options: argparse.Namespace) -> None:
             "png or a --preset",
             "watermark",
         )
-    signer_of(options)
-    check_name(options)
+    load_signer(options)
+    check_stem(options)
 
 
-def wanted_encoding(options: argparse.Namespace) -> Encoding:
-    """How maps come from the server: as samples where a preset packs them anew."""
+def requested_encoding(options: argparse.Namespace) -> Encoding:
+    """Return the encoding to request: raw samples where a preset packs them again."""
     return Encoding.RAW if options.preset else Encoding(options.format)
 
 
-def check_name(options: argparse.Namespace) -> None:
-    """A plain file name. Raises InvalidRequestError."""
+def check_stem(options: argparse.Namespace) -> None:
+    """Refuse a ``--name`` that is no plain file name. Raises InvalidRequestError."""
     if options.name and (options.name != Path(options.name).name or options.name.startswith(".")):
         raise InvalidRequestError(
             f"--name {options.name!r}: give a plain file name without folders", "name"
@@ -164,7 +181,7 @@ def check_name(options: argparse.Namespace) -> None:
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """A file that the user named. Raises InvalidRequestError."""
+    """Read a file that the user named. Raises InvalidRequestError."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -174,7 +191,10 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 def read_token(path: Path | None) -> str:
-    """The token in a file, without the line's end. Raises InvalidRequestError."""
+    """Read a token file, without the line's end; None gives no token.
+
+    Raises InvalidRequestError.
+    """
     if path is None:
         return ""
     try:
@@ -191,8 +211,11 @@ def read_token(path: Path | None) -> str:
 
 
 @contextlib.contextmanager
-def connected(options: argparse.Namespace) -> Iterator[Any]:
-    """A client of ``--server``, or of a server started inside this process."""
+def open_client(options: argparse.Namespace) -> Iterator[Client]:
+    """Connect to ``--server``, or to a server that is started inside this process.
+
+    gRPC and the server are loaded here, so that commands without a connection start fast.
+    """
     from texgen.client import Client
 
     if options.server:
@@ -219,46 +242,44 @@ def connected(options: argparse.Namespace) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def progress_line() -> Iterator[Any]:
-    """A progress line on stderr when a person watches, else silence."""
+def progress_line() -> Iterator[OnProgress | None]:
+    """Show a progress line on stderr if that is a terminal; else yield None."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress as Bar
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("generating", total=1.0)
-        yield lambda p: bar.update(task, completed=p.fraction, description=p.stage)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.fraction, description=progress.stage)
+
+        yield show
 
 
-def save(options: argparse.Namespace, material: Material, stem: str) -> dict[str, Any]:
-    """Write a result's files, print their paths, return what ``--json`` tells of it."""
-    from texgen.files.material import material_contents, sealed, write_files
-    from texgen.render.preview import lit_tiled_png
-
+def save_material(options: argparse.Namespace, material: Material, stem: str) -> Sidecar:
+    """Write the files of a result, print their paths, return its entry for ``--json``."""
     if options.watermark:
-        from texgen.provenance.watermark import watermarked
-
-        material = watermarked(material)
-    contents, about = material_contents(material, stem, options.preset)
+        material = with_watermark(material)
+    contents, sidecar = material_contents(material, stem, options.preset)
     if options.preview:
         contents[f"{stem}_preview.png"] = lit_tiled_png(material, 1 if material.window_px else 2)
-    paths = write_files(
-        sealed(contents, about, stem, signer_of(options)), options.out, force=options.force
-    )
-    write_paths(options, paths)
-    return about | {"paths": [str(p) for p in paths]}
+    sealed = sealed_contents(contents, sidecar, stem, load_signer(options))
+    paths = write_files(sealed, options.out, force=options.force)
+    print_paths(options, paths)
+    return sidecar | {"paths": [str(p) for p in paths]}
 
 
-def write_paths(options: argparse.Namespace, paths: list[Path]) -> None:
-    """Print the paths of what was written, unless JSON is asked for."""
+def print_paths(options: argparse.Namespace, paths: Sequence[Path]) -> None:
+    """Print the paths of the files that were written, unless ``--json`` is given."""
     if not options.json:
         sys.stdout.write("".join(f"{p}\n" for p in paths))
 
 
-def tell(options: argparse.Namespace, sets: list[dict[str, Any]]) -> int:
-    """The end of a command: one JSON object if asked for."""
+def print_sets(options: argparse.Namespace, sets: Sequence[Mapping[str, Any]]) -> int:
+    """Print one JSON object of all sets if ``--json`` is given; return the exit code 0."""
     if options.json:
         sys.stdout.write(json.dumps({"sets": sets}) + "\n")
     return 0

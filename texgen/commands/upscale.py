@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``texgen upscale``: larger maps of a folder of sets, or of one picture.
+"""``texgen upscale``: enlarges a folder of texture sets, or one picture.
 
 Files keep their names, channels and bit depth.
 """
@@ -8,44 +8,47 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from texgen.commands.sets import (
-    Pictures,
+    PictureSet,
     add_source,
-    check_place,
-    groups_of,
-    pieces_of,
-    put_back,
+    check_destination,
+    find_texture_sets,
+    group_by_kind,
+    map_pixels,
     read_pictures,
-    sets_of,
-    taken,
+    split_file,
+    write_channels,
 )
 from texgen.commands.shared import (
+    Commands,
     add_connection,
     add_parser,
-    connected,
+    open_client,
+    print_paths,
+    print_sets,
     progress_line,
-    tell,
-    write_paths,
 )
 from texgen.files.images import decode
 from texgen.files.material import write_files
 from texgen.files.picture import picture_bytes
-from texgen.maps import Encoding
+from texgen.maps import Border, Encoding, Pixels
 
-BORDERS = ("wrap", "wrap-x", "wrap-y", "mirror", "panorama")
+if TYPE_CHECKING:
+    from texgen.client import Client
+    from texgen.wire.assembly import OnProgress
 
 
-def add_upscale(commands: Any) -> None:
-    """``texgen upscale``"""
+def add_upscale(commands: Commands) -> None:
+    """Add ``texgen upscale``."""
     parser = add_parser(
-        commands.add_parser,
+        commands,
+        "upscale",
         "Enlarge texture sets or pictures 2 or 4 times; seams stay closed, maps stay in agreement.",
         "texgen upscale textures --scale 4 --out textures_4k",
-        "upscale",
     )
     add_source(parser)
     parser.add_argument(
@@ -53,9 +56,9 @@ def add_upscale(commands: Any) -> None:
     )
     parser.add_argument(
         "--border",
-        choices=BORDERS,
+        choices=tuple(map(str, Border)),
         default="wrap",
-        help="what lies beyond the edges: wrap tiles (default), mirror does not, panorama is a sky",
+        help="content beyond the edges: wrap tiles (default), mirror does not, panorama is a sky",
     )
     parser.add_argument("--model", default="", metavar="ID", help="default: upscaler")
     add_connection(parser)
@@ -63,52 +66,51 @@ def add_upscale(commands: Any) -> None:
 
 
 def _upscale(options: argparse.Namespace) -> int:
-    sets, skipped = sets_of(options.source)
-    check_place(options, [path.name for files in sets.values() for path in files.values()])
-    told = []
-    with connected(options) as client, progress_line() as show:
+    sets, skipped = find_texture_sets(options.source)
+    names = [path.name for files in sets.values() for path in files.values()]
+    check_destination(options, names)
+    entries = []
+    with open_client(options) as client, progress_line() as show:
         for name, files in sets.items():
-            made = _enlarge(client, options, read_pictures(files), show)
+            enlarged = _enlarge(client, options, read_pictures(files), show)
             contents = {
-                path.name: picture_bytes(made.pop(path), path, srgb=kind == "basecolor")
+                path.name: picture_bytes(enlarged.pop(path), path, srgb=kind == "basecolor")
                 for kind, path in files.items()
             }
             paths = write_files(contents, options.out, force=options.force)
-            write_paths(options, paths)
-            told.append(
+            print_paths(options, paths)
+            entries.append(
                 {
                     "name": name,
                     "paths": [str(p) for p in paths],
                     "skipped": [str(p) for p in skipped],
                 }
             )
-    return tell(options, told)
+    return print_sets(options, entries)
 
 
 def _enlarge(
-    client: Any, options: argparse.Namespace, files: Pictures, show: Any
-) -> dict[Path, Any]:
-    """All files of a set: what can go together goes together, the rest follows alone."""
-    scale = options.scale
-    out: dict[Path, Any] = {
-        f.path: np.zeros(
-            (f.pixels.shape[0] * scale, f.pixels.shape[1] * scale, f.pixels.shape[2]),
-            f.pixels.dtype,
-        )
-        for _, f in files
-    }
-    for group in groups_of([piece for kind, file in files for piece in pieces_of(kind, file)]):
-        maps = {piece.kind: taken(piece) for piece in group}
-        made = client.upscale(
-            maps,
-            scale,
+    client: Client, options: argparse.Namespace, pictures: PictureSet, show: OnProgress | None
+) -> dict[Path, Pixels]:
+    """Enlarge all files of a set: one map of each kind together, the rest in further calls."""
+    out: dict[Path, Pixels] = {f.path: _blank(f.pixels, options.scale) for _, f in pictures}
+    sources = [source for kind, file in pictures for source in split_file(kind, file)]
+    for group in group_by_kind(sources):
+        enlarged = client.upscale(
+            {source.kind: map_pixels(source) for source in group},
+            options.scale,
             border=options.border,
             model=options.model,
             encoding=Encoding.RAW,
             on_progress=show,
         )
-        for piece in group:
-            put_back(
-                piece, decode(made.maps.pop(piece.kind)), out[piece.file.path]
-            )  # 16384 px: one map at a time is enough to hold twice
+        for source in group:  # 16384 px: one map at a time is enough to hold twice
+            pixels = decode(enlarged.maps.pop(source.kind))
+            write_channels(source, pixels, out[source.file.path])
     return out
+
+
+def _blank(pixels: Pixels, scale: int) -> Pixels:
+    """Return zeros of the enlarged size."""
+    height, width, channels = pixels.shape
+    return np.zeros((height * scale, width * scale, channels), pixels.dtype)

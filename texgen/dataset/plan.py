@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which samples a data set holds.
+"""Plans the samples of a data set.
 
-Sample n depends on the plan and n alone, so any part can be made again, or elsewhere.
+Sample n depends on the plan and n alone, so any part can be generated again, or elsewhere.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 
-from texgen.dataset.view import View, draw_view
+from texgen.dataset.view import View, random_view
 from texgen.errors import InvalidRequestError
+from texgen.pb import texgen_pb2 as pb
 
 FORMS = ("webdataset", "folder")
-MOST_SAMPLES = 10_000_000
-MOST_VIEWS = 16
+MAX_SAMPLES = 10_000_000
+MAX_VIEWS = 16
 _PLAIN = re.compile(r"^[A-Za-z0-9][\w-]*$")
-KEPT = ("tile_px", "tile_size_m")
-"""Controls that say how large things are: left at their defaults."""
+FIXED_CONTROLS = ("tile_px", "tile_size_m")
+"""Controls of scale, which stay at their defaults."""
 
 
 @dataclass(frozen=True)
 class ClassShare:
-    """A class and how often it is drawn."""
+    """A class and its share of the samples."""
 
     name: str
     share: float
@@ -36,7 +37,7 @@ class ClassShare:
 
 @dataclass(frozen=True)
 class ControlRange:
-    """A control to vary."""
+    """The range of a control that varies."""
 
     name: str
     minimum: float
@@ -45,8 +46,8 @@ class ControlRange:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything that shapes a data set."""
+class DatasetPlan:
+    """Everything that determines a data set."""
 
     count: int
     size_px: int
@@ -54,22 +55,34 @@ class Plan:
     form: str
     views: int
     shard: int
-    """Samples in a tar file."""
+    """Number of samples in a tar file."""
     model: str
     model_digest: str
     classes: tuple[ClassShare, ...]
     controls: tuple[ControlRange, ...]
     spread: float
-    """How far controls go from their defaults: 0 not at all, 1 to their limits."""
+    """Distance of controls from their defaults: 0 none, 1 up to their limits."""
 
     def digest(self) -> str:
-        """Names the data set."""
+        """Return the SHA-256 of the plan, lower-case hex."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+class PlanChoices(TypedDict):
+    """The fields of a plan that the user chooses."""
+
+    count: int
+    size_px: int
+    seed: int
+    form: str
+    views: int
+    shard: int
+    spread: float
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One material and how it is seen."""
+    """A material and the views of it."""
 
     number: int
     class_name: str
@@ -80,35 +93,37 @@ class Sample:
 
     @property
     def key(self) -> str:
-        """Its name in the data set."""
+        """Name of the sample in the data set."""
         return f"{self.number:08d}"
 
 
-def make_plan(model: Any, chosen: Sequence[str], *, balance: bool, **rest: Any) -> Plan:
-    """``model`` is the server's (`Client.get_model`); ``chosen`` its classes by name, none for all.
-    With ``balance`` each class comes equally often, else in proportion to its training
-    materials. ``rest`` are the fields of `Plan`. Raises InvalidRequestError.
+def make_plan(
+    model: pb.Model, chosen: Sequence[str], *, balance: bool, **choices: Unpack[PlanChoices]
+) -> DatasetPlan:
+    """Make a plan of a server's model (`Client.get_model`).
+
+    ``chosen`` are names of its classes; none for all. With ``balance`` each class comes equally
+    often, else in proportion to its training materials. Raises InvalidRequestError.
     """
     known = {c.name: c.materials for c in model.classes}
-    if strange := [
-        name for name in known if not _PLAIN.match(name)
-    ]:  # it becomes a folder, and comes from a server
+    # a name becomes a folder, and it comes from a server
+    if unsafe := [name for name in known if not _PLAIN.match(name)]:
         raise InvalidRequestError(
-            f"the model's class {strange[0]!r} is no plain name: this server is not to be trusted",
+            f"the model's class {unsafe[0]!r} is no plain name: this server is not to be trusted",
             "classes",
         )
     if unknown := [name for name in chosen if name not in known]:
         raise InvalidRequestError(
             f"unknown class {unknown[0]!r}: there are {', '.join(known)}", "classes"
         )
-    if not 1 <= rest["count"] <= MOST_SAMPLES:
-        raise InvalidRequestError(f"--count {rest['count']}: give 1 to {MOST_SAMPLES:,}", "count")
-    if not 0 <= rest["views"] <= MOST_VIEWS:
-        raise InvalidRequestError(f"--views {rest['views']}: give 0 to {MOST_VIEWS}", "views")
-    if not 0.0 <= rest["spread"] <= 1.0:
-        raise InvalidRequestError(f"--spread {rest['spread']}: give 0 to 1", "spread")
-    if rest["shard"] < 1:
-        raise InvalidRequestError(f"--shard {rest['shard']}: give 1 or more", "shard")
+    if not 1 <= choices["count"] <= MAX_SAMPLES:
+        raise InvalidRequestError(f"--count {choices['count']}: give 1 to {MAX_SAMPLES:,}", "count")
+    if not 0 <= choices["views"] <= MAX_VIEWS:
+        raise InvalidRequestError(f"--views {choices['views']}: give 0 to {MAX_VIEWS}", "views")
+    if not 0.0 <= choices["spread"] <= 1.0:
+        raise InvalidRequestError(f"--spread {choices['spread']}: give 0 to 1", "spread")
+    if choices["shard"] < 1:
+        raise InvalidRequestError(f"--shard {choices['shard']}: give 1 or more", "shard")
     names = list(chosen) or list(known)
     weights = np.array([1.0 if balance else known[name] for name in names])
     shares = tuple(
@@ -118,15 +133,15 @@ def make_plan(model: Any, chosen: Sequence[str], *, balance: bool, **rest: Any) 
     controls = tuple(
         ControlRange(c.name, c.minimum, c.maximum, c.default_value)
         for c in model.controls
-        if c.name not in KEPT
+        if c.name not in FIXED_CONTROLS
     )
-    return Plan(
-        model=model.id, model_digest=model.digest, classes=shares, controls=controls, **rest
+    return DatasetPlan(
+        model=model.id, model_digest=model.digest, classes=shares, controls=controls, **choices
     )
 
 
-def draw_sample(plan: Plan, number: int) -> Sample:
-    """Sample ``number`` of a plan.
+def choose_sample(plan: DatasetPlan, number: int) -> Sample:
+    """Choose class, seed, controls and views of sample ``number``.
 
     Classes come by a low-discrepancy sequence, so any stretch of the data set has them in their
     shares. Controls lie near their defaults more often than far from them.
@@ -136,13 +151,14 @@ def draw_sample(plan: Plan, number: int) -> Sample:
     place = ((number + 0.5) * 0.6180339887498949 + plan.seed * 0.7548776662466927) % 1.0
     index = min(int(np.searchsorted(edges, place * edges[-1], side="right")), len(edges) - 1)
     controls = {
-        c.name: _drawn(c, float(rng.uniform(-1.0, 1.0)), plan.spread) for c in plan.controls
+        c.name: _choose_control(c, float(rng.uniform(-1.0, 1.0)), plan.spread)
+        for c in plan.controls
     }
     seed = int(rng.integers(0, 2**48))
-    views = tuple(draw_view(rng) for _ in range(plan.views))
+    views = tuple(random_view(rng) for _ in range(plan.views))
     return Sample(number, plan.classes[index].name, index, seed, controls, views)
 
 
-def _drawn(control: ControlRange, at: float, spread: float) -> float:
-    limit = control.maximum if at > 0.0 else control.minimum
-    return round(control.default + (limit - control.default) * abs(at) ** 3 * spread, 4)
+def _choose_control(control: ControlRange, position: float, spread: float) -> float:
+    limit = control.maximum if position > 0.0 else control.minimum
+    return round(control.default + (limit - control.default) * abs(position) ** 3 * spread, 4)

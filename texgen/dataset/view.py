@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flat piece of material seen by a camera from anywhere above it, lit from anywhere above it."""
+"""Renders a flat piece of material from a camera and a light anywhere above it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from texgen.render.shading import render_lit
 
 Array = NDArray[np.float32]
 FOV_DEG = 40.0
-BRIGHT = 0.3
-"""Mean albedo from which on a camera takes less light."""
+BRIGHT_ALBEDO = 0.3
+"""Mean albedo above which the exposure is reduced."""
 SAMPLES = 2
 """Rays along each edge of a pixel."""
-SEEN = (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
+RENDERED_MAPS = (MapKind.BASECOLOR, MapKind.NORMAL, MapKind.ROUGHNESS, MapKind.METALLIC, MapKind.AO)
 
 
 @dataclass(frozen=True)
 class View:
-    """Camera and light. Lengths are in tiles; x right, y up in the texture, z out of it."""
+    """A camera and a light. Lengths are in tiles; x right, y up in the texture, z out of it."""
 
     camera: tuple[float, float, float]
     target: tuple[float, float, float]
     light: tuple[float, float, float]
-    """Unit vector towards it."""
+    """Unit vector towards the light."""
     light_rgb: tuple[float, float, float]
-    """Linear, 1 on average."""
+    """Linear colour of the light, 1 on average."""
     sky: float
-    """Light from all around, times that of previews."""
+    """Factor on the ambient light of previews."""
 
 
-def draw_view(rng: np.random.Generator) -> View:
-    """Camera 35 to 90 degrees above the plane, 1 to 2.5 tiles away; light 20 to 80 degrees above
-    it, warm to cool.
+def random_view(rng: np.random.Generator) -> View:
+    """Choose a camera 35 to 90 degrees above the plane, 1 to 2.5 tiles away; light 20 to 80 degrees
+    above it, warm to cool.
     """
     target = (float(rng.random()), float(rng.random()), 0.0)
     away, turn, rise = (
@@ -62,13 +62,15 @@ def _direction(turn: float, rise: float) -> tuple[float, float, float]:
     return math.cos(turn) * math.cos(rise), math.sin(turn) * math.cos(rise), math.sin(rise)
 
 
-def metered(maps: Mapping[MapKind, Pixels]) -> float:
-    """The exposure for a material, as a camera chooses it: bright ones get less light, so that they
-    are not merely white.
+def auto_exposure(maps: Mapping[MapKind, Pixels]) -> float:
+    """Return the exposure for a material: a bright one gets less light, so that it is not merely
+    white.
     """
     return round(
         min(
-            1.0, BRIGHT / max(float(srgb_to_linear(to_unit(maps[MapKind.BASECOLOR])).mean()), 1e-3)
+            1.0,
+            BRIGHT_ALBEDO
+            / max(float(srgb_to_linear(to_unit(maps[MapKind.BASECOLOR])).mean()), 1e-3),
         ),
         4,
     )
@@ -77,30 +79,31 @@ def metered(maps: Mapping[MapKind, Pixels]) -> float:
 def render_view(
     maps: Mapping[MapKind, Pixels], view: View, edge_px: int, exposure: float = 1.0
 ) -> NDArray[np.uint8]:
-    """The material as seen:
+    """Render a view of the material, whose texture repeats, as (edge, edge, 3) uint8 sRGB.
 
-    (edge, edge, 3) uint8 sRGB. The texture repeats. Needs basecolor, normal, roughness, metallic
-    and ao.
+    Needs basecolor, normal, roughness, metallic and ao.
     """
     points, rays = _hits(view, edge_px * SAMPLES)
     level = _level(maps[MapKind.BASECOLOR].shape[0], points)
-    seen = {kind: _sampled(_mip(maps[kind], kind, level), points) for kind in SEEN}
-    normal = seen[MapKind.NORMAL] * 2.0 - 1.0
+    samples = {
+        kind: _sample_bilinear(_mip(maps[kind], kind, level), points) for kind in RENDERED_MAPS
+    }
+    normal = samples[MapKind.NORMAL] * 2.0 - 1.0
     normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
-    roughness, metallic, ao = (seen[kind][..., 0] for kind in SEEN[2:])
+    roughness, metallic, ao = (samples[kind][..., 0] for kind in RENDERED_MAPS[2:])
     rgb = np.asarray(view.light_rgb, np.float32)
-    surface = (seen[MapKind.BASECOLOR], normal, roughness, metallic, ao)
-    lit = render_lit(
+    surface = (samples[MapKind.BASECOLOR], normal, roughness, metallic, ao)
+    fine = render_lit(
         *surface, view.light, to_view=-rays, light_rgb=rgb, sky=view.sky, exposure=exposure
     )
-    mean = lit.reshape(edge_px, SAMPLES, edge_px, SAMPLES, 3).mean((1, 3))
+    mean = fine.reshape(edge_px, SAMPLES, edge_px, SAMPLES, 3).mean((1, 3))
     picture: NDArray[np.uint8] = np.rint(mean).astype(np.uint8)
     return picture
 
 
 def _hits(view: View, edge: int) -> tuple[Array, Array]:
-    """Where the rays of the pixels meet the plane, (edge, edge, 2), and their directions, (edge,
-    edge, 3).
+    """Return the points where the rays of the pixels meet the plane, (edge, edge, 2), and their
+    directions, (edge, edge, 3).
     """
     camera = np.asarray(view.camera, np.float64)
     forward = np.asarray(view.target) - camera
@@ -113,15 +116,16 @@ def _hits(view: View, edge: int) -> tuple[Array, Array]:
     across = (np.arange(edge) + 0.5) / edge * 2.0 - 1.0
     rays = forward + reach * (across[None, :, None] * right - across[:, None, None] * up)
     rays /= np.linalg.norm(rays, axis=2, keepdims=True)
-    rays[..., 2] = np.minimum(
-        rays[..., 2], -0.02
-    )  # what would pass over the horizon meets the plane far away
+    # a ray over the horizon meets the plane far away
+    rays[..., 2] = np.minimum(rays[..., 2], -0.02)
     points = camera[:2] + rays[..., :2] * (-camera[2] / rays[..., 2:])
     return points.astype(np.float32), rays.astype(np.float32)
 
 
 def _level(height_px: int, points: Array) -> int:
-    """The mip whose pixels are as far apart as the rays, by the middle of the picture."""
+    """Return the mip level whose pixels are as far apart as the rays in the middle of
+    the picture.
+    """
     middle = points.shape[0] // 2
     step = float(np.linalg.norm(points[middle + 1, middle] - points[middle, middle])) * height_px
     return max(0, round(math.log2(max(step, 1e-6))))
@@ -136,8 +140,8 @@ def _mip(pixels: Pixels, kind: MapKind, level: int) -> Array:
     return to_unit(chain[min(level, len(chain) - 1)])
 
 
-def _sampled(plane: Array, points: Array) -> Array:
-    """Bilinear, around the edges; rows count from the top, y from the bottom."""
+def _sample_bilinear(plane: Array, points: Array) -> Array:
+    """Sample a plane bilinearly with wrap-around; rows count from the top, y from the bottom."""
     height, width = plane.shape[:2]
     x, y = points[..., 0] * width - 0.5, -points[..., 1] * height - 0.5
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texture sets as engines want them: presets are data, one TOML file each; documents have a writer
-each, made by the library of its field.
+"""Exports texture sets for engines: presets are data, one TOML file each; each document has a
+writer that uses the library of its field.
 """

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KTX2 with Basis Universal:
+"""Encodes and decodes KTX2 with Basis Universal: ETC1S for colour, UASTC with zstd for data, mips
+included.
 
-ETC1S for colour, UASTC with zstd for data, mips included. Source: Khronos KTX 2.0,
-KHR_texture_basisu.
+Source: Khronos KTX 2.0, KHR_texture_basisu.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,17 +17,19 @@ from texgen.export.mips import mip_chain
 from texgen.files.images import MAX_DECODED_PIXELS, decode_png
 from texgen.maps import Pixels
 
+EncoderOptions: TypeAlias = dict[str, int | bool]
+"""Arguments of the encoder."""
 BLOCK_PX = 4
-SIZE_AT = 20
-"""Bytes of the header before width and height."""
+SIZE_OFFSET = 20
+"""Offset of width and height in the header, in bytes."""
 ETC1S_QUALITY, ETC1S_EFFORT = 80, 1
 UASTC_QUALITY, UASTC_EFFORT = 100, 2
-"""Below 100 the encoder trades quality for size, and its bytes depend on its threads."""
+"""Quality and effort; below a quality of 100 the bytes depend on the number of threads."""
 ZSTD_LEVEL = 10
 
 
 def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str = "") -> bytes:
-    """(H, W, C) uint8 with 1, 3 or 4 channels -> KTX2 bytes, the same for the same input.
+    """Encode (H, W, C) uint8 with 1, 3 or 4 channels; the same input gives the same bytes.
 
     ``codec`` is "etc1s" or "uastc"; empty: ETC1S for sRGB, UASTC for data. Raises
     InvalidRequestError for sizes that are no multiple of 4, and where the encoder is not installed.
@@ -35,7 +37,7 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
     height, width, channels = pixels.shape
     if height % BLOCK_PX or width % BLOCK_PX:
         raise InvalidRequestError(
-            f"KTX2 wants edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not",
+            f"KTX2 needs edges that are multiples of {BLOCK_PX} px: {width} x {height} px are not",
             "preset",
         )
     alktx2 = _load()
@@ -43,7 +45,7 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
         (_rgba(level).tobytes(), level.shape[1], level.shape[0])
         for level in mip_chain(pixels, srgb=srgb, normal=normal)
     ]
-    colour: dict[str, Any] = {
+    colour: EncoderOptions = {
         "srgb": srgb,
         "linear": not srgb,
         "force_alpha": channels == 4,
@@ -60,7 +62,7 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
             **colour,
         )
     else:
-        settings: dict[str, Any] = {
+        settings: EncoderOptions = {
             "quality": UASTC_QUALITY,
             "effort": UASTC_EFFORT,
             "zstd_supercompression_level": ZSTD_LEVEL,
@@ -72,11 +74,13 @@ def encode_ktx2(pixels: Pixels, *, srgb: bool, normal: bool = False, codec: str 
 
 
 def decode_ktx2(data: bytes) -> Pixels:
-    """The largest level of a KTX2 file with Basis Universal in it:
+    """Decode the largest level of a KTX2 file with Basis Universal to (H, W, 4) uint8.
 
-    (H, W, 4) uint8. Raises InvalidRequestError.
+    Raises InvalidRequestError.
     """
-    width, height = struct.unpack_from("<2I", data, SIZE_AT) if len(data) >= SIZE_AT + 8 else (0, 0)
+    width, height = (
+        struct.unpack_from("<2I", data, SIZE_OFFSET) if len(data) >= SIZE_OFFSET + 8 else (0, 0)
+    )
     if width * height > MAX_DECODED_PIXELS:
         raise InvalidRequestError(
             f"{width} x {height} px is more than the {MAX_DECODED_PIXELS} px that are decoded",
@@ -102,7 +106,7 @@ def _load() -> Any:
 
 
 def _rgba(pixels: Pixels) -> Pixels:
-    """Grey three times, and opaque, where channels are missing."""
+    """Return four channels: grey is repeated, a missing alpha is opaque."""
     colour = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
     if colour.shape[2] == 4:
         return np.ascontiguousarray(colour)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mip chains of textures that repeat: the filter reaches around the edges, colour is filtered as
-light, normals stay unit vectors.
+"""Builds mip chains of textures that repeat: the filter wraps around the edges, colour is filtered
+as light, normals stay unit vectors.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from texgen.files.images import linear_to_srgb, srgb_to_linear
 from texgen.maps import Pixels, to_unit
 
 LOBES = 2.0
-"""Of the Lanczos window, in pixels of the smaller level."""
-Planes = NDArray[np.float32]
+"""Half width of the Lanczos window, in pixels of the smaller level."""
+Array = NDArray[np.float32]
 
 
 def mip_chain(pixels: Pixels, *, srgb: bool = False, normal: bool = False) -> list[Pixels]:
-    """(H, W, C) of 8 or 16 bits -> itself and every smaller level down to 1 x 1, each half of the
-    last one, rounded down.
+    """Return (H, W, C) of 8 or 16 bits and every smaller level down to 1 x 1, each half of the last
+    one, rounded down.
 
     ``srgb``: the first three channels are sRGB, filtered in linear light. ``normal``: they are a
     tangent-space normal, made unit again.
     """
-    levels, values = [pixels], _linear(pixels, srgb=srgb, normal=normal)
+    levels, values = [pixels], _to_linear(pixels, srgb=srgb, normal=normal)
     while values.shape[0] > 1 or values.shape[1] > 1:
-        values = _resized(
+        values = _resize(
             values, max(1, values.shape[0] // 2), max(1, values.shape[1] // 2), normal=normal
         )
-        levels.append(_stored(values, pixels, srgb=srgb, normal=normal))
+        levels.append(_quantize(values, pixels, srgb=srgb, normal=normal))
     return levels
 
 
-def shrunk(
+def shrink(
     pixels: Pixels, height: int, width: int, *, srgb: bool = False, normal: bool = False
 ) -> Pixels:
-    """(H, W, C) of 8 or 16 bits -> a smaller size, filtered as a mip is."""
-    values = _resized(_linear(pixels, srgb=srgb, normal=normal), height, width, normal=normal)
-    return _stored(values, pixels, srgb=srgb, normal=normal)
+    """Shrink (H, W, C) of 8 or 16 bits to a smaller size with the filter of the mips."""
+    values = _resize(_to_linear(pixels, srgb=srgb, normal=normal), height, width, normal=normal)
+    return _quantize(values, pixels, srgb=srgb, normal=normal)
 
 
-def _linear(pixels: Pixels, *, srgb: bool, normal: bool) -> Planes:
+def _to_linear(pixels: Pixels, *, srgb: bool, normal: bool) -> Array:
     values = to_unit(pixels)
     if srgb:
         values[..., :3] = srgb_to_linear(values[..., :3])
@@ -49,26 +49,26 @@ def _linear(pixels: Pixels, *, srgb: bool, normal: bool) -> Planes:
     return values
 
 
-def _resized(values: Planes, height: int, width: int, *, normal: bool) -> Planes:
-    values = _shortened(_shortened(values, 0, height), 1, width)
+def _resize(values: Array, height: int, width: int, *, normal: bool) -> Array:
+    values = _shorten(_shorten(values, 0, height), 1, width)
     if normal:
         values[..., :3] /= np.maximum(np.linalg.norm(values[..., :3], axis=2, keepdims=True), 1e-6)
     return values
 
 
-def _stored(values: Planes, like: Pixels, *, srgb: bool, normal: bool) -> Pixels:
-    shown = values.copy()
+def _quantize(values: Array, like: Pixels, *, srgb: bool, normal: bool) -> Pixels:
+    encoded = values.copy()
     if srgb:
-        shown[..., :3] = linear_to_srgb(shown[..., :3])
+        encoded[..., :3] = linear_to_srgb(encoded[..., :3])
     elif normal:
-        shown[..., :3] = shown[..., :3] * 0.5 + 0.5
+        encoded[..., :3] = encoded[..., :3] * 0.5 + 0.5
     top = 255 if like.dtype == np.uint8 else 65535
-    stored: Pixels = np.rint(np.clip(shown, 0.0, 1.0) * np.float32(top)).astype(like.dtype)
+    stored: Pixels = np.rint(np.clip(encoded, 0.0, 1.0) * np.float32(top)).astype(like.dtype)
     return stored
 
 
-def _shortened(values: Planes, axis: int, short: int) -> Planes:
-    """Of another length along an axis, at most its own, by a Lanczos window that wraps around."""
+def _shorten(values: Array, axis: int, short: int) -> Array:
+    """Shorten an axis with a Lanczos window that wraps around."""
     length = values.shape[axis]
     if length == short:
         return values
@@ -79,10 +79,10 @@ def _shortened(values: Planes, axis: int, short: int) -> Planes:
     distance = (places + 0.5 - centre[:, None]) / scale
     weights = np.where(np.abs(distance) < LOBES, np.sinc(distance) * np.sinc(distance / LOBES), 0.0)
     weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-    moved = np.moveaxis(values, axis, 0)
-    out = np.zeros((short, *moved.shape[1:]), np.float32)
+    lines = np.moveaxis(values, axis, 0)
+    out = np.zeros((short, *lines.shape[1:]), np.float32)
     for tap in np.flatnonzero(np.any(weights != 0.0, 0)):
         out += (
-            weights[:, tap].reshape(-1, *(1,) * (moved.ndim - 1)) * moved[places[:, tap] % length]
+            weights[:, tap].reshape(-1, *(1,) * (lines.ndim - 1)) * lines[places[:, tap] % length]
         )
     return np.moveaxis(out, 0, axis)

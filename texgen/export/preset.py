@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Presets: which files an engine wants, and which channel of which map lies where in them."""
+"""Loads presets: the files that an engine expects, and the channels of maps in each of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import MATERIAL_MAPS, MAX_EDGE_PX, MapKind
 
 NORMALS = ("opengl", "directx")
-SPACES = ("srgb", "data")
+COLOR_SPACES = ("srgb", "data")
 DEPTHS = (8, 16)
 FORMATS = ("png", "tiff", "exr", "ktx2")
 CODECS = ("", "etc1s", "uastc")
@@ -24,12 +25,13 @@ DOCUMENTS = ("gltf", "usd", "usdz", "materialx", "godot")
 _CHANNEL = re.compile(
     r"^(?P<inverted>1-)?(?P<map>" + "|".join(MATERIAL_MAPS) + r")(?:\.(?P<letter>[rgb]))?$"
 )
+_Choice = TypeVar("_Choice", str, int)
 _NAME = re.compile(r"^[\w.{}-]+$")
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of a file: of a map, or a constant."""
+    """A channel of a file: a channel of a map, or a constant."""
 
     kind: MapKind | None
     index: int = 0
@@ -39,50 +41,50 @@ class Channel:
 
 @dataclass(frozen=True)
 class FileLayout:
-    """One file of a preset."""
+    """A file of a preset."""
 
     name: str
-    """With ``{stem}``, without extension."""
+    """File name with ``{stem}``, without extension."""
     channels: tuple[Channel, ...]
     color_space: str
     bit_depth: int
     format: str
     codec: str = ""
-    """Of KTX2; empty: ETC1S for sRGB, UASTC for data."""
+    """Codec of KTX2; empty: ETC1S for sRGB, UASTC for data."""
 
     def kinds(self) -> set[MapKind]:
-        """Maps that it is made of."""
+        """Return the maps that the file is packed of."""
         return {c.kind for c in self.channels if c.kind is not None}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What is written of a texture set."""
+    """The files and documents that are written of a texture set."""
 
     name: str
     title: str
     normal: str
-    """One of `NORMALS`: whether green points up or down."""
+    """Direction of green, one of `NORMALS`."""
     files: tuple[FileLayout, ...]
     documents: tuple[str, ...]
-    """Of `DOCUMENTS`."""
+    """Documents to write, some of `DOCUMENTS`."""
     notes: str
-    """How to import the files; written beside them."""
+    """Instructions for importing the files, written beside them."""
     max_edge_px: int = 0
-    """Larger maps are shrunk to it; 0: they are not."""
+    """Longest edge, to which larger maps are shrunk; 0: no limit."""
     padding_px: int = 0
-    """Of the texture's other side around each file, for atlases."""
+    """Pixels of the wrapped texture around each file, for atlases."""
 
 
 def preset_names() -> list[str]:
-    """Those that come with texgen."""
+    """Return the names of the presets that texgen contains."""
     return sorted(
         p.name.removesuffix(".toml") for p in _shipped().iterdir() if p.name.endswith(".toml")
     )
 
 
 def load_preset(name: str) -> Preset:
-    """A preset by its name, or a TOML file of one's own.
+    """Load a preset by its name or from a TOML file.
 
     Raises InvalidRequestError naming what is wrong in it.
     """
@@ -110,7 +112,7 @@ def _shipped_preset(name: str) -> Preset:
     return _read(name, _shipped().joinpath(f"{name}.toml").read_text(encoding="utf-8"), name)
 
 
-def _shipped() -> Any:
+def _shipped() -> Traversable:
     return resources.files("texgen.export") / "presets"
 
 
@@ -154,13 +156,13 @@ def _read(name: str, text: str, source: str) -> Preset:
     )
 
 
-def _count(value: Any, what: str, source: str) -> int:
+def _count(value: object, what: str, source: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_EDGE_PX:
         raise _wrong(source, f"{what} {value!r}: a whole number from 0 to {MAX_EDGE_PX}")
     return value
 
 
-def _file(entry: Any, source: str) -> FileLayout:
+def _file(entry: object, source: str) -> FileLayout:
     if not isinstance(entry, dict):
         raise _wrong(source, "[[file]] must be a table")
     _check_keys(entry, {"name", "channels", "color_space", "bit_depth", "format", "codec"}, source)
@@ -177,7 +179,7 @@ def _file(entry: Any, source: str) -> FileLayout:
     layout = FileLayout(
         name,
         tuple(_channel(c, name, source) for c in channels),
-        _one_of(entry.get("color_space", "data"), SPACES, "color_space", source),
+        _one_of(entry.get("color_space", "data"), COLOR_SPACES, "color_space", source),
         _one_of(entry.get("bit_depth", 8), DEPTHS, "bit_depth", source),
         _one_of(entry.get("format", "png"), FORMATS, "format", source),
         _one_of(entry.get("codec", ""), CODECS, "codec", source),
@@ -191,7 +193,7 @@ def _file(entry: Any, source: str) -> FileLayout:
     return layout
 
 
-def _channel(text: Any, name: str, source: str) -> Channel:
+def _channel(text: object, name: str, source: str) -> Channel:
     if isinstance(text, int | float) and not isinstance(text, bool) and 0.0 <= text <= 1.0:
         return Channel(None, constant=float(text))
     match = _CHANNEL.match(text) if isinstance(text, str) else None
@@ -216,10 +218,10 @@ def _check_keys(table: Mapping[str, Any], allowed: set[str], source: str) -> Non
         raise _wrong(source, f"unknown key {unknown[0]!r}; there are {', '.join(sorted(allowed))}")
 
 
-def _one_of(value: Any, allowed: tuple[Any, ...], what: str, source: str) -> Any:
-    if value not in allowed or isinstance(value, bool):
+def _one_of(value: object, allowed: tuple[_Choice, ...], what: str, source: str) -> _Choice:
+    if isinstance(value, bool) or value not in allowed:
         raise _wrong(source, f"{what} {value!r}: choose {', '.join(map(str, allowed))}")
-    return value
+    return allowed[allowed.index(value)]
 
 
 def _wrong(source: str, why: str) -> InvalidRequestError:

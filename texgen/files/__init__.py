@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texture files: formats, sets of maps, sidecars, and what can be measured of them."""
+"""Texture files: formats, sets of maps, sidecars, and their checks."""

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be measured of texture files, anybody's: does it tile, are values in range, which way is
-green, can an engine take it.
-"""
+"""Checks texture files: tiling, ranges of values, direction of green, limits of engines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from texgen.export.packing import file_name
 from texgen.export.preset import Preset
 from texgen.files.images import srgb_to_linear
 from texgen.files.picture import PictureFile
@@ -20,21 +20,24 @@ from texgen.maps import Pixels, to_unit
 
 MIN_TILEABILITY = 0.7
 USUAL_SHARE = 0.99
-"""A seam is compared with the strongest edges but the last hundredth."""
-DARKEST, BRIGHTEST = 0.02, 0.95
+"""Quantile of the edges with which a seam is compared."""
+MIN_ALBEDO, MAX_ALBEDO = 0.02, 0.95
 """Usual limits of the mean basecolor, linear: coal and fresh snow."""
-BETWEEN_METALS = 0.25
-"""Share of pixels that are neither metal nor not, above which a metallic map is suspicious."""
-NORMAL_LENGTH = 0.05
+MAX_PARTLY_METAL = 0.25
+"""Largest usual share of pixels between metal and non-metal."""
+MAX_LENGTH_ERROR = 0.05
 """Mean deviation from length 1 that rounding and compression do not explain."""
-SURE = 1.3
-"""How many times rounder one reading of green must be than the other."""
+MIN_CURL_RATIO = 1.3
+"""Ratio of curl from which the convention of a normal map counts as known."""
 FEW_LEVELS = 256
+"""Levels that a map of 8 bits can have at most."""
+Facts: TypeAlias = dict[str, str | float | bool]
+"""Measured values of a file, by name."""
 
 
 @dataclass
 class Report:
-    """Of one file."""
+    """The measurements and problems of one file."""
 
     path: Path
     kind: str
@@ -42,15 +45,15 @@ class Report:
     channels: int = 0
     bit_depth: int = 0
     tileability: float = 1.0
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    """What somebody should mend."""
+    """Problems that should be corrected."""
 
 
 def check_picture(
     kind: str, picture: PictureFile, min_tileability: float = MIN_TILEABILITY
 ) -> Report:
-    """Measure a map of a kind as in `texgen.files.pbr_sets.WORDS`."""
+    """Measure a map; ``kind`` is one of `texgen.files.pbr_sets.WORDS`, or empty."""
     pixels = picture.pixels
     report = Report(
         picture.path,
@@ -71,12 +74,12 @@ def check_picture(
             f"{report.size_px[0]} x {report.size_px[1]} px are no multiples of 4: engines "
             f"cannot compress it"
         )
-    report.problems += _CHECKS.get(kind, _nothing)(pixels, report.facts)
+    report.problems += _CHECKS.get(kind, _no_check)(pixels, report.facts)
     return report
 
 
 def check_set(reports: Mapping[str, Report]) -> list[str]:
-    """What is wrong between the maps of one set."""
+    """Return the problems between the maps of one set."""
     problems = []
     if len({r.size_px for r in reports.values()}) > 1:
         problems.append(
@@ -93,14 +96,10 @@ def check_set(reports: Mapping[str, Report]) -> list[str]:
 
 
 def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
-    """What a set lacks of a preset's files, and what has another depth or count of channels.
+    """Yield files of a preset that are missing or have another depth or number of channels.
 
-    Looks at names and headers alone.
+    Only names and headers are read.
     """
-    from PIL import Image
-
-    from texgen.export.packing import file_name
-
     for layout in preset.files:
         path = folder / file_name(layout, stem)
         if not path.is_file():
@@ -114,16 +113,16 @@ def check_preset(stem: str, folder: Path, preset: Preset) -> Iterator[str]:
             )
             bands, srgb = len(picture.getbands()), "srgb" in picture.info
         if deep != (layout.bit_depth == 16):
-            yield f"{path.name} has {16 if deep else 8} bits, the preset wants {layout.bit_depth}"
+            yield f"{path.name} has {16 if deep else 8} bits, the preset needs {layout.bit_depth}"
         if bands != len(layout.channels):
-            yield f"{path.name} has {bands} channels, the preset wants {len(layout.channels)}"
+            yield f"{path.name} has {bands} channels, the preset needs {len(layout.channels)}"
         if srgb and layout.color_space == "data":
             yield f"{path.name} holds data but is marked as sRGB"
 
 
 def tileability(pixels: Pixels) -> float:
-    """1: the seam is no stronger than what is inside the picture; 0.5: twice as strong as its
-    strongest edges. The worse axis counts.
+    """Return the tileability of the worse axis, 0 to 1. 1: the seam is no stronger than the edges
+    inside the picture; 0.5: twice as strong as its strongest edges.
     """
     worst = 1.0
     unit = to_unit(pixels)
@@ -138,10 +137,12 @@ def tileability(pixels: Pixels) -> float:
 
 
 def convention(normal: NDArray[np.float32]) -> tuple[str, float]:
-    """(H, W, 3) in [-1, 1] -> "OpenGL", "DirectX" or "unclear", and how many times less curl the
-    likelier one has.
+    """Estimate the convention of a normal map, (H, W, 3) in [-1, 1].
 
-    A relief's slopes have no curl; with green read the wrong way they do.
+    Slopes of a relief have no curl, unless green is read the wrong way.
+
+    Returns:
+        "OpenGL", "DirectX" or "unclear", and how many times less curl the likelier one has.
     """
     nz = np.maximum(normal[..., 2], 0.1)
     right, up = -normal[..., 0] / nz, -normal[..., 1] / nz
@@ -149,53 +150,53 @@ def convention(normal: NDArray[np.float32]) -> tuple[str, float]:
     along_x = (np.roll(up, -1, 1) - np.roll(up, 1, 1))[1:-1, 1:-1]
     gl, dx = float(np.abs(along_y + along_x).mean()), float(np.abs(along_y - along_x).mean())
     ratio = max(gl, dx) / max(min(gl, dx), 1e-9)
-    if ratio < SURE or max(gl, dx) < 1e-4:
+    if ratio < MIN_CURL_RATIO or max(gl, dx) < 1e-4:
         return "unclear", ratio
     return ("OpenGL" if gl < dx else "DirectX"), ratio
 
 
-def _nothing(_pixels: Pixels, _facts: dict[str, Any]) -> list[str]:
+def _no_check(_pixels: Pixels, _facts: Facts) -> list[str]:
     return []
 
 
-def _basecolor(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
+def _check_basecolor(pixels: Pixels, facts: Facts) -> list[str]:
     linear = float(srgb_to_linear(to_unit(pixels[..., :3])).mean())
     facts["mean_albedo"] = round(linear, 4)
-    if linear < DARKEST:
+    if linear < MIN_ALBEDO:
         return [f"mean albedo {linear:.3f} is darker than coal: is it a basecolor, in sRGB?"]
     return (
         [f"mean albedo {linear:.3f} is brighter than fresh snow: is light baked in?"]
-        if linear > BRIGHTEST
+        if linear > MAX_ALBEDO
         else []
     )
 
 
-def _metallic(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
+def _check_metallic(pixels: Pixels, facts: Facts) -> list[str]:
     unit = to_unit(pixels[..., :1])
     between = float(((unit > 0.2) & (unit < 0.8)).mean())
     facts["neither_metal_nor_not"] = round(between, 4)
     return (
         [f"{100 * between:.0f} % of the metallic map are neither metal nor not"]
-        if between > BETWEEN_METALS
+        if between > MAX_PARTLY_METAL
         else []
     )
 
 
-def _normal(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
+def _check_normal(pixels: Pixels, facts: Facts) -> list[str]:
     if pixels.shape[2] < 3:
         return ["a normal map has three channels"]
     normal = to_unit(pixels[..., :3]) * 2.0 - 1.0
     length = np.sqrt((normal * normal).sum(2))
-    off = float(np.abs(length - 1.0).mean())
+    length_error = float(np.abs(length - 1.0).mean())
     name, ratio = convention(normal)
     facts |= {
-        "mean_length_error": round(off, 4),
+        "mean_length_error": round(length_error, 4),
         "convention": name,
         "convention_ratio": round(ratio, 2),
     }
     problems = (
-        [f"normals are not of length 1 (off by {off:.2f} on average): saved as sRGB?"]
-        if off > NORMAL_LENGTH
+        [f"normals are not of length 1 (off by {length_error:.2f} on average): saved as sRGB?"]
+        if length_error > MAX_LENGTH_ERROR
         else []
     )
     below = float((normal[..., 2] < 0).mean())
@@ -204,7 +205,7 @@ def _normal(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
     )
 
 
-def _height(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
+def _check_height(pixels: Pixels, facts: Facts) -> list[str]:
     levels = len(np.unique(pixels[..., 0]))
     facts["levels"] = levels
     if pixels.dtype == np.uint8:
@@ -215,9 +216,9 @@ def _height(pixels: Pixels, facts: dict[str, Any]) -> list[str]:
 
 
 _CHECKS = {
-    "basecolor": _basecolor,
-    "metallic": _metallic,
-    "normal": _normal,
-    "normal_dx": _normal,
-    "height": _height,
+    "basecolor": _check_basecolor,
+    "metallic": _check_metallic,
+    "normal": _check_normal,
+    "normal_dx": _check_normal,
+    "height": _check_height,
 }

@@ -1,44 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finished environment -> files: the panorama, a picture to look at, a sidecar; on demand cube
-faces, a PNG skybox, irradiance.
+"""Writes an environment to files: the panorama, a preview, a sidecar; on request cube faces, a PNG
+skybox, irradiance.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from texgen._version import __version__
+from texgen.files.document import Sidecar
 from texgen.files.images import decode, encode_exr, encode_png
-from texgen.files.material import sealed
+from texgen.files.material import sealed_contents
 from texgen.maps import ColorSpace, Environment
+from texgen.provenance.signing import Signer
 from texgen.render.panorama import (
     FACES,
     MIDDLE_GREY,
     Array,
     cube_faces,
-    developed,
+    expose,
     geometric_mean,
     irradiance_harmonics,
     irradiance_map,
     radiance_harmonics,
-    tone_mapped,
+    tone_map,
 )
-
-if TYPE_CHECKING:
-    from texgen.provenance.signing import Signer
 
 PREVIEW_PX, IRRADIANCE_ROWS = 1024, 32
 EDGE_SHARE = 4
-"""A cube's edge is the panorama's width over this: about as many pixels a degree."""
+"""The panorama's width over a cube's edge: about as many pixels per degree."""
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What is written besides panorama, preview and sidecar."""
+    """The files to write besides panorama, preview and sidecar."""
 
     cubemap: bool = False
     ldr: bool = False
@@ -46,7 +44,7 @@ class Extras:
 
 
 def environment_names(stem: str, extras: Extras) -> dict[str, str]:
-    """What -> file name, the sidecar last."""
+    """Return the file names by content, the sidecar last."""
     names = {"environment": f"{stem}_environment.exr", "preview": f"{stem}_environment_preview.png"}
     if extras.cubemap:
         names |= {f"cube_{face}": f"{stem}_cube_{face}.exr" for face in FACES}
@@ -62,7 +60,7 @@ def environment_names(stem: str, extras: Extras) -> dict[str, str]:
 def environment_contents(
     environment: Environment, stem: str, extras: Extras, signer: Signer | None = None
 ) -> dict[str, bytes | memoryview]:
-    """File name -> bytes, for `texgen.files.material.write_files`."""
+    """Return the contents of the files by name, for `texgen.files.material.write_files`."""
     names = environment_names(stem, extras)
     panorama = np.asarray(decode(environment.panorama), np.float32)
     files = {
@@ -85,17 +83,18 @@ def environment_contents(
     document = environment_sidecar(
         environment, stem, extras, irradiance_harmonics(radiance) if extras.irradiance else None
     )
-    return sealed({names[what]: data for what, data in files.items()}, document, stem, signer)
+    contents = {names[what]: data for what, data in files.items()}
+    return sealed_contents(contents, document, stem, signer)
 
 
 def environment_sidecar(
     environment: Environment, stem: str, extras: Extras, irradiance: Array | None
-) -> dict[str, Any]:
-    """The sidecar's content."""
+) -> Sidecar:
+    """Return the content of the sidecar."""
     names = {
         what: name for what, name in environment_names(stem, extras).items() if what != "sidecar"
     }
-    document = {
+    document: Sidecar = {
         "generator": f"texgen {__version__}",
         "recipe": environment.recipe,
         "model_digest": environment.model_digest,
@@ -125,9 +124,9 @@ def _preview(panorama: Array) -> bytes:
     step = max(1, panorama.shape[1] // PREVIEW_PX)
     rows, columns = panorama.shape[0] // step, panorama.shape[1] // step
     return encode_png(
-        tone_mapped(panorama.reshape(rows, step, columns, step, 3).mean((1, 3))), srgb=True
+        tone_map(panorama.reshape(rows, step, columns, step, 3).mean((1, 3))), srgb=True
     )
 
 
 def _png(radiance: Array, exposure: float) -> bytes:
-    return encode_png(developed(radiance, exposure), srgb=True)
+    return encode_png(expose(radiance, exposure), srgb=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays <-> PNG (8 and 16 bit), EXR (half float) and raw bytes.
+"""Encodes and decodes maps: PNG (8 and 16 bit), EXR (half float) and raw bytes.
 
-The only place that knows file formats.
+The only module that knows these file formats.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import ColorSpace, Encoding, PackedMap, Pixels, raw_bytes, to_unit
@@ -30,9 +31,9 @@ MAX_UPLOAD_PIXELS = 8192 * 8192
 def encode(
     pixels: Pixels, encoding: Encoding, color_space: ColorSpace, text: dict[str, str] | None = None
 ) -> bytes:
-    """Pack (H, W, C) samples.
+    """Encode (H, W, C) samples; ``text`` becomes PNG text chunks.
 
-    ``text`` becomes PNG text chunks. Sources: PNG 3rd edition, OpenEXR 3.
+    Sources: PNG 3rd edition, OpenEXR 3.
     """
     if encoding is Encoding.PNG:
         return encode_png(pixels, srgb=color_space is ColorSpace.SRGB, text=text)
@@ -42,11 +43,11 @@ def encode(
 
 
 def encode_png(pixels: Pixels, *, srgb: bool, text: dict[str, str] | None = None) -> bytes:
-    """(H, W, C) uint8 or uint16 with 1, 3 or 4 channels -> PNG bytes, the same for the same input
-    everywhere.
+    """Encode (H, W, C) uint8 or uint16 with 1, 3 or 4 channels as PNG. The same input gives the
+    same bytes on every machine.
 
-    Filter "Up" on every row and a fast deflate: several times faster than general encoders at about
-    their size.
+    Filter "Up" on every row and a fast deflate are several times faster than general encoders at
+    about their size.
     """
     height, width, channels = pixels.shape
     depth = pixels.dtype.itemsize * 8
@@ -81,7 +82,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def encode_exr(pixels: Pixels, color_space: ColorSpace) -> bytes:
-    """(H, W, C) -> OpenEXR, half float, ZIP; sRGB colour becomes linear light.
+    """Encode (H, W, C) as OpenEXR, half float, ZIP; sRGB colour becomes linear light.
 
     Needs the extra ``exr``.
     """
@@ -96,7 +97,7 @@ def encode_exr(pixels: Pixels, color_space: ColorSpace) -> bytes:
 
 
 def _write_exr(openexr: Any, header: dict[str, Any], channel: dict[str, Any]) -> bytes:
-    """The library writes to paths only: go through a temporary folder."""
+    """Write through a temporary folder, as the library writes to paths only."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "map.exr")
         openexr.File(header, channel).write(str(path))
@@ -114,7 +115,7 @@ def _load_openexr() -> Any:
 
 
 def decode(packed: PackedMap) -> Pixels:
-    """Packed map -> (H, W, C) samples in its dtype; EXR becomes float16, linear.
+    """Decode a map to (H, W, C) samples in its dtype; EXR becomes float16, linear.
 
     Raises InvalidRequestError when the bytes do not hold what the header says.
     """
@@ -137,7 +138,7 @@ def decode(packed: PackedMap) -> Pixels:
 
 
 def decode_png(data: bytes | memoryview) -> Pixels:
-    """PNG with 8 bit, or 16 bit and one channel -> (H, W, C)."""
+    """Decode a PNG with 8 bit, or 16 bit and one channel, to (H, W, C)."""
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         if image.width * image.height > MAX_DECODED_PIXELS:
             raise InvalidRequestError(
@@ -151,7 +152,7 @@ def decode_png(data: bytes | memoryview) -> Pixels:
 
 
 def decode_exr(data: bytes | memoryview) -> Pixels:
-    """OpenEXR of one layer -> (H, W, C), linear. Needs the extra ``exr``."""
+    """Decode an OpenEXR file of one layer to (H, W, C), linear. Needs the extra ``exr``."""
     openexr = _load_openexr()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "map.exr")
@@ -163,14 +164,14 @@ def decode_exr(data: bytes | memoryview) -> Pixels:
 
 
 def srgb_to_linear(srgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """SRGB [0, 1] -> linear light (IEC 61966-2-1)."""
+    """Convert sRGB in [0, 1] to linear light (IEC 61966-2-1)."""
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(
         np.float32
     )
 
 
 def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Linear light -> sRGB; clipped to [0, 1] (IEC 61966-2-1)."""
+    """Convert linear light to sRGB, clipped to [0, 1] (IEC 61966-2-1)."""
     clipped = np.clip(linear, 0.0, 1.0)
     return np.where(
         clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055
@@ -185,9 +186,9 @@ def open_picture(
     modes: tuple[str, ...],
     min_edge_px: int = 1,
 ) -> Image.Image:
-    """Decode a picture that somebody sent. Its size is checked before it is decoded.
+    """Decode an untrusted picture; its size is checked before it is decoded.
 
-    ``formats`` and ``modes`` are Pillow's names of what is allowed. Raises InvalidRequestError,
+    ``formats`` and ``modes`` are the allowed ones, by Pillow's names. Raises InvalidRequestError,
     with ``field``, for anything else: no picture, truncated, animated, too small, too large, 16
     bits, CMYK.
     """
@@ -201,6 +202,18 @@ def open_picture(
         raise InvalidRequestError(
             f"the {field} is not a readable {' or '.join(formats)} file", field
         ) from error
+    _check_picture(picture, field, modes, min_edge_px)
+    try:
+        picture.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InvalidRequestError(f"the {field} is truncated or damaged: {error}", field) from error
+    return picture
+
+
+def _check_picture(
+    picture: ImageFile, field: str, modes: tuple[str, ...], min_edge_px: int
+) -> None:
+    """Check size, frames and mode of a picture that is not decoded yet."""
     width, height = picture.size
     if width * height > MAX_UPLOAD_PIXELS:
         raise InvalidRequestError(
@@ -222,8 +235,3 @@ def open_picture(
         raise InvalidRequestError(
             f"the {field} is {mode}: save it with 8 bits a channel as {' or '.join(modes)}", field
         )
-    try:
-        picture.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequestError(f"the {field} is truncated or damaged: {error}", field) from error
-    return picture

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A finished material -> files: maps named by convention, and a sidecar.
+"""Writes a material to files: maps named by convention, and a sidecar.
 
-Nothing is overwritten unasked, nothing is left half written.
+Existing files are overwritten only on request, and no file is left half written.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from texgen._version import __version__
 from texgen.errors import InvalidRequestError, OutputError
+from texgen.export.packing import pack
+from texgen.export.preset import load_preset
+from texgen.export.texture_set import texture_set
+from texgen.files.document import Sidecar, json_bytes
 from texgen.files.images import EXTENSIONS
 from texgen.maps import MAP_SPECS, Material
-
-if TYPE_CHECKING:
-    from texgen.provenance.signing import Signer
+from texgen.provenance.signing import Signer
 
 
 def file_names(material: Material, stem: str) -> dict[str, str]:
-    """Map kind -> file name."""
+    """Return the file names by kind of map."""
     return {
         kind: f"{stem}{MAP_SPECS[kind].suffix}.{EXTENSIONS[packed.encoding]}"
         for kind, packed in material.maps.items()
@@ -33,7 +35,10 @@ def file_names(material: Material, stem: str) -> dict[str, str]:
 
 
 def check_output(folder: Path, names: list[str], *, force: bool) -> None:
-    """Before any work: can these files be written? Raises OutputError naming what is in the way."""
+    """Check before any work that files can be written.
+
+    Raises OutputError naming the obstacle.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -42,18 +47,16 @@ def check_output(folder: Path, names: list[str], *, force: bool) -> None:
         raise OutputError(
             f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
         ) from error
-    there = [n for n in names if (folder / n).exists()]
-    if there and not force:
+    existing = [n for n in names if (folder / n).exists()]
+    if existing and not force:
         raise OutputError(
-            f"{folder / there[0]} exists already ({len(there)} of {len(names)} files do): "
+            f"{folder / existing[0]} exists already ({len(existing)} of {len(names)} files do): "
             f"choose another --out, or pass --force"
         )
 
 
-def sidecar(material: Material, stem: str) -> dict[str, Any]:
-    """The sidecar's content: everything that dates or times a result lives here, never in
-    the maps.
-    """
+def material_sidecar(material: Material, stem: str) -> Sidecar:
+    """Return the content of the sidecar. Dates and durations are here and never in the maps."""
     width, height = next((m.width_px, m.height_px) for m in material.maps.values())
     return {
         "generator": f"texgen {__version__}",
@@ -78,7 +81,7 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
             if material.window_px
             else {}
         ),
-        **({"understood": material.understood} if material.understood else {}),
+        **({"understood": asdict(material.prompt_choice)} if material.prompt_choice else {}),
         "files": file_names(material, stem),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -86,63 +89,53 @@ def sidecar(material: Material, stem: str) -> dict[str, Any]:
 
 def material_contents(
     material: Material, stem: str, preset: str = ""
-) -> tuple[dict[str, bytes | memoryview], dict[str, Any]]:
-    """File name -> content of all maps, or of what a preset makes of them; and the sidecar's
-    content. Raises InvalidRequestError.
+) -> tuple[dict[str, bytes | memoryview], Sidecar]:
+    """Return the contents of the files by name, packed by a preset if one is given, and the
+    sidecar.
+
+    Raises InvalidRequestError.
     """
-    about = sidecar(material, stem)
+    sidecar = material_sidecar(material, stem)
     if preset:
-        return _preset_files(material, stem, about, preset), about
+        return _preset_files(material, stem, sidecar, preset), sidecar
     names = file_names(material, stem)
-    return {names[k]: m.data for k, m in material.maps.items()}, about
+    return {names[k]: m.data for k, m in material.maps.items()}, sidecar
 
 
 def _preset_files(
-    material: Material, stem: str, about: dict[str, Any], name: str
+    material: Material, stem: str, sidecar: Sidecar, name: str
 ) -> dict[str, bytes | memoryview]:
-    from texgen.export.packing import pack
-    from texgen.export.preset import load_preset
-    from texgen.export.texture_set import texture_set
-
+    """Pack the maps and add the preset to the sidecar."""
     preset = load_preset(name)
-    made = pack(
-        texture_set(material, stem, about),
-        preset,
-        {"texgen:recipe": material.recipe} if material.recipe else {},
-    )
-    about |= {"preset": preset.name, "files": sorted(made)}
-    about["normal_convention"] = (
-        "DirectX (-Y up)" if preset.normal == "directx" else about["normal_convention"]
-    )
-    return {**made}
+    text = {"texgen:recipe": material.recipe} if material.recipe else {}
+    files = pack(texture_set(material, stem, sidecar), preset, text)
+    sidecar |= {"preset": preset.name, "files": sorted(files)}
+    if preset.normal == "directx":
+        sidecar["normal_convention"] = "DirectX (-Y up)"
+    return {**files}
 
 
-def sealed(
+def sealed_contents(
     contents: Mapping[str, bytes | memoryview],
-    about: Mapping[str, Any],
+    sidecar: Sidecar,
     stem: str,
     signer: Signer | None = None,
 ) -> dict[str, bytes | memoryview]:
-    """The files, signed if there is a signer, and last their sidecar, which tells length and
-    SHA-256 of each.
+    """Return the contents of the files, signed if there is a signer, and last their sidecar with
+    length and SHA-256 of each.
     """
     signed: dict[str, bytes | memoryview] = {
-        **(signer.signed(contents, about) if signer else contents)
+        **(signer.signed(contents, sidecar) if signer else contents)
     }
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(signed.items())}
     sizes = {name: len(data) for name, data in sorted(signed.items())}
     document = {
-        **about,
+        **sidecar,
         **({"signed_by": signer.name} if signer else {}),
         "bytes": sizes,
         "sha256": hashes,
     }
     return {**signed, f"{stem}.json": json_bytes(document)}
-
-
-def json_bytes(document: Any) -> bytes:
-    """As our files have it."""
-    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def write_material(
@@ -160,7 +153,9 @@ def write_material(
     preset.
     """
     return write_files(
-        sealed(*material_contents(material, stem, preset), stem, signer), folder, force=force
+        sealed_contents(*material_contents(material, stem, preset), stem, signer),
+        folder,
+        force=force,
     )
 
 
@@ -186,7 +181,10 @@ def write_files(
 
 
 def recipe_text(text_or_sidecar: str) -> str:
-    """A recipe as text, or out of a sidecar's path. Raises InvalidRequestError."""
+    """Return a recipe that is given as text or by the path of a sidecar.
+
+    Raises InvalidRequestError.
+    """
     if text_or_sidecar.startswith(("tg1:", "tg1x:")):
         return text_or_sidecar
     path = Path(text_or_sidecar)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files belong to one material: the names of ambientCG, Poly Haven, texgen and the usual
-exporters.
+"""Finds the files that belong to one material by the naming of ambientCG, Poly Haven, texgen and
+the usual exporters.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ WORDS = {
     "ao": ("ao", "ambientocclusion", "ambient_occlusion", "occlusion"),
     "arm": ("arm", "orm"),
 }
-_KIND = {word: kind for kind, words in WORDS.items() for word in words}
+_KIND_BY_WORD = {word: kind for kind, words in WORDS.items() for word in words}
 _PATTERN = re.compile(
     r"^(?P<stem>.+?)[_\- ](?P<word>"
-    + "|".join(sorted(_KIND, key=len, reverse=True))
+    + "|".join(sorted(_KIND_BY_WORD, key=len, reverse=True))
     + r")(?:[_\- ]\d+k)?$",
     re.IGNORECASE,
 )
@@ -31,19 +31,24 @@ _RESOLUTION = re.compile(r"[_\- ]\d+k(?:[_\- ](?:jpg|png))?$", re.IGNORECASE)
 
 
 def map_word(stem: str) -> tuple[str, str] | None:
-    """A file's stem -> (what it shares with the other maps of its set, the kind of map as in
-    `WORDS`); None when it names no map.
+    """Split a file's stem into the stem of its set and the kind of map as in `WORDS`; None when it
+    names no map.
     """
     match = _PATTERN.match(stem)
-    return (_RESOLUTION.sub("", match["stem"]), _KIND[match["word"].lower()]) if match else None
+    return (
+        (_RESOLUTION.sub("", match["stem"]), _KIND_BY_WORD[match["word"].lower()])
+        if match
+        else None
+    )
 
 
 def find_sets(
     folder: Path, *, deep: bool = True
 ) -> tuple[dict[tuple[Path, str], dict[str, Path]], list[Path]]:
-    """All sets in a folder (and, if ``deep``, below it):
+    """Find all sets in a folder and, if ``deep``, in folders below it.
 
-    (folder, stem) -> kind of map -> file; and the pictures whose names say no map.
+    Returns the files of each set, by folder and stem, then by kind of map; and the pictures whose
+    names say no map.
     """
     sets: dict[tuple[Path, str], dict[str, Path]] = {}
     nameless = []

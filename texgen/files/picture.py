@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody's texture files <-> arrays, with their format, channels and bit depth kept.
+"""Reads and writes existing texture files, keeping format, channels and bit depth.
 
 Sizes are checked before anything is decoded.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -20,21 +20,23 @@ from texgen.maps import Pixels
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "TGA", "BMP")
-_JPEG: dict[str, Any] = {"format": "JPEG", "quality": 95, "subsampling": 0}
-_TIFF: dict[str, Any] = {"format": "TIFF", "compression": "tiff_lzw"}
-_SAVED: dict[str, dict[str, Any]] = {
+SaveOptions: TypeAlias = dict[str, Any]
+"""Arguments of Pillow's ``Image.save``."""
+_JPEG: SaveOptions = {"format": "JPEG", "quality": 95, "subsampling": 0}
+_TIFF: SaveOptions = {"format": "TIFF", "compression": "tiff_lzw"}
+_SAVE_OPTIONS: dict[str, SaveOptions] = {
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
     ".webp": {"format": "WEBP", "lossless": True},
     ".tif": _TIFF,
     ".tiff": _TIFF,
 }
-"""How Pillow writes each kind of file; PNG has a writer of its own."""
+"""Pillow's options for each kind of file; PNG has a writer of its own."""
 
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A picture as it lay in a file."""
+    """A picture that was read from a file."""
 
     path: Path
     pixels: Pixels
@@ -42,7 +44,9 @@ class PictureFile:
 
 
 def read_picture(path: Path) -> PictureFile:
-    """Raises InvalidRequestError for what is no picture, damaged, too large, animated, CMYK or
+    """Read a picture.
+
+    Raises InvalidRequestError for a file that is no picture, damaged, too large, animated, CMYK or
     floating point.
     """
     try:
@@ -76,9 +80,7 @@ def read_picture(path: Path) -> PictureFile:
 
 
 def decodes(data: bytes) -> bool:
-    """Whether a picture is whole, as far as its format can tell; one too large to decode is not
-    looked at.
-    """
+    """Return True if a picture can be decoded, or is too large to be decoded here."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height <= MAX_DECODED_PIXELS:
@@ -94,7 +96,7 @@ def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
     tiles = getattr(picture, "tile", None)
     depth = str(tiles[0].args) if tiles else ""
     if picture.mode in MODES and "16" in depth:
-        return _deep(path, data)
+        return _decode_16_bits(path, data)
     if picture.mode.startswith("I"):
         return np.asarray(picture).astype(np.uint16)[..., None]
     if picture.mode in ("1", "P"):
@@ -108,8 +110,8 @@ def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
     return np.asarray(picture).reshape(picture.height, picture.width, MODES[picture.mode])
 
 
-def _deep(path: Path, data: bytes) -> Pixels:
-    """16 bits and several channels, which Pillow cannot hold."""
+def _decode_16_bits(path: Path, data: bytes) -> Pixels:
+    """Decode 16 bits in several channels, which Pillow cannot do."""
     cv2 = _opencv(path)
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.dtype != np.uint16:
@@ -117,8 +119,8 @@ def _deep(path: Path, data: bytes) -> Pixels:
             f"{path} is truncated or of a kind that is not read: save it as RGB with 16 bits",
             "picture",
         )
-    swapped: Pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
-    return swapped
+    rgb: Pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+    return rgb
 
 
 def _opencv(path: Path) -> Any:
@@ -134,14 +136,14 @@ def _opencv(path: Path) -> Any:
 
 
 def check_writable(picture: PictureFile) -> None:
-    """Whether a picture can be written again as what its name says, before any work.
+    """Check before any work that a picture can be written in the format of its name.
 
     Raises InvalidRequestError.
     """
     suffix, channels = picture.path.suffix.lower(), picture.pixels.shape[2]
-    if suffix != ".png" and suffix not in _SAVED:
+    if suffix != ".png" and suffix not in _SAVE_OPTIONS:
         raise InvalidRequestError(
-            f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVED])}; "
+            f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVE_OPTIONS])}; "
             f"convert it first",
             "picture",
         )
@@ -156,9 +158,9 @@ def check_writable(picture: PictureFile) -> None:
 
 
 def picture_bytes(pixels: Pixels, path: Path, *, srgb: bool) -> bytes:
-    """Pixels in the format that the path's suffix names (see `check_writable`).
+    """Encode pixels in the format of the path's suffix (see `check_writable`).
 
-    Raises InvalidRequestError where that cannot hold them.
+    Raises InvalidRequestError where that format cannot hold them.
     """
     suffix = path.suffix.lower()
     if suffix == ".png":
@@ -175,7 +177,7 @@ def picture_bytes(pixels: Pixels, path: Path, *, srgb: bool) -> bytes:
     buffer = io.BytesIO()
     try:
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
-            buffer, **_SAVED[suffix]
+            buffer, **_SAVE_OPTIONS[suffix]
         )
     except (OSError, ValueError) as error:  # such as more than 16383 px in WebP
         raise InvalidRequestError(

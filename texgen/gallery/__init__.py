@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of texture sets as one page that opens from disk, without a network."""
+"""Shows a folder of texture sets as one page that opens from disk, without a network."""

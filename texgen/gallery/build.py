@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sets in a folder -> ``gallery.html`` and, for each set, a file of small pictures that the page
-loads when it is opened.
+"""Writes ``gallery.html`` for the sets of a folder and, for each set, a file of small pictures that
+the page loads when it is opened.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from texgen.export.ktx2 import decode_ktx2
 from texgen.export.packing import file_name
 from texgen.export.preset import load_preset
 from texgen.files.checks import tileability
+from texgen.files.document import Sidecar
 from texgen.files.material import write_files
 from texgen.files.picture import read_picture
 from texgen.maps import MapKind, Pixels, to_unit
@@ -29,53 +30,53 @@ from texgen.render.shading import render_lit
 
 PAGE, FOLDER = "gallery.html", "gallery"
 CARD_PX, BALL_PX, STRIP_PX = 192, 512, 96
-FILL = {
+DEFAULTS = {
     MapKind.NORMAL: (0.5, 0.5, 1.0),
     MapKind.ROUGHNESS: (0.7,),
     MapKind.METALLIC: (0.0,),
     MapKind.AO: (1.0,),
     MapKind.BASECOLOR: (0.5,) * 3,
 }
-"""What stands for a map that is not there."""
+"""Values that replace a missing map."""
 Array = NDArray[np.float32]
 
 
-def sets_in(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(stem, sidecar) of texgen's sets in a folder, by name."""
+def sets_in(folder: Path) -> Iterator[tuple[str, Sidecar]]:
+    """Yield (stem, sidecar) of texgen's sets in a folder, sorted by name."""
     for path in sorted(folder.glob("*.json")):
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
+            sidecar = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
         if (
-            isinstance(about, dict)
-            and str(about.get("generator", "")).startswith("texgen")
-            and "files" in about
-            and "size_px" in about
+            isinstance(sidecar, dict)
+            and str(sidecar.get("generator", "")).startswith("texgen")
+            and "files" in sidecar
+            and "size_px" in sidecar
         ):
-            yield path.stem, about
+            yield path.stem, sidecar
 
 
 def write_gallery(folder: Path, title: str = "Textures") -> tuple[Path, list[str]]:
     """Write the page beside the sets.
 
-    Returns its path and why single sets are not in it. Raises InvalidRequestError where there is
-    none.
+    Returns its path and the reasons why sets were left out. Raises InvalidRequestError where no set
+    is left.
     """
     cards, skipped = [], []
     (folder / FOLDER).mkdir(exist_ok=True)
-    for stem, about in sets_in(folder):
+    for stem, sidecar in sets_in(folder):
         target = folder / FOLDER / f"{stem}.js"
         try:
-            maps = maps_of(folder, stem, about)
+            maps = maps_of(folder, stem, sidecar)
         except InvalidRequestError as error:
             skipped.append(f"{stem}: {error}")
             continue
-        small = _small(maps, BALL_PX)
+        small = _shrink(maps, BALL_PX)
         target.write_text(
             f"texgen.add({json.dumps(stem)}, {json.dumps(_pictures(small))});\n", encoding="utf-8"
         )
-        cards.append(_card(stem, about, maps, small))
+        cards.append(_card(stem, sidecar, maps, small))
     if not cards:
         raise InvalidRequestError(
             f"{folder} holds no texture set of texgen: {'; '.join(skipped) or 'no sidecar'}",
@@ -85,62 +86,64 @@ def write_gallery(folder: Path, title: str = "Textures") -> tuple[Path, list[str
     safe = json.dumps(cards).replace("<", "\\u003c")
     text = (
         page.replace("/*SETS*/[]", safe)
-        .replace("<h1>Textures", f"<h1>{_escaped(title)}")
-        .replace("<title>Textures", f"<title>{_escaped(title)}")
+        .replace("<h1>Textures", f"<h1>{_escape(title)}")
+        .replace("<title>Textures", f"<title>{_escape(title)}")
     )
     (written,) = write_files({PAGE: text.encode()}, folder, force=True)
     return written, skipped
 
 
-def maps_of(folder: Path, stem: str, about: Mapping[str, Any]) -> dict[MapKind, Pixels]:
-    """The maps of a set out of its files, also where a preset packed them; normals with +Y up.
+def maps_of(folder: Path, stem: str, sidecar: Sidecar) -> dict[MapKind, Pixels]:
+    """Read the maps of a set, also where a preset packed them; normals with +Y up.
 
     Raises InvalidRequestError.
     """
-    files = about["files"]
+    files = sidecar["files"]
     if isinstance(files, Mapping):
         return {
             MapKind(kind): read_picture(folder / name).pixels
             for kind, name in files.items()
             if name.endswith(".png")
         }
-    preset = load_preset(str(about.get("preset", "")))
+    preset = load_preset(str(sidecar.get("preset", "")))
     maps: dict[MapKind, dict[int, NDArray[Any]]] = {}
     for layout in preset.files:
         path = folder / file_name(layout, stem)
         if layout.format == "exr" or path.name not in files:
             continue
-        pixels: Any = (
+        pixels: Pixels = (
             decode_ktx2(path.read_bytes()) if layout.format == "ktx2" else read_picture(path).pixels
         )
         if border := preset.padding_px:
             pixels = pixels[border:-border, border:-border]
         for place, channel in enumerate(layout.channels):
             if channel.kind is not None:
-                turned = channel.inverted != (
+                inverted = channel.inverted != (
                     channel.kind is MapKind.NORMAL
                     and channel.index == 1
                     and preset.normal == "directx"
                 )
                 plane = pixels[..., place]
-                maps.setdefault(channel.kind, {})[channel.index] = ~plane if turned else plane
+                maps.setdefault(channel.kind, {})[channel.index] = (
+                    np.invert(plane) if inverted else plane
+                )
     return {kind: np.dstack([planes[i] for i in sorted(planes)]) for kind, planes in maps.items()}
 
 
-def _small(maps: Mapping[MapKind, Pixels], edge: int) -> dict[MapKind, Array]:
-    """Float32 in [0, 1], at most so many px wide; maps that are missing are even."""
+def _shrink(maps: Mapping[MapKind, Pixels], edge: int) -> dict[MapKind, Array]:
+    """Shrink the maps to float32 in [0, 1] of at most ``edge`` px; missing ones become uniform."""
     height, width = next(iter(maps.values())).shape[:2]
     scale = min(1.0, edge / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    small = {kind: _resized(to_unit(pixels), size) for kind, pixels in maps.items()}
+    small = {kind: _resize(to_unit(pixels), size) for kind, pixels in maps.items()}
     return {
         kind: np.broadcast_to(np.array(value, np.float32), (*size, len(value)))
-        for kind, value in FILL.items()
+        for kind, value in DEFAULTS.items()
         if kind not in small
     } | small
 
 
-def _resized(unit: Array, size: tuple[int, int]) -> Array:
+def _resize(unit: Array, size: tuple[int, int]) -> Array:
     planes = [
         np.asarray(Image.fromarray(unit[..., i]).resize((size[1], size[0]), Image.Resampling.BOX))
         for i in range(unit.shape[2])
@@ -159,52 +162,52 @@ def _lit(small: Mapping[MapKind, Array]) -> NDArray[np.uint8]:
     )
 
 
-def _pictures(small: Mapping[MapKind, Array]) -> dict[str, Any]:
-    """What the page shows of one set, as data URIs."""
+def _pictures(small: Mapping[MapKind, Array]) -> dict[str, str | dict[str, str]]:
+    """Return the pictures that the page shows of one set, as data URIs."""
     orm = np.dstack(
         [small[kind][..., 0] for kind in (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)]
     )
-    strip = {str(kind): _uri(_eight(values), STRIP_PX) for kind, values in small.items()}
+    strip = {str(kind): _uri(_to_bytes(values), STRIP_PX) for kind, values in small.items()}
     square = {
         "basecolor": small[MapKind.BASECOLOR][..., :3],
         "normal": small[MapKind.NORMAL][..., :3],
         "orm": orm,
     }
-    return {name: _uri(_eight(values), square_px=BALL_PX) for name, values in square.items()} | {
-        "lit": _uri(_lit(small)),
-        "strip": strip,
+    pictures: dict[str, str | dict[str, str]] = {
+        name: _uri(_to_bytes(values), square_px=BALL_PX) for name, values in square.items()
     }
+    return pictures | {"lit": _uri(_lit(small)), "strip": strip}
 
 
 def _card(
     stem: str,
-    about: Mapping[str, Any],
+    sidecar: Sidecar,
     maps: Mapping[MapKind, Pixels],
     small: Mapping[MapKind, Array],
-) -> dict[str, Any]:
+) -> Sidecar:
     return {
         "stem": stem,
         "lit": _uri(_lit(small), CARD_PX),
-        "size": about["size_px"],
-        "seed": about.get("seed", ""),
-        "recipe": about.get("recipe", ""),
-        "model": str(about.get("model_digest", ""))[:12],
-        "engine": about.get("engine", ""),
-        "licence": about.get("output_licence", ""),
-        "preset": about.get("preset", ""),
+        "size": sidecar["size_px"],
+        "seed": sidecar.get("seed", ""),
+        "recipe": sidecar.get("recipe", ""),
+        "model": str(sidecar.get("model_digest", ""))[:12],
+        "engine": sidecar.get("engine", ""),
+        "licence": sidecar.get("output_licence", ""),
+        "preset": sidecar.get("preset", ""),
         "tileability": {str(kind): round(tileability(pixels), 3) for kind, pixels in maps.items()},
-        "controls": about.get("controls", {}),
+        "controls": sidecar.get("controls", {}),
     }
 
 
-def _eight(values: Array) -> NDArray[np.uint8]:
+def _to_bytes(values: Array) -> NDArray[np.uint8]:
     return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def _uri(pixels: NDArray[np.uint8], edge: int = 0, *, square_px: int = 0) -> str:
-    """A WebP file as a data URI.
+    """Encode a WebP file as a data URI.
 
-    ``square_px``: squares of a power of two, which old graphics cards can repeat.
+    ``square_px`` gives a square of a power of two, which old graphics cards can repeat.
     """
     picture = Image.fromarray(
         pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
@@ -222,5 +225,5 @@ def _uri(pixels: NDArray[np.uint8], edge: int = 0, *, square_px: int = 0) -> str
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")

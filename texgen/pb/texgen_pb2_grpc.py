@@ -28,9 +28,9 @@ if _version_not_supported:
 
 
 class TextureServiceStub(object):
-    """Textures.
-    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
-    results they follow each other.
+    """Makes and changes textures.
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. If a call has several
+    results, they follow each other.
     """
 
     def __init__(self, channel):
@@ -82,9 +82,9 @@ class TextureServiceStub(object):
 
 
 class TextureServiceServicer(object):
-    """Textures.
-    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
-    results they follow each other.
+    """Makes and changes textures.
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. If a call has several
+    results, they follow each other.
     """
 
     def GenerateMaterial(self, request, context):
@@ -95,14 +95,14 @@ class TextureServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def VaryMaterial(self, request, context):
-        """Generates other members near a material; `count` results.
+        """Generates variations of a material; `count` results.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MixMaterials(self, request, context):
-        """Blends materials, paints with them, or leads from one to another. One result; a transition has `steps`.
+        """Mixes materials: blended, with the look of another, by a painted mask, or as a transition. One result; a transition has `steps`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,8 +137,8 @@ class TextureServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Explore(self, request_iterator, context):
-        """Follows a person who drags sliders: requests come as they are moved, and only the latest one is answered when the one before it is done.
-        At most one is made at a time; a request that cannot be made gets an error of its own and ends nothing.
+        """Follows sliders while they are dragged: of all requests that arrived meanwhile, only the latest is answered once the one before it is
+        done. At most one is computed at a time; an invalid request is answered by an error and does not end the stream.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,9 +196,9 @@ def add_TextureServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class TextureService(object):
-    """Textures.
-    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. Where a call has several
-    results they follow each other.
+    """Makes and changes textures.
+    The events of one result: Accepted, Progress*, then for each map MapHeader, Chunk*, MapEnd; last Summary. If a call has several
+    results, they follow each other.
     """
 
     @staticmethod
@@ -419,7 +419,7 @@ class TextureService(object):
 
 
 class ModelServiceStub(object):
-    """What models a server has, and how they fare.
+    """Lists, loads and measures the models of a server.
     """
 
     def __init__(self, channel):
@@ -456,7 +456,7 @@ class ModelServiceStub(object):
 
 
 class ModelServiceServicer(object):
-    """What models a server has, and how they fare.
+    """Lists, loads and measures the models of a server.
     """
 
     def ListModels(self, request, context):
@@ -488,7 +488,7 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModelStatistics(self, request, context):
-        """What each model has done since the server started.
+        """Returns statistics of each model since the server started.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -531,7 +531,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService(object):
-    """What models a server has, and how they fare.
+    """Lists, loads and measures the models of a server.
     """
 
     @staticmethod
@@ -671,7 +671,7 @@ class ModelService(object):
 
 
 class ServerServiceStub(object):
-    """The server itself.
+    """Describes the server.
     """
 
     def __init__(self, channel):
@@ -688,11 +688,11 @@ class ServerServiceStub(object):
 
 
 class ServerServiceServicer(object):
-    """The server itself.
+    """Describes the server.
     """
 
     def GetServerInfo(self, request, context):
-        """Version, device, limits, queue depth.
+        """Returns version, devices, limits and queue depth.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -715,7 +715,7 @@ def add_ServerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ServerService(object):
-    """The server itself.
+    """Describes the server.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a file comes from: signed manifests (C2PA), hashes in sidecars, an invisible watermark;
-written, and read again.
+"""Records and verifies the origin of files: signed manifests (C2PA), hashes in sidecars, an
+invisible watermark.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a signed manifest says of a file.
+"""Builds the manifest that is signed with a file.
 
 Source: C2PA specification 2.x, IPTC's digital source types.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from texgen._version import __version__
 from texgen.errors import TexgenError
+from texgen.files.document import JsonObject, Sidecar
 from texgen.modelcard import list_cards
 
-MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+AI_GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 RECIPE_LABEL = "texgen.recipe"
-TOLD = (
+ASSERTED_KEYS = (
     "recipe",
     "model_digest",
     "engine",
@@ -28,39 +28,38 @@ TOLD = (
     "watermark",
     "output_licence",
 )
-"""Of a sidecar, in the assertion."""
+"""Keys of a sidecar that the assertion repeats."""
 
 
-def manifest(
-    name: str, about: Mapping[str, Any], trained: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any]:
-    """The definition of the manifest of file ``name``; ``about`` is its sidecar, ``trained`` as
-    `training` has it.
+def build_manifest(
+    name: str, sidecar: Sidecar, trained: Mapping[str, Mapping[str, str]]
+) -> JsonObject:
+    """Return the definition of the manifest of file ``name``.
 
-    Says that a model made it, which one, by which recipe, what it was trained on and under which
-    licence the file is.
+    It says that a model generated the file, which model, by which recipe, on which data the model
+    was trained, and the licence of the file. ``trained`` is the result of `trained_models`.
     """
     agent = {"name": "texgen", "version": __version__}
     created = {
         "action": "c2pa.created",
-        "digitalSourceType": MADE_BY_A_MODEL,
+        "digitalSourceType": AI_GENERATED,
         "softwareAgent": agent,
     }
-    told = {key: about[key] for key in TOLD if about.get(key)} | dict(
-        trained.get(str(about.get("model_digest", "")), {})
+    assertion = {key: sidecar[key] for key in ASSERTED_KEYS if sidecar.get(key)} | dict(
+        trained.get(str(sidecar.get("model_digest", "")), {})
     )
     return {
         "claim_generator_info": [agent],
         "title": name,
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": [created]}},
-            {"label": RECIPE_LABEL, "data": told},
+            {"label": RECIPE_LABEL, "data": assertion},
         ],
     }
 
 
-def training(models: Path | None = None) -> dict[str, dict[str, str]]:
-    """Digest -> model and licence of its training data, of the models that are installed here."""
+def trained_models(models: Path | None = None) -> dict[str, dict[str, str]]:
+    """Return name and licence of the training data of the installed models, by digest."""
     try:
         cards = list_cards(models)
     except TexgenError:

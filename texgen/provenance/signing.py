@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files -> signed files.
+"""Signs files with C2PA.
 
-What C2PA can hold carries its manifest inside; any other file gets one beside it, ``<name>.c2pa``.
+A file of a kind that C2PA supports carries its manifest inside; any other gets one beside it,
+``<name>.c2pa``.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from texgen.errors import InvalidRequestError
-from texgen.provenance.manifest import manifest, training
+from texgen.files.document import Sidecar
+from texgen.provenance.manifest import build_manifest, trained_models
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from cryptography.x509 import Certificate
 
 EMBEDDED = {
     ".png": "image/png",
@@ -35,18 +41,24 @@ CERT_VARIABLE, KEY_VARIABLE, PASSWORD_VARIABLE = (
 
 
 class Signer:
-    """Signs with one certificate. Safe to use from any thread."""
+    """Signs files with one certificate. Safe to use from any thread."""
 
     def __init__(
         self, certificate: Path, key: Path | None = None, models: Path | None = None
     ) -> None:
-        """``certificate`` is a PEM file: the signer's own first, then those that vouch for it.
-        ``key`` is a PEM file, by default the certificate's own. Raises InvalidRequestError for
-        what cannot sign: expired, another key, a kind that C2PA does not take.
+        """Load the certificate and the key, and sign a probe.
+
+        Args:
+            certificate: PEM file: the signer's certificate first, then those that vouch for it.
+            key: PEM file of its private key; None: it is in the certificate's file.
+            models: Folder of models whose training is described in the manifests.
+
+        Raises:
+            InvalidRequestError: They cannot sign: expired, another key, a kind that C2PA refuses.
         """
         c2pa = load_c2pa()
         chain, private, algorithm, self.name = _credentials(certificate, key or certificate)
-        self._trained = training(models)
+        self._trained = trained_models(models)
         self._lock = threading.Lock()
         try:
             info = c2pa.C2paSignerInfo(algorithm, chain.encode(), private.encode(), None)
@@ -59,21 +71,21 @@ class Signer:
             raise InvalidRequestError(f"{certificate} cannot sign: {error}", "sign") from error
 
     def signed(
-        self, contents: Mapping[str, bytes | memoryview], about: Mapping[str, Any]
+        self, contents: Mapping[str, bytes | memoryview], sidecar: Sidecar
     ) -> dict[str, bytes]:
-        """File name -> content of the signed files, and of the manifests beside those that hold
-        none. ``about`` is their sidecar.
+        """Return the contents of the signed files and of the manifests beside them, by
+        file name.
         """
-        made: dict[str, bytes] = {}
+        signed: dict[str, bytes] = {}
         for name, data in contents.items():
             with self._lock:
-                made |= self._sign(name, bytes(data), about)
-        return made
+                signed |= self._sign(name, bytes(data), sidecar)
+        return signed
 
-    def _sign(self, name: str, data: bytes, about: Mapping[str, Any]) -> dict[str, bytes]:
+    def _sign(self, name: str, data: bytes, sidecar: Sidecar) -> dict[str, bytes]:
         kind = EMBEDDED.get(Path(name).suffix.lower(), DETACHED)
         builder = load_c2pa().Builder(
-            json.dumps(manifest(name, about, self._trained)), self._context
+            json.dumps(build_manifest(name, sidecar, self._trained)), self._context
         )
         if kind == DETACHED:
             builder.set_no_embed()
@@ -86,11 +98,11 @@ class Signer:
         )
 
 
-def wanted_signer(
+def requested_signer(
     certificate: Path | None, key: Path | None, models: Path | None = None
 ) -> Signer | None:
-    """The signer that was asked for, else the one of the environment (``TEXGEN_SIGN_CERT``,
-    ``TEXGEN_SIGN_KEY``), else none.
+    """Return the signer that is given, else the one of the environment (``TEXGEN_SIGN_CERT``,
+    ``TEXGEN_SIGN_KEY``), else None.
     """
     if certificate is None and (configured := os.environ.get(CERT_VARIABLE)):
         certificate = Path(configured)
@@ -103,7 +115,7 @@ def wanted_signer(
 
 
 def load_c2pa() -> Any:
-    """The library. Raises InvalidRequestError where it is not installed."""
+    """Import the c2pa library. Raises InvalidRequestError where it is not installed."""
     try:
         import c2pa
     except ImportError as error:
@@ -114,14 +126,37 @@ def load_c2pa() -> Any:
 
 
 def _credentials(certificate: Path, key: Path) -> tuple[str, str, str, str]:
-    """(chain as PEM, private key as PEM, algorithm of C2PA, the signer's name)."""
+    """Read chain and private key as PEM, C2PA's name of the algorithm, and the signer's name.
+
+    Raises InvalidRequestError.
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    chain, private = _load_pem(certificate, key)
+    own = chain[0]
+    _check_certificate(certificate, own)
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    if own.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
+        raise InvalidRequestError(
+            f"{key} is not the key of {certificate}: give the one that it was made with "
+            f"(--sign-key)",
+            "sign",
+        )
+    pem = "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in chain)
+    private_pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    return pem, private_pem, _algorithm(private), own.subject.rfc4514_string()
+
+
+def _load_pem(certificate: Path, key: Path) -> tuple[list[Certificate], PrivateKeyTypes]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
     try:
         chain = x509.load_pem_x509_certificates(certificate.read_bytes())
         password = os.environ.get(PASSWORD_VARIABLE, "").encode() or None
-        private: Any = serialization.load_pem_private_key(key.read_bytes(), password)
+        return chain, serialization.load_pem_private_key(key.read_bytes(), password)
     except OSError as error:
         raise InvalidRequestError(
             f"cannot read {error.filename}: {error.strerror}", "sign"
@@ -138,35 +173,26 @@ def _credentials(certificate: Path, key: Path) -> tuple[str, str, str, str]:
             else f"{key} holds no usable key"
         )
         raise InvalidRequestError(f"{what} in PEM form ({str(error)[:120]})", "sign") from error
-    own, now = chain[0], datetime.now(UTC)
-    if not own.not_valid_before_utc <= now <= own.not_valid_after_utc:
+
+
+def _check_certificate(path: Path, certificate: Certificate) -> None:
+    now = datetime.now(UTC)
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise InvalidRequestError(
-            f"{certificate} is valid from {own.not_valid_before_utc:%Y-%m-%d} to "
-            f"{own.not_valid_after_utc:%Y-%m-%d}: not now",
+            f"{path} is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
+            f"{certificate.not_valid_after_utc:%Y-%m-%d}: not now",
             "sign",
         )
-    if own.subject == own.issuer:
+    if certificate.subject == certificate.issuer:
         raise InvalidRequestError(
-            f"{certificate} is self-signed: sign with one that an authority vouches for, put "
+            f"{path} is self-signed: sign with one that an authority vouches for, put "
             f"first in the file",
             "sign",
         )
-    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if own.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
-        raise InvalidRequestError(
-            f"{key} is not the key of {certificate}: give the one that it was made with "
-            f"(--sign-key)",
-            "sign",
-        )
-    pem = "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in chain)
-    private_pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    return pem, private_pem, _algorithm(private), own.subject.rfc4514_string()
 
 
-def _algorithm(private: Any) -> str:
-    """Name of the signature that fits a key."""
+def _algorithm(private: PrivateKeyTypes) -> str:
+    """Return C2PA's name of the signature algorithm for a key."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(private, ed25519.Ed25519PrivateKey):

@@ -1,45 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a file what it says it is? Signature, hashes and watermark, weighed against each other."""
+"""Checks the origin of a file: signature, hashes and watermark, compared with each other."""
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from texgen.errors import InvalidRequestError, NotFoundError, TexgenError
+from texgen.files.document import Sidecar
 from texgen.files.pbr_sets import SUFFIXES
 from texgen.files.picture import decodes, read_picture
 from texgen.modelcard import list_cards
-from texgen.provenance.reading import Claims, read_claims, read_note, read_sidecar, read_sidecars
+from texgen.provenance.claims import Claims, read_claims, read_note, read_sidecar, read_sidecars
 from texgen.provenance.signing import DETACHED_SUFFIX
-from texgen.provenance.watermark import Mark, detect, mark_of
+from texgen.provenance.watermark import Watermark, detect, watermark_of
 
-LOOKED_AT = SUFFIXES | {".exr", ".ktx2", ".dds", ".glb", ".usda", ".usdz", ".mtlx", ".tres"}
-"""Of a folder."""
+VERIFIED_SUFFIXES = SUFFIXES | {".exr", ".ktx2", ".dds", ".glb", ".usda", ".usdz", ".mtlx", ".tres"}
+"""Suffixes of the files of a folder that are verified."""
 
 
 class Status(StrEnum):
-    """What a file turned out to be."""
+    """The result of a verification."""
 
     SIGNED = "signed"
     UNTRUSTED = "untrusted"
-    """Signed, whole, and none of the trusted certificates vouches for the signer."""
+    """Signed and unchanged, but no trusted certificate vouches for the signer."""
     UNSIGNED = "unsigned"
-    """Says that texgen made it; nobody vouches for it."""
+    """It claims to be from texgen, and no signature proves it."""
     TAMPERED = "tampered"
-    """Not as it was when it was signed, or written."""
+    """Changed since it was signed or written."""
     UNKNOWN = "unknown"
-    """Says nothing of texgen."""
+    """It claims nothing sidecar texgen."""
 
 
 @dataclass
 class Verdict:
-    """Of one file."""
+    """The verdict on one file."""
 
     path: Path
     status: Status
@@ -49,23 +49,23 @@ class Verdict:
     trusted: bool = False
     recipe: str = ""
     model: str = ""
-    """Id and version where a model of that digest is installed here, else the digest."""
+    """Id and version of the model if it is installed here, else its digest."""
     watermark: str = ""
 
 
-def paths_of(path: Path) -> Iterator[Path]:
-    """The files that a path means: itself, all of a folder, all that a sidecar names.
+def files_to_verify(path: Path) -> Iterator[Path]:
+    """Yield the files that a path stands for: itself, those of a folder, those of a sidecar.
 
     Raises NotFoundError.
     """
     if path.is_dir():
         named = {path / name for name in read_sidecars(path)}
-        there = {
+        found = {
             p
             for p in path.iterdir()
-            if p.is_file() and p.suffix.lower() in LOOKED_AT and not p.name.startswith(".")
+            if p.is_file() and p.suffix.lower() in VERIFIED_SUFFIXES and not p.name.startswith(".")
         }
-        yield from sorted(p for p in named | there if p.suffix != DETACHED_SUFFIX)
+        yield from sorted(p for p in named | found if p.suffix != DETACHED_SUFFIX)
     elif not path.is_file():
         raise NotFoundError(f"there is no file {path}")
     elif path.suffix == ".json":
@@ -89,52 +89,60 @@ class Verifier:
         watermarks: bool = True,
         models: Path | None = None,
     ) -> None:
-        """``trust``: certificates as PEM, one of which must vouch for each signer; empty: signers
-        are told, not judged.
+        """Take the rules of the verification.
+
+        Args:
+            trust: Certificates as PEM, one of which must vouch for each signer; empty: signers
+                are named, not judged.
+            require_signature: Reports a file without a signature as a problem.
+            watermarks: Searches pictures for watermarks.
+            models: Folder of models, for the names of digests.
         """
         self._trust, self._require, self._watermarks = trust, require_signature, watermarks
-        self._sidecars: dict[Path, dict[str, dict[str, Any]]] = {}
+        self._sidecars: dict[Path, dict[str, Sidecar]] = {}
         try:
             self._models = {card.digest: f"{card.id} {card.version}" for card in list_cards(models)}
         except TexgenError:
             self._models = {}
 
-    def sidecar(self, path: Path) -> Mapping[str, Any]:
-        """The sidecar that names a file; empty where none does."""
+    def sidecar(self, path: Path) -> Sidecar:
+        """Return the sidecar that names a file; empty where none does."""
         folder = path.parent
         if folder not in self._sidecars:
             self._sidecars[folder] = read_sidecars(folder)
         return self._sidecars[folder].get(path.name, {})
 
     def verify(self, path: Path) -> Verdict:
-        """One file."""
+        """Verify one file."""
         with (
             warnings.catch_warnings()
-        ):  # decoders warn of damaged files; here that is an answer, not an accident
+        ):  # decoders warn sidecar damaged files, which is a result here
             warnings.simplefilter("ignore")
-            return self._verified(path)
+            return self._verify(path)
 
-    def _verified(self, path: Path) -> Verdict:
-        about = self.sidecar(path)
+    def _verify(self, path: Path) -> Verdict:
+        sidecar = self.sidecar(path)
         verdict = Verdict(path, Status.UNKNOWN)
         try:
             data = path.read_bytes()
         except OSError as error:
-            verdict.status = Status.TAMPERED if about else Status.UNKNOWN
+            verdict.status = Status.TAMPERED if sidecar else Status.UNKNOWN
             verdict.problems.append(
                 f"it cannot be read ({error.strerror})"
-                + (f", and {about['path'].name} names it" if about else "")
+                + (f", and {sidecar['path'].name} names it" if sidecar else "")
             )
             return verdict
         claims = read_claims(path, data, self._trust)
-        self._weigh(verdict, claims, about, hashlib.sha256(data).hexdigest())
-        told = claims.told if claims and claims.whole else {}
-        verdict.recipe = str(told.get("recipe") or about.get("recipe") or read_note(path, data))
-        digest = str(told.get("model_digest") or about.get("model_digest") or "")
+        self._judge(verdict, claims, sidecar, hashlib.sha256(data).hexdigest())
+        assertion = claims.assertion if claims and claims.valid else {}
+        verdict.recipe = str(
+            assertion.get("recipe") or sidecar.get("recipe") or read_note(path, data)
+        )
+        digest = str(assertion.get("model_digest") or sidecar.get("model_digest") or "")
         verdict.model = self._models.get(digest, digest)
         if verdict.status is Status.UNKNOWN and verdict.recipe:
             verdict.status = Status.UNSIGNED
-            verdict.notes.append("no sidecar lists its hash: whether it was changed cannot be told")
+            verdict.notes.append("no sidecar lists its hash, so changes cannot be detected")
         if (
             verdict.status is Status.SIGNED
             and path.suffix.lower() in SUFFIXES
@@ -143,36 +151,36 @@ class Verifier:
             verdict.status = Status.TAMPERED
             verdict.problems.append("its picture cannot be decoded")
         if self._watermarks and path.suffix.lower() in SUFFIXES:
-            self._look_for_mark(verdict, digest)
+            self._find_watermark(verdict, digest)
         if self._require and verdict.status in (Status.UNSIGNED, Status.UNKNOWN):
             verdict.problems.append("it is not signed")
         return verdict
 
-    def _weigh(
-        self, verdict: Verdict, claims: Claims | None, about: Mapping[str, Any], digest: str
+    def _judge(
+        self, verdict: Verdict, claims: Claims | None, sidecar: Sidecar, digest: str
     ) -> None:
         if claims is not None:
-            self._weigh_claims(verdict, claims, about)
-        elif about:
+            self._judge_claims(verdict, claims, sidecar)
+        elif sidecar:
             verdict.status = Status.UNSIGNED
-        if not about:
+        if not sidecar:
             return
-        listed = about["sha256"].get(verdict.path.name)
-        if claims is None and "signed_by" in about:
+        listed = sidecar["sha256"].get(verdict.path.name)
+        if claims is None and "signed_by" in sidecar:
             verdict.status = Status.TAMPERED
             verdict.problems.append(
-                f"{about['path'].name} says that it was signed, and its signature is gone"
+                f"{sidecar['path'].name} says that it was signed, and its signature is gone"
             )
         if listed != digest:
             verdict.status = Status.TAMPERED
             verdict.problems.append(
-                f"it is not the file that {about['path'].name} lists: its SHA-256 differs"
+                f"it is not the file that {sidecar['path'].name} lists: its SHA-256 differs"
             )
 
-    def _weigh_claims(self, verdict: Verdict, claims: Claims, about: Mapping[str, Any]) -> None:
-        verdict.status = Status.SIGNED if claims.whole else Status.TAMPERED
+    def _judge_claims(self, verdict: Verdict, claims: Claims, sidecar: Sidecar) -> None:
+        verdict.status = Status.SIGNED if claims.valid else Status.TAMPERED
         verdict.signer, verdict.trusted = claims.signer, claims.trusted
-        if not claims.whole:
+        if not claims.valid:
             verdict.problems.append(claims.why or "its manifest does not hold")
         elif self._trust and not claims.trusted:
             verdict.status = Status.UNTRUSTED
@@ -181,15 +189,19 @@ class Verifier:
             )
         if claims.test_certificate:
             verdict.notes.append("signed with a local test certificate, which proves nothing")
-        if not claims.told and claims.whole:
+        if not claims.assertion and claims.valid:
             verdict.notes.append("signed by another program than texgen")
-        if claims.told and about.get("recipe") and claims.told.get("recipe") != about["recipe"]:
+        if (
+            claims.assertion
+            and sidecar.get("recipe")
+            and claims.assertion.get("recipe") != sidecar["recipe"]
+        ):
             verdict.status = Status.TAMPERED
             verdict.problems.append(
-                f"{about['path'].name} names another recipe than the one that was signed"
+                f"{sidecar['path'].name} names another recipe than the one that was signed"
             )
 
-    def _look_for_mark(self, verdict: Verdict, digest: str) -> None:
+    def _find_watermark(self, verdict: Verdict, digest: str) -> None:
         try:
             mark = detect(read_picture(verdict.path).pixels)
         except InvalidRequestError:
@@ -197,18 +209,18 @@ class Verifier:
         if mark is None:
             return
         verdict.watermark = str(mark)
-        if verdict.recipe and digest and mark != mark_of(verdict.recipe, digest):
+        if verdict.recipe and digest and mark != watermark_of(verdict.recipe, digest):
             verdict.status = Status.TAMPERED
             verdict.problems.append(
                 f"its watermark ({verdict.watermark}) is that of another recipe"
             )
         elif not verdict.recipe:
             verdict.notes.append(
-                f"the watermark is texgen's{self._named(mark)}; nothing else says where it "
+                f"the watermark is texgen's{self._model_name(mark)}; nothing else says where it "
                 f"comes from"
             )
             verdict.status = Status.UNSIGNED if verdict.status is Status.UNKNOWN else verdict.status
 
-    def _named(self, mark: Mark) -> str:
+    def _model_name(self, mark: Watermark) -> str:
         found = [name for digest, name in self._models.items() if digest.startswith(mark.model)]
         return f", of model {found[0]}" if found else ""

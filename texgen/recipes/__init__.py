@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: the short texts that name results, built, checked, written and read."""
+"""Recipes, the short texts that name results: building, checking, writing and reading."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes recipes: every field is checked against the model and quantised exactly as far as a
-recipe's text can say it.
+"""Builds recipes: every field is checked against the model and quantised to the precision of a
+recipe's text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from texgen.recipes.recipe import (
 )
 
 MAX_WEIGHT = 1e9
-"""Of a class or a part in a mix: they are normalised, so it says nothing, but sums of larger ones
+"""Largest weight of a class or a part in a mix. Weights are normalised, but sums of larger ones
 would overflow.
 """
 
@@ -110,8 +110,8 @@ def _check_classes(card: ModelCard, mix: list[tuple[str, float]]) -> tuple[tuple
 
 
 def _thousandths(weights: Mapping[str, float]) -> dict[str, int]:
-    """Whole thousandths, each at least 1, that sum to 1000 and stay nearest to the weights' shares
-    (largest remainder).
+    """Convert weights to whole thousandths, each at least 1, that sum to 1000 (largest remainder
+    method).
     """
     total = sum(weights.values())
     shares = {name: 1000 * w / total for name, w in weights.items()}
@@ -140,13 +140,16 @@ def _check_controls(card: ModelCard, given: Mapping[str, float]) -> dict[str, fl
                 "controls",
             )
     full = {name: float(given.get(name, spec.default)) for name, spec in specs.items()}
-    return {name: _float32(value) for name, value in full.items()}
+    return {name: to_float32(value) for name, value in full.items()}
 
 
 def vary_recipe(
     card: ModelCard, base: Recipe, seed: int, amount: float, locks: Iterable[str] = ()
 ) -> Recipe:
-    """A variation of ``base``: same size and finishing controls. Raises InvalidRequestError."""
+    """Build a variation of ``base`` with its size and finishing controls.
+
+    Raises InvalidRequestError.
+    """
     if not 0.0 <= amount <= 1.0:
         raise InvalidRequestError(
             f"amount {amount}: allowed is 0 (the same) to 1 (as far as a new seed)", "amount"
@@ -155,13 +158,13 @@ def vary_recipe(
         raise InvalidRequestError(
             f"seed {seed}: allowed are whole numbers from 0 to {MAX_SEED}", "seed"
         )
-    if base.masked():
+    if base.has_mask():
         raise InvalidRequestError(
             "a painted mix or a transition cannot be varied: vary its parts, then mix them",
             "recipe",
         )
     try:
-        kept = tuple(lock for lock in Lock if lock in {Lock(name) for name in locks})
+        locked = tuple(lock for lock in Lock if lock in {Lock(name) for name in locks})
     except ValueError as error:
         raise InvalidRequestError(
             f"{error}: what can be locked is {', '.join(Lock)}", "locks"
@@ -169,7 +172,7 @@ def vary_recipe(
     return _derived(
         card,
         replace(base, seed=seed, psi=1.0, classes=()),
-        Variation(base.drawn(), round(amount * 1000) / 1000, kept),
+        Variation(base.before_upscaling(), round(amount * 1000) / 1000, locked),
     )
 
 
@@ -182,8 +185,8 @@ def mix_recipe(
     mask_sha256: str = "",
     steps: int = 0,
 ) -> Recipe:
-    """A mixture of recipes of one model. Size and seed are the first part's, finishing controls the
-    weighted mean.
+    """Build a mixture of recipes of one model. Size and seed are the first part's, finishing
+    controls the weighted mean.
 
     Raises InvalidRequestError.
     """
@@ -191,9 +194,11 @@ def mix_recipe(
     _check_parts(given, mode, mask_sha256, steps)
     first = given[0][0]
     shares = _thousandths({str(i): weight for i, (_, weight) in enumerate(given)})
-    weighted = tuple((recipe.drawn(), shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given))
+    weighted = tuple(
+        (recipe.before_upscaling(), shares[str(i)] / 1000) for i, (recipe, _) in enumerate(given)
+    )
     means = {
-        name: _float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls
+        name: to_float32(sum(w * r.controls[name] for r, w in weighted)) for name in first.controls
     }
     width, height = size_px or (first.width_px, first.height_px)
     outer = replace(
@@ -205,23 +210,26 @@ def mix_recipe(
 def capture_recipe(
     card: ModelCard, captured: Captured, seed: int, size_px: tuple[int, int]
 ) -> Recipe:
-    """The recipe of a capture, with all controls at their defaults. Raises InvalidRequestError."""
+    """Build the recipe of a capture with all controls at their defaults.
+
+    Raises InvalidRequestError.
+    """
     return with_origin(make_recipe(card, [(card.classes[0].name, 1.0)], seed, size_px), captured)
 
 
 def with_origin(plain: Recipe, captured: Captured) -> Recipe:
-    """A plain recipe's size, seed and controls with what was captured instead of its classes."""
+    """Return a plain recipe with a capture instead of its classes."""
     return replace(plain, classes=(), psi=1.0, origin=captured)
 
 
 def _check_parts(
     parts: list[tuple[Recipe, float]], mode: MixMode, mask_sha256: str, steps: int
 ) -> None:
-    fewest, most = (2, 2) if mode is MixMode.TRANSITION else (2, MAX_PARTS)
-    if not fewest <= len(parts) <= most:
+    minimum, maximum = (2, 2) if mode is MixMode.TRANSITION else (2, MAX_PARTS)
+    if not minimum <= len(parts) <= maximum:
         raise InvalidRequestError(
-            f"{len(parts)} recipes: a {mode} takes {fewest}"
-            + (f" to {most}" if most > fewest else ""),
+            f"{len(parts)} recipes: a {mode} takes {minimum}"
+            + (f" to {maximum}" if maximum > minimum else ""),
             "parts",
         )
     if len({recipe.model_digest for recipe, _ in parts}) > 1:
@@ -232,7 +240,7 @@ def _check_parts(
         raise InvalidRequestError(
             f"the weights must be numbers above 0, at most {MAX_WEIGHT:g}", "parts"
         )
-    if any(recipe.masked() for recipe, _ in parts):
+    if any(recipe.has_mask() for recipe, _ in parts):
         raise InvalidRequestError(
             "a painted mix or a transition cannot be a part of another mix", "parts"
         )
@@ -243,11 +251,11 @@ def _check_parts(
 
 
 def _derived(card: ModelCard, outer: Recipe, origin: Origin) -> Recipe:
-    """``outer`` with that origin; its controls inside the network (but the tile size) go back to
-    neutral, as the parts have theirs.
+    """Return ``outer`` with an origin. Its controls inside the network, except the tile size, are
+    reset to their defaults, as the parts have their own.
     """
     inside = {
-        c.name: _float32(c.default)
+        c.name: to_float32(c.default)
         for c in card.controls
         if not c.post_process and c.name != "tile_px"
     }
@@ -262,13 +270,13 @@ def _derived(card: ModelCard, outer: Recipe, origin: Origin) -> Recipe:
 
 
 def with_controls(recipe: Recipe, card: ModelCard, given: Mapping[str, float]) -> Recipe:
-    """The recipe with some controls set. Raises InvalidRequestError."""
+    """Return the recipe with some controls set. Raises InvalidRequestError."""
     checked = _check_controls(card, given)
     return replace(recipe, controls={**recipe.controls, **{name: checked[name] for name in given}})
 
 
 def with_size(recipe: Recipe, card: ModelCard, size_px: tuple[int, int]) -> Recipe:
-    """The recipe at another size (width, height). Raises InvalidRequestError."""
+    """Return the recipe at another size (width, height). Raises InvalidRequestError."""
     scale = recipe.detail.scale if recipe.detail else 1
     width, height = (
         _check_edge(card, edge, name, scale)
@@ -277,6 +285,7 @@ def with_size(recipe: Recipe, card: ModelCard, size_px: tuple[int, int]) -> Reci
     return replace(recipe, width_px=width, height_px=height)
 
 
-def _float32(value: float) -> float:
+def to_float32(value: float) -> float:
+    """Round a number to float32."""
     result: float = struct.unpack("<f", struct.pack("<f", value))[0]
     return result

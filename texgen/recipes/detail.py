@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes whose picture the generator draws small and the upscaler brings to size: where that is in
-a recipe, and how it gets there.
-"""
+"""Adds the upscaler to recipes whose maps the generator computes at a smaller size."""
 
 from __future__ import annotations
 
@@ -14,18 +12,17 @@ from texgen.recipes.build import with_size
 from texgen.recipes.recipe import DETAIL_DIGEST_HEX, DETAIL_SCALES, Detail, Recipe
 
 MATERIAL_SCALES = (2, 4)
-DRAWN_PX = 512
-"""The generator draws at least this many px on the shorter edge where the size allows a choice of
-scales.
-"""
+MIN_GENERATOR_PX = 512
+"""Least px that the generator computes on the shorter edge where the size allows several scales."""
 
 
 def with_detail(
     recipe: Recipe, card: ModelCard, upscaler: ModelCard, size_px: tuple[int, int] | None = None
 ) -> Recipe:
-    """The recipe with its size, or another (width, height), reached by the upscaler: four times, or
-    twice where that leaves too little to draw. Raises InvalidRequestError when the size allows
-    neither.
+    """Return the recipe at its size, or another (width, height), enlarged by the upscaler: four
+    times, or twice where the generator would compute too few pixels.
+
+    Raises InvalidRequestError when the size allows neither.
     """
     size = size_px or (recipe.width_px, recipe.height_px)
     step = card.size_multiple_px
@@ -41,7 +38,7 @@ def with_detail(
             f"{2 * card.min_edge_px} px or more",
             "detail",
         )
-    roomy = [s for s in fitting if min(size) // s >= DRAWN_PX]
+    roomy = [s for s in fitting if min(size) // s >= MIN_GENERATOR_PX]
     scale = max(roomy) if roomy else min(fitting)
     return with_size(
         replace(recipe, detail=Detail(scale, upscaler.digest[:DETAIL_DIGEST_HEX])), card, size
@@ -51,9 +48,10 @@ def with_detail(
 def panorama_size(
     recipe: Recipe, card: ModelCard, upscaler: Callable[[], ModelCard], width_px: int
 ) -> Recipe:
-    """An environment's recipe at a width: its own, or 2, 4 or 8 times as much by the upscaler.
+    """Return an environment's recipe at a width: the model's own, or 2, 4 or 8 times it by the
+    upscaler.
 
-    Raises InvalidRequestError for any other.
+    Raises InvalidRequestError for any other width.
     """
     own = card.max_edge_px
     widths = [own, *(own * scale for scale in DETAIL_SCALES)]
@@ -73,7 +71,7 @@ def panorama_size(
 
 
 def check_upscaler(detail: Detail, upscaler: ModelCard) -> None:
-    """Raises InvalidRequestError when a recipe's detail is of another version of the upscaler."""
+    """Raise InvalidRequestError when a recipe needs another version of the upscaler."""
     if not upscaler.digest.startswith(detail.upscaler):
         raise InvalidRequestError(
             f"the recipe's detail was made by upscaler {detail.upscaler[:12]}, this is "

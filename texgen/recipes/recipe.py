@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes: what names a result. Model digest + classes + seed + truncation + controls + size, or
-what it was derived from.
+"""The recipe of a result: model digest, classes, seed, truncation, controls and size, or the
+recipes from which it is derived.
 
-A recipe is checked and quantised when it is made, exactly as far as its text
-(`texgen.recipes.text`) can say it, so the text and the value name the same pixels.
+A recipe is checked and quantised when it is built, to the precision of its text
+(`texgen.recipes.text`), so the text and the value name the same pixels.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ MAX_PSI = 1.5
 MAX_PARTS = 8
 MAX_STEPS = 16
 MAX_DEPTH = 3
-"""How deep recipes may lie in recipes: a variation of a mix of variations."""
+"""Greatest nesting of recipes: a variation of a mix of variations."""
 DEFAULT_SIZE_PX = 1024
 DETAIL_SCALES = (2, 4, 8)
-"""8 is twice enlarged: for environments."""
+"""Factors by which the upscaler enlarges; 8, for environments, enlarges twice."""
 DETAIL_DIGEST_HEX = 16
 
 
 class Lock(StrEnum):
-    """What a variation keeps."""
+    """The properties that a variation can keep."""
 
     LAYOUT = "layout"
     COLOUR = "colour"
@@ -33,29 +33,27 @@ class Lock(StrEnum):
 
 
 class MixMode(StrEnum):
-    """How a mixture puts its parts together."""
+    """The modes of mixing parts."""
 
     BLEND = "blend"  # everything by weight
     LOOK = "look"  # layout and noise of the first part, style of the others
     PAINT = "paint"  # a mask chooses the part for each pixel
-    TRANSITION = (
-        "transition"  # from the first part on the left to the second on the right, over some tiles
-    )
+    TRANSITION = "transition"  # tiles from the first part (left) to the second (right)
 
 
 @dataclass(frozen=True)
 class Variation:
-    """Another member near ``base``; the recipe's own seed says which."""
+    """A variation of the recipe ``base``, chosen by the seed of the outer recipe."""
 
     base: Recipe
     amount: float
-    """0 is the base itself, 1 as far as a new seed."""
+    """Distance from the base: 0 is the base itself, 1 as far as a new seed."""
     locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Several recipes in one."""
+    """A mixture of several recipes."""
 
     parts: tuple[tuple[Recipe, float], ...]
     """(recipe, weight) with weights that sum to 1."""
@@ -68,15 +66,15 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Captured:
-    """What was measured in a photograph. All arrays flat, quantised to half floats."""
+    """The measurements of a photograph. All arrays are flat and quantised to half floats."""
 
     code: tuple[float, ...]
-    """Near which material: a code of the model."""
+    """Code of the model for the nearest material."""
     shift: tuple[float, ...]
-    """What the style has beyond that code's."""
+    """Difference of the style from the style of the code."""
     waves: tuple[tuple[int, int], ...]
     amplitudes: tuple[tuple[complex, ...], ...]
-    """One entry a wave, five channels each."""
+    """Amplitudes of five channels for each wave."""
     gain: tuple[float, float, float]
     offset: tuple[float, float, float]
     """Basecolor (sRGB values in 0..1) is multiplied and shifted by these."""
@@ -91,11 +89,11 @@ Origin = Variation | Mixture | Captured
 
 @dataclass(frozen=True)
 class Detail:
-    """The picture is drawn ``scale`` times smaller, and enlarged by the upscaler."""
+    """The enlargement of a result that the generator computes ``scale`` times smaller."""
 
     scale: int
     upscaler: str
-    """First digits of that model's digest."""
+    """First hex digits of the upscaler's digest."""
 
 
 @dataclass(frozen=True)
@@ -116,20 +114,17 @@ class Recipe:
     """Every control of the model, defaults included."""
     origin: Origin | None = None
     detail: Detail | None = None
-    """None: the generator draws at full size."""
+    """None: the generator computes at full size."""
 
-    def drawn(self) -> Recipe:
-        """What the generator draws: this recipe itself, or its smaller picture.
-
-        ``tile_px`` counts px of that one.
-        """
+    def before_upscaling(self) -> Recipe:
+        """Return the recipe at the size that the generator computes; ``tile_px`` counts its px."""
         scale = self.detail.scale if self.detail else 1
         return replace(
             self, width_px=self.width_px // scale, height_px=self.height_px // scale, detail=None
         )
 
     def depth(self) -> int:
-        """How many recipes lie in each other here; 1 for a plain one."""
+        """Return the nesting of recipes; 1 for a plain one."""
         match self.origin:
             case Variation(base=base):
                 return 1 + base.depth()
@@ -137,19 +132,19 @@ class Recipe:
                 return 1 + max(part.depth() for part, _ in parts)
         return 1
 
-    def masked(self) -> bool:
-        """Whether a mask or a transition is in it."""
+    def has_mask(self) -> bool:
+        """Return True if the recipe contains a painted mix or a transition."""
         match self.origin:
             case Variation(base=base):
-                return base.masked()
+                return base.has_mask()
             case Mixture(parts=parts, mode=mode):
                 return mode in (MixMode.PAINT, MixMode.TRANSITION) or any(
-                    part.masked() for part, _ in parts
+                    part.has_mask() for part, _ in parts
                 )
         return False
 
     def main_classes(self) -> tuple[tuple[str, float], ...]:
-        """The classes in it with their weights, through all origins; empty for a capture."""
+        """Return the classes with their weights, through all origins; empty for a capture."""
         match self.origin:
             case Variation(base=base):
                 return base.main_classes()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole numbers in as few bytes as they need, seven bits each.
+"""Encodes whole numbers in as few bytes as they need, seven bits each.
 
 Source: the protocol buffers encoding specification (base 128 varints).
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def varint(number: int) -> bytes:
-    """A number from 0 on."""
+    """Encode a number from 0 on."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sphere around a viewer as an equirectangular picture: where its pixels look, light from it,
-cube maps, a picture to look at.
+"""Computes with equirectangular panoramas: directions of pixels, light, cube maps, previews.
 
 A panorama is (H, 2 H, C) linear radiance. Azimuth is 0 at its centre and increases to the right,
 elevation is 90 degrees at the top. Directions are unit vectors (right, up, forward): (1, 0, 0) is
@@ -24,18 +23,18 @@ FACES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, in
     "front": ((0, 0, 1), (1, 0, 0), (0, 1, 0)),
     "back": ((0, 0, -1), (-1, 0, 0), (0, 1, 0)),
 }
-"""Face of a cube -> where its centre, its right edge and its upper edge look. Seen from inside; the
-upper edge of "down" and the lower edge of "up" touch "front".
+"""Directions of the centre, the right edge and the upper edge of each face of a cube. Seen from
+inside; the upper edge of "down" and the lower edge of "up" touch "front".
 """
 COSINE_LOBE = (np.pi, 2.0 * np.pi / 3.0, np.pi / 4.0)
-"""What a cosine leaves of each band of spherical harmonics (Ramamoorthi & Hanrahan 2001)."""
+"""Factors of a cosine lobe on each band of spherical harmonics (Ramamoorthi & Hanrahan 2001)."""
 MIDDLE_GREY = 0.18
 WHITE = 6.0
-"""What becomes white in a preview, in units of the exposed radiance."""
+"""Exposed radiance that becomes white in a preview."""
 
 
 def direction(azimuth_deg: float | Array, elevation_deg: float | Array) -> Array:
-    """Angles in degrees, of any shape -> unit vectors (..., 3)."""
+    """Convert angles in degrees, of any shape, to unit vectors (..., 3)."""
     azimuth, elevation = np.radians(azimuth_deg), np.radians(elevation_deg)
     flat = np.cos(elevation)
     return np.stack(
@@ -44,22 +43,22 @@ def direction(azimuth_deg: float | Array, elevation_deg: float | Array) -> Array
 
 
 def blender_direction(azimuth_deg: float, elevation_deg: float) -> tuple[float, float, float]:
-    """Where Blender's world (x, y, z up) shows this place of a panorama that an Environment Texture
-    node has, unrotated.
+    """Return the direction in Blender's world (x, y, z up) of a place of an unrotated Environment
+    Texture.
     """
     right, up, forward = map(float, direction(azimuth_deg, elevation_deg))
     return forward, -right, up
 
 
 def angles(directions: Array) -> tuple[Array, Array]:
-    """Unit vectors (..., 3) -> azimuth in [-180, 180] and elevation, in degrees."""
+    """Convert unit vectors (..., 3) to azimuth in [-180, 180] and elevation, in degrees."""
     azimuth = np.degrees(np.arctan2(directions[..., 0], directions[..., 2]))
     return azimuth, np.degrees(np.arcsin(np.clip(directions[..., 1], -1.0, 1.0)))
 
 
 def pixel_angles(height: int) -> tuple[Array, Array]:
-    """Azimuth of the columns (2 H,) and elevation of the rows (H,) of a panorama, in degrees, at
-    the centres of pixels.
+    """Return the azimuth of the columns (2 H,) and the elevation of the rows (H,) of a panorama, in
+    degrees, at the centres of pixels.
     """
     columns, rows = np.arange(2 * height, dtype=np.float32), np.arange(height, dtype=np.float32)
     step = np.float32(180.0 / height)
@@ -69,20 +68,22 @@ def pixel_angles(height: int) -> tuple[Array, Array]:
 
 
 def pixel_directions(height: int) -> Array:
-    """(H, 2 H, 3) unit vectors of a panorama's pixels."""
+    """Return the unit vectors of a panorama's pixels, (H, 2 H, 3)."""
     azimuth, elevation = pixel_angles(height)
     return direction(azimuth[None], elevation[:, None])
 
 
 def solid_angles(height: int) -> Array:
-    """(H, 1) steradians of a pixel of each row, exactly: all together 4 pi."""
+    """Return the exact solid angle of a pixel of each row, (H, 1) in steradians; the
+    sum is 4 pi.
+    """
     edges = np.sin(np.radians(np.linspace(90.0, -90.0, height + 1)))
     return ((edges[:-1] - edges[1:]) * (np.pi / height)).astype(np.float32)[:, None]
 
 
 def harmonics(directions: Array) -> Array:
-    """(..., 3) -> (..., 9): real spherical harmonics of bands 0 to 2, with x right, y up, z
-    forward; orthonormal.
+    """Evaluate the real spherical harmonics of bands 0 to 2, (..., 3) -> (..., 9), with x right, y
+    up, z forward; orthonormal.
 
     Order: 1; y, z, x; xy, yz, 3 z^2 - 1, xz, x^2 - y^2.
     """
@@ -105,7 +106,7 @@ def harmonics(directions: Array) -> Array:
 
 
 def radiance_harmonics(panorama: Array) -> Array:
-    """(H, 2 H, C) radiance -> (9, C) coefficients of its spherical harmonics."""
+    """Project radiance (H, 2 H, C) to spherical harmonics, (9, C)."""
     height = panorama.shape[0]
     weights = solid_angles(height)
     total = np.zeros((9, panorama.shape[2]))
@@ -119,14 +120,16 @@ def radiance_harmonics(panorama: Array) -> Array:
 
 
 def irradiance_harmonics(radiance: Array) -> Array:
-    """(9, C) of radiance -> (9, C) of the irradiance that a surface receives, by its normal."""
+    """Convert harmonics of radiance to those of the irradiance of a surface by its
+    normal, (9, C).
+    """
     lobe = np.repeat(np.array(COSINE_LOBE, np.float32), (1, 3, 5))
     return radiance * lobe[:, None]
 
 
 def irradiance_map(radiance: Array, height: int) -> Array:
-    """(9, C) of radiance -> (H, 2 H, C): irradiance of a surface that faces each direction; never
-    below 0.
+    """Evaluate harmonics of radiance (9, C) as the irradiance of a surface that faces each
+    direction, (H, 2 H, C), at least 0.
     """
     light: Array = np.maximum(
         harmonics(pixel_directions(height)) @ irradiance_harmonics(radiance), 0.0
@@ -158,7 +161,7 @@ def sampled(panorama: Array, directions: Array) -> Array:
 
 
 def cube_faces(panorama: Array, edge_px: int) -> dict[str, Array]:
-    """The six `FACES` (edge, edge, C) of a cube around the viewer."""
+    """Render the six `FACES` (edge, edge, C) of a cube around the viewer."""
     along = (np.arange(edge_px, dtype=np.float32) + np.float32(0.5)) * np.float32(
         2.0 / edge_px
     ) - np.float32(1.0)
@@ -177,7 +180,9 @@ def cube_faces(panorama: Array, edge_px: int) -> dict[str, Array]:
 def perspective(
     panorama: Array, azimuth_deg: float, elevation_deg: float, field_deg: float, edge_px: int
 ) -> Array:
-    """A square view (edge, edge, C) with a field of view of ``field_deg`` towards a direction."""
+    """Render a square view (edge, edge, C) towards a direction with a field of view
+    ``field_deg``.
+    """
     reach = np.tan(np.radians(field_deg / 2.0))
     along = ((np.arange(edge_px) + 0.5) * (2.0 / edge_px) - 1.0) * reach
     forward = direction(azimuth_deg, elevation_deg)
@@ -189,22 +194,22 @@ def perspective(
     )
 
 
-def tone_mapped(panorama: Array, key: float = MIDDLE_GREY) -> NDArray[np.uint8]:
-    """(H, W, 3) radiance -> sRGB bytes: the geometric mean over the sphere becomes ``key``,
+def tone_map(panorama: Array, key: float = MIDDLE_GREY) -> NDArray[np.uint8]:
+    """Convert radiance (H, W, 3) to sRGB bytes: the geometric mean over the sphere becomes ``key``,
     highlights roll off (Reinhard et al. 2002).
     """
-    return developed(panorama, key / geometric_mean(panorama))
+    return expose(panorama, key / geometric_mean(panorama))
 
 
-def developed(linear: Array, exposure: float) -> NDArray[np.uint8]:
-    """Radiance times ``exposure`` -> sRGB bytes; highlights roll off, each channel by itself."""
+def expose(linear: Array, exposure: float) -> NDArray[np.uint8]:
+    """Convert radiance times ``exposure`` to sRGB bytes; highlights roll off in each channel."""
     exposed = np.maximum(linear.astype(np.float32), 0.0) * np.float32(exposure)
     rolled = exposed * (1.0 + exposed / np.float32(WHITE * WHITE)) / (1.0 + exposed)
     return np.round(linear_to_srgb(rolled) * 255.0).astype(np.uint8)
 
 
 def luminance(linear: Array) -> Array:
-    """(..., 3) Rec.709 -> (...)."""
+    """Return the luminance of Rec.709 colours, (..., 3) -> (...)."""
     value: Array = (
         linear.astype(np.float32) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     ).astype(np.float32)
@@ -212,6 +217,6 @@ def luminance(linear: Array) -> Array:
 
 
 def geometric_mean(panorama: Array, floor: float = 1e-4) -> float:
-    """Geometric mean of the luminance over the sphere."""
+    """Return the geometric mean of the luminance over the sphere."""
     weights = np.broadcast_to(solid_angles(panorama.shape[0]), panorama.shape[:2])
     return float(np.exp(np.average(np.log(luminance(panorama) + floor), weights=weights)))

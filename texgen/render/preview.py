@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a material: lit and tiled, to judge it at a glance."""
+"""Renders a preview of a material: lit and tiled."""
 
 from __future__ import annotations
 

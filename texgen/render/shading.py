@@ -13,9 +13,8 @@ from texgen.files.images import linear_to_srgb, srgb_to_linear
 Array = NDArray[np.float32]
 
 LIGHT = (-0.55, 0.6, 0.58)
-"""Towards the key light: x right, y up, z to the viewer.
-
-Light from the upper left, as the eye expects of relief.
+"""Direction to the key light: x right, y up, z to the viewer; from the upper left, as the eye
+expects of a relief.
 """
 
 
@@ -67,13 +66,13 @@ def render_lit(
 
 
 def _dot(vectors: Array, other: Array) -> Array:
-    """(H, W, 3) with (3,) or (H, W, 3) -> (H, W)."""
+    """Compute dot products of (H, W, 3) with (3,) or (H, W, 3), as (H, W)."""
     result: Array = vectors @ other if other.ndim == 1 else (vectors * other).sum(-1)
     return result
 
 
 def _ggx(n_h: Array, n_l: Array, n_v: Array, roughness: Array) -> Array:
-    """GGX distribution times Smith visibility."""
+    """Return the GGX distribution times the Smith visibility."""
     a2 = roughness**4
     distribution = a2 / (np.pi * (n_h * n_h * (a2 - 1.0) + 1.0) ** 2)
     k = (roughness + 1.0) ** 2 / 8.0

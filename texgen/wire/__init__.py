@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over the wire, without a transport: requests are built here, event streams become
-results here. The add-on uses it too.
+"""The wire format without a transport: builds requests and assembles event streams to results.
+
+The Blender add-on uses it too.
 """

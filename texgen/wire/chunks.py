@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages that carry megabytes, written in place: ``TextureEvent{chunk}``, which is read in
-place too, and ``TextureEvent{whole_maps}``, without protobuf's copies of their bytes.
+"""Serialises the messages that carry megabytes without protobuf's copies of their bytes:
+``TextureEvent{chunk}``, which is also read in place, and ``TextureEvent{whole_maps}``.
 
-What is written is what protobuf would write (fields in their order), and whatever does not look
-like it is read by protobuf itself. Source: the protocol buffers encoding specification.
+The bytes are those of protobuf (fields in their order); a message of another form is read by
+protobuf itself. Source: the protocol buffers encoding specification.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from google.protobuf.message_factory import GetMessageClass
 
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.varint import varint
 
+CHUNK_BYTES = 512 * 1024
+"""Bytes of map data in one message; the contract allows up to 1 MiB."""
 _LENGTH_DELIMITED = 2
 _EVENT = pb.TextureEvent.DESCRIPTOR.fields_by_name["chunk"].number << 3 | _LENGTH_DELIMITED
 _WHOLE_MAPS = (
@@ -28,10 +30,25 @@ _OFFSET = pb.Chunk.DESCRIPTOR.fields_by_name["offset"].number << 3
 _DATA = pb.Chunk.DESCRIPTOR.fields_by_name["data"].number << 3 | _LENGTH_DELIMITED
 
 
+_Message = TypeVar("_Message")
+
+
 class ReadyEvent(NamedTuple):
     """A serialised `pb.TextureEvent`."""
 
     message: bytes
+
+
+class MethodChannel(Protocol):
+    """The part of a channel of gRPC that creates callables of streaming methods."""
+
+    @property
+    def unary_stream(self) -> Callable[..., Callable[..., Any]]:
+        """Create the callable of a method that takes one request."""
+
+    @property
+    def stream_stream(self) -> Callable[..., Callable[..., Any]]:
+        """Create the callable of a method that takes a stream of requests."""
 
 
 class RawChunk(NamedTuple):
@@ -43,7 +60,7 @@ class RawChunk(NamedTuple):
 
 
 def write_chunk(kind: int, offset: int, data: bytes | memoryview) -> ReadyEvent:
-    """The event of a piece of a map; the data is copied once."""
+    """Serialise the event of a piece of a map; the data is copied once."""
     head = (bytes((_KIND,)) + varint(kind) if kind else b"") + (
         bytes((_OFFSET,)) + varint(offset) if offset else b""
     )
@@ -54,7 +71,7 @@ def write_chunk(kind: int, offset: int, data: bytes | memoryview) -> ReadyEvent:
 def write_whole_maps(
     maps: Iterable[tuple[pb.MapHeader, bytes | memoryview, pb.MapEnd]],
 ) -> ReadyEvent:
-    """The event of several maps in one piece each; the data is copied once."""
+    """Serialise the event of several complete maps; the data is copied once."""
     pieces: list[bytes | memoryview] = []
     for header, data, end in maps:
         before = (
@@ -74,9 +91,9 @@ def write_whole_maps(
 
 
 def read_event(message: bytes) -> pb.TextureEvent | RawChunk:
-    """A chunk in place, any other event by protobuf.
+    """Read a chunk in place, any other event by protobuf.
 
-    Raises google.protobuf.message.DecodeError for what is neither.
+    Raises google.protobuf.message.DecodeError for other bytes.
     """
     if message and message[0] == _EVENT:
         chunk = _read_chunk(message)
@@ -85,30 +102,30 @@ def read_event(message: bytes) -> pb.TextureEvent | RawChunk:
     return pb.TextureEvent.FromString(message)
 
 
-def serialized(write: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
-    """A serialiser that lets what is ready pass."""
+def serialized(write: Callable[[_Message], bytes]) -> Callable[[_Message | ReadyEvent], bytes]:
+    """Return a serialiser that passes a `ReadyEvent` through."""
     return lambda event: event.message if isinstance(event, ReadyEvent) else write(event)
 
 
-def texture_methods(channel: Any) -> dict[str, Any]:
-    """Name -> callable of TextureService's methods on a channel of gRPC; their events come as
-    `read_event` has them.
+def texture_methods(channel: MethodChannel) -> dict[str, Callable[..., Any]]:
+    """Return the callables of TextureService's methods by name, on a channel of gRPC; they yield
+    events as `read_event` returns them.
     """
-    service, made = pb.DESCRIPTOR.services_by_name["TextureService"], {}
+    service, methods = pb.DESCRIPTOR.services_by_name["TextureService"], {}
     for method in service.methods:
         request, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
         make = channel.stream_stream if method.client_streaming else channel.unary_stream
         read = read_event if answer is pb.TextureEvent else answer.FromString
-        made[method.name] = make(
+        methods[method.name] = make(
             f"/{service.full_name}/{method.name}",
             request_serializer=request.SerializeToString,
             response_deserializer=read,
         )
-    return made
+    return methods
 
 
 def _read_chunk(message: bytes) -> RawChunk | None:
-    """None for anything unexpected."""
+    """Read a chunk; None for a message of another form."""
     length, at = _number(message, 1)
     if at + length != len(message):
         return None
@@ -129,8 +146,8 @@ def _read_chunk(message: bytes) -> RawChunk | None:
 
 
 def _number(message: bytes, at: int) -> tuple[int, int]:
-    """(value, place behind it) of a varint; past the end or too long: something that fits
-    nowhere.
+    """Read a varint and return its value and the offset behind it; past the end or too long, a
+    value that fits nowhere.
     """
     value = 0
     for shift in range(0, 64, 7):

@@ -1,285 +1,265 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client may ask for, and the messages that say so: both clients, the plain one and that of
-asyncio, are skins over this.
+"""Builds the requests of TextureService: the only place that does.
+
+There is one function for each method of the service, with the arguments of the method of
+`texgen.Client` that bears its name; see there for ranges, units and defaults. Each raises
+InvalidRequestError for an argument that a request cannot hold.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from google.protobuf.message import Message
 
 from texgen.maps import Encoding, MapKind, Pixels
 from texgen.pb import texgen_pb2 as pb
-from texgen.wire.assembly import KIND_TO_PB
-from texgen.wire.request_fields import (
-    BORDERS,
-    CHUNK_BYTES,
-    DETAILS,
-    LOCKS,
-    MODES,
-    TILINGS,
-    CallOptions,
-    Options,
-    checked_edge,
-    checked_seed,
-    common_fields,
-    map_header,
-    map_pieces,
-    named,
-    plain_fields,
-    size_message,
-    window_message,
+from texgen.wire import request_fields as fields
+from texgen.wire.chunks import CHUNK_BYTES
+from texgen.wire.enums import (
+    BORDER_TO_PB,
+    DETAIL_TO_PB,
+    LOCK_TO_PB,
+    MIX_MODE_TO_PB,
+    TILING_TO_PB,
 )
-
-Classes = str | Mapping[str, float]
-"""A class name, or {name: weight}."""
-
-
-class MaterialWishes(Options, total=False):
-    """Of `generate`."""
-
-    seed: int | None
-    """The server chooses one if left out."""
-    size_px: tuple[int, int] | None
-    """(width, height)."""
-    psi: float | None
-    controls: Mapping[str, float] | None
-    recipe: str
-    """Instead of classes, seed, psi and controls."""
-    prompt: str
-    """English, instead of classes."""
-    window_px: tuple[int, int, int, int] | None
-    """(x, y, width, height): only this part of the torus."""
-    endless: bool
-    """The window lies in a field that never repeats."""
-    mask: bytes
-    """Of a painted mixture's recipe."""
-    detail: str
-    """``sr`` draws the picture four times smaller and enlarges it with the server's upscaler."""
-
-
-class VaryWishes(Options, total=False):
-    """Of `vary`."""
-
-    locks: Iterable[str]
-    """Of "layout", "colour", "relief": what stays."""
-    count: int
-    seed: int | None
-    size_px: tuple[int, int] | None
-
-
-class MixWishes(Options, total=False):
-    """Of `mix`."""
-
-    mask: bytes
-    """A PNG, for mode "paint"."""
-    steps: int
-    """Of a transition."""
-    size_px: tuple[int, int] | None
-    controls: Mapping[str, float] | None
-
-
-class CaptureWishes(Options, total=False):
-    """Of `capture`."""
-
-    class_name: str
-    """To start from; the nearest if left out."""
-    palette: Iterable[int]
-    """0xRRGGBB, darkest first: colours of a grey photograph."""
-    seed: int | None
-    size_px: tuple[int, int] | None
-    steps: int | None
-    """Of refinement, 0 to 200."""
-
-
-class UpscaleWishes(CallOptions, total=False):
-    """Of `upscale`."""
-
-    border: str
-    """What lies beyond the edges: "wrap" (tiles), "wrap-x", "wrap-y", "mirror" (does not tile),
-    "panorama".
-    """
-    model: str
-
-
-class RepairWishes(CallOptions, total=False):
-    """Of `repair`."""
-
-    tiling: str
-    """"auto" (where a seam shows), "always" or "never"."""
-    clean: bool
-    fill: Iterable[MapKind]
-    """Maps to make if they are missing (`texgen.wire.request_fields.FILLABLE` at most; needs a
-    model of kind estimator).
-    """
-    class_name: str
-    """What the texture shows."""
-    model: str
-
-
-class EnvironmentWishes(CallOptions, total=False):
-    """Of `generate_environment`."""
-
-    seed: int | None
-    width_px: int
-    """1024, 2048, 4096 or 8192; 0: 1024, or the recipe's."""
-    controls: Mapping[str, float] | None
-    recipe: str
-    """Instead of classes, seed and controls."""
-    model: str
+from texgen.wire.request_fields import Classes, RecipeWeights
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A call of TextureService."""
+class TextureCall:
+    """A method of TextureService and its request."""
 
     method: str
-    request: Any
+    request: Message | Iterator[Message]
     """A message, or an iterator of messages where the method takes a stream."""
 
 
-def generate(classes: Classes, wishes: MaterialWishes) -> Ask:
-    """One material."""
-    _check_known(wishes, MaterialWishes)
+def generate(
+    classes: Classes = "",
+    *,
+    seed: int | None = None,
+    size_px: tuple[int, int] | None = None,
+    psi: float | None = None,
+    controls: Mapping[str, float] | None = None,
+    recipe: str = "",
+    prompt: str = "",
+    window_px: tuple[int, int, int, int] | None = None,
+    endless: bool = False,
+    mask: bytes = b"",
+    detail: str = "",
+    model: str = "",
+    maps: Iterable[MapKind] = (),
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for one material."""
     request = pb.GenerateMaterialRequest(
-        recipe=wishes.get("recipe", ""),
-        prompt=wishes.get("prompt", ""),
-        window=window_message(wishes.get("window_px")),
-        endless=wishes.get("endless", False),
-        mask=wishes.get("mask", b""),
-        detail=named(DETAILS, wishes["detail"], "detail")
-        if wishes.get("detail")
-        else pb.DETAIL_UNSPECIFIED,
-        classes=class_mix(classes),
-        seed=checked_seed(wishes.get("seed")),
-        size=size_message(wishes.get("size_px")),
-        psi=wishes.get("psi"),
-        controls=dict(wishes.get("controls") or {}),
-        **common_fields(wishes),
+        model=fields.text_field(model, "model"),
+        recipe=fields.text_field(recipe, "recipe"),
+        prompt=fields.text_field(prompt, "prompt"),
+        classes=fields.class_mix(classes),
+        seed=fields.seed_field(seed),
+        size=fields.size_field(size_px),
+        psi=fields.optional_number(psi, "psi"),
+        controls=fields.controls_field(controls),
+        window=fields.window_field(window_px),
+        endless=fields.flag_field(endless, "endless"),
+        mask=fields.bytes_field(mask, "mask"),
+        detail=fields.choice(DETAIL_TO_PB, detail, "detail"),
+        maps=fields.map_kinds(maps, "maps"),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    return Ask("GenerateMaterial", request)
+    return TextureCall("GenerateMaterial", request)
 
 
-def vary(recipe: str, amount: float, wishes: VaryWishes) -> Ask:
-    """Variations of a recipe."""
-    _check_known(wishes, VaryWishes)
+def vary(
+    recipe: str,
+    amount: float,
+    *,
+    locks: Iterable[str] = (),
+    count: int = 1,
+    seed: int | None = None,
+    size_px: tuple[int, int] | None = None,
+    model: str = "",
+    maps: Iterable[MapKind] = (),
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for variations of a recipe."""
     request = pb.VaryMaterialRequest(
-        recipe=recipe,
-        amount=amount,
-        locks=[named(LOCKS, name, "lock") for name in wishes.get("locks", ())],
-        count=checked_edge(wishes.get("count", 1)),
-        seed=checked_seed(wishes.get("seed")),
-        size=size_message(wishes.get("size_px")),
-        **common_fields(wishes),
+        model=fields.text_field(model, "model"),
+        recipe=fields.text_field(recipe, "recipe"),
+        amount=fields.number_field(amount, "amount"),
+        locks=fields.choices(LOCK_TO_PB, locks, "lock"),
+        count=fields.integer_field(count, "count"),
+        seed=fields.seed_field(seed),
+        size=fields.size_field(size_px),
+        maps=fields.map_kinds(maps, "maps"),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    return Ask("VaryMaterial", request)
+    return TextureCall("VaryMaterial", request)
 
 
 def mix(
-    parts: Mapping[str, float] | Iterable[tuple[str, float]], mode: str, wishes: MixWishes
-) -> Ask:
-    """A mixture of recipes."""
-    _check_known(wishes, MixWishes)
-    pairs = parts.items() if isinstance(parts, Mapping) else parts
+    parts: RecipeWeights,
+    mode: str = "blend",
+    *,
+    mask: bytes = b"",
+    steps: int = 0,
+    size_px: tuple[int, int] | None = None,
+    controls: Mapping[str, float] | None = None,
+    model: str = "",
+    maps: Iterable[MapKind] = (),
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for a mixture of recipes."""
     request = pb.MixMaterialsRequest(
-        parts=[pb.MixPart(recipe=r, weight=w) for r, w in pairs],
-        mode=named(MODES, mode, "mode"),
-        mask=wishes.get("mask", b""),
-        steps=checked_edge(wishes.get("steps", 0)),
-        size=size_message(wishes.get("size_px")),
-        controls=dict(wishes.get("controls") or {}),
-        **common_fields(wishes),
+        model=fields.text_field(model, "model"),
+        parts=fields.mix_parts(parts),
+        mode=fields.choice(MIX_MODE_TO_PB, mode, "mode"),
+        mask=fields.bytes_field(mask, "mask"),
+        steps=fields.integer_field(steps, "steps"),
+        size=fields.size_field(size_px),
+        controls=fields.controls_field(controls),
+        maps=fields.map_kinds(maps, "maps"),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    return Ask("MixMaterials", request)
+    return TextureCall("MixMaterials", request)
 
 
-def capture(photo: bytes, wishes: CaptureWishes) -> Ask:
-    """A material like a photograph."""
-    _check_known(wishes, CaptureWishes)
-    first = pb.CaptureOptions(
-        photo_bytes=len(photo),
-        class_name=wishes.get("class_name", ""),
-        palette=list(wishes.get("palette", ())),
-        seed=checked_seed(wishes.get("seed")),
-        size=size_message(wishes.get("size_px")),
-        steps=wishes.get("steps"),
-        **common_fields(wishes),
+def capture(
+    photo: bytes,
+    *,
+    class_name: str = "",
+    palette: Iterable[int] = (),
+    seed: int | None = None,
+    size_px: tuple[int, int] | None = None,
+    steps: int | None = None,
+    model: str = "",
+    maps: Iterable[MapKind] = (),
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for a material that looks like a photograph."""
+    data = fields.bytes_field(photo, "photo")
+    options = pb.CaptureOptions(
+        model=fields.text_field(model, "model"),
+        photo_bytes=len(data),
+        class_name=fields.text_field(class_name, "class_name"),
+        palette=fields.palette_field(palette),
+        seed=fields.seed_field(seed),
+        size=fields.size_field(size_px),
+        steps=None if steps is None else fields.integer_field(steps, "steps"),
+        maps=fields.map_kinds(maps, "maps"),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    pieces = (photo[at : at + CHUNK_BYTES] for at in range(0, len(photo), CHUNK_BYTES))
-    return _uploading(
-        "CaptureMaterial", pb.CaptureMaterialRequest, first, ({"photo": piece} for piece in pieces)
+    return TextureCall("CaptureMaterial", _capture_messages(options, data))
+
+
+def upscale(
+    maps: Mapping[MapKind, Pixels],
+    scale: int = 4,
+    *,
+    border: str = "wrap",
+    model: str = "",
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for larger maps."""
+    options = pb.UpscaleOptions(
+        model=fields.text_field(model, "model"),
+        scale=fields.integer_field(scale, "scale"),
+        border=fields.choice(BORDER_TO_PB, border, "border"),
+        maps=fields.map_headers(maps),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
+    return TextureCall("UpscaleMaterial", _upscale_messages(options, maps))
 
 
-def upscale(maps: Mapping[MapKind, Pixels], scale: int, wishes: UpscaleWishes) -> Ask:
-    """Larger maps."""
-    _check_known(wishes, UpscaleWishes)
-    first = pb.UpscaleOptions(
-        scale=checked_edge(scale),
-        border=named(BORDERS, wishes.get("border", "wrap"), "border"),
-        maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-        **plain_fields(wishes, wishes.get("model", "")),
+def repair(
+    maps: Mapping[MapKind, Pixels],
+    *,
+    tiling: str = "auto",
+    clean: bool = False,
+    fill: Iterable[MapKind] = (),
+    class_name: str = "",
+    model: str = "",
+    encoding: Encoding = Encoding.PNG,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for repaired maps."""
+    options = pb.RepairOptions(
+        model=fields.text_field(model, "model"),
+        tiling=fields.choice(TILING_TO_PB, tiling, "tiling"),
+        clean=fields.flag_field(clean, "clean"),
+        fill=fields.map_kinds(fill, "fill"),
+        class_name=fields.text_field(class_name, "class_name"),
+        maps=fields.map_headers(maps),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    return _uploading(
-        "UpscaleMaterial",
-        pb.UpscaleMaterialRequest,
-        first,
-        ({"chunk": chunk} for chunk in map_pieces(maps)),
-    )
+    return TextureCall("RepairMaterial", _repair_messages(options, maps))
 
 
-def repair(maps: Mapping[MapKind, Pixels], wishes: RepairWishes) -> Ask:
-    """Repaired maps."""
-    _check_known(wishes, RepairWishes)
-    first = pb.RepairOptions(
-        tiling=named(TILINGS, wishes.get("tiling", "auto"), "tiling"),
-        clean=wishes.get("clean", False),
-        fill=[KIND_TO_PB[kind] for kind in wishes.get("fill", ())],
-        class_name=wishes.get("class_name", ""),
-        maps=[map_header(kind, pixels) for kind, pixels in maps.items()],
-        **plain_fields(wishes, wishes.get("model", "")),
-    )
-    return _uploading(
-        "RepairMaterial",
-        pb.RepairMaterialRequest,
-        first,
-        ({"chunk": chunk} for chunk in map_pieces(maps)),
-    )
-
-
-def generate_environment(classes: Classes, wishes: EnvironmentWishes) -> Ask:
-    """One environment."""
-    _check_known(wishes, EnvironmentWishes)
+def generate_environment(
+    classes: Classes = "",
+    *,
+    seed: int | None = None,
+    width_px: int = 0,
+    controls: Mapping[str, float] | None = None,
+    recipe: str = "",
+    model: str = "",
+    encoding: Encoding = Encoding.EXR,
+    batch: bool = False,
+) -> TextureCall:
+    """Build the call for one environment."""
     request = pb.GenerateEnvironmentRequest(
-        recipe=wishes.get("recipe", ""),
-        classes=class_mix(classes),
-        seed=checked_seed(wishes.get("seed")),
-        width_px=checked_edge(wishes.get("width_px", 0)),
-        controls=dict(wishes.get("controls") or {}),
-        **plain_fields(wishes, wishes.get("model", ""), Encoding.EXR),
+        model=fields.text_field(model, "model"),
+        recipe=fields.text_field(recipe, "recipe"),
+        classes=fields.class_mix(classes),
+        seed=fields.seed_field(seed),
+        width_px=fields.integer_field(width_px, "width_px"),
+        controls=fields.controls_field(controls),
+        encoding=fields.encoding_field(encoding),
+        priority=fields.priority_field(batch),
     )
-    return Ask("GenerateEnvironment", request)
+    return TextureCall("GenerateEnvironment", request)
 
 
-def class_mix(classes: Classes) -> list[pb.ClassWeight]:
-    """As the contract has it."""
-    mix = {classes: 1.0} if isinstance(classes, str) else classes
-    return [pb.ClassWeight(name=name, weight=weight) for name, weight in mix.items() if name]
+def explore(sequence: int, position: TextureCall) -> pb.ExploreRequest:
+    """Build the message that sends a position of the sliders, a call of `generate`."""
+    assert isinstance(position.request, pb.GenerateMaterialRequest)
+    return pb.ExploreRequest(sequence=sequence, material=position.request)
 
 
-def _uploading(method: str, message: Any, options: Any, pieces: Iterator[dict[str, Any]]) -> Ask:
-    """The options, then the pieces."""
-    return Ask(
-        method, itertools.chain([message(options=options)], (message(**piece) for piece in pieces))
-    )
+def _capture_messages(options: pb.CaptureOptions, photo: bytes) -> Iterator[Message]:
+    """Yield the options, then the photograph in pieces."""
+    yield pb.CaptureMaterialRequest(options=options)
+    for offset in range(0, len(photo), CHUNK_BYTES):
+        yield pb.CaptureMaterialRequest(photo=photo[offset : offset + CHUNK_BYTES])
 
 
-def _check_known(wishes: Mapping[str, Any], kind: type) -> None:
-    """As Python itself would of a keyword that a function does not take."""
-    allowed = kind.__optional_keys__ | kind.__required_keys__  # type: ignore[attr-defined]
-    if unknown := sorted(set(wishes) - allowed):
-        raise TypeError(
-            f"unexpected keyword argument {unknown[0]!r}: there are {', '.join(sorted(allowed))}"
-        )
+def _upscale_messages(
+    options: pb.UpscaleOptions, maps: Mapping[MapKind, Pixels]
+) -> Iterator[Message]:
+    """Yield the options, then the maps in pieces."""
+    yield pb.UpscaleMaterialRequest(options=options)
+    for chunk in fields.map_chunks(maps):
+        yield pb.UpscaleMaterialRequest(chunk=chunk)
+
+
+def _repair_messages(
+    options: pb.RepairOptions, maps: Mapping[MapKind, Pixels]
+) -> Iterator[Message]:
+    """Yield the options, then the maps in pieces."""
+    yield pb.RepairMaterialRequest(options=options)
+    for chunk in fields.map_chunks(maps):
+        yield pb.RepairMaterialRequest(chunk=chunk)

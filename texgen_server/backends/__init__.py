@@ -122,12 +122,12 @@ def _cuda_available() -> bool:
     if not _nvidia_driver():
         return False
     if not _installed("torch"):
-        _tell_of_unused_gpu("torch is not installed")
+        _warn_of_unused_gpu("torch is not installed")
         return False
     import torch
 
     if not torch.cuda.is_available():
-        _tell_of_unused_gpu("the torch that is installed sees no CUDA device")
+        _warn_of_unused_gpu("the torch that is installed sees no CUDA device")
         return False
     return True
 
@@ -141,10 +141,10 @@ def _installed(module: str) -> bool:
 
 
 @cache
-def _tell_of_unused_gpu(why: str) -> None:
+def _warn_of_unused_gpu(why: str) -> None:
     """Log a warning, once per process."""
     log.warning(
         "this machine has an NVIDIA GPU, but the CPU is used: %s; pip install 'texgen[gpu]' "
-        "brings what the GPU takes",
+        "installs what the GPU needs",
         why,
     )

@@ -45,7 +45,7 @@ class OpenVinoBackend:
     ) -> None:
         self.name = decide("openvino", precision).name
         self._model, self._kinds = model, PARTS[model.card.kind]
-        self._folder = _kept_graphs(model, cache) if cache else None
+        self._folder = _saved_graphs(model, cache) if cache else None
         self._built: Mapping[str, ov.Model] = {}
         self._hints: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -59,7 +59,7 @@ class OpenVinoBackend:
         self.threads = int(
             next(iter(self._compiled.values())).get_property("INFERENCE_NUM_THREADS")
         )
-        self._lending: dict[str, Any] = {}
+        self._reused: dict[str, Any] = {}
         """Part -> request whose output memory is reused; outputs of other requests are copied."""
 
     def _compile(self, part: str) -> Any:
@@ -79,7 +79,7 @@ class OpenVinoBackend:
                 )
             except RuntimeError as error:
                 log.warning(
-                    "the networks kept in %s cannot be used: delete that folder (%s)",
+                    "the networks saved in %s cannot be used: delete that folder (%s)",
                     self._folder,
                     error,
                 )
@@ -93,9 +93,9 @@ class OpenVinoBackend:
         compiled = self._compiled[part]
         try:
             if reuse_outputs:
-                if part not in self._lending:
-                    self._lending[part] = compiled.create_infer_request()
-                result = self._lending[part].infer(inputs, share_inputs=True, share_outputs=True)
+                if part not in self._reused:
+                    self._reused[part] = compiled.create_infer_request()
+                result = self._reused[part].infer(inputs, share_inputs=True, share_outputs=True)
             else:
                 result = compiled(inputs)
         except RuntimeError as error:
@@ -106,12 +106,12 @@ class OpenVinoBackend:
 
     def close(self) -> None:
         """Drop the graphs."""
-        self._lending.clear()
+        self._reused.clear()
         self._compiled.clear()
         self._built = {}
 
 
-def _kept_graphs(model: LoadedModel, cache: Path) -> Path | None:
+def _saved_graphs(model: LoadedModel, cache: Path) -> Path | None:
     """Return the folder with the saved graphs of a model, and save them where there are none yet.
 
     None where they cannot be saved. Raises LoadError.
@@ -123,7 +123,7 @@ def _kept_graphs(model: LoadedModel, cache: Path) -> Path | None:
             _save(graphs, folder)
         except (OSError, RuntimeError) as error:
             log.warning(
-                "the networks are not kept in %s, and every start takes a second more: %s",
+                "the networks cannot be saved in %s, so every start takes a second longer: %s",
                 cache,
                 error,
             )

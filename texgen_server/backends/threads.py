@@ -54,9 +54,9 @@ def fastest_threads(precision: str) -> int:
         threads //= 2
     chosen = best_threads(times)
     log.info(
-        "%d threads: measured %s",
+        "OpenVINO uses %d threads; measured: %s",
         chosen,
-        ", ".join(f"{n}: {1e3 * s:.1f} ms" for n, s in times.items()),
+        ", ".join(f"{n} threads {1e3 * s:.1f} ms" for n, s in times.items()),
     )
     return chosen if chosen < cores else 0
 

@@ -48,12 +48,12 @@ class TorchBackend:
         except RuntimeError as error:
             if not _no_memory(error):
                 raise
-            told = str(error)
+            message = str(error)
         if (
             self.device.type == "cuda"
         ):  # only here: the error held on to what the network had made so far
             torch.cuda.empty_cache()
-        raise MemoryError(told)
+        raise MemoryError(message)
 
     def close(self) -> None:
         """Drop the networks; on CUDA release their memory."""

@@ -17,7 +17,8 @@ from typing import Any
 import grpc
 import numpy as np
 
-CHUNK_BYTES = 512 * 1024
+from texgen.wire.chunks import CHUNK_BYTES
+
 SERVICE, METHOD = "texgen.bench.Bare", "Stream"
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from texgen.batch.item import Item
 from texgen.batch.run import Batch
-from texgen.batch.spec import Item
-from texgen.batch.state import Folder
+from texgen.batch.state import BatchFolder
 from texgen.client import Client
-from texgen.commands.shared import connected
+from texgen.commands.shared import open_client
 from texgen.modelcard import ModelCard, find_card
 from texgen_server.bench.report import promise
 from texgen_server.bench.yardsticks import engine_rate
@@ -54,7 +54,7 @@ def bench_batch(options: BatchBench) -> dict[str, Any]:
     own_server = Namespace(server=None, models=options.models, device=options.device)
     alone, made = [], []
     start = time.time_ns() % 2**40  # seeds that the cache does not hold
-    with connected(own_server) as client, tempfile.TemporaryDirectory() as folder:
+    with open_client(own_server) as client, tempfile.TemporaryDirectory() as folder:
         _batch_rate(client, card, options, Path(folder, "warm"), range(start, start + 4))
         for turn in range(options.rounds):
             first = start + 10_000 * (turn + 1)
@@ -84,7 +84,7 @@ def _batch_rate(
         Item(f"set_{seed}", 1, {"classes": classes, "seed": seed, "size_px": size})
         for seed in seeds
     ]
-    target = Folder(folder)
+    target = BatchFolder(folder)
     target.prepare()
     started = time.perf_counter()
     outcomes = list(

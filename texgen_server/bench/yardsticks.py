@@ -17,11 +17,10 @@ from pathlib import Path
 
 from texgen.modelcard import ModelCard
 from texgen.recipes.build import make_recipe
+from texgen.wire.chunks import CHUNK_BYTES
 from texgen_server.backend import Array, Backend
 from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
-
-CHUNK_BYTES = 512 * 1024
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Device:
         self._jobs = 0
         self._waiting: FairQueue[NetworkCall] = FairQueue()
         self._worth: dict[tuple[Shape, int], bool] = {}
-        self._borrowers: dict[tuple[int, str], object] = {}
+        self._output_owners: dict[tuple[int, str], object] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=f"texgen-{name}", daemon=True)
         self._thread.start()
@@ -55,8 +55,8 @@ class Device:
         finally:
             with self._changed:
                 self._jobs -= 1
-                self._borrowers = {
-                    place: who for place, who in self._borrowers.items() if who is not owner
+                self._output_owners = {
+                    place: job for place, job in self._output_owners.items() if job is not owner
                 }
 
     def run(self, call: NetworkCall, priority: int) -> list[Array]:
@@ -157,7 +157,8 @@ class Device:
             return False
         with self._changed:
             return (
-                self._borrowers.setdefault((id(call.backend), call.part), call.owner) is call.owner
+                self._output_owners.setdefault((id(call.backend), call.part), call.owner)
+                is call.owner
             )
 
     def _run_together(self, group: list[NetworkCall]) -> None:

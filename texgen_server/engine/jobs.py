@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import CancelledError
-from texgen.maps import Light, MapKind, Pixels
+from texgen.maps import Border, Light, MapKind, Pixels, Tiling
 from texgen.recipes.recipe import Recipe
 from texgen_server.capture.options import CaptureOptions
 from texgen_server.material.canvas import Rectangle
-from texgen_server.repair.options import Tiling
-from texgen_server.upscaling.border import Border
 
 INTERACTIVE, BATCH = 0, 1
 """Priorities: a lower one goes first."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import MapKind
+from texgen.maps import Border, MapKind
 from texgen.recipes.recipe import Recipe
 from texgen_server.backend import Backend
 from texgen_server.capture.loader import CaptureFunction, load_capture
@@ -38,7 +38,6 @@ from texgen_server.networks.channels import CLEAN_SCALE
 from texgen_server.registry import EnvironmentModel, LoadedModel, MaterialModel, UpscalerModel
 from texgen_server.repair.options import RepairOptions
 from texgen_server.repair.pipeline import repair_maps
-from texgen_server.upscaling.border import Border
 from texgen_server.upscaling.tiled import TiledUpscaler
 
 STARTED = 0.05
@@ -92,7 +91,7 @@ def _run_material(
     model = loaded[0].model
     assert isinstance(model, MaterialModel)
     plan = make_plan(
-        job.recipe.drawn(), model.tables, model.shape, endless=job.endless, mask=job.mask
+        job.recipe.before_upscaling(), model.tables, model.shape, endless=job.endless, mask=job.mask
     )
     raw_cache = caches.raw_maps if job.exploring else RawMapCache(0)
     return _make_maps(job, job.recipe, plan, loaded, raw_cache, job.rectangle)
@@ -110,7 +109,7 @@ def _run_capture(job: CaptureJob, loaded: Sequence[LoadedNetwork], caches: Devic
 
     find_recipe = caches.captures[model.card.digest]
     recipe = find_recipe(job.photo, job.options, job.token.check, report)
-    plan = make_plan(recipe.drawn(), model.tables, model.shape)
+    plan = make_plan(recipe.before_upscaling(), model.tables, model.shape)
     return _make_maps(job, recipe, plan, loaded, RawMapCache(0))
 
 

@@ -36,7 +36,7 @@ USUAL_ELEVATION_DEG = 35.0
 
 def apply_controls(scene: Scene, value: Mapping[str, float], tables: EnvironmentTables) -> Scene:
     """Return the scene with every control at its value."""
-    drawn = scene.layout
+    unchanged = scene.layout
     if value["sun_elevation_deg"] != AS_DRAWN_DEG:
         scene = _raised(scene, value["sun_elevation_deg"], tables)
     if value["cloud_cover"]:
@@ -61,16 +61,16 @@ def apply_controls(scene: Scene, value: Mapping[str, float], tables: Environment
     moved = replace(
         scene, layout=layout, lights=lights, gains=gains, azimuth_deg=value["sun_azimuth_deg"]
     )
-    return _as_bright_as(drawn, moved)
+    return _as_bright_as(unchanged, moved)
 
 
-def _as_bright_as(drawn: Array, scene: Scene) -> Scene:
+def _as_bright_as(unchanged: Array, scene: Scene) -> Scene:
     """Return the same light by way of a layout of the usual brightness: at dusk the network would
     get input that it was never trained on, and add grain.
     """
-    weights = np.cos(np.radians(pixel_angles(drawn.shape[1])[1]))
+    weights = np.cos(np.radians(pixel_angles(unchanged.shape[1])[1]))
     shift = np.float32(
-        ((scene.layout - drawn)[RADIANCE].mean((0, 2)) * weights).sum() / weights.sum()
+        ((scene.layout - unchanged)[RADIANCE].mean((0, 2)) * weights).sum() / weights.sum()
     )
     if not shift:
         return scene

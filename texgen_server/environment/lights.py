@@ -33,7 +33,7 @@ def half_safe(light: Light, height: int) -> Light:
     )
 
 
-def draw_light(
+def render_light(
     light: Light, height: int, samples: int = 4
 ) -> tuple[slice, NDArray[np.int64], Array]:
     """Render a light for a panorama of that height: the rows it covers, the columns (which may
@@ -42,11 +42,19 @@ def draw_light(
     Its edge is sampled with ``samples`` squared points a pixel, and the radiance is scaled so that
     the flux is exact on the pixels.
     """
+    top, bottom, columns = _bounds(light, height)
+    inside = _coverage(light, height, (top, bottom), columns, samples)
+    covered = float((inside.astype(np.float64) * solid_angles(height)[top:bottom]).sum())
+    radiance = inside[..., None] / covered * np.array(light.flux, np.float32)
+    return slice(top, bottom), columns, radiance
+
+
+def _bounds(light: Light, height: int) -> tuple[int, int, NDArray[np.int64]]:
+    """Return the first and the last row, exclusive, and the columns that a light may touch."""
     azimuths, elevations = pixel_angles(height)
     step = 180.0 / height
     reach = light.radius_deg + step
     rows = np.flatnonzero(np.abs(elevations - light.elevation_deg) <= reach + step)
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
     polar = abs(light.elevation_deg) + reach + step >= 90.0
     spread = (
         180.0
@@ -56,22 +64,26 @@ def draw_light(
     columns = np.flatnonzero(
         np.abs((azimuths - light.azimuth_deg + 180.0) % 360.0 - 180.0) <= spread
     )
-    inside = np.zeros((bottom - top, len(columns)), np.float32)
+    return int(rows[0]), int(rows[-1]) + 1, columns
+
+
+def _coverage(
+    light: Light,
+    height: int,
+    rows: tuple[int, int],
+    columns: NDArray[np.int64],
+    samples: int,
+) -> Array:
+    """Count the sample points of each pixel (rows, columns) that lie inside the light."""
+    azimuths, elevations = pixel_angles(height)
+    step = 180.0 / height
+    inside = np.zeros((rows[1] - rows[0], len(columns)), np.float32)
     centre = direction(light.azimuth_deg, light.elevation_deg)
-    limit = np.cos(
-        np.radians(max(light.radius_deg, 0.75 * step))
-    )  # never smaller than a pixel's corner: it would fall between samples
+    # never smaller than a pixel's corner: it would fall between samples
+    limit = np.cos(np.radians(max(light.radius_deg, 0.75 * step)))
+    across, down_from = azimuths[columns][None], elevations[rows[0] : rows[1], None]
     offsets = ((np.arange(samples) + 0.5) / samples - 0.5) * step
     for down in offsets:
         for right in offsets:
-            inside += (
-                direction(azimuths[columns][None] + right, elevations[top:bottom, None] - down)
-                @ centre
-                > limit
-            )
-    covered = float((inside.astype(np.float64) * solid_angles(height)[top:bottom]).sum())
-    return (
-        slice(top, bottom),
-        columns,
-        inside[..., None] / covered * np.array(light.flux, np.float32),
-    )
+            inside += direction(across + right, down_from - down) @ centre > limit
+    return inside

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.render.panorama import tone_mapped
+from texgen.render.panorama import tone_map
 from texgen.render.shrink import shrink
 
 PREVIEW_PX = 256
@@ -18,4 +18,4 @@ def panorama_preview(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     sRGB.
     """
     small = shrink(radiance.transpose(2, 0, 1), PREVIEW_PX)
-    return tone_mapped(small.transpose(1, 2, 0))
+    return tone_map(small.transpose(1, 2, 0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from texgen.maps import Light
 from texgen_server.backend import Backend
 from texgen_server.environment.layouts import conditioning, enlarged
-from texgen_server.environment.lights import draw_light, half_safe
+from texgen_server.environment.lights import half_safe, render_light
 from texgen_server.environment.previews import panorama_preview
 from texgen_server.environment.scene import Scene
 from texgen_server.networks.channels import RADIANCE, STOPS
@@ -49,7 +49,7 @@ class PanoramaRenderer:
         """Return radiance (H, 2 H, 3) at the network's size, or as ``enlarge`` makes it, and its
         lights where they stand in it.
         """
-        stops = self._corrected(self._drawn(scene), scene.layout)
+        stops = self._corrected(self._network_output(scene), scene.layout)
         self.check()
         if enlarge is not None:
             turned = np.roll(stops, round(scene.azimuth_deg / 180.0 * stops.shape[1]), 2)
@@ -71,27 +71,27 @@ class PanoramaRenderer:
         self.check()
         lights = tuple(half_safe(_placed(light, scene), height) for light in scene.lights)
         for light in lights:
-            rows, columns, radiance = draw_light(light, height)
+            rows, columns, radiance = render_light(light, height)
             out[rows, columns] = np.minimum(
                 out[rows, columns].astype(np.float32) + radiance, 65504.0
             )
         return out, lights
 
-    def _drawn(self, scene: Scene) -> Array:
+    def _network_output(self, scene: Scene) -> Array:
         """Run the network: (3, H, 2 H) log2 radiance in units of `STOPS`."""
         key = scene.lights[0] if scene.lights else None
         light = (key.azimuth_deg, key.elevation_deg) if key else None
         small = scene.layout.shape[1]
         rows = [small * 2**i for i in range(self.levels)]
-        plans = [conditioning(scene.layout, light, n)[None] for n in rows]
+        conditions = [conditioning(scene.layout, light, n)[None] for n in rows]
         noises = [_noise(scene.seed, 1 + i, 1, n) for i, n in enumerate(rows)]
         start = _noise(scene.seed, 0, self.noise_channels, small)
         features = self.backend.run(
-            "trunk", [scene.codes[None], start, *plans, *noises], reuse_outputs=True
+            "trunk", [scene.codes[None], start, *conditions, *noises], reuse_outputs=True
         )
         self.check()
-        (made,) = self.backend.run("head", [features[0], plans[-1]])
-        stops: Array = made[0]
+        (panoramas,) = self.backend.run("head", [features[0], conditions[-1]])
+        stops: Array = panoramas[0]
         return stops
 
     def _corrected(self, stops: Array, layout: Array) -> Array:
@@ -122,4 +122,7 @@ def _placed(light: Light, scene: Scene) -> Light:
 def _enlarged(enlarge: Enlarge, stops: Array) -> Array:
     """Enlarge log2 radiance in units of `STOPS` by a network for colours in [0, 1]."""
     unit = (stops * np.float32(STOPS) - np.float32(DARKEST)) / np.float32(BRIGHTEST - DARKEST)
-    return enlarge(unit) * np.float32((BRIGHTEST - DARKEST) / STOPS) + np.float32(DARKEST / STOPS)
+    large = enlarge(unit)
+    large *= np.float32((BRIGHTEST - DARKEST) / STOPS)
+    large += np.float32(DARKEST / STOPS)
+    return large

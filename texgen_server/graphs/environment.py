@@ -49,11 +49,11 @@ def _panorama(channels: int, rows: int) -> Value:
 
 
 def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """Build the trunk: (codes, start, plans..., noises...) -> finest features."""
+    """Build the trunk: (codes, start, conditions..., noises...) -> finest features."""
     dim, widths = params.style_dim, params.widths
     codes = parameter([OPEN, STYLES, params.code_dim])
     start = _panorama(params.noise_channels, params.layout_rows)
-    plans, noises = (
+    conditions, noises = (
         [_panorama(n, params.layout_rows * 2**i) for i in range(len(widths))]
         for n in (CONDITIONING_CHANNELS, 1)
     )
@@ -62,7 +62,7 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
         leaky_relu(linear(codes, mapping.at(0), params.code_dim, dim)), mapping.at(2), dim, dim
     )
     x = _convolution(
-        concat([plans[0], start]),
+        concat([conditions[0], start]),
         weights.at("stem"),
         CONDITIONING_CHANNELS + params.noise_channels,
         widths[0],
@@ -72,11 +72,11 @@ def _trunk(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
         x = _block(
             _enlarged(x) if i else x,
             style,
-            (plans[i], noises[i]),
+            (conditions[i], noises[i]),
             weights.at("blocks").at(i),
             sizes,
         )
-    return model([codes, start, *plans, *noises], [x])
+    return model([codes, start, *conditions, *noises], [x])
 
 
 def _block(
@@ -86,16 +86,16 @@ def _block(
     weights: NamedWeights,
     sizes: tuple[int, int, int],
 ) -> Value:
-    """Two modulated convolutions, with plan and noise added, and a residual skip.
+    """Two modulated convolutions, with conditioning and noise added, and a residual skip.
 
     ``sizes``: channels in, channels out, style.
     """
-    (plan, noise), (channels_in, channels, dim) = fields, sizes
-    sky = cut(plan, SKY, SKY + 1, 1)
+    (condition, noise), (channels_in, channels, dim) = fields, sizes
+    sky = cut(condition, SKY, SKY + 1, 1)
     share = concat([sky, ops.subtract(constant(1.0), sky)])
     y = ops.add(
         _convolution(x, weights.at("conv1"), channels_in, channels),
-        pointwise(plan, weights.at("plan"), CONDITIONING_CHANNELS, channels),
+        pointwise(condition, weights.at("plan"), CONDITIONING_CHANNELS, channels),
     )
     y = modulated(y, style, weights.at("style1"), channels, dim, share)
     y = leaky_relu(
@@ -121,12 +121,16 @@ def _block(
 
 
 def _head(params: EnvironmentParams, weights: NamedWeights) -> ov.Model:
-    """Build the head: (finest features, finest plan) -> panorama."""
+    """Build the head: (finest features, finest condition) -> panorama."""
     channels = params.widths[-1]
-    features, plan = (_panorama(n, params.rows // 2) for n in (channels, CONDITIONING_CHANNELS))
+    features, condition = (
+        _panorama(n, params.rows // 2) for n in (channels, CONDITIONING_CHANNELS)
+    )
     fine = _convolution(features, weights.at("head"), channels, 4 * COLOURS)
     fine = without_grid(fine, _padded(_padded(fine)), COLOURS)
-    return model([features, plan], [ops.add(shuffle(fine, 2), _enlarged(cut(plan, 0, COLOURS, 1)))])
+    return model(
+        [features, condition], [ops.add(shuffle(fine, 2), _enlarged(cut(condition, 0, COLOURS, 1)))]
+    )
 
 
 def _convolution(x: Value, weights: NamedWeights, channels_in: int, channels_out: int) -> Value:

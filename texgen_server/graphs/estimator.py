@@ -51,10 +51,10 @@ def estimator_graphs(params: EstimatorParams, weights: Weights) -> dict[str, ov.
     """Build the graph of an estimator. Raises LoadError."""
     named = NamedWeights(weights)
     seen, classes = parameter(places(ESTIMATOR_INPUTS)), parameter([OPEN, params.classes])
-    x, kept = _down(seen, named, params.widths)
+    x, skips = _down(seen, named, params.widths)
     whole = _whole(x, classes, named.at("whole"), params.widths[-1], params.classes)
     shift = linear(whole, named.at("shift"), params.widths[-1], params.widths[-1])
-    x = _up(ops.add(x, everywhere(shift)), kept, named, params.widths)
+    x = _up(ops.add(x, everywhere(shift)), skips, named, params.widths)
     level = ops.multiply(
         constant(LEVEL_GAIN), linear(whole, named.at("level"), params.widths[-1], ESTIMATOR_OUTPUTS)
     )
@@ -81,11 +81,11 @@ def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[
     finest first.
     """
     count = len(MAP_CHANNELS)
-    maps, there = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
-    shown = concat([ops.subtract(maps, constant(0.25)), ops.subtract(there, constant(0.5))])
+    maps, present = cut(seen, 0, -count, 1), cut(seen, -count, END, 1)
+    centred = concat([ops.subtract(maps, constant(0.25)), ops.subtract(present, constant(0.5))])
     x = _block(
         _stage(
-            unshuffle(shown, ESTIMATOR_INPUTS, 2),
+            unshuffle(centred, ESTIMATOR_INPUTS, 2),
             weights.at("stem"),
             4 * ESTIMATOR_INPUTS,
             widths[0],
@@ -93,18 +93,18 @@ def _down(seen: Value, weights: NamedWeights, widths: tuple[int, ...]) -> tuple[
         weights.at("down_blocks").at(0),
         widths[0],
     )
-    kept = []
+    skips = []
     for i, (wide, coarse) in enumerate(pairwise(widths)):
-        kept.append(x)
+        skips.append(x)
         x = _stage(unshuffle(x, wide, 2), weights.at("downs").at(i), 4 * wide, coarse)
         x = _block(x, weights.at("down_blocks").at(i + 1), coarse)
-    return x, kept
+    return x, skips
 
 
-def _up(x: Value, kept: list[Value], weights: NamedWeights, widths: tuple[int, ...]) -> Value:
+def _up(x: Value, skips: list[Value], weights: NamedWeights, widths: tuple[int, ...]) -> Value:
     """Go back to the finest level."""
     for i, (fine, coarse) in reversed(list(enumerate(pairwise(widths)))):
-        x = _stage(concat([upsample(x), kept[i]]), weights.at("ups").at(i), coarse + fine, fine)
+        x = _stage(concat([upsample(x), skips[i]]), weights.at("ups").at(i), coarse + fine, fine)
         x = _block(x, weights.at("up_blocks").at(i), fine)
     return x
 
@@ -115,8 +115,8 @@ def _whole(x: Value, classes: Value, weights: NamedWeights, width: int, class_co
     away = ops.subtract(x, mean(x, ROWS, COLUMNS))
     variance = ops.multiply(mean(ops.multiply(away, away), ROWS, COLUMNS, keep=False), pixels)
     deviation = ops.sqrt(ops.divide(variance, ops.subtract(pixels, constant(1.0))))
-    told = concat([mean(x, ROWS, COLUMNS, keep=False), deviation, classes])
-    return leaky_relu(linear(told, weights.at(0), 2 * width + class_count, width))
+    summary = concat([mean(x, ROWS, COLUMNS, keep=False), deviation, classes])
+    return leaky_relu(linear(summary, weights.at(0), 2 * width + class_count, width))
 
 
 def _stage(x: Value, weights: NamedWeights, channels_in: int, channels_out: int) -> Value:

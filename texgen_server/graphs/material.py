@@ -84,7 +84,7 @@ def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> o
     x = coarse = circular_convolution(start, weights.at("stem"), params.noise_channels, widths[0])
     for i, channels in enumerate(widths):
         own = style if painted else ops.gather(style, np.array(i, np.int64), np.array(1, np.int64))
-        seen = (
+        level_guide = (
             guide
             if i == last
             else average(guide, 2 ** (last - i), 2 ** (last - i), 2 ** (last - i))
@@ -95,7 +95,7 @@ def _trunk(params: MaterialParams, weights: NamedWeights, *, painted: bool) -> o
         x = block.apply(
             upsample(x) if i else x,
             own,
-            (layouts[i], noises[i], seen),
+            (layouts[i], noises[i], level_guide),
             shares[i] if painted else None,
         )
         if i == last - 1:
@@ -126,10 +126,10 @@ class _Block:
         weights, channels = self._weights, self._channels
         y = ops.add(
             circular_convolution(x, weights.at("conv1"), self._in, channels),
-            self._seen("layout", layout, LAYOUT_CHANNELS),
+            self._projected("layout", layout, LAYOUT_CHANNELS),
         )
-        y = self._styled(
-            "style1", ops.add(y, self._seen("guide", guide, GUIDE_CHANNELS)), style, share
+        y = self._modulated(
+            "style1", ops.add(y, self._projected("guide", guide, GUIDE_CHANNELS)), style, share
         )
         y = leaky_relu(
             ops.add(
@@ -140,15 +140,15 @@ class _Block:
             )
         )
         y = circular_convolution(y, weights.at("conv2"), channels, channels)
-        y = leaky_relu(self._styled("style2", y, style, share))
-        return ops.multiply(ops.add(y, self._seen("skip", x, self._in)), constant(0.7071))
+        y = leaky_relu(self._modulated("style2", y, style, share))
+        return ops.multiply(ops.add(y, self._projected("skip", x, self._in)), constant(0.7071))
 
-    def _seen(self, name: str, x: Value, channels_in: int) -> Value:
+    def _projected(self, name: str, x: Value, channels_in: int) -> Value:
         return convolution(
             x, self._weights.at(name).take("weight", self._channels, channels_in, 1, 1)
         )
 
-    def _styled(self, name: str, x: Value, style: Value, share: Value | None) -> Value:
+    def _modulated(self, name: str, x: Value, style: Value, share: Value | None) -> Value:
         return modulated(x, style, self._weights.at(name), self._channels, self._dim, share)
 
 

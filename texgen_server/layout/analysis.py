@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found of an exemplar at its first use: levels, look-alikes, what catches the eye.
+"""Analyses an exemplar at its first use: levels, look-alikes, rarity.
 
-Kept by whoever serves it.
+The server caches the result.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from texgen_server.layout.rules import allowed_offsets
 Integers = NDArray[np.int32]
 
 BARRED = 1 << 28
-"""Cost of a place that must not be taken."""
+"""Cost of a forbidden place."""
 EDGE_CELLS = 2
 
 
 @dataclass(frozen=True)
 class AnalysedLevel:
-    """A level with what the synthesis looks up in it; n cells, row-major."""
+    """A level of n cells (row-major) with the tables that the synthesis reads."""
 
     level: Level
     alike: LookAlikes
     cut: Integers | None
-    """(n,) how much a join there shows, 0 to 255."""
+    """(n,) visibility of a join at each cell, 0 to 255."""
     barred: Integers | None
-    """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None where all may be
-    taken.
+    """(n,) `BARRED` at the edge of an exemplar that does not wrap, else 0; None if no place is
+    forbidden.
     """
     unit: int
-    """The level's mean energy, which costs are told in; bounded, so that sums of costs fit 32 bits.
+    """Mean energy of the level, the unit of all costs; bounded, so that sums of costs fit 32 bits.
     """
     rarity: Integers
     """(n,) 256 for a place as common as most, up to 1024 for one that nothing resembles."""
@@ -52,8 +52,8 @@ class Analysis:
     levels: tuple[AnalysedLevel, ...]
     """Coarse to fine."""
     grain: str
-    """"x" where fibres or canes run to the right, "y" where they run down, "" for neither: patches
-    may be long along the grain.
+    """"x" if fibres or canes run to the right, "y" if they run down, "" for neither: patches may be
+    long along the grain.
     """
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matching vectors of an exemplar, level by level: what each cell and its surroundings look like,
-as a few small integers.
+"""Matching vectors of an exemplar on every level: the look of each cell and of its surroundings as
+a few small integers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEIGHBOURHOOD_LIMIT = 511
 them exactly.
 """
 SAMPLED = 2048
-"""Cells whose surroundings the principal components are found from."""
+"""Number of cells from whose surroundings the principal components are computed."""
 AROUND = tuple((a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0))
 """The eight neighbours, in the order in which their shares are stored."""
 WIDE = tuple((a, b) for a in range(-2, 3) for b in range(-2, 3))
@@ -41,12 +41,12 @@ class Level:
     appearance: Floats
     """(n, `DIMENSIONS`) whole numbers: the cell within its 5 x 5 surroundings."""
     wanted: Floats
-    """(n, `DIMENSIONS`) whole numbers up to `NEIGHBOURHOOD_LIMIT`: what its eight neighbours say
-    together.
+    """(n, `DIMENSIONS`) whole numbers up to `NEIGHBOURHOOD_LIMIT`: the sum of its eight neighbours'
+    shares.
     """
     shares: NDArray[np.int16]
-    """(n * 8, `DIMENSIONS`): row 8 u + k is what cell u says when it is neighbour k; their sum over
-    k is compared with `wanted`.
+    """(n * 8, `DIMENSIONS`): row 8 u + k is the share of cell u as neighbour k; the sum over k is
+    compared with `wanted`.
     """
     mean_energy: int
     """Mean squared length of `wanted`."""
@@ -70,8 +70,9 @@ def make_levels(cells: ExemplarCells) -> list[Level]:
 
 
 def _channels(cells: ExemplarCells) -> Integers:
-    """(rows, columns, `CHANNELS`): the strongest components of the latents and further features, at
-    most 12 bits each.
+    """Stack the strongest components of the latents and further features:
+
+    (rows, columns, `CHANNELS`), at most 12 bits each.
     """
     parts = [cells.latents] if cells.extra is None else [cells.latents, cells.extra]
     stack = np.clip(
@@ -86,7 +87,7 @@ def _channels(cells: ExemplarCells) -> Integers:
 
 
 def _colour(channels: Integers) -> Integers:
-    """The three strongest components, blurred over about four cells."""
+    """Blur the three strongest components over about four cells."""
     return blur(channels[..., :3], 8)
 
 
@@ -136,8 +137,8 @@ def _stack(
 
 
 def _shares(appearance: Floats, basis: Floats) -> NDArray[np.int16]:
-    """Project what each cell says as each of the eight neighbours; one scale for all, so that sums
-    are comparable.
+    """Project the share of each cell as each of the eight neighbours; one scale for all, so that
+    sums are comparable.
     """
     parts = basis.reshape(len(AROUND), -1, basis.shape[-1])
     said = np.stack([appearance @ part for part in parts], 1)
@@ -154,7 +155,7 @@ def _neighbour_places(shape: tuple[int, int], spacing: int) -> NDArray[np.intp]:
 
 
 def gather_wanted(shares: NDArray[np.int16], places: NDArray[np.intp]) -> Floats:
-    """Sum what the cells at ``places`` (8, m) say as neighbours 0 to 7:
+    """Sum the shares of the cells at ``places`` (8, m) as neighbours 0 to 7:
 
     (m, `DIMENSIONS`) whole numbers.
     """
@@ -166,7 +167,7 @@ def gather_wanted(shares: NDArray[np.int16], places: NDArray[np.intp]) -> Floats
 
 
 def _sample(cells: int) -> NDArray[np.intp]:
-    """At most `SAMPLED` cells, chosen by hash."""
+    """Choose at most `SAMPLED` cells by hash."""
     if cells <= SAMPLED:
         return np.arange(cells, dtype=np.intp)
     words = draw(seed_word(cells), 3, np.arange(cells), np.zeros(1, np.int32))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of cells: those that prefer places of their own (novelty) and those that are drawn anew
-(variation). Local, so that windows match.
+"""Blocks of cells that share a preferred origin (novelty) or are re-seeded together (variation).
+
+Local, so that windows match.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from texgen_server.layout.grids import Grid
 from texgen_server.layout.hashing import Words, draw, seed_word
-from texgen_server.layout.order import Order
+from texgen_server.layout.options import LayoutOptions
 
 VARIATION_CELLS = 16
 PARTS = 16
@@ -18,22 +19,22 @@ PARTS = 16
 SALT_VARIATION, SALT_DOWN, SALT_RIGHT, SALT_KEY = 21, 22, 23, 24
 
 
-def seeds(grid: Grid, order: Order) -> Words:
-    """Give the seed word of each cell of a grid (rows, columns), padding included: another one in
-    blocks that are drawn anew.
+def seeds(grid: Grid, options: LayoutOptions) -> Words:
+    """Give the seed word of each cell of a grid (rows, columns), padding included; re-seeded blocks
+    have another one.
     """
-    base = seed_word(order.seed)
+    base = seed_word(options.seed)
     y, x = grid.down.wrapped[:, None], grid.right.wrapped[None]
     words = draw(
-        seed_word(order.seed, 2), SALT_VARIATION, y // VARIATION_CELLS, x // VARIATION_CELLS
+        seed_word(options.seed, 2), SALT_VARIATION, y // VARIATION_CELLS, x // VARIATION_CELLS
     )
-    other = seed_word(order.variation_seed, 3)
-    return np.where(words.astype(np.int64) < order.variation_limit, base ^ other, base).astype(
+    other = seed_word(options.variation_seed, 3)
+    return np.where(words.astype(np.int64) < options.variation_limit, base ^ other, base).astype(
         np.uint32
     )
 
 
-def block_keys(grid: Grid, edge: int, order: Order, words: Words) -> Words:
+def block_keys(grid: Grid, edge: int, options: LayoutOptions, words: Words) -> Words:
     """Give each cell the key of the hashed Voronoi block it lies in, (rows, columns) with padding.
 
     ``edge``: how long blocks are on average, in cells; ``words``: seeds of the cells.
@@ -62,14 +63,14 @@ def block_keys(grid: Grid, edge: int, order: Order, words: Words) -> Words:
             d_y = _distance(
                 y,
                 middle_y,
-                draw(seed_word(order.seed), SALT_DOWN, j[:, None], i[None]),
+                draw(seed_word(options.seed), SALT_DOWN, j[:, None], i[None]),
                 edge,
                 axis=0,
             )
             d_x = _distance(
                 x,
                 middle_x,
-                draw(seed_word(order.seed), SALT_RIGHT, j[:, None], i[None]),
+                draw(seed_word(options.seed), SALT_RIGHT, j[:, None], i[None]),
                 edge,
                 axis=1,
             )

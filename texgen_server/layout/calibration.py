@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much novelty an exemplar bears: found once, when the bank is built, and stored with it."""
+"""Calibrates how much novelty an exemplar bears.
+
+Done once, when the bank is built, and stored with the exemplar.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ import numpy as np
 from texgen_server.layout.analysis import Analysis
 from texgen_server.layout.laying import lay_torus
 from texgen_server.layout.measures import LayoutFigures, measure
-from texgen_server.layout.order import Order
+from texgen_server.layout.options import LayoutOptions
 
 SCALES = (6, 10, 14, 18, 22, 27, 33, 40, 48, 58, 70, 85, 105)
-"""What is tried, in 1/64 of the usual."""
+"""Novelty scales that are tried, in 1/64 of the default."""
 USUAL_PATCH, WORST_PATCH = 0.28, 0.44
 """Largest patch that is let pass: in the mean of the seeds, and in all of them but one."""
 SEEDS = (101, 102, 103, 104, 105, 106)
@@ -21,14 +24,15 @@ SEEDS = (101, 102, 103, 104, 105, 106)
 
 @dataclass(frozen=True)
 class Calibration:
-    """The scale that was chosen and what it gives."""
+    """The chosen novelty scale and its figures."""
 
     novelty_scale: int
     figures: tuple[LayoutFigures, ...]
-    """One for each seed at that scale."""
+    """Layout figures at that scale, one for each seed."""
     enough: bool
-    """Whether patches are small enough; a lattice of few vectors, or an exemplar that holds its
-    picture several times, never is.
+    """True if patches are small enough.
+
+    Lattices of few vectors, and exemplars that hold their picture several times, never reach it.
     """
 
 
@@ -48,7 +52,8 @@ def calibrate(analysis: Analysis) -> Calibration:
 def _try(analysis: Analysis, scale: int) -> Calibration:
     scaled = replace(analysis, cells=replace(analysis.cells, novelty_scale=scale))
     figures = tuple(
-        measure(scaled, lay_torus(scaled, analysis.cells.shape, Order(seed))) for seed in SEEDS
+        measure(scaled, lay_torus(scaled, analysis.cells.shape, LayoutOptions(seed)))
+        for seed in SEEDS
     )
     patches = sorted(f.largest_patch for f in figures)
     enough = float(np.mean(patches)) <= USUAL_PATCH and patches[-2] <= WORST_PATCH

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine is given of an exemplar: its cells as small integers and the rule of its
-family.
-"""
+"""The engine's input for one exemplar: its cells as small integers and the rule of its family."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ class ExemplarCells:
     the latents.
     """
     cut: NDArray[np.uint8] | None = None
-    """(rows, columns): how much a join through a cell shows, 0 in a joint to 255 inside a part;
+    """(rows, columns): visibility of a join through a cell, 0 in a joint to 255 inside a part;
     None: the same everywhere.
     """
     copies: tuple[int, int, int] | None = None
@@ -38,11 +36,10 @@ class ExemplarCells:
     names.
     """
     novelty_scale: int = 64
-    """How much novelty the exemplar bears, in 1/64 of the usual; calibrated when the bank is built.
+    """Novelty that the exemplar bears, in 1/64 of the default; calibrated when the bank is built.
     """
     wraps: bool = field(default=True)
-    """False for a part of a tile: what stands at its edge is never taken, so that no patch crosses
-    it.
+    """False for a part of a tile: cells at its edge are never taken, so that no patch crosses it.
     """
 
     @property

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cells of a level lie: on a torus of any size, or in a window of an endless field with
-the halo that it needs.
+"""Positions of the cells of a level: on a torus of any size, or in a window of an endless field
+with its halo.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Axis:
 
     @property
     def count(self) -> int:
-        """Return q."""
+        """Return q, the number of cells."""
         return len(self.positions) - 2 * PAD
 
     @property
     def inner(self) -> Integers:
-        """Return the q positions that are worked on, wrapped."""
+        """Return the wrapped positions of the q cells."""
         return self.wrapped[PAD : PAD + self.count]
 
 
@@ -105,8 +105,8 @@ def _stretches(start: int, length: int, levels: list[tuple[int, int]]) -> list[A
 
 
 def parents(child: Axis, parent: Axis) -> NDArray[np.intp]:
-    """For each cell of the child's grid, padding included, the index of the parent's cell at or
-    before it.
+    """Return for each cell of the child's grid, padding included, the index of the parent's cell at
+    or before it.
     """
     found = np.searchsorted(parent.positions, child.positions, "right") - 1
     return np.clip(found, 0, len(parent.positions) - 1).astype(np.intp)

@@ -39,7 +39,7 @@ def scramble(words: Words) -> Words:
 def draw(
     seed: Words | np.uint32, salt: int, y: NDArray[np.integer], x: NDArray[np.integer]
 ) -> Words:
-    """Draw a word for each place; ``seed``, ``y`` and ``x`` broadcast. Places may be negative."""
+    """Hash each place to a word; ``seed``, ``y`` and ``x`` broadcast. Places may be negative."""
     rows = scramble(
         np.atleast_1d(np.asarray(seed, np.uint32) ^ seed_word(salt, 1))
         ^ (np.asarray(y).astype(np.uint32) * np.uint32(0x9E3779B1))

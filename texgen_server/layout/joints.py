@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joints of an exemplar: a thin network that parts bricks, stones or boards from each other. Found,
-and judged, when the bank is built.
+"""Finds and judges the joints of an exemplar: a thin network that separates bricks, stones or
+boards. Done when the bank is built.
 
-A wrong mask breaks parts to pieces, so a mask is used only if what it leaves is many closed parts;
-of grass or plaster it never is.
+A wrong mask breaks parts to pieces, so a mask is used only if it leaves many closed parts; of grass
+or plaster it never does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ WIDEST_SHARE, THINNEST_SHARE = 0.45, 0.03
 THICK_PX = 8
 """A joint wider than twice this is no joint, on a grid of about 512 px."""
 DEEP_PX = 32
-"""Deeper inside a part than this a join shows no more than here, on a grid of about 512 px."""
+"""Distance from a joint beyond which the visibility of a join is constant, on a grid of about 512
+px.
+"""
 LIMIT = 600
 
 
@@ -84,7 +86,7 @@ def network_score(mask: Mask) -> float:
 
 
 def _eroded(mask: Mask, times: int) -> Mask:
-    """What is left of a mask when its border is taken off so many times, on the torus."""
+    """Erode a mask so many times, on the torus."""
     for _ in range(times):
         for axis in (0, 1):
             mask = mask & np.roll(mask, 1, axis) & np.roll(mask, -1, axis)
@@ -108,8 +110,8 @@ def joint_features(mask: Mask, rule: Rule, wanted_square: float) -> NDArray[np.i
 
 
 def cut_costs(mask: Mask) -> NDArray[np.uint8]:
-    """How much a join through each cell shows: 0 in a joint, rising with the distance to one, 255
-    deep inside a part; (rows, columns).
+    """Compute the visibility of a join through each cell: 0 in a joint, rising with the distance to
+    one, 255 deep inside a part; (rows, columns).
     """
     reach = max(1, round(DEEP_PX * min(mask.shape) / 512))
     depth, outside = np.zeros(mask.shape, np.float32), mask
@@ -127,8 +129,8 @@ def _cell_means(values: NDArray[np.generic]) -> Floats:
 
 
 def _runs(mask: Mask, axis: int, cap: float) -> list[Floats]:
-    """Distance in pixels to the joint before and to the one after, along an axis of the torus, at
-    most ``cap``.
+    """Measure the distance in pixels to the joint before and to the one after, along an axis of the
+    torus, at most ``cap``.
     """
     lines = np.moveaxis(mask, axis, 0)
     size, out = len(lines), []

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Index maps: for each cell of a torus, or of a window of an endless field, which cell of the
-exemplar stands there.
+"""Computes index maps: for each cell of a torus, or of a window of an endless field, the cell of
+the exemplar that is shown there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from texgen_server.layout.analysis import AnalysedLevel, Analysis
 from texgen_server.layout.grids import PAD, Grid, torus_grid, window_grids
-from texgen_server.layout.order import Order
+from texgen_server.layout.options import LayoutOptions
 from texgen_server.layout.rules import fitting_size
 from texgen_server.layout.synthesis import LevelWork, State
 from texgen_server.layout.weights import STANDARD, Weights
@@ -19,7 +19,7 @@ Integers = NDArray[np.int32]
 
 
 def lay_torus(
-    analysis: Analysis, size: tuple[int, int], order: Order, weights: Weights = STANDARD
+    analysis: Analysis, size: tuple[int, int], options: LayoutOptions, weights: Weights = STANDARD
 ) -> Integers:
     """Lay a torus of ``size`` (rows, columns) cells; returns (rows, columns, 2) places (down,
     right) in the exemplar.
@@ -32,19 +32,19 @@ def lay_torus(
             f"a torus of {size[0]} x {size[1]} cells does not close in an exemplar of "
             f"{analysis.cells.shape}"
         )
-    if order.novelty_steps == 0:
+    if options.novelty_steps == 0:
         return _tiles(analysis, np.arange(size[0]), np.arange(size[1]))
     largest = max(2, min(size) // 2)
     levels = [at for at in analysis.levels if at.level.spacing <= largest]
     grids = [torus_grid(size, at.level.spacing) for at in levels]
-    return _lay(analysis, levels, grids, order, weights)
+    return _lay(analysis, levels, grids, options, weights)
 
 
 def lay_window(
     analysis: Analysis,
     corner: tuple[int, int],
     size: tuple[int, int],
-    order: Order,
+    options: LayoutOptions,
     weights: Weights = STANDARD,
 ) -> Integers:
     """Lay a window of the endless field: ``corner`` (row, column), also negative, and ``size`` in
@@ -52,7 +52,7 @@ def lay_window(
 
     Returns (rows, columns, 2) places in the exemplar: the crop of what any larger window gives.
     """
-    if order.novelty_steps == 0:
+    if options.novelty_steps == 0:
         return _tiles(
             analysis,
             np.arange(corner[0], corner[0] + size[0]),
@@ -63,7 +63,7 @@ def lay_window(
     grids = window_grids(
         corner, size, [(at.level.spacing, weights.halo(at.level.spacing, top)) for at in levels]
     )
-    placed = _lay(analysis, levels, grids, order, weights)
+    placed = _lay(analysis, levels, grids, options, weights)
     down, right = weights.halo(1, top)
     return placed[down : down + size[0], right : right + size[1]]
 
@@ -80,13 +80,13 @@ def _lay(
     analysis: Analysis,
     levels: list[AnalysedLevel],
     grids: list[Grid],
-    order: Order,
+    options: LayoutOptions,
     weights: Weights,
 ) -> Integers:
     state: State | None = None
     before: Grid | None = None
     for at, grid in zip(levels, grids, strict=True):
-        state = LevelWork(analysis, at, grid, order, weights).run(state, before)
+        state = LevelWork(analysis, at, grid, options, weights).run(state, before)
         before = grid
     assert state is not None
     inner = state.place[PAD:-PAD, PAD:-PAD].astype(np.int32)

@@ -17,15 +17,15 @@ Places = NDArray[np.intp]
 COUNT = 8
 """Look-alikes of a cell."""
 MOST = 4096
-"""Offsets that are searched."""
+"""Largest number of offsets that are searched."""
 CHUNK = 1 << 19
-"""Distances that are held at a time."""
+"""Distances that are held in memory at a time."""
 FAR = np.float32(1 << 26)
 
 
 @dataclass(frozen=True)
 class LookAlikes:
-    """Of one level of an exemplar of n cells."""
+    """The look-alikes of one level of an exemplar of n cells."""
 
     down: NDArray[np.int16]
     """(n * `COUNT`,): row `COUNT` u + k: how far the k-th look-alike of cell u lies below it, in
@@ -39,8 +39,8 @@ class LookAlikes:
 
 @dataclass(frozen=True)
 class Search:
-    """What the search is the same at all levels: which cells may take each other's place, and which
-    candidates are too near.
+    """The part of the search that all levels share: which cells may take each other's place, and
+    which candidates are too near.
     """
 
     shape: tuple[int, int]
@@ -50,7 +50,7 @@ class Search:
     candidates: Places
     """(`COUNT`, m): offsets that are searched, as indices, dealt into classes by place."""
     step: int
-    """Offsets that are asked about at a time."""
+    """Number of offsets searched at a time."""
     blocked: tuple[tuple[Places, Places], ...]
     """For each chunk of offsets the rows and columns of what lies within a twentieth of the tile.
     """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of a finished index map on a torus: how well joins match, how much is copied in one
-piece, what comes twice.
+"""Measures a finished index map on a torus: how well joins match, how much is copied in one piece,
+what is repeated nearby.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BRIDGED = 3
 
 @dataclass(frozen=True)
 class LayoutFigures:
-    """Of one index map; shares are of its cells, energies of the exemplar's mean."""
+    """Figures of an index map: shares of its cells, energies relative to the exemplar's mean."""
 
     join_energy: float
     most_used_offset: float
@@ -58,8 +58,8 @@ def measure(analysis: Analysis, placed: Integers) -> LayoutFigures:
 
 
 def join_energy(analysis: Analysis, placed: Integers) -> float:
-    """Mean squared distance of what the neighbours say from what each cell wants, over the
-    exemplar's mean energy.
+    """Compute the mean squared distance of the neighbours' shares from each cell's wanted sum, over
+    the exemplar's mean energy.
     """
     at = analysis.levels[-1]
     places = placed[..., 0].astype(np.intp) * analysis.cells.shape[1] + placed[..., 1]
@@ -80,7 +80,7 @@ def twin_offsets(analysis: Analysis) -> Integers:
 
 
 def most_used_offset(offsets: NDArray[np.int64], shape: tuple[int, int], twins: Integers) -> float:
-    """Share of cells with the most frequent offset, twins counted as one."""
+    """Compute the share of cells with the most frequent offset, twins counted as one."""
     counts = np.zeros(shape, np.int64)
     np.add.at(counts, (offsets[..., 0], offsets[..., 1]), 1)
     together = sum(np.roll(counts, (-int(y), -int(x)), (0, 1)) for y, x in twins)
@@ -88,8 +88,8 @@ def most_used_offset(offsets: NDArray[np.int64], shape: tuple[int, int], twins: 
 
 
 def largest_patch(placed: Integers, shape: tuple[int, int], twins: Integers) -> float:
-    """Share of cells in the largest connected patch from one place: twins and offsets within one
-    cell merged, small gaps closed.
+    """Compute the share of cells in the largest connected patch from one place: twins and offsets
+    within one cell merged, small gaps closed.
     """
     same = np.zeros(shape, np.bool_)
     for a in (-1, 0, 1):
@@ -109,7 +109,9 @@ def largest_patch(placed: Integers, shape: tuple[int, int], twins: Integers) -> 
 
 
 def duplicates(placed: Integers, shape: tuple[int, int]) -> float:
-    """Share of cells whose place stands a second time within a third of the exemplar's edge."""
+    """Compute the share of cells whose place stands a second time within a third of the exemplar's
+    edge.
+    """
     rows, columns = placed.shape[:2]
     reach_y, reach_x = min(shape[0] // 3, rows - 1), min(shape[1] // 3, columns - 1)
     code = placed[..., 0].astype(np.int64) * shape[1] + placed[..., 1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a candidate costs beyond its match: joins through parts, combs, and a second copy nearby.
+"""Costs of a candidate beyond its match: joins through parts, combs, and a second copy nearby.
 
 Offsets and places are compared by one subtraction of codes and one look-up in a table of all
 differences.
@@ -32,7 +32,7 @@ ALONE = np.zeros((1, 2), np.int32)
 
 @dataclass(frozen=True)
 class Differences:
-    """Codes of offsets or places of an exemplar, and what is known of the difference of two."""
+    """Codes of offsets or places of an exemplar, and a table over the difference of two."""
 
     shape: tuple[int, int]
 
@@ -71,7 +71,7 @@ SIDES = {
     "x": (6, 1, 6, 12, 12, 6, 1, 6),
     "y": (6, 12, 6, 1, 1, 6, 12, 6),
 }
-"""By the grain: what a join to each of the eight neighbours counts, in quarters.
+"""Weight of a join to each of the eight neighbours by grain, in quarters.
 
 Fibres may part from each other, but not break.
 """
@@ -137,11 +137,11 @@ class JoinCost:
 
 @dataclass(frozen=True)
 class RepeatCost:
-    """Costs of showing what is shown nearby, and of patches that reach too far.
+    """Costs of repeating a place nearby, and of patches that reach too far.
 
-    What continues a neighbour is no repeat; where the exemplar holds its picture several times,
-    copies are one place. Rare places cost more: they are what the eye finds again. Each of the
-    neighbours two steps away (not along the grain) that has the same offset costs, times
+    A candidate that continues a neighbour is no repeat; where the exemplar holds its picture
+    several times, copies are one place. Rare places cost more, since the eye finds them again. Each
+    of the neighbours two steps away (not along the grain) that has the same offset costs, times
     ``strength`` in 1/256: it bounds how far a patch reaches.
     """
 

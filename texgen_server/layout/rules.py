@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may stand where: for each family of materials the group of offsets by which a cell may be
-moved inside its exemplar.
+"""Rules of the families of materials: the group of offsets by which a cell may be moved inside its
+exemplar.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """Family of an exemplar and, for rows and lattices, which offsets keep it in order."""
+    """Family of an exemplar and, for rows and lattices, the offsets that keep it in order."""
 
     family: Family
     row_axis: str = ""
@@ -70,7 +70,7 @@ def _allowed(rule: Rule, shape: tuple[int, int]) -> Integers:
 
 
 def _steps(cells: int, count: int) -> list[int]:
-    """Multiples of ``cells / count`` that are whole."""
+    """List the multiples of ``cells / count`` that are whole."""
     return [q * cells // count for q in range(count) if q * cells % count == 0]
 
 
@@ -101,7 +101,7 @@ def fitting_size(rule: Rule, shape: tuple[int, int], size: tuple[int, int]) -> b
 
 
 def _straight(rule: Rule, shape: tuple[int, int]) -> tuple[set[int], set[int]]:
-    """Allowed offsets that go straight down, and straight to the right."""
+    """Select the allowed offsets that go straight down, and straight to the right."""
     offsets = allowed_offsets(rule, shape)
     return set(offsets[offsets[:, 1] == 0, 0].tolist()), set(
         offsets[offsets[:, 0] == 0, 1].tolist()

@@ -21,7 +21,7 @@ from texgen_server.layout.blocks import block_keys, seeds
 from texgen_server.layout.grids import PAD, Axis, Grid, parents
 from texgen_server.layout.hashing import Words, below, draw, scramble
 from texgen_server.layout.lookalikes import COUNT
-from texgen_server.layout.order import Order
+from texgen_server.layout.options import LayoutOptions
 from texgen_server.layout.penalties import WIDE_RING, Differences, JoinCost, RepeatCost
 from texgen_server.layout.rules import Family
 from texgen_server.layout.weights import Weights
@@ -30,12 +30,12 @@ Integers = NDArray[np.int32]
 AnyScalar = TypeVar("AnyScalar", bound=np.generic)
 
 HERE = (*AROUND, (0, 0))
-"""Where candidates come from: the neighbours and the cell itself."""
+"""Origins of candidates: the neighbours and the cell itself."""
 SALT_START, SALT_JUMP, SALT_WHICH, SALT_SIDE = 1, 2, 3, 4
 BITS = COUNT.bit_length() - 1
 """Bits of a word that choose a look-alike; the nine together fit into 32."""
 JUMPS = {16: 26000, 8: 26000, 4: 10000}
-"""At each spacing, how many cells in 65536 jump to a look-alike before they are corrected."""
+"""Number of cells in 65536 that jump to a look-alike before they are corrected, by spacing."""
 
 
 @dataclass
@@ -68,15 +68,13 @@ class Part:
         } | {None: slice(None)}
 
     def view(self, values: NDArray[AnyScalar], a: int | None, b: int | None) -> NDArray[AnyScalar]:
-        """Return what stands (a, b) from each cell of the part; None leaves a direction as
-        it is.
-        """
+        """Return the values (a, b) from each cell of the part; None leaves a direction as it is."""
         return values[self.down[a], self.right[b]]
 
     def ring(
         self, values: NDArray[AnyScalar], places: tuple[tuple[int, int], ...]
     ) -> NDArray[AnyScalar]:
-        """Return (places, cells) what stands at each of the places from each cell."""
+        """Return (places, cells): the values at each of the places from each cell."""
         out = np.empty((len(places), *self.shape), values.dtype)
         for k, (a, b) in enumerate(places):
             out[k] = values[self.down[a], self.right[b]]
@@ -84,28 +82,28 @@ class Part:
 
 
 class LevelWork:
-    """One level of one layout."""
+    """Synthesises one level of one layout."""
 
     def __init__(
-        self, analysis: Analysis, at: AnalysedLevel, grid: Grid, order: Order, weights: Weights
+        self,
+        analysis: Analysis,
+        at: AnalysedLevel,
+        grid: Grid,
+        options: LayoutOptions,
+        weights: Weights,
     ) -> None:
-        self.analysis, self.at, self.grid, self.order, self.weights = (
-            analysis,
-            at,
-            grid,
-            order,
-            weights,
-        )
+        self.analysis, self.at, self.grid = analysis, at, grid
+        self.options, self.weights = options, weights
         self.rows, self.columns = analysis.cells.shape
         self.down_mod = (grid.down.positions % self.rows).astype(np.int32)
         self.right_mod = (grid.right.positions % self.columns).astype(np.int32)
-        self.words = seeds(grid, order)
-        self.strength = order.novelty_steps * analysis.cells.novelty_scale >> 5
+        self.words = seeds(grid, options)
+        self.strength = options.novelty_steps * analysis.cells.novelty_scale >> 5
         self.preference = (
             at.unit * weights.preference * self.strength >> 16 if at.level.spacing <= 8 else 0
         )
         edge = block_edge(analysis)
-        self.keys = block_keys(grid, edge, order, self.words) if self.preference else self.words
+        self.keys = block_keys(grid, edge, options, self.words) if self.preference else self.words
         self.parts = {(i, j): Part(grid, i, j) for i in (0, 1) for j in (0, 1)}
         self.differences = Differences(analysis.cells.shape)
         self.join_cost = JoinCost.prepare(analysis, at, weights)
@@ -183,8 +181,8 @@ class LevelWork:
         return values - (values >= size) * np.int32(size)
 
     def _wrap(self, state: State) -> None:
-        """Copy what lies round the torus into the padding; the offset changes by what going round
-        it means in the exemplar.
+        """Copy the cells round the torus into the padding; the offset changes by the exemplar's
+        change on the way round.
         """
         down, right = self.grid.down, self.grid.right
         if down.source is None or right.source is None:
@@ -238,8 +236,8 @@ class LevelWork:
         return np.concatenate([y, down]), np.concatenate([x, right])
 
     def _match(self, said: NDArray[np.float32], offered: NDArray[np.intp]) -> Integers:
-        """Squared distance of what the neighbours say from what each candidate wants; look-alikes
-        pay a little more.
+        """Compute the squared distance of the neighbours' sum from each candidate's wanted sum;
+        look-alikes cost slightly more.
         """
         wanted = self.at.level.wanted.take(offered.ravel(), axis=0).reshape(*offered.shape, -1)
         wanted -= said
@@ -260,7 +258,7 @@ class LevelWork:
 
 
 def _turned(values: Integers, axis: Axis, size: int) -> Integers:
-    """Change offsets by what the padding's way round the torus means along the first axis."""
+    """Change offsets by the padding's way round the torus along the first axis."""
     rounds = (axis.wrapped.astype(np.int64) - axis.positions) % size
     if not rounds.any():
         return values
@@ -268,8 +266,8 @@ def _turned(values: Integers, axis: Axis, size: int) -> Integers:
 
 
 def block_edge(analysis: Analysis) -> int:
-    """Edge of the blocks that prefer places of their own: a quarter of the exemplar, half for
-    figures.
+    """Return the edge of the blocks that share a preferred origin: a quarter of the exemplar, half
+    for figures.
     """
     shortest = min(analysis.cells.shape)
     return max(8, shortest // 2 if analysis.cells.rule.family is Family.FIGURE else shortest // 4)

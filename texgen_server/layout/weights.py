@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the parts of a candidate's energy are weighed."""
+"""Weights of the terms of a candidate's energy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Weights:
-    """In 1/256 of a level's mean energy unless said."""
+    """Weights in 1/256 of a level's mean energy unless stated otherwise."""
 
     rounds: int = 2
     """Rounds of four sub-passes at the two finest levels."""
     coarse_rounds: int = 3
-    """Likewise at spacings of 8 and more, which cost little and decide what lies beside what; at 4
-    it is between the two.
+    """Rounds at spacings of 8 and more, which cost little and decide the neighbourhoods; at 4 it is
+    between the two.
     """
     jump: int = 96
-    """What a look-alike's energy is raised by, in 1/256 of itself."""
+    """Increase of a look-alike's energy, in 1/256 of itself."""
     join: int = 110
     """For each neighbour that a candidate does not continue, where a join shows most: in exemplars
     whose joints are known.
@@ -25,18 +25,18 @@ class Weights:
     plain_join: int = 8
     """The same where no joints are known."""
     floor: int = 128
-    """What a mismatch counts across a join in a joint, in 1/256."""
+    """Weight of a mismatch across a join in a joint, in 1/256."""
     comb: int = 26
     """For each neighbour whose surroundings a candidate repeats within `comb_cells`."""
     comb_cells: int = 4
     preference: int = 16
-    """What the least liked offset of a block costs at the default novelty."""
+    """Cost of the least preferred offset of a block at the default novelty."""
     repeat: int = 160
     """At the two coarsest levels, for each place nearby that already shows what a candidate shows.
     """
     span: int = 16
-    """Likewise, at the default novelty, for each of the sixteen places two steps away that has the
-    same offset.
+    """Cost at the default novelty for each of the sixteen places two steps away that has the same
+    offset.
     """
 
     def rounds_at(self, spacing: int) -> int:

@@ -42,7 +42,7 @@ def make_plan(
     ``mask`` (H, W) is the painted mask of a PAINT mixture at the recipe's size. Raises
     InvalidRequestError for an endless field with a mask.
     """
-    if endless and recipe.masked():
+    if endless and recipe.has_mask():
         raise InvalidRequestError(
             "a painted mix or a transition has borders: an endless field can be made of its "
             "parts alone",

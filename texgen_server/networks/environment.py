@@ -81,8 +81,8 @@ def enlarged(x: Tensor, scale: int = 2) -> Tensor:
 
 
 class _Block(nn.Module):
-    """Two modulated convolutions at one resolution, with the plan and noise added, and a residual
-    skip.
+    """Two modulated convolutions at one resolution, with conditioning and noise added, and a
+    residual skip.
     """
 
     def __init__(self, channels_in: int, channels_out: int, style_dim: int, *, grow: bool) -> None:
@@ -96,17 +96,18 @@ class _Block(nn.Module):
             StyleModulation(channels_out, style_dim),
             StyleModulation(channels_out, style_dim),
         )
+        # named `plan` in the weights
         self.plan = nn.Conv2d(CONDITIONING_CHANNELS, channels_out, 1, bias=False)
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
         self.noise_gain = nn.Parameter(torch.full((channels_out,), 0.1))
         nn.init.normal_(self.plan.weight, 0.0, 0.3)
 
-    def forward(self, x: Tensor, style: Tensor, plan: Tensor, noise: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, condition: Tensor, noise: Tensor) -> Tensor:
         if self.grow:
             x = enlarged(x)
-        sky = plan[:, SKY : SKY + 1]
+        sky = condition[:, SKY : SKY + 1]
         share = torch.cat([sky, 1.0 - sky], 1)
-        y = self.style1(self.conv1(x) + self.plan(plan), style, share)
+        y = self.style1(self.conv1(x) + self.plan(condition), style, share)
         y = F.leaky_relu(y + noise * self.noise_gain[:, None, None], 0.2)
         y = F.leaky_relu(self.style2(self.conv2(y), style, share), 0.2)
         out: Tensor = (y + self.skip(x)) * 0.7071
@@ -128,29 +129,29 @@ class EnvironmentGenerator(nn.Module):
         self.head = PanoramaConv(widths[-1], 3 * 4, gain=0.1)
 
     def forward(
-        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+        self, codes: Tensor, start: Tensor, conditions: list[Tensor], noises: list[Tensor]
     ) -> Tensor:
         """Generate a panorama.
 
         ``codes`` (B, 2, code_dim) of the sky and of the rest; ``start`` (B, noise_channels, L, 2 L)
-        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``plans[i]`` (B, 8, 2^i L,
-        2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L, 2^(i+1) L) ~
-        N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R as in
-        `EnvironmentParams.rows`.
+        ~ N(0, 1), L as `EnvironmentParams.layout_rows`; for each level i ``conditions[i]`` (B, 8,
+        2^i L, 2^(i+1) L), see `params.CONDITIONING_CHANNELS`, and ``noises[i]`` (B, 1, 2^i L,
+        2^(i+1) L) ~ N(0, 1). Returns (B, 3, R, 2 R) log2 radiance in units of `channels.STOPS`, R
+        as in `EnvironmentParams.rows`.
         """
-        return self.head32(self.trunk(codes, start, plans, noises), plans[-1])
+        return self.head32(self.trunk(codes, start, conditions, noises), conditions[-1])
 
     def trunk(
-        self, codes: Tensor, start: Tensor, plans: list[Tensor], noises: list[Tensor]
+        self, codes: Tensor, start: Tensor, conditions: list[Tensor], noises: list[Tensor]
     ) -> Tensor:
         """Run all but the head: -> features (B, C, R / 2, R)."""
         style: Tensor = self.mapping(codes)
-        x: Tensor = self.stem(torch.cat([plans[0], start], 1))
+        x: Tensor = self.stem(torch.cat([conditions[0], start], 1))
         for i, block in enumerate(self.blocks):
-            x = block(x, style, plans[i], noises[i])
+            x = block(x, style, conditions[i], noises[i])
         return x
 
-    def head32(self, x: Tensor, plan: Tensor) -> Tensor:
+    def head32(self, x: Tensor, condition: Tensor) -> Tensor:
         """Run the last convolution in float32, because radiance spans many stops."""
         with exact(x.device):
             conv = self.head.conv
@@ -160,4 +161,4 @@ class EnvironmentGenerator(nn.Module):
                 None if conv.bias is None else conv.bias.float(),
             )
             fine = without_grid(fine, panorama_pad(panorama_pad(fine)))
-            return F.pixel_shuffle(fine, 2) + enlarged(plan[:, RADIANCE].float())
+            return F.pixel_shuffle(fine, 2) + enlarged(condition[:, RADIANCE].float())

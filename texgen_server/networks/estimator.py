@@ -90,21 +90,21 @@ class Estimator(nn.Module):
 
     def forward(self, seen: Tensor, classes: Tensor) -> Tensor:
         count = len(MAP_CHANNELS)
-        shown = torch.cat(
+        centred = torch.cat(
             [seen[:, :-count] - 0.25, seen[:, -count:] - 0.5], 1
         )  # about their means, so that detail stands out
-        x, kept = self.stem(F.pixel_unshuffle(shown, 2)), []
+        x, skips = self.stem(F.pixel_unshuffle(centred, 2)), []
         for i, block in enumerate(self.down_blocks):
             x = block(x)
             if i < len(self.downs):
-                kept.append(x)
+                skips.append(x)
                 x = self.downs[i](F.pixel_unshuffle(x, 2))
         whole = self.whole(
             torch.cat([self.forget(x.mean((2, 3))), self.forget(x.std((2, 3))), classes], 1)
         )
         x = x + self.shift(whole)[:, :, None, None]
         for i in reversed(range(len(self.ups))):
-            x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), kept[i]], 1)))
+            x = self.up_blocks[i](self.ups[i](torch.cat([upsample(x), skips[i]], 1)))
         level = LEVEL_GAIN * self.level(whole) + self.class_level(classes)
         detail = F.pixel_shuffle(self.head(x), 2).float()
         detail = DETAIL_GAIN * (detail - detail.mean((2, 3), keepdim=True))

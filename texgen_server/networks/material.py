@@ -144,9 +144,18 @@ class MaterialGenerator(nn.Module):
         coarse = x
         last = len(self.blocks) - 1
         for i, block in enumerate(self.blocks):
-            own = style[:, i] if shares is None and style.dim() == 3 else style
-            seen = guide if guide is None or i == last else F.avg_pool2d(guide, 2 ** (last - i))
-            x = block(x, own, layouts[i], noises[i], seen, None if shares is None else shares[i])
+            level_style = style[:, i] if shares is None and style.dim() == 3 else style
+            level_guide = (
+                guide if guide is None or i == last else F.avg_pool2d(guide, 2 ** (last - i))
+            )
+            x = block(
+                x,
+                level_style,
+                layouts[i],
+                noises[i],
+                level_guide,
+                None if shares is None else shares[i],
+            )
             if i == last - 1:
                 coarse = self.coarse_head(x)
         return x, coarse

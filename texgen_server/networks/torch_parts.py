@@ -195,7 +195,7 @@ def _inside(maps: Tensor, cut: int) -> Tensor:
 
 
 class EnvironmentTrunkPart(nn.Module):
-    """The trunk of environments: (codes, start, plans..., noises...) -> finest features."""
+    """The trunk of environments: (codes, start, conditions..., noises...) -> finest features."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()
@@ -207,14 +207,14 @@ class EnvironmentTrunkPart(nn.Module):
 
 
 class EnvironmentHeadPart(nn.Module):
-    """The head of environments: (finest features, finest plan) -> panorama."""
+    """The head of environments: (finest features, finest condition) -> panorama."""
 
     def __init__(self, generator: EnvironmentGenerator) -> None:
         super().__init__()
         self.generator = generator
 
-    def forward(self, features: Tensor, plan: Tensor) -> Tensor:
-        return self.generator.head32(features, plan)
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        return self.generator.head32(features, condition)
 
 
 def _material_parts(params: MaterialParams, weights: Weights) -> dict[str, nn.Module]:

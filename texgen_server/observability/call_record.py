@@ -61,7 +61,7 @@ class CallRecord:
         """End the call with a status. To be called once."""
         self.status, self.why, self.ended_ns = status, why, time.time_ns()
 
-    def told(self) -> dict[str, object]:
+    def log_fields(self) -> dict[str, object]:
         """Return the fields of the log line: nothing of the request's content, no token."""
         figures: dict[str, object] = {
             "request_id": self.id,
@@ -97,16 +97,16 @@ class Logger:
     """
 
     def ended(self, call: CallRecord) -> None:
-        told = call.told()
+        fields = call.log_fields()
         level = {"OK": logging.INFO, "INTERNAL": logging.ERROR}.get(call.status, logging.WARNING)
         if call.method.startswith("/grpc."):
             level = logging.DEBUG  # health is asked for every second
         log.log(
             level,
             "call %s",
-            " ".join(f"{k}={v}" for k, v in told.items() if k != "why")
+            " ".join(f"{k}={v}" for k, v in fields.items() if k != "why")
             + (f" why={call.why!r}" if call.why else ""),
-            extra=told,
+            extra=fields,
         )
 
 

@@ -23,10 +23,10 @@ def as_guest() -> Iterator[None]:
     """Make networks without side effects: modules draw their first weights from the program's
     random generator, and imports set a variable; both are restored.
     """
-    there = VARIABLE in os.environ
+    was_set = VARIABLE in os.environ
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
-        if not there:
+        if not was_set:
             os.environ.pop(VARIABLE, None)

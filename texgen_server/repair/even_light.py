@@ -29,9 +29,9 @@ def _even(pixels: Pixels) -> Pixels:
     grey = unit[..., :3].mean(2)
     y, x = (np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in grey.shape)
     rows, columns = (np.stack([np.ones_like(t), t, t * t - np.float32(1.0 / 3.0)]) for t in (y, x))
-    kept = [(i, j) for i in range(3) for j in range(3) if 0 < i + j <= 2]
+    powers = [(i, j) for i in range(3) for j in range(3) if 0 < i + j <= 2]
     surface = np.zeros_like(grey)
-    for i, j in kept:
+    for i, j in powers:
         basis = np.outer(rows[i], columns[j])
         surface += basis * (float((grey * basis).sum()) / float((basis * basis).sum()))
     share = float(surface.var() / max(1e-9, float(grey.var())))

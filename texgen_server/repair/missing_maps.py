@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAP_SPECS, MapKind, Pixels, from_unit, to_unit
+from texgen.maps import FILLABLE, MAP_SPECS, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.material.postprocess import store_normal
 from texgen_server.networks.channels import (
@@ -32,7 +32,6 @@ from texgen_server.repair.normal_integration import central_slopes, integrate, s
 
 Array = NDArray[np.float32]
 
-FILLABLE = tuple(MapKind(name) for name in ESTIMATED)
 LONGEST_PX = 2048
 """Longest edge of the estimator's input: a strip keeps its shape up to eight to one."""
 RELIEF_TILES = (0.002, 0.3)
@@ -164,8 +163,8 @@ def _estimate(
     maps: Mapping[MapKind, Pixels], estimator: Backend, class_share: Array
 ) -> dict[MapKind, Array]:
     """Run the estimator: maps (C, h, w) each, at the small size."""
-    seen = estimator_input(maps)
-    (made,) = estimator.run("estimate", [seen[None], class_share[None].astype(np.float32)])
+    inputs = estimator_input(maps)
+    (made,) = estimator.run("estimate", [inputs[None], class_share[None].astype(np.float32)])
     return {MapKind(name): planes for name, planes in split_channels(made[0], ESTIMATED).items()}
 
 
@@ -219,9 +218,9 @@ def resized(plane: Array, size: tuple[int, ...]) -> Array:
         float(pads[1] + plane.shape[1]),
         float(pads[0] + plane.shape[0]),
     )
-    way = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
+    resampling = Image.Resampling.BICUBIC if any(pads) else Image.Resampling.BOX
     picture = Image.fromarray(np.ascontiguousarray(padded, np.float32))
-    return np.asarray(picture.resize((size[1], size[0]), way, box=box), np.float32)
+    return np.asarray(picture.resize((size[1], size[0]), resampling, box=box), np.float32)
 
 
 def sharpened(small: Array, maps: Mapping[MapKind, Pixels]) -> Array:

@@ -4,21 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import MapKind
-
-
-class Tiling(StrEnum):
-    """When a set of maps is made tileable."""
-
-    AUTO = "auto"
-    """Along the axes on which a seam shows."""
-    ALWAYS = "always"
-    NEVER = "never"
+from texgen.maps import MapKind, Tiling
 
 
 @dataclass(frozen=True)

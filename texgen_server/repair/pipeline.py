@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MapKind, Pixels
+from texgen.maps import Border, MapKind, Pixels, Tiling
 from texgen_server.backend import Backend
 from texgen_server.repair.missing_maps import fill_maps
-from texgen_server.repair.options import RepairOptions, Tiling
+from texgen_server.repair.options import RepairOptions
 from texgen_server.repair.seam_detection import MIN_TILING_PX, seam_axes
 from texgen_server.repair.seams import make_tileable
-from texgen_server.upscaling.border import Border
 from texgen_server.upscaling.tiled import TiledUpscaler, common_size
 
 

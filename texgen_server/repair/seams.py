@@ -19,17 +19,17 @@ from texgen_server.repair.seam_patch import find_patch, lay_patch
 
 def make_tileable(maps: Mapping[MapKind, Pixels], axes: tuple[bool, bool]) -> dict[MapKind, Pixels]:
     """Make maps (H, W, C) of one size tile along the axes that are asked for (down, right)."""
-    made = even_light(maps)
+    tiled = even_light(maps)
     for axis in (1, 0):
         if axes[axis]:
-            turned = {k: _turned(p, axis) for k, p in made.items()}
+            turned = {k: _turned(p, axis) for k, p in tiled.items()}
             closed = (
                 axis == 0 or not axes[0]
             )  # whether the other axis tiles already, so that the strip's borders must close too
             patch = find_patch(turned, closed=closed)
             laid = {k: lay_patch(p, patch, unit=k is MapKind.NORMAL) for k, p in turned.items()}
-            made = {k: _turned(p, axis) for k, p in laid.items()}
-    return made
+            tiled = {k: _turned(p, axis) for k, p in laid.items()}
+    return tiled
 
 
 def _turned(pixels: Pixels, axis: int) -> Pixels:

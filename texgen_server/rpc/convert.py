@@ -15,7 +15,13 @@ from texgen.maps import ColorSpace, Encoding, Light, MapKind
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.text import write_recipe
-from texgen.wire.assembly import DTYPE_TO_PB, ENCODING_TO_PB, KIND_TO_PB, SPACE_TO_PB, STEP_TO_PB
+from texgen.wire.enums import (
+    DTYPE_TO_PB,
+    ENCODING_TO_PB,
+    KIND_TO_PB,
+    REPAIR_STEP_TO_PB,
+    SPACE_TO_PB,
+)
 from texgen_server.config import ServerConfig
 from texgen_server.engine.jobs import MaterialJob, Result
 from texgen_server.engine.protocol import Engine
@@ -98,7 +104,7 @@ def summary_event(
         height_range_tiles=result.relief_tiles,
         lights=[_light(light) for light in result.lights],
         repairs=[
-            pb.MapRepair(kind=KIND_TO_PB[k], steps=[STEP_TO_PB[s] for s in steps])
+            pb.MapRepair(kind=KIND_TO_PB[k], steps=[REPAIR_STEP_TO_PB[s] for s in steps])
             for k, steps in result.steps.items()
         ],
     )

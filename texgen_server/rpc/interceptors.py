@@ -111,31 +111,11 @@ class Guard(grpc.aio.ServerInterceptor):
         trace = {name: known[name] for name in TRACE_KEYS if name in known}
         whole = known.get(WHOLE_MAPS[0]) == WHOLE_MAPS[1]
 
-        @asynccontextmanager
-        async def guarded(context: Context) -> AsyncIterator[list[grpc.Status]]:
-            call = CallRecord(details.method, _peer(token, context), trace, takes_whole_maps=whole)
+        def guarded(context: Context) -> AbstractAsyncContextManager[list[grpc.Status]]:
+            peer = _peer(token, context)
+            call = CallRecord(details.method, peer, trace, takes_whole_maps=whole)
             CALL.set(call)
-            refused: list[grpc.Status] = []
-            try:
-                yield refused
-                call.end()
-            except GeneratorExit:  # a stream that is closed before its end
-                call.end("CANCELLED", LEFT)
-                raise
-            except asyncio.CancelledError:
-                call.end("CANCELLED", LEFT)
-                raise
-            except grpc.aio.AbortError:
-                call.end(context.code().name if context.code() else "UNKNOWN")
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
-                refused.append(_told(call, error))
-                error.__traceback__ = (
-                    None  # contextlib of 3.12 holds the error in a frame that its traceback holds
-                )
-            finally:
-                for observer in self._observers:
-                    observer.ended(call)
+            return self._recorded(call, context)
 
         def admit() -> None:
             if not allowed:
@@ -143,7 +123,30 @@ class Guard(grpc.aio.ServerInterceptor):
                     "the token is missing or wrong: pass --token-file with the server's token"
                 )
 
-        return _around(handler, guarded, admit)
+        return _wrap_behavior(handler, guarded, admit)
+
+    @asynccontextmanager
+    async def _recorded(
+        self, call: CallRecord, context: Context
+    ) -> AsyncIterator[list[grpc.Status]]:
+        """Record how a call ends; gives a list that receives the status of an error."""
+        failures: list[grpc.Status] = []
+        try:
+            yield failures
+            call.end()
+        except (GeneratorExit, asyncio.CancelledError):  # a stream that is closed before its end
+            call.end("CANCELLED", LEFT)
+            raise
+        except grpc.aio.AbortError:
+            call.end(context.code().name if context.code() else "UNKNOWN")
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes a status
+            failures.append(_end_with_error(call, error))
+            # contextlib of 3.12 holds the error in a frame that its traceback holds
+            error.__traceback__ = None
+        finally:
+            for observer in self._observers:
+                observer.ended(call)
 
 
 LEFT = "the client left, or its deadline passed"
@@ -156,7 +159,7 @@ HANDLERS = {
 }
 
 
-def _around(
+def _wrap_behavior(
     handler: Any,
     guarded: Callable[[Context], AbstractAsyncContextManager[list[grpc.Status]]],
     admit: Callable[[], None],
@@ -170,18 +173,18 @@ def _around(
     behavior = getattr(handler, name)
 
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             async with aclosing(behavior(request, context)) as events:
                 async for event in events:
                     yield event
-        await _abort(refused, context)
+        await _abort(failures, context)
 
     async def answer(request: Any, context: Context) -> Any:
-        async with guarded(context) as refused:
+        async with guarded(context) as failures:
             admit()
             answered = await behavior(request, context)
-        await _abort(refused, context)
+        await _abort(failures, context)
         return answered
 
     streams = inspect.isasyncgenfunction(
@@ -194,8 +197,8 @@ def _around(
     )
 
 
-async def _abort(refused: list[grpc.Status], context: Context) -> None:
-    for status in refused:
+async def _abort(failures: list[grpc.Status], context: Context) -> None:
+    for status in failures:
         await context.abort(status.code, status.details, status.trailing_metadata)
 
 
@@ -217,7 +220,7 @@ def _peer(token: Token | None, context: Context) -> Peer:
     )
 
 
-def _told(call: CallRecord, error: Exception) -> grpc.Status:
+def _end_with_error(call: CallRecord, error: Exception) -> grpc.Status:
     """End a call with an error and return the status that the client may see."""
     known = status_of(error, call.id)
     call.end(code_pb2.Code.Name(known.code), str(error) if isinstance(error, TexgenError) else "")

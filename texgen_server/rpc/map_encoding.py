@@ -23,8 +23,8 @@ from texgen.maps import (
     PackedMap,
     Pixels,
     raw_view,
-    seam_percentile,
 )
+from texgen.seams import seam_percentile
 from texgen_server.rpc.requests.order import Delivery
 
 SMALL_BYTES, HUGE_BYTES = 2 << 20, 1 << 30

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from texgen.pb import texgen_pb2 as pb
-from texgen.wire.chunks import ReadyEvent, write_chunk, write_whole_maps
+from texgen.wire.chunks import CHUNK_BYTES, ReadyEvent, write_chunk, write_whole_maps
 
 Event = pb.TextureEvent | ReadyEvent
-CHUNK_BYTES = 512 * 1024
 WHOLE_BYTES, TOGETHER_BYTES = 1 << 20, 2 << 20
 """Most bytes of a map that is sent whole, and of the maps in one event."""
 

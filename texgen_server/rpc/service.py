@@ -130,7 +130,11 @@ class ModelService(pb_grpc.ModelServiceServicer):
         models = [convert.model_message(card) for card in self._engine.cards()]
         return pb.ListModelsResponse(models=models)
 
-    async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802
+    async def GetModel(  # noqa: N802
+        self,
+        request: pb.GetModelRequest,
+        context: Context,
+    ) -> pb.GetModelResponse:
         card = self._engine.card(request.model, kind=None)
         return pb.GetModelResponse(model=convert.model_message(card))
 

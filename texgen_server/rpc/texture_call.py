@@ -97,10 +97,10 @@ class TextureCall:
         record, shared = CALL.get(), self._shared
         record.model = card.id
         pixels = sum(sorted(order.job.pixels for order in orders)[-LOOK_AHEAD:])
-        ticket = shared.admission.enter(record.peer, pixels)
         stream = ResultStream(
             shared.engine, shared.pool, shared.cache, shared.statistics, record, card, orders
         )
+        ticket = shared.admission.enter(record.peer, pixels)
         try:
             async for event in stream.events(choice):
                 yield event

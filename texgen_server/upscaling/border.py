@@ -3,31 +3,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import Pixels
+from texgen.maps import Border, Pixels
 
 Indices = NDArray[np.int64]
-
-
-class Border(StrEnum):
-    """Pixels beyond the edges of a picture."""
-
-    WRAP = "wrap"
-    """The other side: a tileable texture."""
-    WRAP_X = "wrap-x"
-    """The other side to the left and right, a mirror above and below: a trim sheet."""
-    WRAP_Y = "wrap-y"
-    """A mirror to the left and right, the other side above and below."""
-    MIRROR = "mirror"
-    """A mirror on all sides: a photograph that does not tile."""
-    PANORAMA = "panorama"
-    """The other side to the left and right, the sky turned by half a circle above and below: an
-    equirectangular panorama.
-    """
 
 
 def gather(

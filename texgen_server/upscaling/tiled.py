@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import MAX_EDGE_PX, MapKind, Pixels, from_unit, to_unit
+from texgen.maps import MAX_EDGE_PX, Border, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
 from texgen_server.networks.channels import SLOPE_UNIT, channel_slices, split_channels
 from texgen_server.networks.params import UPSCALER_CHANNELS
-from texgen_server.upscaling.border import Border, gather
+from texgen_server.upscaling.border import gather
 
 Array = NDArray[np.float32]
 Planes = dict[MapKind, NDArray[Any]]

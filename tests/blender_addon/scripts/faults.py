@@ -101,10 +101,10 @@ preferences.command = f"{PYTHON} -m texgen"
 assert bpy.ops.texgen.start_server() == {"FINISHED"}
 deadline = time.monotonic() + 60
 while "Connected" not in board.message:
-    assert time.monotonic() < deadline, (board.message, local_server.tail(5))
+    assert time.monotonic() < deadline, (board.message, local_server.last_lines(5))
     board.poll()
     time.sleep(0.05)
-assert local_server.running() and local_server.tail(1)
+assert local_server.running() and local_server.last_lines(1)
 bpy.ops.preferences.addon_disable(module=PACKAGE)
 assert not local_server.running()
 print(json.dumps({"blender": bpy.app.version_string}))

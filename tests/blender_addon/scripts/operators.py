@@ -108,7 +108,7 @@ own_nodes = sorted((n.name, n.type, tuple(n.location)) for n in tree.nodes)
 own_links = [(li.from_node.name, li.to_node.name, li.to_socket.name) for li in tree.links]
 message = done("generate", bpy.ops.texgen.generate)
 assert "left as you linked it: Base Color" in message, message
-theirs = [n for n in tree.nodes if not module("nodes").ours(n) and n.label != "TexGen"]
+theirs = [n for n in tree.nodes if not module("nodes").is_texgen_node(n) and n.label != "TexGen"]
 assert sorted((n.name, n.type, tuple(n.location)) for n in theirs) == own_nodes
 assert own_links == [
     (li.from_node.name, li.to_node.name, li.to_socket.name)
@@ -121,7 +121,9 @@ assert shader.inputs["Roughness"].is_linked
 two = plane("Two", uvs=False)
 settings.target, settings.class_name = "NEW", "brick"
 done("generate", bpy.ops.texgen.generate)
-assert {n.projection for n in module("nodes").our_textures(two.active_material).values()} == {"BOX"}
+assert {n.projection for n in module("nodes").texgen_textures(two.active_material).values()} == {
+    "BOX"
+}
 settings.target = "SLOT"
 done("generate", bpy.ops.texgen.generate)
 assert len(two.material_slots) == 2
@@ -179,7 +181,7 @@ placing.inputs["Scale"].default_value = (2.0, 2.0, 2.0)
 alone = len(brick.node_tree.nodes)
 assert bpy.ops.texgen.paint_over() == {"FINISHED"}
 layered = [n for n in brick.node_tree.nodes if n.type == "VERTEX_COLOR"]
-assert [n.layer_name for n in layered] == ["Moss"] and nodes.ours(layered[0])
+assert [n.layer_name for n in layered] == ["Moss"] and nodes.is_texgen_node(layered[0])
 assert sum(link.from_node == layered[0] for link in brick.node_tree.links) == 6
 done("back", bpy.ops.texgen.go_back, index=1)
 assert [n.layer_name for n in brick.node_tree.nodes if n.type == "VERTEX_COLOR"] == ["Moss"]
@@ -187,16 +189,16 @@ assert (
     next(n for n in brick.node_tree.nodes if n.label == "Scale").inputs["Scale"].default_value[0]
     == 2.0
 )
-assert {node.image for node in nodes.our_textures(brick).values()}.isdisjoint(
-    {n.image for n in nodes.our_textures(mine).values()}
+assert {node.image for node in nodes.texgen_textures(brick).values()}.isdisjoint(
+    {n.image for n in nodes.texgen_textures(mine).values()}
 )
 assert bpy.ops.texgen.paint_over(remove=True) == {"FINISHED"}
-assert len(brick.node_tree.nodes) == alone and nodes.look_of(brick).relief == "BOTH"
+assert len(brick.node_tree.nodes) == alone and nodes.current_mapping(brick).relief == "BOTH"
 
 # -- live: a slider is moved, the small maps are shown, Apply brings the large ones
 live = module("live_preview")
 done("back", bpy.ops.texgen.go_back, index=0)
-large = {kind: node.image.name for kind, node in module("nodes").our_textures(brick).items()}
+large = {kind: node.image.name for kind, node in module("nodes").texgen_textures(brick).items()}
 ticks, started = [], time.monotonic()
 moves = 0
 while live.current is None or live.current.shown < 8:
@@ -211,22 +213,22 @@ facts["live_updates_per_s"] = round(live.current.shown / (time.monotonic() - sta
 facts["live_slowest_tick_ms"] = round(1e3 * max(ticks[5:]), 1)
 assert all(
     n.image.name.startswith("texgen live")
-    for k, n in module("nodes").our_textures(brick).items()
+    for k, n in module("nodes").texgen_textures(brick).items()
     if k in live.SHOWN
 )
 done("apply", bpy.ops.texgen.apply_live)
 assert live.current is None and not [i for i in bpy.data.images if i.name.startswith("texgen live")]
-assert all(n.image.size[0] == 256 for n in module("nodes").our_textures(brick).values())
+assert all(n.image.size[0] == 256 for n in module("nodes").texgen_textures(brick).values())
 sliders.hue_shift = 20.0
 board.poll()
 live.stop()
-assert not [n for n in module("nodes").our_textures(brick).values() if n.image is None]
+assert not [n for n in module("nodes").texgen_textures(brick).values() if n.image is None]
 sliders.hue_shift = 0.0
 live.stop()
 
 # -- upscale ours in place, others' into a material of its own
 done("upscale", bpy.ops.texgen.upscale, scale="2")
-assert {n.image.size[0] for n in module("nodes").our_textures(brick).values()} == {512}
+assert {n.image.size[0] for n in module("nodes").texgen_textures(brick).values()} == {512}
 foreign = module("nodes").new_material("Foreign")
 picture = bpy.data.images.new("photo", 64, 64)
 texture = foreign.node_tree.nodes.new("ShaderNodeTexImage")
@@ -241,7 +243,9 @@ assert (
     and texture.image is picture
     and tuple(picture.size) == (64, 64)
 )
-assert next(iter(module("nodes").our_textures(five.active_material).values())).image.size[0] == 256
+assert (
+    next(iter(module("nodes").texgen_textures(five.active_material).values())).image.size[0] == 256
+)
 six = plane("Six")
 refused(bpy.ops.texgen.upscale, "nothing to enlarge")
 
@@ -287,10 +291,10 @@ bpy.context.scene.world = world
 world_nodes = len(world.node_tree.nodes)
 settings.environment_class = "overcast"
 done("environment", bpy.ops.texgen.environment)
-mapping, background = module("world").controls(world)
+mapping, background = module("world").mapping_and_background(world)
 mapping.inputs["Rotation"].default_value[2], background.inputs["Strength"].default_value = 1.0, 0.5
 done("environment", bpy.ops.texgen.environment)
-mapping, background = module("world").controls(world)
+mapping, background = module("world").mapping_and_background(world)
 assert (
     abs(mapping.inputs["Rotation"].default_value[2] - 1.0) < 1e-6
     and abs(background.inputs["Strength"].default_value - 0.5) < 1e-6
@@ -400,7 +404,7 @@ settings.size = "1024"
 done("generate at 1024", bpy.ops.texgen.generate)
 clock = module("frame_times")
 facts["slowest_tick_ms"], waits = {k: round(1e3 * v, 1) for k, v in vars(clock.slowest).items()}, []
-clock.forget()
+clock.reset()
 for _ in range(5):
     settings.seed = secrets.randbelow(2**31)  # new to every cache
     started = time.monotonic()

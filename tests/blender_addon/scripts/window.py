@@ -163,7 +163,7 @@ def undone_and_done_again():
     nodes = sys.modules[f"{PACKAGE}.nodes"]
 
     def shown():
-        return nodes.our_textures(bpy.data.objects["Cube"].active_material)
+        return nodes.texgen_textures(bpy.data.objects["Cube"].active_material)
 
     before = {kind: tuple(node.image.size) for kind, node in shown().items()}
     with bpy.context.temp_override(window=window()):
@@ -193,7 +193,7 @@ def tour(view, board):
         ("upscale", lambda: bpy.ops.texgen.upscale(scale="2")),
         ("environment", bpy.ops.texgen.environment),
     ):
-        board.tell_user("Ready")  # of one line, so that headers stay where they are
+        board.show_message("Ready")  # of one line, so that headers stay where they are
         at = yield from toggle(
             view, name, header + HEADER_PX * (order.index(name) - order.index("sliders")), True
         )
@@ -203,7 +203,7 @@ def tour(view, board):
             assert bpy.ops.texgen.take_variation(number=1) == {"FINISHED"}
             yield from idle(board)
         shot(name)
-        board.tell_user("Ready")
+        board.show_message("Ready")
         yield from toggle(view, name, at, False)
     bpy.context.scene.texgen.seed += 1
     assert bpy.ops.texgen.generate() == {"FINISHED"}

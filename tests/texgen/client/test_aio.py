@@ -10,9 +10,17 @@ import inspect
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from tests.texgen.wire.test_request_fields import ANYTHING
 from texgen import AsyncClient, Client
-from texgen.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from texgen.errors import (
+    AuthenticationError,
+    CancelledError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    TexgenError,
+)
 from texgen.files.images import decode
 from texgen.maps import Encoding, MapKind
 from texgen_server.config import ServerConfig
@@ -25,21 +33,6 @@ def server(models):
         ServerConfig(port=0, token="secret", models=models, device="torch", grace_s=0.5)
     ) as running:
         yield running
-
-
-def test_both_clients_offer_the_same():
-    def offered(client):
-        found = {
-            n: inspect.signature(f)
-            for n, f in vars(client).items()
-            if not n.startswith("_") and n not in ("close", "explore")
-        }
-        return {
-            name: signature.replace(return_annotation=inspect.Signature.empty)
-            for name, signature in found.items()
-        }
-
-    assert offered(AsyncClient) == offered(Client)
 
 
 def test_many_at_once_are_what_the_plain_client_gets(server):
@@ -145,3 +138,47 @@ def test_a_cancelled_task_stops_the_servers_work(server):
             return figures
 
     assert asyncio.run(leave()).failures == 1
+
+
+def test_a_closed_client_says_so():
+    async def call(method, *arguments):
+        client = AsyncClient("127.0.0.1:1")
+        await client.close()
+        await getattr(client, method)(*arguments)
+
+    for method, *arguments in (("generate", "bark"), ("list_models",)):
+        with pytest.raises(ConnectionFailedError, match="closed"):
+            asyncio.run(call(method, *arguments))
+
+
+def test_closing_ends_the_calls_in_flight(server):
+    async def leave():
+        client = AsyncClient(server.address, "secret")
+        begun = asyncio.Event()
+        task = asyncio.create_task(
+            client.generate("bark", seed=2, size_px=(4096, 4096), on_progress=lambda p: begun.set())
+        )
+        await begun.wait()
+        await client.close()
+        await task
+
+    with pytest.raises(CancelledError):
+        asyncio.run(leave())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(value=ANYTHING)
+def test_nothing_but_our_errors_escapes(value):
+    async def call():
+        async with AsyncClient("127.0.0.1:1", retry=False) as client:
+            for work in (
+                client.generate(value),
+                client.mix(value, value),
+                client.capture(value),
+                client.repair(value, fill=value),
+                client.get_model(value),
+            ):
+                with pytest.raises(TexgenError):
+                    await work
+
+    asyncio.run(call())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.texgen_server.repair.test_seams import blobs
+from tests.texgen_server.repair.pictures import blobs
 from texgen.cli import main
 from texgen.commands.repair import guessed_class
 from texgen.files.images import encode_png

@@ -19,17 +19,17 @@ from texgen.provenance import watermark
 from texgen.provenance.watermark import (
     BITS,
     CHECK_BITS,
-    DOUBTFUL,
+    FLIPPED_BITS,
     KEYS,
     PAYLOAD_BITS,
-    Mark,
+    Watermark,
     detect,
     embed,
-    mark_of,
-    watermarked,
+    watermark_of,
+    with_watermark,
 )
 
-MARK = mark_of("tg1:some_recipe", "5f32ba19" * 8)
+MARK = watermark_of("tg1:some_recipe", "5f32ba19" * 8)
 
 
 def texture(seed, edge=512, slope=1.0, contrast=35.0, base=(120, 100, 80)):
@@ -104,7 +104,7 @@ def test_pictures_without_a_mark_have_none():
     And a few hundred pictures, none of them read wrongly.
     """
     assert PAYLOAD_BITS >= 48
-    assert len(KEYS) * 2**DOUBTFUL / 2**CHECK_BITS < 1e-6
+    assert len(KEYS) * 2**FLIPPED_BITS / 2**CHECK_BITS < 1e-6
     assert all(detect(texture(seed, edge=128, slope=seed % 3)) is None for seed in range(100, 300))
     assert detect(np.zeros((256, 256, 3), np.uint8)) is None
     assert detect(np.zeros((16, 16, 3), np.uint8)) is None
@@ -112,9 +112,9 @@ def test_pictures_without_a_mark_have_none():
 
 
 def test_marks_of_other_recipes_and_models_differ():
-    assert Mark("5f32", MARK.recipe) == MARK
-    assert len({mark_of(f"tg1:{n}", "ab" * 32) for n in range(1000)}) == 1000
-    other = mark_of("tg1:another", "00ff" * 16)
+    assert Watermark("5f32", MARK.recipe) == MARK
+    assert len({watermark_of(f"tg1:{n}", "ab" * 32) for n in range(1000)}) == 1000
+    other = watermark_of("tg1:another", "00ff" * 16)
     assert detect(embed(TEXTURES[0], other)) == other
 
 
@@ -135,15 +135,23 @@ def material(edge=256, dtype=np.uint8):
         )
         for kind, (p, space) in data.items()
     }
-    return Material(maps, "tg1:x", 1, "ab" * 32, "e", "CC0-1.0", 0.0, 0.0)
+    return Material(
+        maps=maps,
+        recipe="tg1:x",
+        seed=1,
+        model_digest="ab" * 32,
+        engine="e",
+        output_licence="CC0-1.0",
+        height_range_m=0.0,
+    )
 
 
 def test_only_the_basecolor_is_marked():
     plain = material()
-    marked = watermarked(plain)
+    marked = with_watermark(plain)
     assert marked.maps[MapKind.AO] is plain.maps[MapKind.AO]
-    assert detect(decode(marked.maps[MapKind.BASECOLOR])) == mark_of("tg1:x", "ab" * 32)
-    assert marked.watermark == str(mark_of("tg1:x", "ab" * 32))
+    assert detect(decode(marked.maps[MapKind.BASECOLOR])) == watermark_of("tg1:x", "ab" * 32)
+    assert marked.watermark == str(watermark_of("tg1:x", "ab" * 32))
     assert (
         Image.open(io.BytesIO(marked.maps[MapKind.BASECOLOR].data)).text["texgen:recipe"] == "tg1:x"
     )
@@ -151,11 +159,11 @@ def test_only_the_basecolor_is_marked():
 
 def test_what_cannot_be_marked_is_refused():
     with pytest.raises(InvalidRequestError, match="256 px"):
-        watermarked(material(64))
+        with_watermark(material(64))
     with pytest.raises(InvalidRequestError, match="window"):
-        watermarked(replace(material(), window_px=(0, 0, 256, 256)))
+        with_watermark(replace(material(), window_px=(0, 0, 256, 256)))
     with pytest.raises(InvalidRequestError, match="none"):
-        watermarked(replace(material(), maps={}))
+        with_watermark(replace(material(), maps={}))
 
 
 def test_a_picture_of_16_bits_is_read_too():

@@ -10,8 +10,8 @@ from texgen.render.panorama import (
     FACES,
     angles,
     cube_faces,
-    developed,
     direction,
+    expose,
     geometric_mean,
     harmonics,
     irradiance_harmonics,
@@ -21,7 +21,7 @@ from texgen.render.panorama import (
     radiance_harmonics,
     sampled,
     solid_angles,
-    tone_mapped,
+    tone_map,
 )
 
 
@@ -91,12 +91,12 @@ def test_a_preview_is_exposed_by_the_geometric_mean_and_never_inverts():
     ramp = np.geomspace(1e-3, 1e4, 64, dtype=np.float32)[None, :, None] * np.ones(
         (32, 1, 3), np.float32
     )
-    picture = tone_mapped(ramp)
+    picture = tone_map(ramp)
     assert picture.dtype == np.uint8
     assert (np.diff(picture[0, :, 0].astype(int)) >= 0).all()
     assert picture[0, -1, 0] == 255
     grey = np.full((8, 16, 3), 37.0, np.float32)
     assert geometric_mean(grey) == pytest.approx(37.0, rel=1e-4)
-    assert np.ptp(tone_mapped(grey)) == 0
-    assert 95 < tone_mapped(grey)[0, 0, 0] < 125
-    assert developed(grey, 0.0).max() == 0
+    assert np.ptp(tone_map(grey)) == 0
+    assert 95 < tone_map(grey)[0, 0, 0] < 125
+    assert expose(grey, 0.0).max() == 0

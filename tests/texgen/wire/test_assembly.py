@@ -57,7 +57,7 @@ def feed(*events):
     assembler = Assembler()
     for event in events:
         assembler.feed(event)
-    return assembler.result()
+    return assembler.material()
 
 
 @pytest.mark.parametrize(

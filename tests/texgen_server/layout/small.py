@@ -12,7 +12,7 @@ from texgen_server.layout import (
     Analysis,
     ExemplarCells,
     Family,
-    Order,
+    LayoutOptions,
     Rule,
     analyse,
     lay_torus,
@@ -74,8 +74,8 @@ def digest() -> str:
                 at.alike.down.astype(np.int32).tobytes() + at.alike.right.astype(np.int32).tobytes()
             )
         for seed in range(2):
-            found.update(lay_torus(analysis, (64, 48), Order(seed)).tobytes())
-    found.update(lay_window(analysis, (-7, 5), (12, 12), Order(1)).tobytes())
+            found.update(lay_torus(analysis, (64, 48), LayoutOptions(seed)).tobytes())
+    found.update(lay_window(analysis, (-7, 5), (12, 12), LayoutOptions(1)).tobytes())
     return found.hexdigest()
 
 

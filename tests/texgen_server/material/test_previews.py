@@ -9,7 +9,7 @@ from texgen.files.images import decode, decode_png
 from texgen.maps import Encoding, MapKind
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
-from texgen.render.panorama import tone_mapped
+from texgen.render.panorama import tone_map
 from texgen_server.config import ServerConfig
 from texgen_server.engine.jobs import MaterialJob
 from texgen_server.engine.local import LocalEngine
@@ -80,6 +80,6 @@ def test_a_large_environment_shows_itself_early_turned_as_it_will_be(client):
     )
     ((kind, small),) = seen
     assert kind is MapKind.ENVIRONMENT
-    made = tone_mapped(decode(environment.panorama).astype(np.float32))
+    made = tone_map(decode(environment.panorama).astype(np.float32))
     step = made.shape[0] // small.shape[0]
     assert likeness(small, made[step // 2 :: step, step // 2 :: step]) > 0.8

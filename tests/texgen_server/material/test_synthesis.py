@@ -1,41 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-from __future__ import annotations
+""""""
 
-import hashlib
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from texgen.errors import InvalidRequestError
+from tests.texgen_server.material.plans import DENSITIES, painted_at, plan_of, tile_recipe
 from texgen.maps import MapKind
-from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe
+from texgen.recipes.build import mix_recipe, vary_recipe
 from texgen.recipes.recipe import MixMode
-from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.canvas import Rectangle
-from texgen_server.material.sampling import make_plan
 from texgen_server.material.schedule import make_schedule
-from texgen_server.material.synthesis import Synthesis, Window, halo_cells
-from texgen_server.registry import load_material
 
-DENSITIES = pytest.mark.parametrize("tile_px", [128.0, 576.0], ids=["one pass", "guided"])
-
-
-@pytest.fixture(scope="module")
-def model(card):
-    return load_material(card)
-
-
-@pytest.fixture(scope="module")
-def synthesis(model):
-    return Synthesis(TorchBackend(model, "cpu", "f32"), model.shape)
-
-
-def recipe_of(card, name="brick", seed=3, size=(640, 576), **controls):
-    return make_recipe(card, [(name, 1.0)], seed, size, 1.0, {"tile_px": 128.0} | controls)
-
-
-def plan_of(recipe, model, **options):
-    return make_plan(recipe, model.tables, model.shape, **options)
+pytestmark = pytest.mark.torch
 
 
 def assert_equal_maps(ours, theirs, lsb=1):
@@ -43,38 +21,6 @@ def assert_equal_maps(ours, theirs, lsb=1):
         difference = np.abs(ours[kind].astype(int) - theirs[kind].astype(int))
         assert difference.max() <= (lsb if kind is not MapKind.NORMAL else 2), kind
         assert (difference > 0).mean() < 0.01, kind
-
-
-@pytest.fixture(scope="module")
-def painted(card):
-    return painted_at(card, 128.0)
-
-
-def painted_at(card, tile_px):
-    rng = np.random.default_rng(0)
-    mask = (np.kron(rng.random((18, 20)), np.ones((32, 32))) > 0.5).astype(np.uint8)
-    parts = [
-        (recipe_of(card, tile_px=tile_px), 1),
-        (recipe_of(card, "rock", 7, tile_px=tile_px), 1),
-    ]
-    return mix_recipe(
-        card, parts, MixMode.PAINT, mask_sha256=hashlib.sha256(mask.tobytes()).hexdigest()
-    ), mask
-
-
-@DENSITIES
-def test_the_halo_is_the_receptive_field(model, synthesis, card, tile_px):
-    """With one cell less, tiles differ; with it they do not: so it is neither too small nor
-    wasteful.
-    """
-    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
-    whole, _ = synthesis.raw(plan)
-    cells = halo_cells(model.shape.levels, model.shape.cell_px)
-    piece = Window(2, 3, 2, 2)
-    expected = whole[:, 64:128, 96:160]
-    assert np.abs(synthesis.part(plan, piece) - expected).max() < 1e-5
-    assert np.abs(synthesis.part(plan, piece, cells) - expected).max() < 1e-5
-    assert np.abs(synthesis.part(plan, piece, 1) - expected).max() > 1e-4
 
 
 def in_tiles(synthesis, edge_cells, plan, count):
@@ -89,7 +35,7 @@ def in_tiles(synthesis, edge_cells, plan, count):
 @pytest.mark.parametrize(("edge", "size", "count"), [(8, (704, 736), 9), (12, (640, 1088), 6)])
 @DENSITIES
 def test_halo_tiles_equal_the_whole(model, synthesis, card, edge, size, count, tile_px):
-    plan = plan_of(recipe_of(card, size=size, tile_px=tile_px), model)
+    plan = plan_of(tile_recipe(card, size=size, tile_px=tile_px), model)
     whole, relief = synthesis.maps(plan)
     tiled, relief_tiled = in_tiles(synthesis, edge, plan, count).maps(plan)
     assert relief == relief_tiled
@@ -120,7 +66,7 @@ def test_a_mask_gives_each_side_its_material(model, synthesis, card, painted):
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (37, 101), (-70, 600)])
 @DENSITIES
 def test_a_window_is_that_part_of_the_torus(model, synthesis, card, x, y, tile_px):
-    plan = plan_of(recipe_of(card, tile_px=tile_px), model)
+    plan = plan_of(tile_recipe(card, tile_px=tile_px), model)
     whole, _ = synthesis.maps(plan)
     window, _ = synthesis.maps(plan, Rectangle(x, y, 90, 33))
     rows, columns = (y + np.arange(33)) % 576, (x + np.arange(90)) % 640
@@ -129,7 +75,9 @@ def test_a_window_is_that_part_of_the_torus(model, synthesis, card, x, y, tile_p
 
 @DENSITIES
 def test_an_endless_field_does_not_repeat_and_its_windows_meet(model, synthesis, card, tile_px):
-    plan = plan_of(recipe_of(card, size=(int(tile_px),) * 2, tile_px=tile_px), model, endless=True)
+    plan = plan_of(
+        tile_recipe(card, size=(int(tile_px),) * 2, tile_px=tile_px), model, endless=True
+    )
     left, _ = synthesis.maps(plan, Rectangle(1000, -50, 128, 64))
     both, _ = synthesis.maps(plan, Rectangle(1000, -50, 256, 64))
     assert_equal_maps(left, {k: v[:, :128] for k, v in both.items()})
@@ -145,7 +93,7 @@ def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px
     in one picture. 64 rows of them tell.
     """
     first, second = (
-        recipe_of(card, name, seed, (edge, edge), tile_px=tile_px)
+        tile_recipe(card, name, seed, (edge, edge), tile_px=tile_px)
         for name, seed in (("brick", 3), ("rock", 7))
     )
     plan = plan_of(
@@ -173,53 +121,13 @@ def test_a_transition_joins_both_materials(model, synthesis, card, edge, tile_px
 
 
 def test_a_locked_relief_is_the_bases(model, synthesis, card):
-    base = recipe_of(card, size=(128, 128))
+    base = tile_recipe(card, size=(128, 128))
     ours, relief = synthesis.maps(plan_of(vary_recipe(card, base, 9, 1.0, ["relief"]), model))
     theirs, base_relief = synthesis.maps(plan_of(base, model))
     assert relief == base_relief
     for kind in (MapKind.HEIGHT, MapKind.NORMAL, MapKind.AO):
         assert np.array_equal(ours[kind], theirs[kind])
     assert not np.array_equal(ours[MapKind.BASECOLOR], theirs[MapKind.BASECOLOR])
-
-
-def test_a_texture_keeps_its_forms_at_every_density(model, synthesis, card):
-    """Without its fine detail the guided pass is the coarse pass, enlarged; another seed's
-    is not.
-    """
-    from dataclasses import replace
-
-    class NoDetail(TorchBackend):
-        def run(self, part, inputs, **_):
-            return super().run(
-                part, [np.zeros_like(inputs[0]), inputs[1]] if part == "guided_head" else inputs
-            )
-
-    plain = replace(synthesis, backend=NoDetail(model, "cpu", "f32"))
-    fine, _ = plain.raw(plan_of(recipe_of(card, size=(512, 512), tile_px=512.0), model))
-    small = fine.reshape(7, 256, 2, 256, 2).mean((2, 4))
-    for seed, lowest, highest in ((3, 0.8, 1.0), (4, -1.0, 0.3)):
-        coarse, _ = synthesis.raw(
-            plan_of(recipe_of(card, seed=seed, size=(256, 256), tile_px=256.0), model)
-        )
-        alike = np.mean(
-            [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(small, coarse, strict=True)]
-        )
-        assert lowest < alike < highest
-
-
-def test_psi_zero_without_noise_seed_is_one_style(model, card):
-    codes = {choose(card, model, seed).tobytes() for seed in range(4)}
-    assert len(codes) == 1
-
-
-def choose(card, model, seed):
-    recipe = make_recipe(card, [("brick", 1.0)], seed, (64, 64), 0.0)
-    return np.round(make_plan(recipe, model.tables, model.shape).sources[0].code, 5)
-
-
-def test_an_endless_field_of_a_painted_mix_is_refused(model, painted):
-    with pytest.raises(InvalidRequestError, match="borders"):
-        plan_of(painted[0], model, endless=True)
 
 
 def test_cancelling_stops_between_tiles(model, synthesis, card):
@@ -233,5 +141,5 @@ def test_cancelling_stops_between_tiles(model, synthesis, card):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        replace(synthesis, max_edge_cells=4, check=check).maps(plan_of(recipe_of(card), model))
+        replace(synthesis, max_edge_cells=4, check=check).maps(plan_of(tile_recipe(card), model))
     assert len(calls) == 4

@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import threading
-import time
-from concurrent import futures
 
 import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from texgen.client import Client
 from texgen.errors import AuthenticationError, InvalidRequestError
-from texgen.maps import Encoding
 from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 from texgen_server.config import ServerConfig
@@ -125,79 +120,6 @@ def test_an_error_of_ours_has_its_traceback_under_the_id_that_the_client_was_tol
     (error,) = [line for line in map(json.loads, lines.lines) if "error" in line]
     assert "the secret path" in error["error"]
     assert call["request_id"] in error["message"]
-
-
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self):
-        self.spans = []
-
-    def Export(self, request, context):  # noqa: N802 - the generated base class names it
-        self.spans += [
-            s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans
-        ]
-        return trace_service_pb2.ExportTraceServiceResponse()
-
-
-def test_traces_go_on_from_the_callers(models):
-    """A real OTLP receiver, and a client that is part of a trace."""
-    collector, receiver = Collector(), grpc.server(futures.ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, receiver)
-    port = receiver.add_insecure_port("127.0.0.1:0")
-    receiver.start()
-    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    config = ServerConfig(
-        port=0,
-        models=models,
-        device="torch",
-        grace_s=0.5,
-        traces_endpoint=f"http://127.0.0.1:{port}",
-    )
-    with EmbeddedServer(config) as server, grpc.insecure_channel(server.address) as channel:
-        request = pb.GenerateMaterialRequest(
-            classes=[pb.ClassWeight(name="bark", weight=1.0)],
-            size=pb.Size(width_px=32, height_px=32),
-        )
-        list(
-            pb_grpc.TextureServiceStub(channel).GenerateMaterial(
-                request, metadata=[("traceparent", f"00-{trace}-{parent}-01")]
-            )
-        )
-    receiver.stop(1.0)
-    spans = {span.name: span for span in collector.spans}
-    call = spans["texgen.v1.TextureService/GenerateMaterial"]
-    assert (call.trace_id.hex(), call.parent_span_id.hex()) == (trace, parent)
-    stages = [spans[name] for name in ("queue", "compute", "encode")]
-    assert all(stage.parent_span_id == call.span_id for stage in stages)
-    assert all(
-        a.end_time_unix_nano == b.start_time_unix_nano for a, b in itertools.pairwise(stages)
-    )
-    assert call.start_time_unix_nano <= stages[0].start_time_unix_nano + 5_000_000
-
-
-def test_failures_are_counted_by_the_result(models):
-    """A call for several results that its client leaves: those that were begun and not delivered
-    count, and no others.
-    """
-    with (
-        EmbeddedServer(ServerConfig(port=0, models=models, device="torch", grace_s=0.5)) as server,
-        Client(server.address) as client,
-    ):
-        recipe = client.generate("bark", seed=1, size_px=(256, 256), encoding=Encoding.RAW).recipe
-        with grpc.insecure_channel(server.address) as channel:
-            events = pb_grpc.TextureServiceStub(channel).VaryMaterial(
-                pb.VaryMaterialRequest(recipe=recipe, amount=0.5, count=6)
-            )
-            while not next(events).HasField("summary"):
-                pass
-            events.cancel()
-        until = time.monotonic() + 10
-        while (
-            not (figures := client.model_statistics("material")[0]).failures
-            and time.monotonic() < until
-        ):
-            time.sleep(0.02)
-        assert 1 <= figures.failures <= 2
-        assert figures.results in (2, 3)
 
 
 def test_streams_that_are_left_have_their_duration_and_status(server, lines):

@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server, an engine and the SDK leave alone in the process that uses them, and that serving
-on a CPU needs no torch.
-"""
+on a CPU needs no torch."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import platform
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
+from tests.texgen_server.process.programs import ROOT, ran
 from texgen import find_card
 from texgen.cli import main
 from texgen.recipes.build import make_recipe
@@ -26,7 +22,6 @@ from texgen_server.material.network_inputs import build_inputs
 from texgen_server.material.sampling import make_plan
 from texgen_server.registry import load_material
 
-ROOT = Path(__file__).parents[3]
 STATE = """
 import ctypes, faulthandler, gc, io, json, locale, logging, os, platform, resource, signal, socket, sys, threading, time, warnings
 import numpy as np
@@ -76,9 +71,11 @@ def changed(before):
 
 before = state()
 """
+
+
 USES = {
     "importing the SDK": """
-import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, texgen.dataset.making, texgen.export.packing, texgen.gallery.build
+import texgen, texgen.client.aio, texgen.batch.run, texgen.cli, texgen.client, texgen.dataset.generate, texgen.export.packing, texgen.gallery.build
 """,
     "an engine": """
 from texgen.recipes.build import make_recipe
@@ -106,28 +103,6 @@ with EmbeddedServer(ServerConfig(port=0, models=MODELS, device="torch", grace_s=
     client.capture(picture.getvalue(), size_px=(64, 64), steps=1)
 """,
 }
-
-
-def ran(code, *, blocked=(), environment=None):
-    """The last line that a program printed, as JSON; ``blocked`` modules cannot be
-    imported in it.
-    """
-    if environment is None:  # other tests run commands in this process, which tune it
-        environment = {
-            name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"
-        }
-    block = f"import sys\nsys.modules.update(dict.fromkeys({blocked!r}))\n" if blocked else ""
-    done = subprocess.run(
-        [sys.executable, "-c", block + code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.skipif(platform.system() != "Linux", reason="asks Linux for its state")
@@ -241,19 +216,3 @@ def test_what_takes_torch_names_the_extra_that_brings_it(
     out = ["--out", str(tmp_path)] if command[0] in ("capture", "generate") else []
     assert main([*command, *where, *out]) in (2, 4)
     assert f"texgen[{extra}]" in capsys.readouterr().err
-
-
-def test_openvino_tells_nobody_that_it_is_used(tmp_path):
-    """As it comes, importing it sends an event and writes an id into the home folder,
-    except in CI.
-    """
-    code = """
-import json, sys
-import openvino_telemetry as ours
-from texgen_server.process.quiet_openvino import ov
-told = sys.modules["openvino.tools.ovc.telemetry_utils"].tm.__name__
-print(json.dumps([told, sys.modules["openvino_telemetry"] is ours]))
-"""
-    environment = {k: v for k, v in os.environ.items() if k != "CI"} | {"HOME": str(tmp_path)}
-    assert ran(code, environment=environment) == ["openvino.tools.ovc.telemetry_stub", True]
-    assert list(tmp_path.iterdir()) == []

@@ -3,39 +3,31 @@
 Real processes on loopback.
 
 `pytest -m slow tests/texgen_server/rpc/test_faults.py -s` prints the table; TEXGEN_SOAK_S says how
-long the soak takes (60 s).
-"""
+long the soak takes (60 s)."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import random
-import re
 import resource
 import subprocess
 import sys
 import threading
 import time
-from functools import partial
-from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.texgen_server.rpc.faults import HEADER, Proxy, ServerProcess, Tally
-from tests.texgen_server.rpc.malformed import BOMBS, METHODS, mutated
+from tests.texgen_server.rpc.fault_calls import ROWS, ask, assert_idle, digest, still_serves
+from tests.texgen_server.rpc.faults import HEADER, Proxy, ServerProcess
 from texgen.client import Client
 from texgen.client.aio import AsyncClient
 from texgen.errors import (
     CancelledError,
     CapacityError,
     ConnectionFailedError,
-    InvalidRequestError,
     TexgenError,
 )
 from texgen.maps import Encoding, MapKind
@@ -43,55 +35,19 @@ from texgen.pb import texgen_pb2 as pb
 from texgen.pb import texgen_pb2_grpc as pb_grpc
 
 pytestmark = pytest.mark.slow
-LIMITS = ("-rss_limit_mb=0", "-malloc_limit_mb=700")
-"""Of memory: for one allocation.
 
-The peak of a process would be that of the one that started it, which Linux hands on.
-"""
+
 SOAK_S = float(os.environ.get("TEXGEN_SOAK_S", "60"))
+
+
 GONE = (ConnectionFailedError, CancelledError)
-ROWS: list[str] = []
 
 
 @pytest.fixture(scope="module", autouse=True)
 def table():
     yield
     sys.stdout.write("\n".join(["", HEADER, *ROWS, ""]))
-
-
-@pytest.fixture
-def tally(request):
-    made = Tally(request.node.name.removeprefix("test_").replace("_", " "))
-    yield made
-    ROWS.append(made.row())
-
-
-@pytest.fixture(scope="module")
-def served(models, tmp_path_factory):
-    with ServerProcess(models, tmp_path_factory.mktemp("cache"), "--cache-bytes", "0") as server:
-        yield server
-
-
-def digest(material):
-    return hashlib.sha256(
-        b"".join(material.maps[k].data for k in sorted(material.maps))
-    ).hexdigest()
-
-
-def ask(client, seed, size=64):
-    return digest(client.generate("bark", seed=seed, size_px=(size, size), encoding=Encoding.RAW))
-
-
-@pytest.fixture(scope="module")
-def expected(served):
-    """What the seeds give where nothing is in the way."""
-    with Client(served.address) as client:
-        return {seed: ask(client, seed) for seed in range(8)}
-
-
-def still_serves(server, expected):
-    with Client(server.address) as client:
-        assert ask(client, 3) == expected[3]
+    ROWS.clear()
 
 
 def test_a_faulty_network(served, expected, tally):
@@ -152,15 +108,6 @@ def test_clients_are_killed(served, expected, tally):
             tally.call(lambda c=client: ask(c, 3), expected[3], ())
     tally.check()
     assert_idle(served)
-
-
-def assert_idle(server, seconds=20.0):
-    """Nothing goes on for those who left."""
-    end = time.monotonic() + seconds
-    with Client(server.address) as client:
-        while client.server_info().queue_depth and time.monotonic() < end:
-            time.sleep(0.05)
-        assert client.server_info().queue_depth == 0
 
 
 def test_the_disk_is_full(models, tmp_path, expected, tally):
@@ -271,116 +218,6 @@ def test_a_storm_of_deadlines(served, expected, tally):
     tally.check()
     assert tally.told.get("CancelledError")
     still_serves(served, expected)
-
-
-def test_bombs(served, expected, tally):
-    """As a photograph, as a mask, as an upload that is said to be small."""
-    before = served.memory_bytes()
-    with Client(served.address, deadline_s=60.0) as client:
-        recipe = client.generate("bark", seed=1, size_px=(64, 64)).recipe
-        for bomb in BOMBS.values():
-            tally.call(
-                lambda b=bomb: client.capture(b, size_px=(64, 64), steps=0),
-                None,
-                (InvalidRequestError, CapacityError),
-            )
-            tally.call(
-                lambda b=bomb: client.mix({recipe: 1.0, recipe + "": 1.0}, "paint", mask=b),
-                None,
-                (InvalidRequestError, CapacityError),
-            )
-            options = pb.UpscaleOptions(
-                scale=2,
-                maps=[
-                    pb.MapHeader(
-                        kind=pb.MAP_KIND_AO,
-                        width_px=64,
-                        height_px=64,
-                        channels=1,
-                        dtype=pb.DTYPE_UINT8,
-                        encoding=pb.ENCODING_PNG,
-                        byte_size=len(bomb),
-                    )
-                ],
-            )
-            pieces = [pb.UpscaleMaterialRequest(options=options)]
-            pieces += [
-                pb.UpscaleMaterialRequest(
-                    chunk=pb.Chunk(kind=pb.MAP_KIND_AO, offset=at, data=bomb[at : at + (1 << 19)])
-                )
-                for at in range(0, len(bomb), 1 << 19)
-            ]
-            upload = partial(
-                client._connection.stream, client._textures["UpscaleMaterial"], iter(pieces), {}
-            )
-            tally.call(upload, None, (InvalidRequestError, CapacityError))
-    tally.check()
-    assert tally.right == 0
-    grown = served.memory_bytes() - before
-    assert grown < 400e6, f"{grown / 1e6:.0f} MB"
-    still_serves(served, expected)
-
-
-CODES = {
-    grpc.StatusCode.INVALID_ARGUMENT,
-    grpc.StatusCode.NOT_FOUND,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.FAILED_PRECONDITION,  # a prompt, where nothing understands it
-}
-
-
-def test_ten_thousand_malformed_requests(served, expected, tally):
-    """Fields at random, and bytes at random that happen to be a message: never INTERNAL, never
-    silence.
-    """
-    with grpc.insecure_channel(served.address) as channel:
-        stub = pb_grpc.TextureServiceStub(channel)
-
-        @settings(
-            max_examples=10_000,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(st.randoms(use_true_random=True), st.sampled_from(list(METHODS)))
-        def send(chance, name):
-            request = mutated(METHODS[name], chance)
-            tally.tried += 1
-            call = getattr(stub, name)(request, timeout=20.0)
-            try:
-                next(call)
-                tally.right += 1
-                call.cancel()
-            except grpc.RpcError as error:
-                code = error.code()
-                tally.told[code.name] = tally.told.get(code.name, 0) + 1
-                assert code in CODES, f"{name} {code} {error.details()} {request}"
-
-        send()
-    assert_idle(served)
-    tally.check()
-    assert tally.tried >= 10_000
-    assert tally.right
-    still_serves(served, expected)
-
-
-def test_an_atheris_run(tally):
-    """Coverage-guided, of whatever reads bytes of strangers: recipes, requests, pictures.
-
-    Bounded.
-    """
-    script = Path(__file__).parents[2] / "fuzz" / "readers.py"
-    done = subprocess.run(
-        [sys.executable, script, "-runs=60000", "-max_total_time=60", "-seed=18", *LIMITS],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    tally.tried = int(re.findall(r"Done (\d+)", done.stderr)[-1])
-    assert tally.tried > 1000
 
 
 def test_a_soak(served, expected, tally):

@@ -51,7 +51,7 @@ def assembled(events):
     assembler = Assembler()
     for event in events:
         assembler.feed(event)
-    return assembler.result()
+    return assembler.material()
 
 
 def names(events):

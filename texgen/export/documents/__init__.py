@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that say how files make a material: one module each, imported when it is asked for."""
+"""Writes documents that combine files to a material: one module each, imported on demand."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WRITERS = {"gltf": "gltf", "usd": "usd", "usdz": "usdz", "materialx": "materialx
 def write_document(
     kind: str, textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """File name -> content of a document (see `DOCUMENTS` of `preset`).
+    """Return the contents of a document's files by name (see `texgen.export.preset.DOCUMENTS`).
 
-    ``names`` says which file holds what: "basecolor", "normal", ..., "packed"; ``files`` are their
-    contents. Raises InvalidRequestError where its library is not installed.
+    ``names`` are the file names by content: "basecolor", "normal", ..., "packed"; ``files`` are the
+    contents by name. Raises InvalidRequestError where the document's library is not installed.
     """
     try:
         writer = import_module(f"texgen.export.documents.{WRITERS[kind]}")

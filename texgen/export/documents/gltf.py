@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""glTF 2.0: a ball with the material, all in one .glb. Source: Khronos glTF 2.0 specification."""
+"""Writes glTF 2.0: a ball with the material, all in one .glb. Source: Khronos glTF 2.0
+specification.
+"""
 
 from __future__ import annotations
 
@@ -22,127 +24,134 @@ REPEATS = (4.0, 2.0)
 def write(
     textures: TextureSet, names: Mapping[str, str], files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """``<stem>.glb``."""
-    document = gl.GLTF2(
-        asset=gl.Asset(
-            version="2.0",
-            generator="texgen",
-            copyright=str(textures.about.get("output_licence", "")) or None,
-        )
-    )
-    if recipe := textures.about.get("recipe"):
-        document.asset.extras = {"texgen:recipe": recipe}
-    blob = bytearray()
-
-    def view(data: bytes, target: int | None = None) -> int:
-        blob.extend(b"\0" * (-len(blob) % 4))
-        document.bufferViews.append(
-            gl.BufferView(buffer=0, byteOffset=len(blob), byteLength=len(data), target=target)
-        )
-        blob.extend(data)
-        return len(document.bufferViews) - 1
-
-    position, normal, tangent, uv, indices = _ball()
-    attributes = gl.Attributes(
-        POSITION=_accessor(
-            document, view(position.tobytes(), gl.ARRAY_BUFFER), position, "VEC3", bounds=True
-        ),
-        NORMAL=_accessor(document, view(normal.tobytes(), gl.ARRAY_BUFFER), normal, "VEC3"),
-        TANGENT=_accessor(document, view(tangent.tobytes(), gl.ARRAY_BUFFER), tangent, "VEC4"),
-        TEXCOORD_0=_accessor(document, view(uv.tobytes(), gl.ARRAY_BUFFER), uv, "VEC2"),
-    )
-    where = _accessor(document, view(indices.tobytes(), gl.ELEMENT_ARRAY_BUFFER), indices, "SCALAR")
-    document.samplers = [
+    """Write ``<stem>.glb``."""
+    document = _GlbDocument(str(textures.sidecar.get("output_licence", "")))
+    gltf = document.gltf
+    if recipe := textures.sidecar.get("recipe"):
+        gltf.asset.extras = {"texgen:recipe": recipe}
+    ball = _add_ball(document)
+    gltf.samplers = [
         gl.Sampler(
             magFilter=gl.LINEAR, minFilter=gl.LINEAR_MIPMAP_LINEAR, wrapS=gl.REPEAT, wrapT=gl.REPEAT
         )
     ]
-    document.materials = [
-        _material(document, textures, names, lambda what: view(files[names[what]]))
-    ]
-    document.meshes = [
-        gl.Mesh(
-            primitives=[gl.Primitive(attributes=attributes, indices=where, material=0)],
-            name=textures.stem,
+    gltf.materials = [_material(document, textures.stem, names, files)]
+    gltf.meshes = [gl.Mesh(primitives=[ball], name=textures.stem)]
+    gltf.nodes = [gl.Node(mesh=0, name=textures.stem)]
+    gltf.scenes, gltf.scene = [gl.Scene(nodes=[0])], 0
+    return {f"{textures.stem}.glb": document.to_bytes()}
+
+
+class _GlbDocument:
+    """A glTF document with its binary buffer."""
+
+    def __init__(self, licence: str) -> None:
+        self.gltf = gl.GLTF2(
+            asset=gl.Asset(version="2.0", generator="texgen", copyright=licence or None)
         )
-    ]
-    document.nodes, document.scenes, document.scene = (
-        [gl.Node(mesh=0, name=textures.stem)],
-        [gl.Scene(nodes=[0])],
-        0,
-    )
-    document.buffers = [gl.Buffer(byteLength=len(blob))]
-    document.set_binary_blob(bytes(blob))
-    return {f"{textures.stem}.glb": b"".join(document.save_to_bytes())}
+        self._buffer = bytearray()
 
-
-def _material(document: Any, textures: TextureSet, names: Mapping[str, str], view: Any) -> Any:
-    def texture(what: str) -> int:
-        basis = names[what].endswith(".ktx2")
-        document.images.append(
-            gl.Image(
-                bufferView=view(what),
-                mimeType="image/ktx2" if basis else "image/png",
-                name=names[what],
+    def add_view(self, data: bytes, target: int | None = None) -> int:
+        """Append data to the buffer, aligned to 4 bytes, and return the number of its view."""
+        self._buffer.extend(b"\0" * (-len(self._buffer) % 4))
+        self.gltf.bufferViews.append(
+            gl.BufferView(
+                buffer=0, byteOffset=len(self._buffer), byteLength=len(data), target=target
             )
         )
-        source = len(document.images) - 1
-        if basis:
-            document.extensionsUsed = document.extensionsRequired = [BASIS]
-            document.textures.append(gl.Texture(sampler=0, extensions={BASIS: {"source": source}}))
-        else:
-            document.textures.append(gl.Texture(source=source, sampler=0))
-        return len(document.textures) - 1
+        self._buffer.extend(data)
+        return len(self.gltf.bufferViews) - 1
 
+    def add_values(
+        self, values: NDArray[np.generic], kind: str, target: int, *, bounds: bool = False
+    ) -> int:
+        """Append an array and return the number of its accessor."""
+        view = self.add_view(values.tobytes(), target)
+        flat = values.reshape(len(values), -1)
+        component = gl.UNSIGNED_SHORT if values.dtype == np.uint16 else gl.FLOAT
+        limits = {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()} if bounds else {}
+        self.gltf.accessors.append(
+            gl.Accessor(
+                bufferView=view,
+                componentType=component,
+                count=len(values),
+                type=kind,
+                byteOffset=None,
+                **limits,
+            )
+        )
+        return len(self.gltf.accessors) - 1
+
+    def add_texture(self, name: str, data: bytes) -> int:
+        """Append a PNG or KTX2 file and return the number of its texture."""
+        basis = name.endswith(".ktx2")
+        mime = "image/ktx2" if basis else "image/png"
+        self.gltf.images.append(gl.Image(bufferView=self.add_view(data), mimeType=mime, name=name))
+        source = len(self.gltf.images) - 1
+        if basis:
+            self.gltf.extensionsUsed = self.gltf.extensionsRequired = [BASIS]
+            texture = gl.Texture(sampler=0, extensions={BASIS: {"source": source}})
+        else:
+            texture = gl.Texture(source=source, sampler=0)
+        self.gltf.textures.append(texture)
+        return len(self.gltf.textures) - 1
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the .glb file."""
+        self.gltf.buffers = [gl.Buffer(byteLength=len(self._buffer))]
+        self.gltf.set_binary_blob(bytes(self._buffer))
+        return b"".join(self.gltf.save_to_bytes())
+
+
+def _add_ball(document: _GlbDocument) -> gl.Primitive:
+    """Append the geometry of the ball and return it with material 0."""
+    position, normal, tangent, uv, indices = _ball()
+    attributes = gl.Attributes(
+        POSITION=document.add_values(position, "VEC3", gl.ARRAY_BUFFER, bounds=True),
+        NORMAL=document.add_values(normal, "VEC3", gl.ARRAY_BUFFER),
+        TANGENT=document.add_values(tangent, "VEC4", gl.ARRAY_BUFFER),
+        TEXCOORD_0=document.add_values(uv, "VEC2", gl.ARRAY_BUFFER),
+    )
+    faces = document.add_values(indices, "SCALAR", gl.ELEMENT_ARRAY_BUFFER)
+    return gl.Primitive(attributes=attributes, indices=faces, material=0)
+
+
+def _material(
+    document: _GlbDocument, stem: str, names: Mapping[str, str], files: Mapping[str, bytes]
+) -> gl.Material:
+    """Append the textures and return the material that uses them."""
+    used = [what for what in ("basecolor", "packed", "normal") if what in names]
+    textures = {what: document.add_texture(names[what], files[names[what]]) for what in used}
     surface = gl.PbrMetallicRoughness(
         baseColorFactor=[1.0, 1.0, 1.0, 1.0], metallicFactor=0.0, roughnessFactor=1.0
     )
     material = gl.Material(
-        name=textures.stem,
+        name=stem,
         pbrMetallicRoughness=surface,
         alphaMode=None,
         alphaCutoff=None,
         emissiveFactor=None,
     )
-    if "basecolor" in names:
-        surface.baseColorTexture = gl.TextureInfo(index=texture("basecolor"), texCoord=None)
-    if "packed" in names:
-        packed = texture("packed")
-        surface.metallicRoughnessTexture, surface.metallicFactor = (
-            gl.TextureInfo(index=packed, texCoord=None),
-            1.0,
-        )
+    if "basecolor" in textures:
+        surface.baseColorTexture = gl.TextureInfo(index=textures["basecolor"], texCoord=None)
+    if "packed" in textures:
+        index = textures["packed"]
+        surface.metallicFactor = 1.0
+        surface.metallicRoughnessTexture = gl.TextureInfo(index=index, texCoord=None)
         material.occlusionTexture = gl.OcclusionTextureInfo(
-            index=packed, texCoord=None, strength=None
+            index=index, texCoord=None, strength=None
         )
-    if "normal" in names:
+    if "normal" in textures:
         material.normalTexture = gl.NormalMaterialTexture(
-            index=texture("normal"), texCoord=None, scale=None
+            index=textures["normal"], texCoord=None, scale=None
         )
     return material
 
 
-def _accessor(
-    document: Any, view: int, values: NDArray[Any], kind: str, *, bounds: bool = False
-) -> int:
-    flat = values.reshape(len(values), -1)
-    component = gl.UNSIGNED_SHORT if values.dtype == np.uint16 else gl.FLOAT
-    limits = {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()} if bounds else {}
-    document.accessors.append(
-        gl.Accessor(
-            bufferView=view,
-            componentType=component,
-            count=len(values),
-            type=kind,
-            byteOffset=None,
-            **limits,
-        )
-    )
-    return len(document.accessors) - 1
-
-
 def _ball() -> tuple[NDArray[Any], ...]:
-    """Positions, normals, tangents (x, y, z, handedness), UVs, indices of a sphere of 1 m."""
+    """Return positions, normals, tangents (x, y, z, handedness), UVs, indices of a
+    sphere of 1 m.
+    """
     row, column = (
         a.ravel() for a in np.meshgrid(np.arange(RINGS + 1), np.arange(SEGMENTS + 1), indexing="ij")
     )
@@ -157,12 +166,10 @@ def _ball() -> tuple[NDArray[Any], ...]:
     first = (np.arange(RINGS)[:, None] * (SEGMENTS + 1) + np.arange(SEGMENTS)).ravel()
     below = first + SEGMENTS + 1
     quads = np.stack([first, below, first + 1, first + 1, below, below + 1], 1)
-    kept = np.ones((RINGS, SEGMENTS, 2), bool)
-    kept[0, :, 0], kept[-1, :, 1] = (
-        False,
-        False,
-    )  # at the poles one of the two triangles has no area
-    indices = quads.reshape(RINGS, SEGMENTS, 2, 3)[kept].ravel()
+    valid = np.ones((RINGS, SEGMENTS, 2), bool)
+    # at the poles one of the two triangles has no area
+    valid[0, :, 0], valid[-1, :, 1] = False, False
+    indices = quads.reshape(RINGS, SEGMENTS, 2, 3)[valid].ravel()
     floats = (
         (normal * 0.5).astype(np.float32),
         normal.astype(np.float32),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Godot 4: an ORMMaterial3D resource beside its textures.
+"""Writes an ORMMaterial3D resource of Godot 4 beside its textures.
 
 Source: Godot's documentation of the TSCN/TRES text format.
 """
@@ -14,7 +14,7 @@ from texgen.export.texture_set import TextureSet
 def write(
     textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """``<stem>.tres``."""
+    """Write ``<stem>.tres``."""
     slots = {"basecolor": "albedo_texture", "packed": "orm_texture", "normal": "normal_texture"}
     used = [(slot, names[what]) for what, slot in slots.items() if what in names]
     lines = [f'[gd_resource type="ORMMaterial3D" load_steps={len(used) + 1} format=3]', ""]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MaterialX 1.39: OpenPBR and the Autodesk standard surface over the same images.
+"""Writes MaterialX 1.39: OpenPBR and the Autodesk standard surface over the same images.
 
 Source: the MaterialX specification.
 """
@@ -33,41 +33,41 @@ TYPES = {"basecolor": "color3", "normal": "vector3"}
 def write(
     textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """``<stem>.mtlx`` with two materials, ``<stem>_open_pbr_surface`` and
+    """Write ``<stem>.mtlx`` with two materials, ``<stem>_open_pbr_surface`` and
     ``<stem>_standard_surface``.
     """
     document = Mx.createDocument()
     document.setColorSpace("lin_rec709")
-    told = {
-        "licence of the textures": textures.about.get("output_licence"),
-        "recipe": textures.about.get("recipe"),
+    notes = {
+        "licence of the textures": textures.sidecar.get("output_licence"),
+        "recipe": textures.sidecar.get("recipe"),
     }
     document.setDocString(
-        "; ".join(["texgen", *(f"{key}: {value}" for key, value in told.items() if value)])
+        "; ".join(["texgen", *(f"{key}: {value}" for key, value in notes.items() if value)])
     )
     stem = Mx.createValidName(textures.stem)
     graph = document.addNodeGraph(f"{stem}_maps")
-    shown = {}
+    outputs: dict[str, tuple[str, str]] = {}
     for what in ("basecolor", "metallic", "roughness", "normal", "height"):
         if what in names:
-            shown[what] = _image(graph, what, names[what], textures.tile_m)
+            outputs[what] = _image(graph, what, names[what], textures.tile_m)
     for category, inputs in SHADERS.items():
         _material(
             document,
             graph,
             f"{stem}_{category}",
             category,
-            {what: inputs[what] for what in shown if what in inputs},
-            shown,
+            {what: inputs[what] for what in outputs if what in inputs},
+            outputs,
         )
-    if "height" in shown and textures.height_m > 0.0:
+    if "height" in outputs and textures.height_m > 0.0:
         _displacement(document, graph, stem, textures.height_m)
     text: str = Mx.writeToXmlString(document)
     return {f"{textures.stem}.mtlx": text.encode()}
 
 
 def _image(graph: Any, what: str, file: str, tile_m: float) -> tuple[str, str]:
-    """Returns (output's name, its type)."""
+    """Add an image to the graph and return the name and the type of its output."""
     kind = TYPES.get(what, "float")
     image = graph.addNode("tiledimage", f"{what}_image", kind)
     image.setInputValue("file", file, "filename")
@@ -91,27 +91,27 @@ def _material(
     name: str,
     category: str,
     inputs: Mapping[str, str],
-    shown: Mapping[str, tuple[str, str]],
+    outputs: Mapping[str, tuple[str, str]],
 ) -> None:
     shader = document.addNode(category, f"{name}_shader", "surfaceshader")
     for what, input_name in inputs.items():
-        output, kind = shown[what]
-        made = shader.addInput(input_name, kind)
-        made.setNodeGraphString(graph.getName())
-        made.setOutputString(output)
+        output, kind = outputs[what]
+        socket = shader.addInput(input_name, kind)
+        socket.setNodeGraphString(graph.getName())
+        socket.setOutputString(output)
     document.addMaterialNode(name, shader)
 
 
 def _displacement(document: Any, graph: Any, stem: str, height_m: float) -> None:
-    """The height's middle lies in the surface; both materials get the same."""
+    """Add a displacement to both materials; the middle of the height lies in the surface."""
     centred = graph.addNode("subtract", "height_centred", "float")
     centred.addInput("in1", "float").setNodeName("height_image")
     centred.setInputValue("in2", 0.5)
     graph.addOutput("displacement_out", "float").setNodeName("height_centred")
     node = document.addNode("displacement", f"{stem}_displacement", "displacementshader")
-    made = node.addInput("displacement", "float")
-    made.setNodeGraphString(graph.getName())
-    made.setOutputString("displacement_out")
+    socket = node.addInput("displacement", "float")
+    socket.setNodeGraphString(graph.getName())
+    socket.setOutputString("displacement_out")
     node.setInputValue("scale", height_m)
     for category in SHADERS:
         material = document.getNode(f"{stem}_{category}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenUSD: a material with UsdPreviewSurface, textures beside it.
+"""Writes OpenUSD: a material with UsdPreviewSurface, textures beside it.
 
 Source: the UsdPreviewSurface specification.
 """
@@ -27,20 +27,20 @@ PACKED = (("occlusion", "r"), ("roughness", "g"), ("metallic", "b"))
 def write(
     textures: TextureSet, names: Mapping[str, str], _files: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """``<stem>.usda``."""
+    """Write ``<stem>.usda``."""
     return {f"{textures.stem}.usda": layer(textures, names).encode()}
 
 
 def layer(textures: TextureSet, names: Mapping[str, str]) -> str:
-    """The layer as text: a square of the texture's real size with the material on it."""
+    """Return the layer as text: a square of the texture's real size with the material on it."""
     stage = Usd.Stage.CreateInMemory()
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     root = UsdGeom.Xform.Define(stage, f"/{Tf.MakeValidIdentifier(textures.stem)}")
     stage.SetDefaultPrim(root.GetPrim())
     for key, what in (("licence", "output_licence"), ("texgen_recipe", "recipe")):
-        if told := textures.about.get(what):
-            root.GetPrim().SetCustomDataByKey(key, str(told))
+        if value := textures.sidecar.get(what):
+            root.GetPrim().SetCustomDataByKey(key, str(value))
     material = UsdShade.Material.Define(stage, root.GetPath().AppendChild("Material"))
     _shade(stage, material, names)
     square = _square(stage, root.GetPath().AppendChild("Sample"), textures.tile_m)
@@ -64,16 +64,18 @@ def _shade(stage: Any, material: Any, names: Mapping[str, str]) -> None:
             shader.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(2, 2, 2, 1))
             shader.CreateInput("bias", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(-1, -1, -1, 0))
         for name, output in wires:
-            made = shader.CreateOutput(
+            socket = shader.CreateOutput(
                 output, Sdf.ValueTypeNames.Float3 if output == "rgb" else Sdf.ValueTypeNames.Float
             )
             surface.CreateInput(name, KINDS.get(name, Sdf.ValueTypeNames.Float)).ConnectToSource(
-                made
+                socket
             )
 
 
 def _wires(names: Mapping[str, str]) -> Iterator[tuple[str, str, tuple[tuple[str, str], ...]]]:
-    """(what a file holds, its colour space, (input of the surface, output of the texture) ...)."""
+    """Yield content and colour space of each file, and pairs of surface input and
+    texture output.
+    """
     for what, (name, output, space) in INPUTS.items():
         if what in names:
             yield what, space, ((name, output),)

@@ -12,33 +12,33 @@ from typing import Any
 
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode
-from texgen.maps import MAP_SPECS, MATERIAL_MAPS, MAX_EDGE_PX, Encoding, MapKind, PackedMap, Pixels
+from texgen.maps import (
+    FILLABLE,
+    MAP_SPECS,
+    MATERIAL_MAPS,
+    MAX_EDGE_PX,
+    Border,
+    Encoding,
+    MapKind,
+    PackedMap,
+    Pixels,
+    Tiling,
+)
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
-from texgen.wire.assembly import DTYPE_FROM_PB, ENCODING_FROM_PB, KIND_FROM_PB
+from texgen.wire.enums import (
+    BORDER_FROM_PB,
+    DTYPE_FROM_PB,
+    ENCODING_FROM_PB,
+    KIND_FROM_PB,
+    TILING_FROM_PB,
+)
 from texgen_server.engine.jobs import RepairJob, UpscaleJob
 from texgen_server.networks.channels import SCALES
-from texgen_server.repair.missing_maps import FILLABLE
-from texgen_server.repair.options import Tiling
 from texgen_server.rpc.requests.order import Delivery, Host, Order, encoding_of
-from texgen_server.upscaling.border import Border
 
-TILINGS = {
-    pb.TILING_UNSPECIFIED: Tiling.AUTO,
-    pb.TILING_AUTO: Tiling.AUTO,
-    pb.TILING_ALWAYS: Tiling.ALWAYS,
-    pb.TILING_NEVER: Tiling.NEVER,
-}
 MAX_UPLOAD_BYTES = 1 << 30
 """Most bytes of all maps of a call together."""
-BORDERS = {
-    pb.BORDER_UNSPECIFIED: Border.WRAP,
-    pb.BORDER_WRAP: Border.WRAP,
-    pb.BORDER_WRAP_X: Border.WRAP_X,
-    pb.BORDER_WRAP_Y: Border.WRAP_Y,
-    pb.BORDER_MIRROR: Border.MIRROR,
-    pb.BORDER_PANORAMA: Border.PANORAMA,
-}
 
 
 async def receive_upscale(
@@ -89,7 +89,7 @@ def check_upscale(options: pb.UpscaleOptions, max_pixels: int) -> None:
         raise InvalidRequestError(
             f"scale {options.scale}: allowed are {' and '.join(map(str, SCALES))}", "scale"
         )
-    if options.border not in BORDERS:
+    if options.border not in BORDER_FROM_PB:
         raise InvalidRequestError(
             f"border {options.border}: allowed are {', '.join(Border)}", "border"
         )
@@ -98,7 +98,7 @@ def check_upscale(options: pb.UpscaleOptions, max_pixels: int) -> None:
 
 def check_repair(options: pb.RepairOptions, max_pixels: int) -> None:
     """Check the options of a RepairMaterial before its maps come. Raises InvalidRequestError."""
-    if options.tiling not in TILINGS:
+    if options.tiling not in TILING_FROM_PB:
         raise InvalidRequestError(
             f"tiling {options.tiling}: allowed are {', '.join(Tiling)}", "tiling"
         )
@@ -228,7 +228,7 @@ def upscale_order(options: pb.UpscaleOptions, packed: list[PackedMap], host: Hos
     job = UpscaleJob(
         {p.kind: _pixels(p) for p in packed},
         options.scale,
-        BORDERS[options.border],
+        BORDER_FROM_PB[options.border],
         **host.job_options(options, observer),
     )
     delivery = Delivery([p.kind for p in packed], encoding_of(options.encoding))
@@ -259,7 +259,7 @@ def repair_order(
     helpers = (host.upscaler().id,) if options.clean else ()
     job = RepairJob(
         {p.kind: _pixels(p) for p in packed},
-        TILINGS[options.tiling],
+        TILING_FROM_PB[options.tiling],
         options.clean,
         fill,
         options.class_name,

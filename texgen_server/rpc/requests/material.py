@@ -19,6 +19,7 @@ from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe, with_cont
 from texgen.recipes.detail import MATERIAL_SCALES, with_detail
 from texgen.recipes.recipe import DEFAULT_SIZE_PX, Lock, MixMode, Mixture, Recipe
 from texgen.recipes.text import read_recipe, write_recipe
+from texgen.wire.enums import LOCK_FROM_PB, MIX_MODE_FROM_PB
 from texgen_server.engine.jobs import MaterialJob
 from texgen_server.material.canvas import Rectangle
 from texgen_server.rpc.requests.order import Host, Order, delivery_of
@@ -26,14 +27,6 @@ from texgen_server.rpc.requests.seed import seed_of
 
 MAX_COUNT = 64
 MAX_WINDOW_OFFSET_PX = 2**40
-LOCKS = {pb.LOCK_LAYOUT: Lock.LAYOUT, pb.LOCK_COLOUR: Lock.COLOUR, pb.LOCK_RELIEF: Lock.RELIEF}
-MODES = {
-    pb.MIX_MODE_UNSPECIFIED: MixMode.BLEND,
-    pb.MIX_MODE_BLEND: MixMode.BLEND,
-    pb.MIX_MODE_LOOK: MixMode.LOOK,
-    pb.MIX_MODE_PAINT: MixMode.PAINT,
-    pb.MIX_MODE_TRANSITION: MixMode.TRANSITION,
-}
 MaterialRequest = pb.GenerateMaterialRequest | pb.VaryMaterialRequest | pb.MixMaterialsRequest
 
 
@@ -112,12 +105,12 @@ def vary_orders(request: pb.VaryMaterialRequest, card: ModelCard, host: Host) ->
         raise InvalidRequestError(
             "no recipe given: a variation starts from one (the 'recipe' of a sidecar)", "recipe"
         )
-    unknown = [lock for lock in request.locks if lock not in LOCKS]
+    unknown = [lock for lock in request.locks if lock not in LOCK_FROM_PB]
     if unknown:
         raise InvalidRequestError(f"lock {unknown[0]}: allowed are {', '.join(Lock)}", "locks")
     base = read_recipe(request.recipe, card, _size(request))
     first = seed_of(request)
-    locks = [LOCKS[lock] for lock in request.locks]
+    locks = [LOCK_FROM_PB[lock] for lock in request.locks]
     recipes = [vary_recipe(card, base, first + i, request.amount, locks) for i in range(count)]
     return [_order(request, card, host, recipe) for recipe in recipes]
 
@@ -126,9 +119,9 @@ def mix_orders(request: pb.MixMaterialsRequest, card: ModelCard, host: Host) -> 
     """Check a request and make its order, or one for each tile of a transition. Raises
     InvalidRequestError.
     """
-    if request.mode not in MODES:
+    if request.mode not in MIX_MODE_FROM_PB:
         raise InvalidRequestError(f"mode {request.mode}: allowed are {', '.join(MixMode)}", "mode")
-    mode = MODES[request.mode]
+    mode = MIX_MODE_FROM_PB[request.mode]
     chosen = mode in (MixMode.PAINT, MixMode.TRANSITION)
     parts = [
         (read_recipe(part.recipe, card), 1.0 if chosen else part.weight) for part in request.parts
@@ -235,7 +228,7 @@ def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
             "the mask is not the one the recipe was made with (its SHA-256 differs)", "mask"
         )
     picture = open_picture(data, "mask", formats=("PNG",), modes=("L", "1"))
-    generated = recipe.drawn()
+    generated = recipe.before_upscaling()
     size_px = (generated.width_px, generated.height_px)
     values = np.asarray(picture.convert("L").resize(size_px), np.float32)
     return np.round(values / 255.0 * (len(recipe.origin.parts) - 1)).astype(np.uint8)

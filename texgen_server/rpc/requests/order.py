@@ -17,7 +17,7 @@ from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.detail import check_upscaler
 from texgen.recipes.recipe import Recipe
-from texgen.wire.assembly import ENCODING_FROM_PB, KIND_FROM_PB
+from texgen.wire.enums import ENCODING_FROM_PB, KIND_FROM_PB
 from texgen_server.engine.jobs import (
     BATCH,
     INTERACTIVE,

@@ -20,7 +20,7 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import decode_exr
 from texgen.maps import Light
 from texgen.render.panorama import geometric_mean, luminance, pixel_angles
-from texgen_server.environment.lights import draw_light
+from texgen_server.environment.lights import render_light
 from texgen_server.networks.channels import STOPS
 from texgen_server.training.catalog import write_parts
 from texgen_server.training.environment.lights import take_lights
@@ -263,6 +263,6 @@ class HdrPack:
         radiance = np.exp2(stops) * np.float32(self.exposures[index])
         out: Array = radiance.transpose(1, 2, 0).copy()
         for light in self.lights[index]:
-            rows, columns, added = draw_light(light, out.shape[0])
+            rows, columns, added = render_light(light, out.shape[0])
             out[rows, columns] += added
         return out

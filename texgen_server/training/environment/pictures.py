@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from texgen.render.panorama import (
     MIDDLE_GREY,
-    developed,
+    expose,
     geometric_mean,
     harmonics,
     irradiance_harmonics,
@@ -87,11 +87,11 @@ def framed(panorama: Array) -> Bytes:
         panorama.shape[0] // step, step, panorama.shape[1] // step, step, 3
     ).mean((1, 3))
     picture = np.asarray(
-        Image.fromarray(developed(small, exposure)).resize(
+        Image.fromarray(expose(small, exposure)).resize(
             (PANORAMA_PX, PANORAMA_PX // 2), Image.Resampling.LANCZOS
         )
     )
-    balls = np.concatenate([developed(ball, exposure) for ball in relit_balls(panorama)], 1)
+    balls = np.concatenate([expose(ball, exposure) for ball in relit_balls(panorama)], 1)
     strip = np.zeros((BALL_PX, PANORAMA_PX, 3), np.uint8)
     left = (PANORAMA_PX - balls.shape[1]) // 2
     strip[:, left : left + balls.shape[1]] = balls

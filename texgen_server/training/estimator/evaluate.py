@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from texgen.maps import MapKind, Pixels, from_unit, seam_percentile, to_unit
+from texgen.maps import FILLABLE, MapKind, Pixels, from_unit, to_unit
 from texgen.modelcard import ModelCard, find_card
+from texgen.seams import seam_percentile
 from texgen_server.backend import Backend
 from texgen_server.backends import load_backend
 from texgen_server.material.postprocess import normal_from_height
 from texgen_server.registry import load_model
-from texgen_server.repair.missing_maps import FILLABLE, fill_maps
+from texgen_server.repair.missing_maps import fill_maps
 from texgen_server.repair.seam_detection import seam_axes
 from texgen_server.repair.seams import make_tileable
 from texgen_server.training.estimator.pictures import cropped, draw_filled, draw_repaired

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.maps import MapKind, Pixels, from_unit, to_unit
+from texgen.maps import FILLABLE, MapKind, Pixels, from_unit, to_unit
 from texgen_server.backend import Backend
-from texgen_server.repair.missing_maps import FILLABLE, fill_maps
+from texgen_server.repair.missing_maps import fill_maps
 from texgen_server.repair.seams import make_tileable
 from texgen_server.training.picture_files import save_webp
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from texgen_server.layout import Analysis, Order, lay_torus
+from texgen_server.layout import Analysis, LayoutOptions, lay_torus
 from texgen_server.layout.measures import LayoutFigures, measure
 
 SEEDS = 20
@@ -47,7 +47,8 @@ def measure_novelty(
     """
     for asset_id, analysis in analyses:
         maps = (
-            lay_torus(analysis, analysis.cells.shape, Order(seed)) for seed in range(1, seeds + 1)
+            lay_torus(analysis, analysis.cells.shape, LayoutOptions(seed))
+            for seed in range(1, seeds + 1)
         )
         yield ExemplarNovelty(
             asset_id, analysis.cells.rule.family.value, tuple(measure(analysis, m) for m in maps)

@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from texgen.maps import MapKind, seam_percentile, to_unit
+from texgen.maps import MapKind, to_unit
 from texgen.modelcard import find_card
 from texgen.recipes.build import make_recipe
+from texgen.seams import seam_percentile
 from texgen_server.backends.torch_backend import TorchBackend
 from texgen_server.material.canvas import Window
 from texgen_server.material.sampling import make_plan

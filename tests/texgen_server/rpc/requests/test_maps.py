@@ -8,8 +8,9 @@ import pytest
 
 from texgen.errors import InvalidRequestError
 from texgen.files.images import decode, encode_png
-from texgen.maps import Encoding, MapKind
+from texgen.maps import Encoding, MapKind, MapSet
 from texgen.pb import texgen_pb2 as pb
+from texgen.wire.requests import TextureCall
 
 
 def header(**changes):
@@ -28,7 +29,7 @@ def send(client, options, *chunks):
     """The messages of a call as a foreign client may send them."""
     first = [pb.UpscaleMaterialRequest(options=options)] if options else []
     requests = iter([*first, *(pb.UpscaleMaterialRequest(chunk=c) for c in chunks)])
-    return client._connection.stream(client._textures["UpscaleMaterial"], requests, {}).result()
+    return client.stream(TextureCall("UpscaleMaterial", requests)).map_set()
 
 
 def whole(data, offset=0, kind=pb.MAP_KIND_AO):
@@ -49,7 +50,7 @@ def test_a_set_comes_back_larger(client, rng):
         MapKind.HEIGHT: (48, 80, 1),
     }
     assert decode(made.maps[MapKind.HEIGHT]).dtype == np.uint16
-    assert made.recipe == ""
+    assert type(made) is MapSet
     assert made.engine
     assert seen == sorted(seen)
 

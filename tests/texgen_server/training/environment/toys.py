@@ -10,7 +10,7 @@ import numpy as np
 from texgen.files.images import ColorSpace, encode_exr
 from texgen.maps import Light
 from texgen.render.panorama import pixel_angles
-from texgen_server.environment.lights import draw_light
+from texgen_server.environment.lights import render_light
 from texgen_server.training.environment.data import ROWS
 
 COLUMNS = ("asset_id", "publisher", "class", "licence", "source", "energy_lost_to_clamp")
@@ -35,7 +35,7 @@ def clear_day(rows=ROWS, light=None):
     out[np.ix_(wall, np.arange(rows // 4, rows // 2))] = 0.05
     out = np.ascontiguousarray(out, np.float32)
     if light:
-        rows_, columns, radiance = draw_light(light, rows)
+        rows_, columns, radiance = render_light(light, rows)
         out[rows_, columns] += radiance
     return out
 
