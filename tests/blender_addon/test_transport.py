@@ -29,7 +29,7 @@ def transport():
 
 
 def generate(**options):
-    return requests.generate("brick", {"seed": 3, "size_px": (64, 64)} | options)
+    return requests.generate("brick", **({"seed": 3, "size_px": (64, 64)} | options))
 
 
 def test_a_texture_call_ends_with_all_maps(transport, server, client):
@@ -38,7 +38,7 @@ def test_a_texture_call_ends_with_all_maps(transport, server, client):
     assert kind == "done", assembler
     assert call.fraction == 1.0
     expected = client.generate("brick", seed=3, size_px=(64, 64))
-    found = assembler.result()
+    found = assembler.material()
     assert found.recipe == expected.recipe
     assert {k: bytes(m.data) for k, m in found.maps.items()} == {
         k: bytes(m.data) for k, m in expected.maps.items()
@@ -75,11 +75,11 @@ def test_uploads_come_back_larger(transport, server, client):
 
     maps = {MapKind.ROUGHNESS: np.full((32, 32, 1), 90, np.uint8)}
     call = transport.start_texture_call(
-        Server(*split_address(server), "secret"), requests.upscale(maps, 2, {})
+        Server(*split_address(server), "secret"), requests.upscale(maps, 2)
     )
     kind, assembler = call.outcome.get(timeout=60)
     assert kind == "done", assembler
-    assert assembler.result().maps[MapKind.ROUGHNESS].width_px == 64
+    assert assembler.map_set().maps[MapKind.ROUGHNESS].width_px == 64
 
 
 def test_a_cancelled_call_says_so_and_close_ends_the_thread(transport, server):

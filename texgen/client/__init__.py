@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients of the server:
+"""The clients of the server: `Client`, and `AsyncClient` for asyncio.
 
-`Client`, and `AsyncClient` for asyncio. Importing this package needs grpcio, never torch.
+Importing this package needs grpcio, never torch.
 """
 
 from texgen.client.aio import AsyncClient

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -84,6 +83,8 @@ class DatasetFolder:
         return self.folder / sample.class_name / f"{sample.key}.json"
 
     def _write_shard(self, samples: list[Sample], generated: Iterator[SampleFiles]) -> None:
+        import tarfile  # here, as it would cost every command 5 ms at its start
+
         path = self._marker_file(samples[0])
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Serialises the messages that carry megabytes without protobuf's copies of their bytes:
-``TextureEvent{chunk}``, which is also read in place, and ``TextureEvent{whole_maps}``.
+"""Serialises the messages that carry megabytes, without protobuf's copies of their bytes.
 
+These are ``TextureEvent{chunk}``, which is also read in place, and ``TextureEvent{whole_maps}``.
 The bytes are those of protobuf (fields in their order); a message of another form is read by
 protobuf itself. Source: the protocol buffers encoding specification.
 """
