@@ -28,6 +28,7 @@ LATE = {
     "texgen/__init__.py",  # the clients need grpcio, which Blender lacks
     "texgen/cli.py",  # the server's commands are there only where its package is
     "texgen/commands/shared.py",  # gRPC and the embedded server cost start time
+    "texgen_server/cli/shared.py",  # loads what a command runs: torch costs start time
     "texgen/export/documents/__init__.py",  # each writer needs a library of its own
 }
 """Files that may import modules of ours inside functions: the doors to optional parts."""
