@@ -6,11 +6,11 @@ Mounted into ``texgen`` when this package is installed.
 
 from __future__ import annotations
 
+from texgen.commands.shared import Commands
 from texgen_server.cli.bank import add_bank
 from texgen_server.cli.bench import add_bench
 from texgen_server.cli.evaluate import add_eval
 from texgen_server.cli.serve import add_serve, add_token
-from texgen_server.cli.shared import Commands
 from texgen_server.cli.train import add_train
 
 

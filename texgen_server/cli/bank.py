@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from texgen_server.cli.shared import Commands, action, add_parser
+from texgen.commands.shared import Commands, add_parser
+from texgen_server.cli.shared import action
 
 
 def add_bank(commands: Commands) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 
-from texgen_server.cli.shared import Commands, action, add_json, add_models, add_parser
+from texgen.commands.shared import Commands, add_parser
+from texgen_server.cli.shared import action, add_json, add_models
 
 SIZES = "256,512,1024,2048"
 

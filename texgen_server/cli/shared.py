@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parts that the server's commands share: parsers, common options, and the loader of actions.
+"""Parts that the server's commands share: common options, and the loader of actions.
 
 A command's parser is built at every start of ``texgen``, so modules here import neither torch nor
 gRPC. What a command does lies in `texgen_server.cli.actions`; `action` loads it when the command
@@ -14,28 +14,12 @@ import importlib.util
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from texgen.errors import InvalidRequestError
 from texgen_server.config import default_cache_folder
 from texgen_server.process.settings import tune_this_process
 
 ACTIONS = "texgen_server.cli.actions"
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def add_parser(
-    commands: Commands, name: str, description: str, example: str
-) -> argparse.ArgumentParser:
-    """Add a command whose help ends in an example."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=description,
-        description=description,
-        epilog=f"example:  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
 
 
 def action(

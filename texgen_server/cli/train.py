@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from texgen_server.cli.shared import Commands, action, add_device, add_parser, add_work
+from texgen.commands.shared import Commands, add_parser
+from texgen_server.cli.shared import action, add_device, add_work
 
 LOSS_MODULES = ("torch", "efficientnet_lite_pytorch")
 """Modules that training a network by frozen features needs."""
