@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
-from texgen.commands.sets import find_texture_sets
+from texgen.commands.sets import find_texture_sets, read_file_picture
 from texgen.commands.shared import Commands, add_parser
 from texgen.errors import InvalidRequestError
 from texgen.export.preset import load_preset, preset_names
 from texgen.files.checks import MIN_TILEABILITY, Report, check_picture, check_preset, check_set
-from texgen.files.picture import read_picture
 
 EXIT_PROBLEMS = 11
 
@@ -87,12 +86,16 @@ def _check_path(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
     """Check the sets of a folder, or one picture."""
     if options.preset:
         return _check_presets(path, options)
-    sets, nameless = find_texture_sets(path)
+    found = find_texture_sets(path, best=False)
     entries: list[CheckedSet] = []
-    for stem, files in sets.items():
+    for stem, files in found.sets.items():
         reports = {
-            kind: check_picture(kind, read_picture(file), options.min_tileability)
-            for kind, file in files.items()
+            role: check_picture(
+                "" if stem == file.stem else _kind(role),
+                read_file_picture(role, file),
+                options.min_tileability,
+            )
+            for role, file in files.items()
         }
         entries.append(
             {
@@ -101,8 +104,13 @@ def _check_path(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
                 "files": list(reports.values()),
             }
         )
-    loose = [check_picture("", read_picture(file), options.min_tileability) for file in nameless]
-    return [*entries, {"name": "", "problems": [], "files": loose}] if loose else entries
+    return entries
+
+
+def _kind(role: str) -> str:
+    """Return the map that a role's checks are for; empty for packings."""
+    role = role.partition(":")[0]
+    return {"normal_gl": "normal", "bump": "height"}.get(role, role)
 
 
 def _check_presets(path: Path, options: argparse.Namespace) -> list[CheckedSet]:

@@ -14,6 +14,8 @@ from texgen.commands.sets import (
     check_destination,
     find_texture_sets,
     map_pixels,
+    print_report,
+    read_file_picture,
     split_file,
 )
 from texgen.commands.shared import (
@@ -30,7 +32,7 @@ from texgen.export.preset import Preset, load_preset, preset_names
 from texgen.export.texture_set import TextureSet
 from texgen.files.document import Sidecar
 from texgen.files.material import sealed_contents, write_files
-from texgen.files.picture import read_picture
+from texgen.inputs.conventions import conventions
 from texgen.maps import MapKind, Pixels
 from texgen.provenance.signing import Signer
 
@@ -62,8 +64,9 @@ def _export(options: argparse.Namespace) -> int:
     preset, signer = load_preset(options.preset), load_signer(options)
     contents: dict[str, bytes | memoryview] = {}
     sets = []
-    found, _ = find_texture_sets(options.source)
-    for stem, files in found.items():
+    found = find_texture_sets(options.source)
+    print_report(found)
+    for stem, files in found.sets.items():
         packed = export_set(stem, files, preset, signer)
         if clash := sorted(set(packed) & set(contents)):
             raise InvalidRequestError(
@@ -103,8 +106,8 @@ def export_set(
 
 def _read_maps(files: FileSet) -> Iterator[tuple[MapKind, Pixels]]:
     """Yield the maps of a set, those in files of their own before packed ones."""
-    for kind in sorted(files, key=lambda kind: kind == "arm"):
-        for source in split_file(kind, read_picture(files[kind])):
+    for role in sorted(files, key=lambda role: role in conventions().packings):
+        for source in split_file(role, read_file_picture(role, files[role])):
             pixels = map_pixels(source)
             yield source.kind, pixels[..., :3] if source.kind is MapKind.BASECOLOR else pixels
 

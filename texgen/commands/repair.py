@@ -21,6 +21,7 @@ from texgen.commands.sets import (
     find_texture_sets,
     group_by_kind,
     map_pixels,
+    print_report,
     read_pictures,
     split_file,
     write_channels,
@@ -92,14 +93,15 @@ def add_repair(commands: Commands) -> None:
 
 def _repair(options: argparse.Namespace) -> int:
     parse_fill(options.fill, [])
-    sets, skipped = find_texture_sets(options.source)
-    work = {name: (files, _single_group(files)) for name, files in sets.items()}
+    found = find_texture_sets(options.source)
+    work = {name: (files, _single_group(files)) for name, files in found.sets.items()}
     names = [
         n
         for name, (files, sources) in work.items()
         for n in _result_names(name, files, sources, parse_fill(options.fill, sources))
     ]
     check_destination(options, names)
+    print_report(found)
     entries = []
     with open_client(options) as client, progress_line() as show:
         classes = _estimator_classes(client, options)
@@ -121,7 +123,8 @@ def _repair(options: argparse.Namespace) -> int:
             print_paths(options, paths)
             _print_steps(options, name, repaired)
             entry = _entry(name, paths, repaired)
-            entries.append({**entry, "class": class_name, "skipped": [str(p) for p in skipped]})
+            left_out = {str(p): reason for p, reason in found.left_out.items()}
+            entries.append({**entry, "class": class_name, "skipped": left_out})
     return print_sets(options, entries)
 
 
@@ -204,7 +207,7 @@ def _originals(files: FileSet, sources: list[FileMap], repaired: MapSet) -> dict
         pixels = own[0].file.pixels.copy()
         for source in own:
             write_channels(source, decode(repaired.maps[source.kind]), pixels)
-        out[path.name] = picture_bytes(pixels, path, srgb=kind == "basecolor")
+        out[path.name] = picture_bytes(pixels, path, srgb=kind.startswith("basecolor"))
     return out
 
 

@@ -6,7 +6,8 @@ and `check`.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +16,20 @@ from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
 from texgen.files.material import check_output
-from texgen.files.pbr_sets import find_sets, map_word
-from texgen.files.picture import PictureFile, check_writable, read_picture
+from texgen.files.picture import PictureFile, check_writable
+from texgen.inputs.conventions import UNUSED, conventions
+from texgen.inputs.names import read_name
+from texgen.inputs.pictures import read_picture
+from texgen.inputs.places import Source, unpack
+from texgen.inputs.sets import Inventory, TextureSet, find_sets
 from texgen.maps import MATERIAL_MAPS, MapKind, Pixels
 
-ARM_MAPS = (MapKind.AO, MapKind.ROUGHNESS, MapKind.METALLIC)
-"""Maps in the channels of an ARM or ORM file."""
 FileSet = dict[str, Path]
-"""The files of a texture set by kind of map, as in `texgen.files.pbr_sets.WORDS`."""
+"""The files of a texture set by role (see `texgen.inputs.conventions`); the role of a further
+variant is followed by a colon and its name.
+"""
+HOLDS = {"bump": MapKind.HEIGHT, "gloss": MapKind.ROUGHNESS, "normal_gl": MapKind.NORMAL}
+"""Maps of roles that are not called like them."""
 PictureSet = list[tuple[str, PictureFile]]
 """The pictures of a texture set with their kinds of map."""
 
@@ -44,8 +51,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         type=Path,
-        metavar="DIR|IMAGE",
-        help="a folder of texture sets in any common naming, or one picture",
+        metavar="DIR|ZIP|IMAGE",
+        help="a folder or .zip of texture sets in any common naming, or one picture",
     )
     parser.add_argument(
         "--out",
@@ -60,27 +67,76 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def find_texture_sets(source: Path) -> tuple[dict[str, FileSet], list[Path]]:
-    """Find the texture sets of a folder, or take one picture as a set.
+@dataclass(frozen=True)
+class FoundSets:
+    """The texture sets of a source."""
 
-    Returns the files by name of the set, and the pictures that belong to no set. Raises
-    InvalidRequestError.
+    sets: dict[str, FileSet]
+    """Files by name of the set; a lone picture is a set of a basecolor."""
+    left_out: dict[Path, str]
+    """Files that are not used, with the reasons."""
+
+    def report(self) -> Iterator[str]:
+        """Yield a line for each file: what it is read as, or why it is left out."""
+        for name, files in self.sets.items():
+            for role, path in files.items():
+                yield f"{path.name}: {role} of {name}"
+        for path, reason in self.left_out.items():
+            yield f"{path.name}: left out, {reason}"
+
+
+def find_texture_sets(source: Path, *, best: bool = True) -> FoundSets:
+    """Find the texture sets of a folder or zip archive, or take one picture as a set.
+
+    ``best``: of several sources of one map the best is taken and the others are left out.
+    Otherwise all files that hold maps are taken. Raises InvalidRequestError.
     """
-    if source.is_file():
-        found = map_word(source.stem)
-        return {source.stem: {found[1] if found else "basecolor": source}}, []
-    if not source.is_dir():
+    if source.is_file() and source.suffix.lower() != ".zip":
+        named = read_name(source.stem)
+        role = named.role if named is not None and named.strong else "basecolor"
+        return FoundSets({source.stem: {role: source}}, {})
+    if not source.exists():
         raise InvalidRequestError(f"{source} is neither a folder nor a file", "source")
-    found_sets, nameless = find_sets(source, deep=False)
-    if not found_sets:
-        raise InvalidRequestError(
-            f"no file in {source} is named as a map, such as wood_basecolor.png or "
-            f"wood_normal_gl.png",
-            "source",
-        )
-    return {stem: files for (_, stem), files in found_sets.items()}, [
-        p for p in nameless if "preview" not in p.stem.lower()
-    ]
+    inventory = find_sets(unpack(source) if source.is_file() else source)
+    sets = {found.name: _roles(found, best=best) for found in inventory.sets}
+    left_out = _left_out(inventory, sets)
+    known = {name.casefold() for name in sets}
+    for picture in inventory.pictures:
+        if picture.stem.casefold() in known:
+            left_out[picture.path] = f"a picture of {picture.stem}, no map of it"
+        else:
+            sets[picture.stem] = {"basecolor": picture.path}
+    sets = {name: files for name, files in sets.items() if files}
+    if not sets:
+        raise InvalidRequestError(f"no picture in {source} can be used as a map", "source")
+    return FoundSets(sets, left_out)
+
+
+def _roles(found: TextureSet, *, best: bool) -> FileSet:
+    """Return the files of a set by role."""
+    used = {source.file.source for source in found.maps().values()}
+    files: FileSet = {}
+    for file in found.files:
+        if file.role.startswith(UNUSED) or (best and file.source not in used):
+            continue
+        files[f"{file.role}:{file.variant}" if file.role in files else file.role] = file.source.path
+    return files
+
+
+def _left_out(inventory: Inventory, sets: dict[str, FileSet]) -> dict[Path, str]:
+    """Return the files that no set takes, with the reasons."""
+    taken = {path for files in sets.values() for path in files.values()}
+    return {
+        entry.source.path: entry.reason
+        for entry in inventory.all_left_out()
+        if entry.source.path not in taken
+    }
+
+
+def print_report(found: FoundSets) -> None:
+    """Print on stderr what each file is read as, or why it is left out."""
+    for line in found.report():
+        sys.stderr.write(line + "\n")
 
 
 def check_destination(options: argparse.Namespace, names: list[str]) -> None:
@@ -100,9 +156,15 @@ def check_destination(options: argparse.Namespace, names: list[str]) -> None:
     check_output(options.out, names, force=options.force)
 
 
+def read_file_picture(role: str, path: Path) -> PictureFile:
+    """Read a picture file, upright; colour in sRGB. Raises InvalidRequestError."""
+    found = read_picture(Source(path).read(), str(path), colour=role.startswith("basecolor"))
+    return PictureFile(path, found.pixels)
+
+
 def read_pictures(files: FileSet) -> PictureSet:
     """Read the files of a set; all can be written again. Raises InvalidRequestError."""
-    pictures = [(kind, read_picture(path)) for kind, path in files.items()]
+    pictures = [(role, read_file_picture(role, path)) for role, path in files.items()]
     for _, picture in pictures:
         check_writable(picture)
     return pictures
@@ -129,25 +191,28 @@ def map_pixels(source: FileMap) -> Pixels:
     return pixels if source.kind in (MapKind.BASECOLOR, MapKind.NORMAL) else pixels[..., :1]
 
 
-def split_file(kind: str, file: PictureFile) -> Iterator[FileMap]:
-    """Yield the maps that a file holds. Raises InvalidRequestError."""
+def split_file(role: str, file: PictureFile) -> Iterator[FileMap]:
+    """Yield the maps that a file holds, all its channels. Raises InvalidRequestError."""
+    role = role.partition(":")[0]
     count = file.pixels.shape[2]
     colors = tuple(range(min(count, 3)))
-    if kind == "basecolor":
+    packing = conventions().packings.get(role, {})
+    if role == "basecolor":
         yield FileMap(MapKind.BASECOLOR, file, tuple(range(count)))
         return
-    if kind in ("normal", "normal_dx"):
+    if role in ("normal", "normal_gl", "normal_dx"):
         if count < 3:
             raise InvalidRequestError(
                 f"{file.path} is grey: a normal map has three channels", "maps"
             )
-        yield FileMap(MapKind.NORMAL, file, colors, (1,) if kind == "normal_dx" else ())
-    elif kind == "arm" and count >= 3:
-        yield from (FileMap(packed, file, (i,)) for i, packed in enumerate(ARM_MAPS))
+        yield FileMap(MapKind.NORMAL, file, colors, (1,) if role == "normal_dx" else ())
+    elif packing and count >= len(packing):
+        yield from _unpacked(packing, file)
+        return
     else:
-        single = MapKind(kind) if kind in MATERIAL_MAPS else MapKind.ROUGHNESS
+        single = HOLDS.get(role) or (MapKind(role) if role in MATERIAL_MAPS else MapKind.ROUGHNESS)
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
-        inverted = (0,) if kind == "gloss" else ()
+        inverted = (0,) if role == "gloss" else ()
         yield from (
             [FileMap(single, file, colors, inverted)]
             if same
@@ -155,6 +220,14 @@ def split_file(kind: str, file: PictureFile) -> Iterator[FileMap]:
         )
     if count == 4:
         yield FileMap(MapKind.ROUGHNESS, file, (3,))
+
+
+def _unpacked(packing: Mapping[str, str], file: PictureFile) -> Iterator[FileMap]:
+    """Yield the maps of a packing; a channel that holds none of ours is treated as roughness."""
+    for index, letter in enumerate("rgba"[: file.pixels.shape[2]]):
+        held = packing.get(letter, "roughness")
+        kind = HOLDS.get(held) or MapKind(held)
+        yield FileMap(kind, file, (index,), (0,) if held == "gloss" else ())
 
 
 def group_by_kind(sources: Sequence[FileMap]) -> Iterator[list[FileMap]]:

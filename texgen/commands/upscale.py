@@ -19,6 +19,7 @@ from texgen.commands.sets import (
     find_texture_sets,
     group_by_kind,
     map_pixels,
+    print_report,
     read_pictures,
     split_file,
     write_channels,
@@ -66,16 +67,19 @@ def add_upscale(commands: Commands) -> None:
 
 
 def _upscale(options: argparse.Namespace) -> int:
-    sets, skipped = find_texture_sets(options.source)
-    names = [path.name for files in sets.values() for path in files.values()]
+    found = find_texture_sets(options.source, best=False)
+    names = [path.name for files in found.sets.values() for path in files.values()]
     check_destination(options, names)
+    print_report(found)
     entries = []
     with open_client(options) as client, progress_line() as show:
-        for name, files in sets.items():
+        for name, files in found.sets.items():
             enlarged = _enlarge(client, options, read_pictures(files), show)
             contents = {
-                path.name: picture_bytes(enlarged.pop(path), path, srgb=kind == "basecolor")
-                for kind, path in files.items()
+                path.name: picture_bytes(
+                    enlarged.pop(path), path, srgb=role.startswith("basecolor")
+                )
+                for role, path in files.items()
             }
             paths = write_files(contents, options.out, force=options.force)
             print_paths(options, paths)
@@ -83,7 +87,7 @@ def _upscale(options: argparse.Namespace) -> int:
                 {
                     "name": name,
                     "paths": [str(p) for p in paths],
-                    "skipped": [str(p) for p in skipped],
+                    "skipped": {str(p): reason for p, reason in found.left_out.items()},
                 }
             )
     return print_sets(options, entries)

@@ -86,7 +86,11 @@ def check_set(reports: Mapping[str, Report]) -> list[str]:
             "sizes differ: "
             + ", ".join(f"{kind} {r.size_px[0]} x {r.size_px[1]}" for kind, r in reports.items())
         )
-    for kind, wanted in (("normal", "DirectX"), ("normal_dx", "OpenGL")):
+    for kind, wanted in (
+        ("normal", "DirectX"),
+        ("normal_gl", "DirectX"),
+        ("normal_dx", "OpenGL"),
+    ):
         if kind in reports and reports[kind].facts.get("convention") == wanted:
             problems.append(
                 f"{reports[kind].path.name} looks like {wanted}, its name says otherwise: flip "

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import stat
+import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -91,6 +93,26 @@ def list_sources(source: Path, *, deep: bool) -> list[Source]:
     if zipfile.is_zipfile(source):
         return sorted(_members(source), key=lambda s: s.member)
     raise InvalidRequestError(f"{source} is neither a folder nor a zip archive", "source")
+
+
+def unpack(archive: Path) -> Path:
+    """Write the files of a zip archive into a temporary folder, flat, which the program's end
+    removes. Raises InvalidRequestError for two files of one name.
+    """
+    holder = tempfile.TemporaryDirectory(prefix="texgen")
+    atexit.register(holder.cleanup)
+    folder = Path(holder.name) / archive.stem
+    folder.mkdir()
+    for member in _members(archive):
+        target = folder / member.name
+        if target.exists():
+            raise InvalidRequestError(
+                f"{archive} holds two files named {member.name}: unpack it and take its folders "
+                f"one by one",
+                "source",
+            )
+        target.write_bytes(member.read())
+    return folder
 
 
 def _walk(top: Path, *, deep: bool) -> Iterator[Path]:

@@ -175,7 +175,7 @@ def _is_set(group: _Group) -> bool:
     if any(named.strong for _, named in group.files):
         return True
     useful = {role for role in roles if not role.startswith(UNUSED)}
-    return len(roles) > 1 and bool(useful & {"basecolor", "normal"})
+    return len(useful) > 1 or (len(roles) > 1 and bool(useful & {"basecolor", "normal"}))
 
 
 def _partition_previews(group: _Group) -> tuple[list[Source], list[LeftOut]]:

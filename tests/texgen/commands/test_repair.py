@@ -124,9 +124,8 @@ def test_a_class_is_guessed_from_whole_words_only():
     [
         (["wall_color.png"], ("--fill", "colour"), "allowed are auto, all, none, or some of"),
         (["wall_color.png"], ("--fill", "all", "--class", "cheese"), "unknown class 'cheese'"),
-        (["wall_gloss.png", "wall_rough.png"], (), "is a second roughness of its set"),
-        (["wall_rough.png"], ("--fill", "all"), "send at least one of them"),
-        (["wall.txt"], (), "no file in"),
+        (["wall_roughness.png"], ("--fill", "all"), "send at least one of them"),
+        (["wall.txt"], (), "no picture in"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_written(
@@ -139,6 +138,25 @@ def test_what_is_wrong_is_told_and_nothing_written(
     assert repair(folder, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_of_two_sources_of_a_map_one_is_repaired_and_the_other_reported(
+    repair, tmp_path, rng, capsys
+):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("wall_color.png", "wall_gloss.png", "wall_rough.png"):
+        (folder / name).write_bytes(encode_png(blobs(rng)[..., :1], srgb=False))
+    assert repair(folder, "--json") == 0
+    told = capsys.readouterr()
+    (entry,) = json.loads(told.out)["sets"]
+    reason = "roughness is read from wall_rough.png"
+    assert entry["skipped"] == {str(folder / "wall_gloss.png"): reason}
+    assert f"wall_gloss.png: left out, {reason}" in told.err
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "wall_color.png",
+        "wall_rough.png",
+    ]
 
 
 def test_nothing_is_overwritten(repair, tmp_path, rng, capsys):

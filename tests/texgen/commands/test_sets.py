@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import zipfile
 from argparse import Namespace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def picture(rng, channels, dtype=np.uint8):
         ("normal_dx", 3, [(MapKind.NORMAL, 3)]),
         ("height", 1, [(MapKind.HEIGHT, 1)]),
         ("gloss", 1, [(MapKind.ROUGHNESS, 1)]),
-        ("arm", 3, [(MapKind.AO, 1), (MapKind.ROUGHNESS, 1), (MapKind.METALLIC, 1)]),
+        ("orm", 3, [(MapKind.AO, 1), (MapKind.ROUGHNESS, 1), (MapKind.METALLIC, 1)]),
         ("roughness", 3, [(MapKind.ROUGHNESS, 1)] * 3),
     ],
 )
@@ -77,15 +78,32 @@ def test_groups_hold_each_kind_once(rng):
 
 
 def test_a_source_is_a_folder_of_named_maps_or_a_picture(tmp_path):
-    for name in ("wood_color.png", "wood_preview.png", "holiday.png"):
+    for name in ("wood_basecolor.png", "wood_preview.png", "wood.png", "holiday.png", "a.txt"):
         (tmp_path / name).write_bytes(b"")
-    sets, skipped = find_texture_sets(tmp_path)
-    assert sets == {"wood": {"basecolor": tmp_path / "wood_color.png"}}
-    assert skipped == [tmp_path / "holiday.png"]
-    alone, _ = find_texture_sets(tmp_path / "holiday.png")
-    assert alone == {"holiday": {"basecolor": tmp_path / "holiday.png"}}
+    found = find_texture_sets(tmp_path)
+    assert found.sets == {
+        "wood": {"basecolor": tmp_path / "wood_basecolor.png"},
+        "holiday": {"basecolor": tmp_path / "holiday.png"},
+    }
+    assert {path.name for path in found.left_out} == {"wood_preview.png", "wood.png", "a.txt"}
+    assert len(list(found.report())) == 5
+    alone = find_texture_sets(tmp_path / "holiday.png")
+    assert alone.sets == {"holiday": {"basecolor": tmp_path / "holiday.png"}}
     with pytest.raises(InvalidRequestError, match="neither a folder nor a file"):
         find_texture_sets(tmp_path / "absent")
+
+
+def test_a_zip_is_read_like_its_folder(tmp_path):
+    archive = tmp_path / "wood.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("a/wood_Color.png", "a/wood_NormalGL.png", "a/wood_NormalDX.png"):
+            file.writestr(name, b"picture")
+    found = find_texture_sets(archive)
+    roles = {role: path.name for role, path in found.sets["wood"].items()}
+    assert roles == {"basecolor": "wood_Color.png", "normal_gl": "wood_NormalGL.png"}
+    assert list(found.left_out.values()) == ["normal is read from wood_NormalGL.png"]
+    every = find_texture_sets(archive, best=False).sets["wood"]
+    assert set(every) == {"basecolor", "normal_gl", "normal_dx"}
 
 
 def test_originals_are_not_overwritten_and_names_do_not_clash(tmp_path):

@@ -115,6 +115,11 @@ def test_tiles_are_sets_of_their_own(folder):
     assert sorted(s.name for s in found.sets) == ["w.1001", "w.1002"]
 
 
+def test_two_weak_words_of_one_name_are_a_set(folder):
+    (found,) = find_sets(folder("wall_gloss.png", "wall_bump.png")).sets
+    assert set(found.maps()) == {"roughness", "height"}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("publisher", PUBLISHERS, ids=lambda p: p["name"])
 def test_a_download_is_one_set_and_every_file_is_told(folder, tmp_path, publisher, packed):
