@@ -126,6 +126,7 @@ def test_every_page_has_commands_and_its_links_lead_somewhere():
         "install",
         "command-line",
         "limits",
+        "inputs",
     }
     for page in [*PAGES, ROOT / "docs" / "README.md", ROOT / "README.md"]:
         text = page.read_text(encoding="utf-8")
