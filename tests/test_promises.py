@@ -133,10 +133,10 @@ BROKEN = {
         "tests/texgen_server/rpc -k pixels",
     ),
     "uploads are measured before they are decoded": (
-        "texgen/files/images.py",
-        "if width * height > MAX_UPLOAD_PIXELS:",
+        "texgen/inputs/pictures.py",
+        "if picture.width * picture.height > max_pixels:",
         "if False:",
-        "tests/texgen/files/test_images.py",
+        "tests/texgen/inputs/test_pictures.py",
     ),
     "people go first": (
         "texgen_server/engine/fair_queue.py",

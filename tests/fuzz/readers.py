@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["texgen", "texgen_server.rpc"]):
     from texgen.errors import TexgenError
-    from texgen.files.images import open_picture
+    from texgen.inputs.pictures import read_picture as read_any_picture
     from texgen.modelcard import find_card
     from texgen.pb import texgen_pb2 as pb
     from texgen.recipes import text
@@ -84,7 +84,7 @@ def read_upload(data: bytes) -> None:
 
 
 def read_picture(data: bytes) -> None:
-    open_picture(data, "photo", formats=("PNG", "JPEG", "WEBP"), modes=("RGB", "L"))
+    read_any_picture(data, "photo", colour=bool(data[-1:] and data[-1] & 1), max_pixels=1 << 22)
 
 
 READERS = [

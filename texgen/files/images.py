@@ -17,7 +17,6 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.ImageFile import ImageFile
 
 from texgen.errors import InvalidRequestError
 from texgen.maps import ColorSpace, Encoding, PackedMap, Pixels, raw_bytes, to_unit
@@ -176,62 +175,3 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(
         clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055
     ).astype(np.float32)
-
-
-def open_picture(
-    data: bytes,
-    field: str,
-    *,
-    formats: tuple[str, ...],
-    modes: tuple[str, ...],
-    min_edge_px: int = 1,
-) -> Image.Image:
-    """Decode an untrusted picture; its size is checked before it is decoded.
-
-    ``formats`` and ``modes`` are the allowed ones, by Pillow's names. Raises InvalidRequestError,
-    with ``field``, for anything else: no picture, truncated, animated, too small, too large, 16
-    bits, CMYK.
-    """
-    try:
-        picture = Image.open(io.BytesIO(data), formats=formats)
-    except Image.DecompressionBombError as error:
-        raise InvalidRequestError(
-            f"the {field} is too large: at most {MAX_UPLOAD_PIXELS} px are taken", field
-        ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequestError(
-            f"the {field} is not a readable {' or '.join(formats)} file", field
-        ) from error
-    _check_picture(picture, field, modes, min_edge_px)
-    try:
-        picture.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequestError(f"the {field} is truncated or damaged: {error}", field) from error
-    return picture
-
-
-def _check_picture(
-    picture: ImageFile, field: str, modes: tuple[str, ...], min_edge_px: int
-) -> None:
-    """Check size, frames and mode of a picture that is not decoded yet."""
-    width, height = picture.size
-    if width * height > MAX_UPLOAD_PIXELS:
-        raise InvalidRequestError(
-            f"the {field} has {width} x {height} px: at most {MAX_UPLOAD_PIXELS} px are taken; "
-            f"make it smaller",
-            field,
-        )
-    if min(width, height) < min_edge_px:
-        raise InvalidRequestError(
-            f"the {field} has {width} x {height} px: at least {min_edge_px} px on each side "
-            f"are needed",
-            field,
-        )
-    if getattr(picture, "n_frames", 1) > 1:
-        raise InvalidRequestError(f"the {field} is animated: save one picture of it", field)
-    depth = picture.tile[0].args if picture.tile else ""
-    if picture.mode not in modes or "16" in str(depth):
-        mode = f"{picture.mode}, 16 bits a channel" if "16" in str(depth) else picture.mode
-        raise InvalidRequestError(
-            f"the {field} is {mode}: save it with 8 bits a channel as {' or '.join(modes)}", field
-        )

@@ -42,16 +42,24 @@ class Picture:
 
 
 def read_picture(
-    data: bytes, name: str, *, colour: bool, max_pixels: int = MAX_DECODED_PIXELS
+    data: bytes,
+    name: str,
+    *,
+    colour: bool,
+    max_pixels: int = MAX_DECODED_PIXELS,
+    field: str = "picture",
 ) -> Picture:
     """Decode a picture file. ``colour``: samples are colour, which profiles and palettes apply to.
 
     Turned by its EXIF orientation; colour with a profile is converted to sRGB, data stays
     untouched. Raises InvalidRequestError for what is no picture, is damaged, too large, animated,
-    in colours for print, or has a palette but is data.
+    in colours for print, or has a palette but is data; ``field`` is what the error names.
     """
-    with quietly():
-        return _read(data, name, colour=colour, max_pixels=max_pixels)
+    try:
+        with quietly():
+            return _read(data, name, colour=colour, max_pixels=max_pixels)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(str(error), field) from error
 
 
 def _read(data: bytes, name: str, *, colour: bool, max_pixels: int) -> Picture:

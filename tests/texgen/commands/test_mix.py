@@ -51,7 +51,7 @@ def test_a_painted_mix_a_look_and_a_transition(run, brick, tmp_path):
         (["mix", "{brick}", "{brick}", "--mask", "nothing.png"], "cannot read the mask"),
         (["mix", "{brick}", "{brick}", "--transition", "99"], "1 to 16"),
         (["capture", "nothing.jpg"], "cannot read the photo"),
-        pytest.param(["capture", "{brick}"], "readable PNG", marks=pytest.mark.torch),
+        pytest.param(["capture", "{brick}"], "none of PNG", marks=pytest.mark.torch),
         (["capture", "{brick}", "--palette", "red"], "RRGGBB"),
         (["generate", "--class", "bark", "--window", "5"], "X,Y,WIDTHxHEIGHT"),
         (["generate", "--class", "bark", "--name", "../x"], "plain file name"),

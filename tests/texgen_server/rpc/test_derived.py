@@ -101,12 +101,12 @@ def test_the_recipe_of_a_result_is_what_was_asked(client, card, parts):
         (lambda c, r: c.mix([(r, 1.0)]), "2 to 8"),
         (lambda c, r: c.mix([(r, 1.0), (r, float("nan"))]), "above 0"),
         (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint"), "mask"),
-        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=b"no picture"), "readable PNG"),
+        (lambda c, r: c.mix([(r, 1.0), (r, 1.0)], "paint", mask=b"no picture"), "none of PNG"),
         (
             lambda c, r: c.mix(
-                [(r, 1.0), (r, 1.0)], "paint", mask=png(np.zeros((8, 8, 3), np.uint8))
+                [(r, 1.0), (r, 1.0)], "paint", mask=png(np.full((8, 8, 3), (9, 0, 0), np.uint8))
             ),
-            "L or 1",
+            "coloured",
         ),
         (
             lambda c, r: c.mix(

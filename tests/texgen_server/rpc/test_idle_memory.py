@@ -31,7 +31,6 @@ def told(monkeypatch, busy, seconds):
                 watcher.ended(
                     CallRecord(f"{idle_memory.METHODS}GenerateMaterial", Peer("somebody"))
                 )
-                await asyncio.sleep(0.01)
             assert not given
             await asyncio.sleep(seconds)
 

@@ -10,9 +10,12 @@ import hashlib
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.files.images import open_picture
+from texgen.files.images import MAX_UPLOAD_PIXELS
+from texgen.inputs.pictures import read_picture
+from texgen.maps import Pixels, from_unit, to_unit
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.build import make_recipe, mix_recipe, vary_recipe, with_controls, with_size
@@ -227,8 +230,18 @@ def _recipe_mask(recipe: Recipe, data: bytes) -> NDArray[np.uint8] | None:
         raise InvalidRequestError(
             "the mask is not the one the recipe was made with (its SHA-256 differs)", "mask"
         )
-    picture = open_picture(data, "mask", formats=("PNG",), modes=("L", "1"))
+    mask = read_picture(data, "the mask", colour=False, max_pixels=MAX_UPLOAD_PIXELS, field="mask")
+    picture = Image.fromarray(_grey(mask.pixels))
     generated = recipe.before_upscaling()
     size_px = (generated.width_px, generated.height_px)
-    values = np.asarray(picture.convert("L").resize(size_px), np.float32)
+    values = np.asarray(picture.resize(size_px), np.float32)
     return np.round(values / 255.0 * (len(recipe.origin.parts) - 1)).astype(np.uint8)
+
+
+def _grey(pixels: Pixels) -> NDArray[np.uint8]:
+    """Return the samples of a mask, (H, W): of equal channels the first. Raises
+    InvalidRequestError for a coloured picture.
+    """
+    if pixels.shape[2] >= 3 and np.ptp(pixels[..., :3].astype(np.int32), axis=2).max() > 0:
+        raise InvalidRequestError("the mask is coloured: save it as grey", "mask")
+    return np.asarray(from_unit(to_unit(pixels[..., 0]), np.uint8))

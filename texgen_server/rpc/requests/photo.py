@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError, LoadError
-from texgen.files.images import open_picture
+from texgen.files.images import MAX_UPLOAD_PIXELS
+from texgen.inputs.pictures import read_picture
+from texgen.maps import to_unit
 from texgen.modelcard import ModelCard
 from texgen.pb import texgen_pb2 as pb
 from texgen.recipes.recipe import DEFAULT_SIZE_PX
@@ -95,14 +97,21 @@ def capture_order(options: pb.CaptureOptions, data: bytes, card: ModelCard, host
 
 
 def _pixels(data: bytes) -> NDArray[np.float32]:
-    picture = open_picture(
-        data,
-        "photo",
-        formats=("PNG", "JPEG", "WEBP"),
-        modes=("RGB", "RGBA", "L"),
-        min_edge_px=MIN_PHOTO_PX,
+    """Decode a photograph, upright and in sRGB: (H, W, 3) in [0, 1]. Raises
+    InvalidRequestError.
+    """
+    picture = read_picture(
+        data, "the photo", colour=True, max_pixels=MAX_UPLOAD_PIXELS, field="photo"
     )
-    return np.asarray(picture.convert("RGB"), np.float32) / np.float32(255.0)
+    height, width, channels = picture.pixels.shape
+    if min(height, width) < MIN_PHOTO_PX:
+        raise InvalidRequestError(
+            f"the photo has {width} x {height} px: at least {MIN_PHOTO_PX} px on each side are "
+            f"needed",
+            "photo",
+        )
+    unit = to_unit(picture.pixels[..., :3])
+    return np.repeat(unit, 3, 2) if channels == 1 else unit
 
 
 def _palette(colours: list[int]) -> tuple[tuple[float, float, float], ...]:
