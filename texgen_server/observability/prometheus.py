@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics on a port of their own.
 
-They are read from counters that the server has anyway; nothing is counted twice.
+They are read from counters that the server has anyway; nothing is counted twice. The library is
+imported when metrics are served: it brings an HTTP server and TLS that most servers never need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
-
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
 from texgen.errors import OutputError
 from texgen_server.cache import ResultCache
@@ -22,6 +20,8 @@ class Exporter:
     """Serves ``/metrics`` over HTTP until closed. Raises OutputError when the port is taken."""
 
     def __init__(self, host: str, port: int, collect: Callable[[], Iterator[Any]]) -> None:
+        from prometheus_client import CollectorRegistry, start_http_server
+
         registry = CollectorRegistry()
         registry.register(_Collector(collect))
         try:
@@ -49,19 +49,27 @@ def families(
     statistics: Statistics, engine: Engine, in_flight: Callable[[], int], cache: ResultCache | None
 ) -> Iterator[Any]:
     """Yield all metrics with their present values."""
+    from prometheus_client import core
+
     yield from _model_families(statistics)
     yield from _engine_families(engine)
-    yield GaugeMetricFamily("texgen_calls_in_flight", "Calls for textures in progress", in_flight())
+    yield core.GaugeMetricFamily(
+        "texgen_calls_in_flight", "Calls for textures in progress", in_flight()
+    )
     if cache is not None:
         yield from _cache_families(cache)
 
 
 def _model_families(statistics: Statistics) -> Iterator[Any]:
-    results = CounterMetricFamily("texgen_results", "Results delivered", labels=["model", "source"])
-    failures = CounterMetricFamily(
+    from prometheus_client import core
+
+    results = core.CounterMetricFamily(
+        "texgen_results", "Results delivered", labels=["model", "source"]
+    )
+    failures = core.CounterMetricFamily(
         "texgen_failures", "Results that failed or were cancelled", labels=["model"]
     )
-    durations = SummaryMetricFamily(
+    durations = core.SummaryMetricFamily(
         "texgen_stage_seconds", "Seconds of a result in each stage", labels=["model", "stage"]
     )
     for model in statistics.models():
@@ -77,28 +85,34 @@ def _model_families(statistics: Statistics) -> Iterator[Any]:
 
 
 def _engine_families(engine: Engine) -> Iterator[Any]:
-    yield GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
-    batches = CounterMetricFamily(
+    from prometheus_client import core
+
+    yield core.GaugeMetricFamily("texgen_queue_depth", "Jobs waiting", engine.queue_depth())
+    batches = core.CounterMetricFamily(
         "texgen_batches", "Runs of a network, by the number of calls in a batch", labels=["size"]
     )
     for size, count in sorted(engine.batches().items()):
         batches.add_metric([str(size)], count)
-    loaded = GaugeMetricFamily("texgen_model_loaded", "1 for a model in memory", labels=["model"])
+    loaded = core.GaugeMetricFamily(
+        "texgen_model_loaded", "1 for a model in memory", labels=["model"]
+    )
     for model in engine.loaded():
         loaded.add_metric([model], 1)
-    memory = GaugeMetricFamily("texgen_memory_bytes", "Memory in use", labels=["device"])
+    memory = core.GaugeMetricFamily("texgen_memory_bytes", "Memory in use", labels=["device"])
     for device in engine.devices():
         memory.add_metric([device.name], device.memory_used_bytes)
     yield from (batches, loaded, memory)
 
 
 def _cache_families(cache: ResultCache) -> Iterator[Any]:
-    lookups = CounterMetricFamily(
+    from prometheus_client import core
+
+    lookups = core.CounterMetricFamily(
         "texgen_cache_lookups", "Lookups in the cache of results", labels=["found"]
     )
     lookups.add_metric(["yes"], cache.hits)
     lookups.add_metric(["no"], cache.misses)
     yield lookups
-    yield GaugeMetricFamily(
+    yield core.GaugeMetricFamily(
         "texgen_cache_bytes", "Bytes of the cached results on disk", cache.bytes_used()
     )
