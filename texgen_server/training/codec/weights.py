@@ -23,13 +23,16 @@ def write_codec(codec: Codec, path: Path) -> None:
 
 
 def read_codec(path: Path) -> Codec:
-    """Read what `write_codec` wrote. Raises InvalidRequestError when there is no such file."""
+    """Read what `write_codec` wrote, in float32, also where it was stored as float16.
+
+    Raises InvalidRequestError when there is no such file.
+    """
     if not path.is_file():
         raise InvalidRequestError(f"no codec weights at {path}")
     with safe_open(path, "pt") as file:
         stored = json.loads(file.metadata()["params"])
     params = CodecParams(**(stored | {k: tuple(stored[k]) for k in ("widths", "blocks")}))
-    tensors = load_file(path)
+    tensors = {key: tensor.float() for key, tensor in load_file(path).items()}
     codec = Codec(params, tensors["encoder.basis"], tensors["encoder.deviations"].flatten())
     codec.load_state_dict(tensors)
     return codec

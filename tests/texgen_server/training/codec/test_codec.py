@@ -9,6 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from texgen_server.networks.codec import CELL_PX, STEP, Codec, CodecParams, draw_noise
 from texgen_server.training.codec.evaluate import measure, measure_transform, top_octave_power
@@ -126,3 +128,12 @@ def test_weights_survive_their_file(tmp_path, transform):
         torch.equal(a, b)
         for a, b in zip(codec.state_dict().values(), again.state_dict().values(), strict=True)
     )
+
+
+def test_weights_stored_as_half_floats_are_read_in_float32(tmp_path, transform):
+    path = tmp_path / "codec.safetensors"
+    write_codec(make_codec(transform, trained=True), path)
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    save_file({key: value.half() for key, value in load_file(path).items()}, path, about)
+    assert {value.dtype for value in read_codec(path).parameters()} == {torch.float32}
