@@ -130,7 +130,7 @@ def toggle(of, name, from_px, wanted):
 
 def drag_a_slider(of, from_px):
     """Press, move, release, row by row, until a preview begins."""
-    live, region = sys.modules[f"{PACKAGE}.live"], sidebar(of)
+    live, region = sys.modules[f"{PACKAGE}.live_preview"], sidebar(of)
     x = region.x + region.width * 3 // 5
     for below_top in range(from_px, from_px + 200, 9):
         y = region.y + region.height - below_top
@@ -179,7 +179,7 @@ def undone_and_done_again():
 
 def tour(view, board):
     """Every part of the panel, as an artist would go through it."""
-    live = sys.modules[f"{PACKAGE}.live"]
+    live = sys.modules[f"{PACKAGE}.live_preview"]
     watch_panels()
     yield from drag_a_slider(view, 300)
     yield from wait_for(lambda: live.current is None, 30, "the full size after the drag")
