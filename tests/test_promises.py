@@ -40,7 +40,7 @@ BROKEN = {
         "texgen_server/rpc/result_cache_key.py",
         "card.digest, engine, order.recipe_text",
         "card.digest, order.recipe_text",
-        "tests/texgen_server/test_cache.py",
+        "tests/texgen_server/rpc/test_result_cache_key.py",
     ),
     "a recipe is at most 64 bytes": (
         "texgen/recipes/text.py",
