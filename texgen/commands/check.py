@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 from typing import TypedDict
 
-from texgen.commands.sets import find_texture_sets, read_file_picture
+from texgen.commands.sets import find_texture_sets, is_colour
 from texgen.commands.shared import Commands, add_parser
 from texgen.errors import InvalidRequestError
 from texgen.export.preset import load_preset, preset_names
 from texgen.files.checks import MIN_TILEABILITY, Report, check_picture, check_preset, check_set
+from texgen.inputs.conventions import map_of_role
+from texgen.inputs.pictures import read_picture_file
 
 EXIT_PROBLEMS = 11
 
@@ -92,7 +94,7 @@ def _check_path(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
         reports = {
             role: check_picture(
                 "" if stem == file.stem else _kind(role),
-                read_file_picture(role, file),
+                read_picture_file(file, colour=is_colour(role)),
                 options.min_tileability,
             )
             for role, file in files.items()
@@ -108,9 +110,9 @@ def _check_path(path: Path, options: argparse.Namespace) -> list[CheckedSet]:
 
 
 def _kind(role: str) -> str:
-    """Return the map that a role's checks are for; empty for packings."""
+    """Return the map that a role's checks are for; packings and other roles have none."""
     role = role.partition(":")[0]
-    return {"normal_gl": "normal", "bump": "height"}.get(role, role)
+    return role if role in ("gloss", "normal_dx") else map_of_role(role)
 
 
 def _check_presets(path: Path, options: argparse.Namespace) -> list[CheckedSet]:

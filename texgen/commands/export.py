@@ -13,9 +13,9 @@ from texgen.commands.sets import (
     add_source,
     check_destination,
     find_texture_sets,
+    is_colour,
     map_pixels,
     print_report,
-    read_file_picture,
     split_file,
 )
 from texgen.commands.shared import (
@@ -33,6 +33,7 @@ from texgen.export.texture_set import TextureSet
 from texgen.files.document import Sidecar
 from texgen.files.material import sealed_contents, write_files
 from texgen.inputs.conventions import conventions
+from texgen.inputs.pictures import read_picture_file
 from texgen.maps import MapKind, Pixels
 from texgen.provenance.signing import Signer
 
@@ -107,7 +108,7 @@ def export_set(
 def _read_maps(files: FileSet) -> Iterator[tuple[MapKind, Pixels]]:
     """Yield the maps of a set, those in files of their own before packed ones."""
     for role in sorted(files, key=lambda role: role in conventions().packings):
-        for source in split_file(role, read_file_picture(role, files[role])):
+        for source in split_file(role, read_picture_file(files[role], colour=is_colour(role))):
             pixels = map_pixels(source)
             yield source.kind, pixels[..., :3] if source.kind is MapKind.BASECOLOR else pixels
 

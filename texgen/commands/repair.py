@@ -20,6 +20,7 @@ from texgen.commands.sets import (
     check_destination,
     find_texture_sets,
     group_by_kind,
+    is_colour,
     map_pixels,
     print_report,
     read_pictures,
@@ -207,7 +208,7 @@ def _originals(files: FileSet, sources: list[FileMap], repaired: MapSet) -> dict
         pixels = own[0].file.pixels.copy()
         for source in own:
             write_channels(source, decode(repaired.maps[source.kind]), pixels)
-        out[path.name] = picture_bytes(pixels, path, srgb=kind.startswith("basecolor"))
+        out[path.name] = picture_bytes(pixels, path, srgb=is_colour(kind))
     return out
 
 

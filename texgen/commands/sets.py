@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from texgen.errors import InvalidRequestError
 from texgen.files.material import check_output
 from texgen.files.picture import PictureFile, check_writable
-from texgen.inputs.conventions import UNUSED, conventions
+from texgen.inputs.conventions import UNUSED, conventions, map_of_role
 from texgen.inputs.names import read_name
-from texgen.inputs.pictures import read_picture
-from texgen.inputs.places import Source, unpack
+from texgen.inputs.pictures import read_picture_file
+from texgen.inputs.places import unpack
 from texgen.inputs.sets import Inventory, TextureSet, find_sets
 from texgen.maps import MATERIAL_MAPS, MapKind, Pixels
 
@@ -28,8 +28,6 @@ FileSet = dict[str, Path]
 """The files of a texture set by role (see `texgen.inputs.conventions`); the role of a further
 variant is followed by a colon and its name.
 """
-HOLDS = {"bump": MapKind.HEIGHT, "gloss": MapKind.ROUGHNESS, "normal_gl": MapKind.NORMAL}
-"""Maps of roles that are not called like them."""
 PictureSet = list[tuple[str, PictureFile]]
 """The pictures of a texture set with their kinds of map."""
 
@@ -156,15 +154,16 @@ def check_destination(options: argparse.Namespace, names: list[str]) -> None:
     check_output(options.out, names, force=options.force)
 
 
-def read_file_picture(role: str, path: Path) -> PictureFile:
-    """Read a picture file, upright; colour in sRGB. Raises InvalidRequestError."""
-    found = read_picture(Source(path).read(), str(path), colour=role.startswith("basecolor"))
-    return PictureFile(path, found.pixels)
+def is_colour(role: str) -> bool:
+    """Return whether the files of a role hold colour, not data."""
+    return role.partition(":")[0] == "basecolor"
 
 
 def read_pictures(files: FileSet) -> PictureSet:
     """Read the files of a set; all can be written again. Raises InvalidRequestError."""
-    pictures = [(role, read_file_picture(role, path)) for role, path in files.items()]
+    pictures = [
+        (role, read_picture_file(path, colour=is_colour(role))) for role, path in files.items()
+    ]
     for _, picture in pictures:
         check_writable(picture)
     return pictures
@@ -210,7 +209,8 @@ def split_file(role: str, file: PictureFile) -> Iterator[FileMap]:
         yield from _unpacked(packing, file)
         return
     else:
-        single = HOLDS.get(role) or (MapKind(role) if role in MATERIAL_MAPS else MapKind.ROUGHNESS)
+        held = map_of_role(role)
+        single = MapKind(held) if held in MATERIAL_MAPS else MapKind.ROUGHNESS
         same = all(np.array_equal(file.pixels[..., 0], file.pixels[..., i]) for i in colors[1:])
         inverted = (0,) if role == "gloss" else ()
         yield from (
@@ -226,8 +226,7 @@ def _unpacked(packing: Mapping[str, str], file: PictureFile) -> Iterator[FileMap
     """Yield the maps of a packing; a channel that holds none of ours is treated as roughness."""
     for index, letter in enumerate("rgba"[: file.pixels.shape[2]]):
         held = packing.get(letter, "roughness")
-        kind = HOLDS.get(held) or MapKind(held)
-        yield FileMap(kind, file, (index,), (0,) if held == "gloss" else ())
+        yield FileMap(MapKind(map_of_role(held)), file, (index,), (0,) if held == "gloss" else ())
 
 
 def group_by_kind(sources: Sequence[FileMap]) -> Iterator[list[FileMap]]:

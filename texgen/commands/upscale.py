@@ -18,6 +18,7 @@ from texgen.commands.sets import (
     check_destination,
     find_texture_sets,
     group_by_kind,
+    is_colour,
     map_pixels,
     print_report,
     read_pictures,
@@ -76,9 +77,7 @@ def _upscale(options: argparse.Namespace) -> int:
         for name, files in found.sets.items():
             enlarged = _enlarge(client, options, read_pictures(files), show)
             contents = {
-                path.name: picture_bytes(
-                    enlarged.pop(path), path, srgb=role.startswith("basecolor")
-                )
+                path.name: picture_bytes(enlarged.pop(path), path, srgb=is_colour(role))
                 for role, path in files.items()
             }
             paths = write_files(contents, options.out, force=options.force)

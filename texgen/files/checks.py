@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from texgen.export.packing import file_name
 from texgen.export.preset import Preset
 from texgen.files.images import srgb_to_linear
 from texgen.files.picture import PictureFile
+from texgen.inputs.normals import measure_direction
 from texgen.maps import Pixels, to_unit
 
 MIN_TILEABILITY = 0.7
@@ -27,8 +27,8 @@ MAX_PARTLY_METAL = 0.25
 """Largest usual share of pixels between metal and non-metal."""
 MAX_LENGTH_ERROR = 0.05
 """Mean deviation from length 1 that rounding and compression do not explain."""
-MIN_CURL_RATIO = 1.3
-"""Ratio of curl from which the convention of a normal map counts as known."""
+CONVENTIONS = {"gl": "OpenGL", "dx": "DirectX", "": "unclear"}
+"""Measured green direction -> its name for people."""
 FEW_LEVELS = 256
 """Levels that a map of 8 bits can have at most."""
 Facts: TypeAlias = dict[str, str | float | bool]
@@ -53,7 +53,7 @@ class Report:
 def check_picture(
     kind: str, picture: PictureFile, min_tileability: float = MIN_TILEABILITY
 ) -> Report:
-    """Measure a map; ``kind`` is one of `texgen.files.pbr_sets.WORDS`, or empty."""
+    """Measure a map; ``kind`` is its role (see `texgen.inputs.conventions`), or empty."""
     pixels = picture.pixels
     report = Report(
         picture.path,
@@ -140,25 +140,6 @@ def tileability(pixels: Pixels) -> float:
     return worst
 
 
-def convention(normal: NDArray[np.float32]) -> tuple[str, float]:
-    """Estimate the convention of a normal map, (H, W, 3) in [-1, 1].
-
-    Slopes of a relief have no curl, unless green is read the wrong way.
-
-    Returns:
-        "OpenGL", "DirectX" or "unclear", and how many times less curl the likelier one has.
-    """
-    nz = np.maximum(normal[..., 2], 0.1)
-    right, up = -normal[..., 0] / nz, -normal[..., 1] / nz
-    along_y = (np.roll(right, -1, 0) - np.roll(right, 1, 0))[1:-1, 1:-1]  # rows go down
-    along_x = (np.roll(up, -1, 1) - np.roll(up, 1, 1))[1:-1, 1:-1]
-    gl, dx = float(np.abs(along_y + along_x).mean()), float(np.abs(along_y - along_x).mean())
-    ratio = max(gl, dx) / max(min(gl, dx), 1e-9)
-    if ratio < MIN_CURL_RATIO or max(gl, dx) < 1e-4:
-        return "unclear", ratio
-    return ("OpenGL" if gl < dx else "DirectX"), ratio
-
-
 def _no_check(_pixels: Pixels, _facts: Facts) -> list[str]:
     return []
 
@@ -192,11 +173,11 @@ def _check_normal(pixels: Pixels, facts: Facts) -> list[str]:
     normal = to_unit(pixels[..., :3]) * 2.0 - 1.0
     length = np.sqrt((normal * normal).sum(2))
     length_error = float(np.abs(length - 1.0).mean())
-    name, ratio = convention(normal)
+    direction = measure_direction(pixels)
     facts |= {
         "mean_length_error": round(length_error, 4),
-        "convention": name,
-        "convention_ratio": round(ratio, 2),
+        "convention": CONVENTIONS[direction.green],
+        "integrability": round(direction.integrability, 3),
     }
     problems = (
         [f"normals are not of length 1 (off by {length_error:.2f} on average): saved as sRGB?"]

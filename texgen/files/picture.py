@@ -18,7 +18,6 @@ from texgen.errors import InvalidRequestError
 from texgen.files.images import MAX_DECODED_PIXELS, encode_png
 from texgen.maps import Pixels
 
-MODES = {"L": 1, "RGB": 3, "RGBA": 4}
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "TGA", "BMP")
 SaveOptions: TypeAlias = dict[str, Any]
 """Arguments of Pillow's ``Image.save``."""
@@ -32,6 +31,8 @@ _SAVE_OPTIONS: dict[str, SaveOptions] = {
     ".tiff": _TIFF,
 }
 """Pillow's options for each kind of file; PNG has a writer of its own."""
+WRITTEN_SUFFIXES = frozenset({".png", *_SAVE_OPTIONS})
+"""File extensions that `picture_bytes` can write."""
 
 
 @dataclass(frozen=True)
@@ -41,42 +42,6 @@ class PictureFile:
     path: Path
     pixels: Pixels
     """(H, W, C) with 1, 3 or 4 channels of uint8 or uint16."""
-
-
-def read_picture(path: Path) -> PictureFile:
-    """Read a picture.
-
-    Raises InvalidRequestError for a file that is no picture, damaged, too large, animated, CMYK or
-    floating point.
-    """
-    try:
-        data = path.read_bytes()
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        raise InvalidRequestError(
-            f"{path} is too large: at most {MAX_DECODED_PIXELS} px are read", "picture"
-        ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = (
-            error.strerror
-            if isinstance(error, OSError) and error.strerror
-            else f"no readable {', '.join(FORMATS)} file"
-        )
-        raise InvalidRequestError(f"cannot read {path}: {reason}", "picture") from error
-    if picture.width * picture.height > MAX_DECODED_PIXELS:
-        raise InvalidRequestError(
-            f"{path} has {picture.width} x {picture.height} px: at most {MAX_DECODED_PIXELS} "
-            f"px are read; cut it into parts",
-            "picture",
-        )
-    if getattr(picture, "n_frames", 1) > 1:
-        raise InvalidRequestError(
-            f"{path} is animated or has several pages: save one picture of it", "picture"
-        )
-    try:
-        return PictureFile(path, _pixels(path, data, picture))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InvalidRequestError(f"{path} is truncated or damaged: {error}", "picture") from error
 
 
 def decodes(data: bytes) -> bool:
@@ -90,37 +55,6 @@ def decodes(data: bytes) -> bool:
     except (OSError, SyntaxError, ValueError):
         return False
     return True
-
-
-def _pixels(path: Path, data: bytes, picture: Image.Image) -> Pixels:
-    tiles = getattr(picture, "tile", None)
-    depth = str(tiles[0].args) if tiles else ""
-    if picture.mode in MODES and "16" in depth:
-        return _decode_16_bits(path, data)
-    if picture.mode.startswith("I"):
-        return np.asarray(picture).astype(np.uint16)[..., None]
-    if picture.mode in ("1", "P"):
-        picture = picture.convert(
-            "L" if picture.mode == "1" else "RGBA" if "transparency" in picture.info else "RGB"
-        )
-    if picture.mode not in MODES:
-        raise InvalidRequestError(
-            f"{path} is {picture.mode}: save it as grey, RGB or RGBA with 8 or 16 bits", "picture"
-        )
-    return np.asarray(picture).reshape(picture.height, picture.width, MODES[picture.mode])
-
-
-def _decode_16_bits(path: Path, data: bytes) -> Pixels:
-    """Decode 16 bits in several channels, which Pillow cannot do."""
-    cv2 = _opencv(path)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.ndim != 3 or pixels.dtype != np.uint16:
-        raise InvalidRequestError(
-            f"{path} is truncated or of a kind that is not read: save it as RGB with 16 bits",
-            "picture",
-        )
-    rgb: Pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
-    return rgb
 
 
 def _opencv(path: Path) -> Any:
@@ -141,7 +75,7 @@ def check_writable(picture: PictureFile) -> None:
     Raises InvalidRequestError.
     """
     suffix, channels = picture.path.suffix.lower(), picture.pixels.shape[2]
-    if suffix != ".png" and suffix not in _SAVE_OPTIONS:
+    if suffix not in WRITTEN_SUFFIXES:
         raise InvalidRequestError(
             f"{picture.path.name}: files are written as {', '.join(['.png', *_SAVE_OPTIONS])}; "
             f"convert it first",

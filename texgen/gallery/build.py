@@ -24,7 +24,7 @@ from texgen.export.preset import load_preset
 from texgen.files.checks import tileability
 from texgen.files.document import Sidecar
 from texgen.files.material import write_files
-from texgen.files.picture import read_picture
+from texgen.inputs.pictures import read_picture_file
 from texgen.maps import MapKind, Pixels, to_unit
 from texgen.render.shading import render_lit
 
@@ -101,7 +101,7 @@ def maps_of(folder: Path, stem: str, sidecar: Sidecar) -> dict[MapKind, Pixels]:
     files = sidecar["files"]
     if isinstance(files, Mapping):
         return {
-            MapKind(kind): read_picture(folder / name).pixels
+            MapKind(kind): read_picture_file(folder / name).pixels
             for kind, name in files.items()
             if name.endswith(".png")
         }
@@ -112,7 +112,9 @@ def maps_of(folder: Path, stem: str, sidecar: Sidecar) -> dict[MapKind, Pixels]:
         if layout.format == "exr" or path.name not in files:
             continue
         pixels: Pixels = (
-            decode_ktx2(path.read_bytes()) if layout.format == "ktx2" else read_picture(path).pixels
+            decode_ktx2(path.read_bytes())
+            if layout.format == "ktx2"
+            else read_picture_file(path).pixels
         )
         if border := preset.padding_px:
             pixels = pixels[border:-border, border:-border]

@@ -13,6 +13,15 @@ UNUSED = "unused:"
 """Prefix of the roles of maps that texgen does not use, such as ``unused:specular``."""
 
 
+HOLDS = {
+    "bump": "height",
+    "gloss": "roughness",
+    "normal_dx": "normal",
+    "normal_gl": "normal",
+}
+"""Maps of roles that are not called like them."""
+
+
 @dataclass(frozen=True)
 class Conventions:
     """Words of map names, packings and preferences.
@@ -56,3 +65,10 @@ def conventions() -> Conventions:
         prefer.pop("containers"),
         {group: frozenset(words) for group, words in rules["beside"].items()},
     )
+
+
+def map_of_role(role: str) -> str:
+    """Return the map that a role holds, such as ``normal`` for ``normal_gl``; packings, unused maps
+    and the map itself are returned unchanged.
+    """
+    return HOLDS.get(role, role)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from texgen.errors import InvalidRequestError
-from texgen.maps import Pixels
+from texgen.files.images import linear_to_srgb
+from texgen.maps import Pixels, from_unit
 
 LINEAR = ("lin", "linear", "scene_linear")
 TOLERANCE = 1e-3
@@ -117,7 +118,7 @@ def _from_float(
         raise InvalidRequestError(f"{name} has samples that are no numbers", "picture")
     if colour and linear:
         rgb = slice(0, min(3, values.shape[2]))
-        values[..., rgb] = _srgb(np.clip(values[..., rgb], 0.0, 1.0))
+        values[..., rgb] = linear_to_srgb(values[..., rgb])
         notes += ("converted from linear light to sRGB",)
     low, high = float(values.min()), float(values.max())
     if low < -TOLERANCE or high > 1.0 + TOLERANCE:
@@ -128,10 +129,4 @@ def _from_float(
             )
         values = (values - low) / (high - low)
         notes += (f"scaled from {low:.4g} to {high:.4g} into 0 to 1",)
-    return np.rint(np.clip(values, 0.0, 1.0) * 65535.0).astype(np.uint16), notes
-
-
-def _srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Apply the sRGB transfer function (IEC 61966-2-1)."""
-    curve = 1.055 * np.power(np.maximum(linear, 0.0031308), 1.0 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, linear * 12.92, curve).astype(np.float32)
+    return from_unit(values, np.uint16, half_to_even=True), notes

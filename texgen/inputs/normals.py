@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from texgen.maps import Pixels
+from texgen.maps import Pixels, to_unit
 
 Floats = NDArray[np.float32]
 CERTAIN = 0.15
@@ -62,7 +62,7 @@ def measure_direction(normal: Pixels, height: Pixels | None = None) -> NormalDir
     swapped = _correlation(_rows(down), _columns(right))
     relief = None
     if height is not None and height.shape[:2] == normal.shape[:2]:
-        surface = _unit(_crop(height)[..., 0])
+        surface = to_unit(_crop(height)[..., 0])
         sign = -1.0 if integrability < 0 else 1.0
         across = _correlation(_columns(surface), _middle(right))
         along = _correlation(_rows(surface), _middle(down * np.float32(sign)))
@@ -75,15 +75,9 @@ def _crop(pixels: Any) -> Any:
     return pixels[top : top + EDGE_PX, left : left + EDGE_PX]
 
 
-def _unit(samples: Any) -> Floats:
-    """Scale integer samples to [0, 1]."""
-    unit: Floats = samples.astype(np.float32) / np.float32(np.iinfo(samples.dtype).max)
-    return unit
-
-
 def _slopes(normal: Any) -> tuple[Floats, Floats]:
     """Slopes of the height down and to the right, as an OpenGL map says them."""
-    vector = _unit(normal[..., :3]) * np.float32(2.0) - np.float32(1.0)
+    vector = to_unit(normal[..., :3]) * np.float32(2.0) - np.float32(1.0)
     z = np.maximum(vector[..., 2], np.float32(MIN_Z))
     return vector[..., 1] / z, -vector[..., 0] / z
 

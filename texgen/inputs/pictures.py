@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from PIL import Image, ImageCms
 
 from texgen.errors import InvalidRequestError
 from texgen.files.images import MAX_DECODED_PIXELS
+from texgen.files.picture import PictureFile
 from texgen.inputs.deep_pictures import read_deep
 from texgen.inputs.headers import container_of, open_lazily, quietly
+from texgen.inputs.places import Source
 from texgen.maps import Pixels
 
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
@@ -60,6 +63,12 @@ def read_picture(
             return _read(data, name, colour=colour, max_pixels=max_pixels)
     except InvalidRequestError as error:
         raise InvalidRequestError(str(error), field) from error
+
+
+def read_picture_file(path: Path, *, colour: bool = True) -> PictureFile:
+    """Read a picture file on disk, see `read_picture`. Raises InvalidRequestError."""
+    found = read_picture(Source(path).read(), str(path), colour=colour)
+    return PictureFile(path, found.pixels)
 
 
 def _read(data: bytes, name: str, *, colour: bool, max_pixels: int) -> Picture:

@@ -16,7 +16,6 @@ from texgen.inputs.places import Source
 from texgen.inputs.sets import LeftOut, MapSource, SetFile, TextureSet
 from texgen.maps import MapKind, Pixels
 
-DIRECTIONS = ("auto", "gl", "dx")
 LETTERS = "rgba"
 
 

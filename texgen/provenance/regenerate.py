@@ -5,7 +5,6 @@ of origin.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +17,10 @@ from texgen.files.document import Sidecar
 from texgen.files.environment import Extras, environment_contents
 from texgen.files.images import decode_exr
 from texgen.files.material import material_contents
-from texgen.files.pbr_sets import SUFFIXES, map_word
-from texgen.files.picture import read_picture
+from texgen.files.picture import WRITTEN_SUFFIXES
+from texgen.inputs.conventions import map_of_role
+from texgen.inputs.names import read_name
+from texgen.inputs.pictures import read_picture
 from texgen.maps import Encoding, Pixels, to_unit
 from texgen.provenance.watermark import with_watermark
 
@@ -103,9 +104,13 @@ def _matching_name(path: Path, sidecar: Sidecar, contents: Mapping[str, bytes | 
     """
     if sidecar or path.name in contents:
         return path.name
-    found = map_word(path.stem)
-    names = {word[1]: name for name in contents if (word := map_word(Path(name).stem)) is not None}
-    return names.get(found[1], "") if found else ""
+    found = read_name(path.stem)
+    names = {
+        map_of_role(named.role): name
+        for name in contents
+        if (named := read_name(Path(name).stem)) is not None
+    }
+    return names.get(map_of_role(found.role), "") if found else ""
 
 
 def _samples(name: str, data: bytes) -> Pixels | None:
@@ -113,12 +118,7 @@ def _samples(name: str, data: bytes) -> Pixels | None:
     suffix = Path(name).suffix.lower()
     if suffix == ".exr":
         return decode_exr(data)
-    if suffix not in SUFFIXES:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"picture{suffix}")
-        path.write_bytes(data)
-        return read_picture(path).pixels
+    return read_picture(data, name, colour=True).pixels if suffix in WRITTEN_SUFFIXES else None
 
 
 def compare_samples(

@@ -12,14 +12,23 @@ from pathlib import Path
 
 from texgen.errors import InvalidRequestError, NotFoundError, TexgenError
 from texgen.files.document import Sidecar
-from texgen.files.pbr_sets import SUFFIXES
-from texgen.files.picture import decodes, read_picture
+from texgen.files.picture import WRITTEN_SUFFIXES, decodes
+from texgen.inputs.pictures import read_picture_file
 from texgen.modelcard import list_cards
 from texgen.provenance.claims import Claims, read_claims, read_note, read_sidecar, read_sidecars
 from texgen.provenance.signing import DETACHED_SUFFIX
 from texgen.provenance.watermark import Watermark, detect, watermark_of
 
-VERIFIED_SUFFIXES = SUFFIXES | {".exr", ".ktx2", ".dds", ".glb", ".usda", ".usdz", ".mtlx", ".tres"}
+VERIFIED_SUFFIXES = WRITTEN_SUFFIXES | {
+    ".exr",
+    ".ktx2",
+    ".dds",
+    ".glb",
+    ".usda",
+    ".usdz",
+    ".mtlx",
+    ".tres",
+}
 """Suffixes of the files of a folder that are verified."""
 
 
@@ -145,12 +154,12 @@ class Verifier:
             verdict.notes.append("no sidecar lists its hash, so changes cannot be detected")
         if (
             verdict.status is Status.SIGNED
-            and path.suffix.lower() in SUFFIXES
+            and path.suffix.lower() in WRITTEN_SUFFIXES
             and not decodes(data)
         ):
             verdict.status = Status.TAMPERED
             verdict.problems.append("its picture cannot be decoded")
-        if self._watermarks and path.suffix.lower() in SUFFIXES:
+        if self._watermarks and path.suffix.lower() in WRITTEN_SUFFIXES:
             self._find_watermark(verdict, digest)
         if self._require and verdict.status in (Status.UNSIGNED, Status.UNKNOWN):
             verdict.problems.append("it is not signed")
@@ -203,7 +212,7 @@ class Verifier:
 
     def _find_watermark(self, verdict: Verdict, digest: str) -> None:
         try:
-            mark = detect(read_picture(verdict.path).pixels)
+            mark = detect(read_picture_file(verdict.path).pixels)
         except InvalidRequestError:
             return
         if mark is None:

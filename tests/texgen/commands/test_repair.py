@@ -15,7 +15,7 @@ from tests.texgen_server.repair.pictures import blobs
 from texgen.cli import main
 from texgen.commands.repair import guessed_class
 from texgen.files.images import encode_png
-from texgen.files.picture import read_picture
+from texgen.inputs.pictures import read_picture_file
 from texgen.maps import MapKind
 from texgen_server.repair.seam_detection import seam_axes
 
@@ -52,9 +52,9 @@ def test_a_photograph_becomes_a_set(repair, tmp_path, rng, capsys):
     assert len(told.out.splitlines()) == len(names)
     assert "basecolor cleaned, tiled" in told.err
     assert "normal from estimate" in told.err
-    assert read_picture(tmp_path / "out" / "wall_height.png").pixels.dtype == np.uint16
+    assert read_picture_file(tmp_path / "out" / "wall_height.png").pixels.dtype == np.uint16
     for name in names - {"wall.jpg"}:
-        assert seam_axes({MapKind.AO: read_picture(tmp_path / "out" / name).pixels}) == (
+        assert seam_axes({MapKind.AO: read_picture_file(tmp_path / "out" / name).pixels}) == (
             False,
             False,
         ), name
@@ -87,7 +87,7 @@ def test_a_set_keeps_its_packing_and_gets_what_it_lacks(repair, tmp_path, rng, c
     }
     for path in folder.iterdir():
         assert np.array_equal(
-            read_picture(path).pixels, read_picture(tmp_path / "out" / path.name).pixels
+            read_picture_file(path).pixels, read_picture_file(tmp_path / "out" / path.name).pixels
         ), path.name
 
 

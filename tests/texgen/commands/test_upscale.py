@@ -14,7 +14,7 @@ from PIL import Image
 
 from texgen.cli import main
 from texgen.files.images import encode_png
-from texgen.files.picture import read_picture
+from texgen.inputs.pictures import read_picture_file
 
 EDGE = 32
 
@@ -65,16 +65,16 @@ def test_a_folder_keeps_names_channels_and_depth(upscale, source, tmp_path, caps
     assert len(capsys.readouterr().out.splitlines()) == len(made)
     for name in made:
         before, after = (
-            read_picture(source / name).pixels,
-            read_picture(tmp_path / "out" / name).pixels,
+            read_picture_file(source / name).pixels,
+            read_picture_file(tmp_path / "out" / name).pixels,
         )
         assert after.shape == (2 * EDGE, 2 * EDGE, before.shape[2]), name
         assert after.dtype == before.dtype, name
-    flat = read_picture(tmp_path / "out" / "Wood_1K_NormalDX.png").pixels
+    flat = read_picture_file(tmp_path / "out" / "Wood_1K_NormalDX.png").pixels
     x, y = (flat[..., i].astype(float).mean() / 65535 for i in (0, 1))
     assert x == pytest.approx(128 / 255, abs=0.01)
     assert y == pytest.approx(160 / 255, abs=0.06)
-    packed = read_picture(tmp_path / "out" / "Wood_1K_ARM.png").pixels.mean((0, 1))
+    packed = read_picture_file(tmp_path / "out" / "Wood_1K_ARM.png").pixels.mean((0, 1))
     assert (
         packed[1] - max(packed[0], packed[2]) > 30
     )  # 200 beside noise around 128: each channel is back in its place
@@ -86,7 +86,7 @@ def test_a_lone_picture_keeps_its_alpha(upscale, tmp_path, rng):
     pixels[..., 3] = 255 * (np.arange(EDGE) < 16)
     Image.fromarray(pixels).save(path)
     assert upscale(path, "--scale", "4", "--border", "mirror") == 0
-    large = read_picture(tmp_path / "out" / "leaf.png").pixels
+    large = read_picture_file(tmp_path / "out" / "leaf.png").pixels
     assert large.shape == (4 * EDGE, 4 * EDGE, 4)
     assert large[:, :40, 3].min() > 195
     assert large[:, 90:, 3].max() < 60

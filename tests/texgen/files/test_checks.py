@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.texgen.files.maps import eight, normal_of, waves
-from texgen.files.checks import convention, tileability
+from texgen.files.checks import check_picture, tileability
+from texgen.files.picture import PictureFile
+
+
+def convention(normal):
+    picture = PictureFile(Path("a_normal.png"), eight(normal * 0.5 + 0.5))
+    return check_picture("normal", picture).facts["convention"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -27,11 +35,6 @@ def test_noise_tiles_as_well_as_anything():
 @pytest.mark.parametrize("seed", range(10))
 def test_the_convention_is_told_from_the_normals_alone(seed):
     relief = waves(seed=seed)
-    assert convention(normal_of(relief).astype(np.float32))[0] == "OpenGL"
-    assert convention(normal_of(relief, green=-1.0).astype(np.float32))[0] == "DirectX"
-    assert (
-        convention(
-            np.dstack([np.zeros((8, 8)), np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
-        )[0]
-        == "unclear"
-    )
+    assert convention(normal_of(relief)) == "OpenGL"
+    assert convention(normal_of(relief, green=-1.0)) == "DirectX"
+    assert convention(np.dstack([np.zeros((8, 8)), np.zeros((8, 8)), np.ones((8, 8))])) == "unclear"

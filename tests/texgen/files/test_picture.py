@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from texgen.errors import InvalidRequestError
-from texgen.files.picture import check_writable, decodes, picture_bytes, read_picture
+from texgen.files.picture import check_writable, decodes, picture_bytes
+from texgen.inputs.pictures import read_picture_file
 
 LOSSLESS = [
     (".png", 1, np.uint8),
@@ -24,7 +25,7 @@ def test_what_is_written_is_read_again(tmp_path, rng, suffix, channels, dtype):
     pixels = rng.integers(0, np.iinfo(dtype).max, (9, 7, channels), dtype)
     path = tmp_path / f"map{suffix}"
     path.write_bytes(picture_bytes(pixels, path, srgb=channels > 1))
-    found = read_picture(path)
+    found = read_picture_file(path)
     assert found.path == path
     assert np.array_equal(found.pixels, pixels)
     check_writable(found)
@@ -33,23 +34,23 @@ def test_what_is_written_is_read_again(tmp_path, rng, suffix, channels, dtype):
 def test_a_palette_becomes_rgb(tmp_path):
     path = tmp_path / "palette.png"
     Image.new("P", (4, 4)).save(path)
-    assert read_picture(path).pixels.shape == (4, 4, 3)
+    assert read_picture_file(path).pixels.shape == (4, 4, 3)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):
     path = tmp_path / "map.png"
     path.write_bytes(b"no picture")
-    with pytest.raises(InvalidRequestError, match="no readable PNG"):
-        read_picture(path)
+    with pytest.raises(InvalidRequestError, match="none of PNG"):
+        read_picture_file(path)
     with pytest.raises(InvalidRequestError, match="No such file"):
-        read_picture(tmp_path / "absent.png")
+        read_picture_file(tmp_path / "absent.png")
 
 
 def test_cmyk_is_refused(tmp_path):
     path = tmp_path / "print.jpg"
     Image.new("CMYK", (8, 8)).save(path)
-    with pytest.raises(InvalidRequestError, match="CMYK: save it as grey, RGB or RGBA"):
-        read_picture(path)
+    with pytest.raises(InvalidRequestError, match="CMYK, colours for print: save it as RGB"):
+        read_picture_file(path)
 
 
 def test_a_truncated_picture_does_not_decode(rng):

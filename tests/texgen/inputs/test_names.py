@@ -40,6 +40,10 @@ def test_every_example_of_a_publisher_names_a_map_of_one_set(publisher):
         ("gro\u0308\u00dfe_Roughness", "gr\u00f6\u00dfe", "roughness", ""),
         ("nor_gl", "", "normal_gl", ""),
         ("wood_rough_ao_1k", "wood", "roughness_ao", "1k"),
+        ("wood_basecolor", "wood", "basecolor", ""),
+        ("Bricks076_1K-JPG_NormalGL", "Bricks076", "normal_gl", "1k"),
+        ("rock_wall_nor_dx_2k", "rock_wall", "normal_dx", "2k"),
+        ("bark_7_height", "bark_7", "height", ""),
     ],
 )
 def test_a_name_says_set_map_and_size(name, stem, role, size):
@@ -63,7 +67,7 @@ def test_variants_tiles_and_frames_are_told(name, variant, tile):
 
 
 @pytest.mark.parametrize(
-    "name", ["Gravel020", "Iron", "Carbon", "chroma", "bark_7", "", "___", "4k"]
+    "name", ["photograph", "Gravel020", "Iron", "Carbon", "chroma", "bark_7", "", "___", "4k"]
 )
 def test_a_name_without_a_map_word_names_no_map(name):
     assert read_name(name) is None

@@ -155,3 +155,16 @@ def test_photoshop_documents_are_refused_by_name(folder):
 def test_what_is_no_folder_is_refused(tmp_path):
     with pytest.raises(InvalidRequestError, match="neither a folder nor a zip"):
         find_sets(tmp_path / "nothing")
+
+
+def test_files_are_grouped_by_folder_and_name(folder):
+    top = folder("wood_color.png", "wood_rough.jpg", "holiday.png", "notes.txt")
+    below = top / "below"
+    below.mkdir()
+    for name in ("wood_color.png", "wood_rough.jpg"):
+        (below / name).write_bytes(b"")
+    found = find_sets(top)
+    assert maps(found.sets[0]) == {"basecolor": "wood_color.png", "roughness": "wood_rough.jpg"}
+    assert [source.name for source in found.pictures] == ["holiday.png"]
+    folders = [(s.folder, s.name) for s in find_sets(top, deep=True).sets]
+    assert sorted(folders) == [(str(top), "wood"), (str(below), "wood")]

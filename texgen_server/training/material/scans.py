@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports a folder of the user's own texture sets into the layout that training reads.
 
-Knows the names of ambientCG, Poly Haven and texgen.
+Knows the names of `texgen.inputs.conventions`.
 
 A set is all files that share a stem, in a folder of its own or with others; the class is the name
 of the folder above the sets when they are sorted into folders, else the letters that the stem
@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from texgen.errors import InvalidRequestError
-from texgen.files.pbr_sets import WORDS, find_sets
-from texgen.maps import from_unit
+from texgen.errors import InvalidRequestError, TexgenError
+from texgen.inputs.conventions import conventions
+from texgen.inputs.reading import ReadSet, read_set
+from texgen.inputs.sets import TextureSet, find_sets
+from texgen.maps import MapKind, Pixels, from_unit, to_unit
 from texgen_server.repair.normal_integration import central_slopes
 from texgen_server.training.catalog import OWN_LICENCE
 
@@ -36,7 +38,7 @@ CATALOGUE_COLUMNS = (
     "geometry_group",
 )
 
-Gray = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 
 @dataclass
@@ -65,26 +67,24 @@ def import_scans(source: Path, target: Path) -> Report:
     """
     report = Report()
     rows: list[list[str]] = []
-    sets, nameless = find_sets(source)
+    inventory = find_sets(source, deep=True)
+    words = ", ".join(conventions().prefer)
     report.refused |= {
-        path.name: (
-            f"its name ends in no map word such as "
-            f"{', '.join(words[0] for words in WORDS.values())}"
-        )
-        for path in nameless
+        picture.name: f"its name ends in no map word such as {words}"
+        for picture in inventory.pictures
     }
-    for (folder, stem), files in sorted(sets.items()):
+    for found in sorted(inventory.sets, key=lambda found: (found.folder, found.name)):
         try:
-            maps, note = _maps(files)
-        except (OSError, ValueError) as error:
-            report.refused[stem] = str(error)
+            maps, note = _maps(found)
+        except TexgenError as error:
+            report.refused[found.name] = str(error)
             continue
-        name = re.sub(r"[^A-Za-z0-9_]", "_", stem)
-        report.imported[name] = _class_of(source, folder, stem)
+        name = re.sub(r"[^A-Za-z0-9_]", "_", found.name)
+        report.imported[name] = _class_of(source, found)
         if note:
             report.notes[name] = note
         _write_set(target / "materials" / name, maps)
-        rows.append([name, "own", report.imported[name], OWN_LICENCE, str(folder), "0", name])
+        rows.append([name, "own", report.imported[name], OWN_LICENCE, found.folder, "0", name])
     if not rows:
         raise InvalidRequestError(
             f"no texture set in {source} can be used\n{report.text()}", "data"
@@ -95,99 +95,82 @@ def import_scans(source: Path, target: Path) -> Report:
     return report
 
 
-def _class_of(source: Path, folder: Path, stem: str) -> str:
-    parts = folder.relative_to(source).parts
-    if parts and parts[-1].lower().startswith(stem.lower()):
+def _class_of(source: Path, found: TextureSet) -> str:
+    folder = Path(found.folder)
+    parts = folder.relative_to(source).parts if source.is_dir() else folder.parts
+    if parts and parts[-1].lower().startswith(found.name.lower()):
         parts = parts[:-1]  # a folder for each set
-    letters = re.match(r"[A-Za-z]+", re.sub(r"([a-z])([A-Z]).*", r"\1", stem))
+    letters = re.match(r"[A-Za-z]+", re.sub(r"([a-z])([A-Z]).*", r"\1", found.name))
     word = parts[-1] if parts else letters[0] if letters else "own"
     return re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_") or "own"
 
 
-def _maps(files: dict[str, Path]) -> tuple[dict[str, Gray], str]:
+def _maps(found: TextureSet) -> tuple[dict[MapKind, Floats], str]:
     """Read the maps of a set as float arrays in 0..1, and what was filled in.
 
-    Raises ValueError with the reason it cannot be used.
+    Raises InvalidRequestError with the reason it cannot be used.
     """
-    if "basecolor" not in files:
-        raise ValueError("it has no basecolor (also: color, albedo, diffuse)")
-    color = _read(files["basecolor"], 3)
-    edge = min(MAX_PX, 1 << (min(color.shape[:2]).bit_length() - 1))
-    if color.shape[0] != color.shape[1]:
-        raise ValueError(
-            f"its basecolor is {color.shape[1]} x {color.shape[0]} px: square tiles are needed"
+    scan = read_set(found)
+    edge = _edge(scan)
+    if MapKind.ROUGHNESS not in scan.maps:
+        raise InvalidRequestError("it has no roughness (also: gloss, orm)", "data")
+    maps = {kind: _floats(kind, pixels) for kind, pixels in scan.maps.items()}
+    note = ""
+    if MapKind.NORMAL not in maps:
+        maps[MapKind.NORMAL], note = _normal_from_height(maps), "normal made from height"
+    elif scan.sources[MapKind.NORMAL].inverted:
+        note = "normal turned from DirectX to OpenGL"
+    return {kind: _resized(values, edge) for kind, values in maps.items()}, note
+
+
+def _edge(scan: ReadSet) -> int:
+    """Return the edge in px that a set is resized to. Raises InvalidRequestError."""
+    if MapKind.BASECOLOR not in scan.maps:
+        raise InvalidRequestError("it has no basecolor (also: color, albedo, diffuse)", "data")
+    height, width = (int(edge) for edge in scan.maps[MapKind.BASECOLOR].shape[:2])
+    if height != width:
+        raise InvalidRequestError(
+            f"its basecolor is {width} x {height} px: square tiles are needed", "data"
         )
-    if edge < MIN_PX:
-        raise ValueError(f"its basecolor is {color.shape[0]} px: at least {MIN_PX} px are needed")
-    notes: list[str] = []
-    packed = _read(files["arm"], 3) if "arm" in files else None
-
-    def gray(kind: str, channel: int) -> Gray | None:
-        if kind in files:
-            return _read(files[kind], 1)
-        return packed[..., channel] if packed is not None else None
-
-    maps: dict[str, Gray | None] = {
-        "basecolor": color,
-        "height": gray("height", 0) if "height" in files else None,
-    }
-    maps |= {
-        "roughness": gray("roughness", 1),
-        "metallic": gray("metallic", 2),
-        "ao": gray("ao", 0),
-    }
-    if maps["roughness"] is None and "gloss" in files:
-        maps["roughness"] = 1.0 - _read(files["gloss"], 1)
-    if maps["roughness"] is None:
-        raise ValueError("it has no roughness (also: gloss, arm)")
-    maps["normal"] = _normal(files, maps["height"], notes)
-    return {k: _resized(v, edge) for k, v in maps.items() if v is not None}, "; ".join(notes)
+    if height < MIN_PX:
+        raise InvalidRequestError(
+            f"its basecolor is {height} px: at least {MIN_PX} px are needed", "data"
+        )
+    return min(MAX_PX, 1 << (height.bit_length() - 1))
 
 
-def _normal(files: dict[str, Path], height: Gray | None, notes: list[str]) -> Gray:
-    if "normal" in files:
-        return _read(files["normal"], 3)
-    if "normal_dx" in files:
-        normal = _read(files["normal_dx"], 3)
-        normal[..., 1] = 1.0 - normal[..., 1]
-        notes.append("normal turned from DirectX to OpenGL")
-        return normal
+def _floats(kind: MapKind, pixels: Pixels) -> Floats:
+    """Return a map in 0..1: (H, W, 3) for colours and normals, else (H, W)."""
+    unit = to_unit(pixels)
+    return unit[..., :3] if kind in (MapKind.BASECOLOR, MapKind.NORMAL) else unit[..., 0]
+
+
+def _normal_from_height(maps: dict[MapKind, Floats]) -> Floats:
+    height = maps.get(MapKind.HEIGHT)
     if height is None:
-        raise ValueError("it has neither a normal nor a height")
+        raise InvalidRequestError("it has neither a normal nor a height", "data")
     right, down = central_slopes(height * 0.03 * height.shape[0])
     normal = np.stack([-right, down, np.ones_like(right)], -1)
-    notes.append("normal made from height")
-    unit: Gray = (normal / np.linalg.norm(normal, axis=-1, keepdims=True) * 0.5 + 0.5).astype(
+    unit: Floats = (normal / np.linalg.norm(normal, axis=-1, keepdims=True) * 0.5 + 0.5).astype(
         np.float32
     )
     return unit
 
 
-def _read(path: Path, channels: int) -> Gray:
-    """Read a picture of 8 or 16 bits as (H, W) or (H, W, 3) in 0..1."""
-    with Image.open(path) as picture:
-        if picture.mode.startswith("I"):
-            values = np.asarray(picture, np.float32) / 65535.0
-            return values if channels == 1 else np.repeat(values[..., None], 3, 2)
-        return np.asarray(
-            picture.convert("L" if channels == 1 else "RGB"), np.float32
-        ) / np.float32(255.0)
-
-
-def _resized(values: Gray, edge: int) -> Gray:
+def _resized(values: Floats, edge: int) -> Floats:
     if values.ndim == 3:
         return np.stack([_resized(values[..., i], edge) for i in range(3)], -1)
-    resized: Gray = np.asarray(
+    resized: Floats = np.asarray(
         Image.fromarray(values).resize((edge, edge), Image.Resampling.BOX), np.float32
     )
     return resized
 
 
-def _write_set(folder: Path, maps: dict[str, Gray]) -> None:
+def _write_set(folder: Path, maps: dict[MapKind, Floats]) -> None:
     """Write maps as lossless WebP, height as 16-bit PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     for kind, values in maps.items():
-        if kind == "height":
+        if kind is MapKind.HEIGHT:
             Image.fromarray(from_unit(values, np.uint16, half_to_even=True)).save(
                 folder / "height.png"
             )
