@@ -74,12 +74,17 @@ def import_scans(source: Path, target: Path) -> Report:
         for picture in inventory.pictures
     }
     for found in sorted(inventory.sets, key=lambda found: (found.folder, found.name)):
+        name = re.sub(r"[^A-Za-z0-9_]", "_", found.name)
+        if name in report.imported:
+            report.refused[f"{found.folder}/{found.name}"] = (
+                f"another set is called {name} already: rename one of them"
+            )
+            continue
         try:
             maps, note = _maps(found)
         except TexgenError as error:
             report.refused[found.name] = str(error)
             continue
-        name = re.sub(r"[^A-Za-z0-9_]", "_", found.name)
         report.imported[name] = _class_of(source, found)
         if note:
             report.notes[name] = note

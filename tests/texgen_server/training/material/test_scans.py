@@ -73,3 +73,16 @@ def test_a_folder_without_sets_says_what_was_wrong(tmp_path, rng):
     save(tmp_path / "mine" / "holiday.jpg", rng)
     with pytest.raises(InvalidRequestError, match=r"holiday.jpg: its name ends in no map word"):
         import_scans(tmp_path / "mine", tmp_path / "out")
+
+
+def test_a_second_set_of_one_name_is_refused_and_does_not_replace_the_first(tmp_path, rng):
+    for folder, red in (("a", 50), ("b", 200)):
+        save(tmp_path / "mine" / folder / "wall_basecolor.png", rng, value=[red, 60, 60])
+        save(tmp_path / "mine" / folder / "wall_roughness.png", rng, "L")
+        save(tmp_path / "mine" / folder / "wall_height.png", rng, "L")
+    report = import_scans(tmp_path / "mine", tmp_path / "out")
+    assert report.imported == {"wall": "a"}
+    (reason,) = report.refused.values()
+    assert "rename" in reason
+    with Image.open(tmp_path / "out" / "materials" / "wall" / "basecolor.webp") as picture:
+        assert np.asarray(picture)[..., 0].mean() == pytest.approx(50)
